@@ -1,0 +1,64 @@
+"""Download of a data set's files: checked, atomic, and quick to give up."""
+
+import threading
+import warnings
+from pathlib import Path
+
+from tq_halp.data.files import KnownSet
+
+#: Seconds for a connection, and for the next bytes of one.
+CONNECT_TIMEOUT, READ_TIMEOUT = 4.0, 10.0
+#: Seconds after which a network that has not answered at all counts as absent.
+ANSWER_TIMEOUT = 6.0
+
+
+def fetch(known: KnownSet, folder: Path) -> Path | None:
+    """Fetch the files of `known` that `folder` lacks; None, with a warning, if that fails.
+
+    A file appears under its name only once it is complete and its checksum is right (pooch writes
+    to a temporary name first). Proxies come from the environment.
+    """
+    files = [file for file in known.files if not (folder / file.name).is_file()]
+    if not _answers(files[0].url):
+        return None
+    import pooch
+
+    downloader = pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+    try:
+        for file in files:
+            pooch.retrieve(
+                file.url,
+                known_hash=f"sha256:{file.sha256}",
+                fname=file.name,
+                path=folder,
+                downloader=downloader,
+            )
+    # requests' errors are OSErrors; pooch reports a wrong checksum as a ValueError.
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{known.name}: could not be fetched: {error}", stacklevel=2)
+        return None
+    return folder
+
+
+def _answers(url: str) -> bool:
+    """Whether `url` responds within `ANSWER_TIMEOUT` seconds in all.
+
+    The thread bounds what no socket timeout does: name resolution, and several addresses tried in
+    turn. A daemon, so that a resolver that hangs cannot keep the process alive.
+    """
+    ok = threading.Event()
+
+    def probe():
+        import requests
+
+        try:
+            response = requests.head(url, timeout=(CONNECT_TIMEOUT, CONNECT_TIMEOUT))
+        except OSError:
+            return
+        if response.ok:
+            ok.set()
+
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(ANSWER_TIMEOUT)
+    return ok.is_set()

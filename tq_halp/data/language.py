@@ -1,0 +1,103 @@
+"""The language-model sets: ptb, tiny_shakespeare and python_docs."""
+
+import platform
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from tq_halp.data import text
+from tq_halp.data.dataset import Dataset
+from tq_halp.data.files import PTB, TINY_SHAKESPEARE, KnownSet, read_verified
+from tq_halp.data.locate import cache_folder, locate
+
+_TRAIN, _VALIDATION = 0.90, 0.95  # Ends of the parts, as shares of the tokens; the rest is test.
+
+
+def load_language(
+    name: str,
+    *,
+    directory=None,
+    sequence_length: int = 35,
+    limit: int | None = None,
+    validation_limit: int | None = None,
+    vocabulary_size: int | None = 10_000,
+) -> Dataset:
+    """A language-model set as windows of `sequence_length` tokens.
+
+    Args:
+        name: "ptb" (words), "tiny_shakespeare" (characters) or "python_docs" (words and signs).
+        directory: folder of the files; None searches (see `locate`).
+        limit, validation_limit: at most so many tokens; None takes all. The vocabulary is that of
+            the whole training text, so a limit does not change the model.
+        vocabulary_size: cap on the distinct tokens, `<unk>` included; None for no cap.
+
+    Returns:
+        The set, or `python_docs` with a warning if `name` was found nowhere.
+
+    Raises:
+        InputError: `directory` lacks the files, or a file is truncated or altered.
+    """
+    actual, source, train, validation = _read(name, directory)
+    # A manual names many things once: those stand for the words that validation has and training
+    # has not. PTB has its own <unk>, and characters need none.
+    index = text.vocabulary(train, vocabulary_size, 2 if actual == "python_docs" else 1)
+    return Dataset(
+        name=actual,
+        requested=name,
+        train=_windows(train, index, sequence_length, limit, "data.limit"),
+        validation=_windows(
+            validation, index, sequence_length, validation_limit, "data.validation_limit"
+        ),
+        vocabulary_size=len(index),
+        source=source,
+    )
+
+
+def _windows(tokens, index, length, limit, key) -> tuple[np.ndarray, np.ndarray]:
+    return text.windows(text.encode(tokens[:limit], index), length, limit, key)
+
+
+def _read(name: str, directory) -> tuple[str, str, Sequence[str], Sequence[str]]:
+    """The set's true name and source, its training tokens and its validation tokens."""
+    if name == "python_docs":
+        return _read_python_docs()
+    known = {"ptb": PTB, "tiny_shakespeare": TINY_SHAKESPEARE}[name]
+    folder = locate(known, directory)
+    if folder is None:
+        _warn_of_fallback(known)
+        return _read_python_docs()
+    if known is PTB:
+        train, validation = (
+            text.words_with_eos(read_verified(folder, file)) for file in PTB.files[:2]
+        )
+    else:
+        train, validation = _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
+    return name, str(folder), train, validation
+
+
+def _read_python_docs() -> tuple[str, str, Sequence[str], Sequence[str]]:
+    """The reference manual that CPython carries; its size depends on the Python version."""
+    from pydoc_data.topics import topics
+
+    train, validation = _split(
+        [token for key in sorted(topics) for token in text.words_and_signs(topics[key])]
+    )
+    source = f"pydoc_data.topics of Python {platform.python_version()}"
+    return "python_docs", source, train, validation
+
+
+def _split(tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The first 90 percent and the next 5; the last 5 are left for a test."""
+    train, validation = (int(len(tokens) * share) for share in (_TRAIN, _VALIDATION))
+    return tokens[:train], tokens[train:validation]
+
+
+def _warn_of_fallback(known: KnownSet) -> None:
+    warnings.warn(
+        f"{known.name} was found neither on this machine nor on the network: training on "
+        "python_docs, the Python reference manual, instead. To use "
+        f"{known.name}, put {', '.join(file.name for file in known.files)} into "
+        f"{cache_folder(known.name)} or name their folder in data.dir.",
+        stacklevel=2,
+    )

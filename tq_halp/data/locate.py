@@ -1,0 +1,53 @@
+"""Where a data set's files are looked for, and in which order."""
+
+import os
+from pathlib import Path
+
+from tq_halp.data import fetch
+from tq_halp.data.files import KnownSet
+from tq_halp.errors import InputError
+
+
+def locate(known: KnownSet, directory: str | os.PathLike | None = None) -> Path | None:
+    """Folder that holds every file of `known`, or None if there is none and none can be fetched.
+
+    Looked for in `directory` (then nowhere else), `$TQ_HALP_DATA/<name>`, `../shared/data/<name>`
+    beside a source checkout, the user's cache; then fetched into that cache.
+
+    Raises:
+        InputError: `directory` is given and lacks a file, or `$TQ_HALP_DATA` is no folder.
+    """
+    if directory is not None:
+        return _given(known, Path(directory).expanduser())
+    for folder in _candidates(known):
+        if not known.missing_from(folder):
+            return folder
+    return fetch.fetch(known, cache_folder(known.name))
+
+
+def cache_folder(name: str) -> Path:
+    """The user's cache for the set `name`, following the XDG base directory specification."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tq_halp" / name
+
+
+def _given(known: KnownSet, folder: Path) -> Path:
+    missing = known.missing_from(folder)
+    if missing:
+        wanted = ", ".join(file.name for file in known.files)
+        problem = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not a folder"
+        raise InputError(f"data.dir: {folder} {problem}; {known.name} needs {wanted} there")
+    return folder
+
+
+def _candidates(known: KnownSet) -> list[Path]:
+    folders = []
+    if root := os.environ.get("TQ_HALP_DATA"):
+        base = Path(root).expanduser()
+        if not base.is_dir():
+            raise InputError(f"TQ_HALP_DATA: {base} is not a folder; name the one with the data")
+        folders += [base / folder for folder in known.folders]
+    checkout = Path(__file__).resolve().parents[2]
+    folders += [checkout.parent / "shared" / "data" / folder for folder in known.folders]
+    folders.append(cache_folder(known.name))
+    return folders

@@ -1,0 +1,40 @@
+"""Linear regression with known answers."""
+
+import numpy as np
+
+from tq_halp.data.dataset import Dataset
+
+
+def linear_regression(
+    *,
+    samples: int = 1000,
+    features: int = 100,
+    noise: float = 0.1,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Dataset:
+    """X ~ N(0, 1), y = X w* + noise·ε with w*, ε ~ N(0, 1); all float64.
+
+    With (1/2N)‖Xw − y‖² as loss this is the strongly convex problem on which the algorithms'
+    convergence is documented. The data depend on `seed` alone, not on a run's seed, so that runs
+    with several seeds are runs on one problem.
+
+    Args:
+        samples: rows of X, ≥ 1; as many again, but at most 1000, are drawn for validation.
+        limit: keep at most so many training rows.
+    """
+    draw = np.random.default_rng(seed)
+    solution = draw.normal(size=(features, 1))
+
+    def examples(count):
+        x = draw.normal(size=(count, features))
+        return x, x @ solution + noise * draw.normal(size=(count, 1))
+
+    x, y = examples(samples)
+    return Dataset(
+        name="linear_regression",
+        requested="linear_regression",
+        train=(x[:limit], y[:limit]),
+        validation=examples(min(samples, 1000)),
+        source=f"generated, seed {seed}",
+    )

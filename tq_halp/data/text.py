@@ -1,0 +1,75 @@
+"""Text to tokens to the arrays a language model trains on."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tq_halp.data.dataset import Examples
+from tq_halp.errors import InputError
+
+EOS, UNKNOWN = "<eos>", "<unk>"
+_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
+
+
+def words_with_eos(text: str) -> list[str]:
+    """Mikolov's word level: the words between white space, and `<eos>` for each line's end."""
+    return text.replace("\n", f" {EOS} ").split()
+
+
+def words_and_signs(text: str) -> list[str]:
+    """Runs of word characters, and every other visible character by itself."""
+    return _WORD_OR_SIGN.findall(text)
+
+
+def vocabulary(
+    tokens: Iterable[str], size: int | None = None, min_count: int = 1
+) -> dict[str, int]:
+    """Token -> index, most frequent first, ties in alphabetical order.
+
+    Tokens seen fewer than `min_count` times, and the rarest beyond `size` entries in all, give way
+    to `<unk>`, which is present if any did or if it is in the text.
+    """
+    counts = Counter(tokens)
+    kept = [token for token in counts if counts[token] >= min_count and token != UNKNOWN]
+    kept.sort(key=lambda token: (-counts[token], token))
+    if len(kept) < len(counts) or (size is not None and len(kept) > size):
+        kept = kept[: None if size is None else size - 1] + [UNKNOWN]
+    return {token: index for index, token in enumerate(kept)}
+
+
+def encode(tokens: Sequence[str], index: dict[str, int]) -> np.ndarray:
+    """Indices, int32, shape (len(tokens),); tokens outside `index` become `<unk>`.
+
+    Raises:
+        InputError: a token is unknown and the vocabulary has no `<unk>`.
+    """
+    unknown = index.get(UNKNOWN)
+    if unknown is None:
+        outside = next((token for token in tokens if token not in index), None)
+        if outside is not None:
+            raise InputError(f"token {outside!r} is not in the vocabulary, which has no {UNKNOWN}")
+    return np.fromiter((index.get(t, unknown) for t in tokens), np.int32, len(tokens))
+
+
+def windows(
+    tokens: np.ndarray, length: int, limit: int | None = None, key: str = "data.limit"
+) -> Examples:
+    """Non-overlapping windows x and their next tokens y, each (n, length); the rest is dropped.
+
+    x[i, j] = tokens[i·length + j], y[i, j] = tokens[i·length + j + 1].
+
+    Raises:
+        InputError: fewer than length + 1 tokens; `key` is the setting that names the remedy.
+    """
+    tokens = tokens[:limit]
+    count = (len(tokens) - 1) // length
+    if count < 1:
+        raise InputError(
+            f"data.sequence_length: {length} needs at least {length + 1} tokens, "
+            f"got {len(tokens)}; lower it or raise {key}"
+        )
+    x = tokens[: count * length].reshape(count, length)
+    y = tokens[1 : count * length + 1].reshape(count, length)
+    return x, y
