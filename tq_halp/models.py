@@ -1,0 +1,78 @@
+"""Plain Keras models, unquantized; a map or an algorithm makes them low-precision."""
+
+import keras
+
+
+def lstm_language_model(
+    vocabulary_size: int,
+    *,
+    embedding: int = 128,
+    units: int = 128,
+    layers: int = 1,
+    dropout: float = 0.0,
+    initial_range: float | None = None,
+    dtype: str = "float32",
+    seed: int = 0,
+) -> keras.Model:
+    """Embedding, `layers` LSTMs and a dense layer: int32 (batch, time) -> logits (batch, time, V).
+
+    The layers are named "embedding", "lstm_1", "lstm_2", ..., "logits". Use it with
+    `SparseCategoricalCrossentropy(from_logits=True)`; perplexity is exp of that loss.
+
+    Args:
+        vocabulary_size: V, the number of distinct tokens.
+        dropout: share of the activations dropped between layers while training, in [0, 1).
+        initial_range: weights start uniform in ±initial_range; None takes Keras' own initializers.
+    """
+    seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
+
+    def initial(default: str):
+        if initial_range is None:
+            return keras.initializers.get({"class_name": default, "config": {"seed": next(seeds)}})
+        return keras.initializers.RandomUniform(-initial_range, initial_range, seed=next(seeds))
+
+    def dropped(x):
+        return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)(x) if dropout else x
+
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    x = keras.layers.Embedding(
+        vocabulary_size,
+        embedding,
+        embeddings_initializer=initial("RandomUniform"),
+        dtype=dtype,
+        name="embedding",
+    )(tokens)
+    for layer in range(1, layers + 1):
+        x = keras.layers.LSTM(
+            units,
+            return_sequences=True,
+            kernel_initializer=initial("GlorotUniform"),
+            recurrent_initializer=initial("Orthogonal"),
+            # One arithmetic on every device; cuDNN's differs and cannot be quantized inside.
+            use_cudnn=False,
+            dtype=dtype,
+            name=f"lstm_{layer}",
+        )(dropped(x))
+    logits = keras.layers.Dense(
+        vocabulary_size, kernel_initializer=initial("GlorotUniform"), dtype=dtype, name="logits"
+    )(dropped(x))
+    return keras.Model(tokens, logits, name="lstm_language_model")
+
+
+def linear(features: int, *, dtype: str = "float32") -> keras.Model:
+    """y = x w, w = 0 at the start, no bias: (batch, features) -> (batch, 1)."""
+    x = keras.Input((features,), dtype=dtype, name="x")
+    y = keras.layers.Dense(
+        1, use_bias=False, kernel_initializer="zeros", dtype=dtype, name="linear"
+    )(x)
+    return keras.Model(x, y, name="linear")
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class HalfMeanSquaredError(keras.losses.Loss):
+    """½ (y − ŷ)², averaged over the examples: (1/2N)‖Xw − y‖² for a linear model."""
+
+    def call(self, y_true, y_pred):
+        """Losses of shape (batch,) for y_true and y_pred of shape (batch, outputs)."""
+        difference = y_pred - keras.ops.cast(y_true, y_pred.dtype)
+        return 0.5 * keras.ops.mean(keras.ops.square(difference), axis=-1)
