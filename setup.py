@@ -1,0 +1,46 @@
+"""Compiles the TensorFlow ops into the wheel; everything static is in setup.cfg."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Distribution, setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithOps(build_py):
+    """Copies the packages, then adds the compiled ops where they can be compiled.
+
+    An editable install runs from the checkout, where `make ops` puts them.
+    """
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            compile_ops(Path(self.build_lib, "quant_ops", "lib"))
+
+
+class PlatformDistribution(Distribution):
+    """A wheel that holds a shared library belongs to one platform."""
+
+    def has_ext_modules(self):
+        return True
+
+
+def compile_ops(output):
+    """Compiles against the TensorFlow of the environment that is being installed into.
+
+    pip isolates builds by PYTHONPATH; `-I` ignores that, so the target's TensorFlow is in sight.
+    """
+    script = Path(__file__).resolve().parent / "quant_ops" / "build.py"
+    build = subprocess.run([sys.executable, "-I", str(script), "--output", str(output.resolve())])
+    if build.returncode:
+        print(
+            "WARNING: quant_ops is installed without its compiled ops (the reason is above) and "
+            "will use its TensorFlow-only backend: the same results, more slowly. Once TensorFlow "
+            "and a C++17 compiler are installed, `python -m quant_ops.build` adds them.",
+            file=sys.stderr,
+        )
+
+
+setup(cmdclass={"build_py": BuildWithOps}, distclass=PlatformDistribution)
