@@ -1,0 +1,152 @@
+"""The four carrier dtypes seen as bit patterns, in TensorFlow ops.
+
+TensorFlow's threads run with flush-to-zero and denormals-are-zero set: even `x * 1.0` or a cast to
+float64 turns a float32 subnormal into 0. So what a value *is* (zero, NaN, negative, subnormal) is
+read from its bits, and subnormal results are put together from bits; the float arithmetic in
+between only ever sees normal numbers. `cc/core/float_types.h` holds the same facts for the native
+backend.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Carrier:
+    """A binary floating-point dtype: sign, exponent and `precision - 1` stored mantissa bits."""
+
+    dtype: tf.DType
+    bits_dtype: tf.DType  # signed integer of the same width
+    precision: int  # significant bits, the implicit one included
+    max_exponent: int  # the largest finite value is just below 2^(max_exponent + 1)
+
+    @property
+    def min_exponent(self) -> int:
+        """Exponent of the smallest normal number."""
+        return 1 - self.max_exponent
+
+    @property
+    def subnormal_exponent(self) -> int:
+        """The smallest positive number is 2^subnormal_exponent."""
+        return self.min_exponent - (self.precision - 1)
+
+    @property
+    def max(self) -> int:
+        """The largest finite value, as an exact integer."""
+        return ((1 << self.precision) - 1) << (self.max_exponent - self.precision + 1)
+
+    @property
+    def magnitude_mask(self) -> int:
+        """Every bit but the sign."""
+        return self.bits_dtype.max
+
+    @property
+    def infinity_bits(self) -> int:
+        """The pattern of +inf: larger magnitudes are NaN."""
+        return (2 * self.max_exponent + 1) << (self.precision - 1)
+
+    @property
+    def nan_bits(self) -> int:
+        """The canonical quiet NaN."""
+        return self.infinity_bits | (1 << (self.precision - 2))
+
+
+CARRIERS = {
+    carrier.dtype: carrier
+    for carrier in (
+        Carrier(tf.float16, tf.int16, precision=11, max_exponent=15),
+        Carrier(tf.bfloat16, tf.int16, precision=8, max_exponent=127),
+        Carrier(tf.float32, tf.int32, precision=24, max_exponent=127),
+        Carrier(tf.float64, tf.int64, precision=53, max_exponent=1023),
+    )
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """Boolean tensors: which elements are what, decided on the bits."""
+
+    negative: tf.Tensor
+    zero: tf.Tensor
+    infinite: tf.Tensor
+    nan: tf.Tensor
+
+
+def classify(x: tf.Tensor) -> Classes:
+    """Sorts the elements of `x` (any carrier dtype) by their bit patterns."""
+    carrier = CARRIERS[x.dtype]
+    bits = tf.bitcast(x, carrier.bits_dtype)
+    magnitude = tf.bitwise.bitwise_and(bits, _constant(carrier.magnitude_mask, carrier))
+    infinity = _constant(carrier.infinity_bits, carrier)
+    return Classes(
+        bits < 0, tf.equal(magnitude, 0), tf.equal(magnitude, infinity), magnitude > infinity
+    )
+
+
+def nan(dtype: tf.DType) -> tf.Tensor:
+    """The canonical quiet NaN of `dtype`."""
+    carrier = CARRIERS[dtype]
+    return tf.bitcast(_constant(carrier.nan_bits, carrier), dtype)
+
+
+def to_float64(x: tf.Tensor) -> tf.Tensor:
+    """The exact value of `x` in float64, subnormals of the narrower dtypes included.
+
+    float64's own subnormals become 0 and a NaN becomes some NaN: callers select on `classify(x)`.
+    """
+    if x.dtype == tf.float64:
+        return tf.where(tf.abs(x) < 2.0**-1022, tf.zeros_like(x), x)
+    if x.dtype == tf.float16:  # its subnormals are normal in float32
+        return tf.cast(tf.cast(x, tf.float32), tf.float64)
+    bits = tf.bitcast(x, CARRIERS[x.dtype].bits_dtype)
+    if x.dtype == tf.bfloat16:
+        bits = tf.bitwise.left_shift(tf.cast(bits, tf.int32), 16)
+    magnitude = tf.bitwise.bitwise_and(bits, tf.int32.max)
+    subnormal = tf.cast(magnitude, tf.float64) * 2.0**-149
+    subnormal = tf.where(bits < 0, -subnormal, subnormal)
+    return tf.where(
+        magnitude < 1 << 23, subnormal, tf.cast(tf.bitcast(bits, tf.float32), tf.float64)
+    )
+
+
+def round_to_carrier(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Rounds float64 `value` once, to nearest even, to what `dtype` can hold; stays float64.
+
+    Overflow is left to the caller: the exponent range is only bounded below. In the normal range
+    the low 53 - p mantissa bits are rounded away in integer arithmetic (a carry runs into the
+    exponent, which is right); below it the spacing is constant, so scaling and rounding to an
+    integer does it.
+    """
+    if dtype == tf.float64:
+        return value
+    carrier = CARRIERS[dtype]
+    drop = 53 - carrier.precision
+    bits = tf.bitcast(value, tf.int64)
+    odd = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, drop), 1)
+    bits = tf.bitwise.bitwise_and(bits + ((1 << (drop - 1)) - 1) + odd, -(1 << drop))
+    spacing = 2.0**carrier.subnormal_exponent
+    return tf.where(
+        tf.abs(value) < 2.0**carrier.min_exponent,
+        tf.round(value * (1.0 / spacing)) * spacing,
+        tf.bitcast(bits, tf.float64),
+    )
+
+
+def from_float64(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Converts float64 `value`, finite and representable in `dtype`, to `dtype` exactly."""
+    if dtype == tf.float64:
+        return value
+    narrow = tf.cast(tf.cast(value, tf.float32), dtype)
+    if dtype == tf.float16:  # every float16, subnormal or not, is a normal float32
+        return narrow
+    carrier = CARRIERS[dtype]
+    scaled = tf.abs(value) * 2.0**-carrier.subnormal_exponent
+    subnormal = tf.abs(value) < 2.0**carrier.min_exponent
+    bits = tf.cast(tf.where(subnormal, scaled, 0.0), carrier.bits_dtype)
+    bits = tf.where(value < 0, bits | _constant(carrier.bits_dtype.min, carrier), bits)
+    return tf.where(subnormal, tf.bitcast(bits, dtype), narrow)
+
+
+def _constant(bits: int, carrier: Carrier) -> tf.Tensor:
+    return tf.constant(bits, carrier.bits_dtype)
