@@ -1,0 +1,36 @@
+"""Ctrl-C that loses nothing."""
+
+import signal
+
+
+class StopOnSignal:
+    """While active, SIGINT and SIGTERM ask for a stop; a second one interrupts at once.
+
+    with StopOnSignal(announce) as stop:
+        while not stop.requested: ...
+
+    Args:
+        announce: called once, with the signal's name, when the first signal arrives.
+
+    The former handlers are back afterwards. Use it in the main thread, as `signal` demands.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, announce=lambda name: None):
+        self.requested = False
+        self._announce = announce
+
+    def __enter__(self):
+        self._former = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number, _frame):
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._announce(signal.Signals(number).name)

@@ -1,0 +1,131 @@
+"""A YAML file and `--set` overrides as one mapping that remembers where each value came from."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from tq_halp.errors import InputError
+
+KeyPath = tuple[str | int, ...]
+
+
+class Settings:
+    """Plain values, `values`, and the origin of each: "file:line" or "--set key".
+
+    Args:
+        path: a YAML file whose top level is a mapping.
+
+    Raises:
+        InputError: the file is missing, unreadable, empty, no YAML, no mapping, or repeats a key.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._origins: dict[KeyPath, str] = {}
+        self.values = self._plain(_read_mapping(self.path), ())
+
+    def override(self, assignment: str) -> None:
+        """Apply one `key.path=value`; the value is read as YAML, so `null` and `[1, 2]` work.
+
+        Raises:
+            InputError: it is not of that form, or the path runs through something not a mapping.
+        """
+        key, equals, text = assignment.partition("=")
+        path = tuple(part.strip() for part in key.split("."))
+        if not equals or not all(path):
+            raise InputError(f"--set {assignment}: expected key.path=value, e.g. train.epochs=3")
+        try:
+            value = YAML(typ="safe", pure=True).load(text)
+        except YAMLError as error:
+            reason = _reason(error)
+            raise InputError(f"--set {assignment}: the value is not YAML: {reason}") from error
+        self.set(path, value, f"--set {key.strip()}")
+
+    def set(self, path: KeyPath, value, origin: str) -> None:
+        """Put `value` at `path`; `origin` says, in an error about it, where it came from."""
+        section = self.values
+        for depth, part in enumerate(path[:-1]):
+            if section.get(part) is None:
+                section[part] = {}
+                self._origins.setdefault(path[: depth + 1], origin)
+            section = section[part]
+            if not isinstance(section, dict):
+                inner = ".".join(map(str, path[: depth + 1]))
+                raise InputError(f"{origin}: {inner} is {section!r}, not a mapping")
+        section[path[-1]] = value
+        self._origins = {p: o for p, o in self._origins.items() if p[: len(path)] != path}
+        self._origins[path] = origin
+
+    def origin(self, path: Iterable[str | int]) -> str:
+        """Where the value at `path`, or the nearest mapping around it, came from."""
+        path = tuple(path)
+        while path and path not in self._origins:
+            path = path[:-1]
+        return self._origins.get(path, str(self.path))
+
+    def _plain(self, node, path: KeyPath):
+        """`node` as plain Python values; notes the line of every key on the way."""
+        if isinstance(node, CommentedMap):
+            for key in node:
+                # A key that came by a merge (<<: *base) has no line of its own.
+                line = node.lc.key(key)[0] if key in (node.lc.data or ()) else node.lc.line
+                self._origins[(*path, key)] = f"{self.path}:{line + 1}"
+            return {key: self._plain(value, (*path, key)) for key, value in node.items()}
+        if isinstance(node, CommentedSeq):
+            for index in range(len(node)):
+                self._origins[(*path, index)] = f"{self.path}:{node.lc.item(index)[0] + 1}"
+            return [self._plain(value, (*path, index)) for index, value in enumerate(node)]
+        for plain in (bool, int, float, str):  # ruamel's scalars remember their notation.
+            if isinstance(node, plain):
+                return plain(node)
+        return node
+
+
+def suggestion(word: object, known: Sequence[str]) -> str:
+    """'; did you mean ...?' if a known word is close, else the list of what is known."""
+    close = difflib.get_close_matches(str(word), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def read_text(path: Path, what: str = "config") -> str:
+    """Text of `path`; InputError if it is missing, a folder, unreadable or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such {what} file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, expected a {what} file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file (UTF-8), expected YAML") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _read_mapping(path: Path) -> CommentedMap:
+    text = read_text(path)
+    try:
+        content = YAML(typ="rt", pure=True).load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1
+        key = (error.problem or "").partition('"')[2].partition('"')[0]
+        raise InputError(f"{path}:{line}: key {key!r} appears a second time") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(f"{path}:{mark.line + 1}: not valid YAML: {_reason(error)}") from error
+    except (YAMLError, ReaderError, ValueError) as error:
+        raise InputError(f"{path}: not valid YAML: {_reason(error)}") from error
+    if not isinstance(content, CommentedMap):
+        kinds = {type(None): "nothing", CommentedSeq: "a list"}
+        found = kinds.get(type(content), f"{content!r}")
+        raise InputError(f"{path}: expected a mapping of settings, got {found}")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "problem", None) or str(error).splitlines()[0]
