@@ -1,0 +1,225 @@
+"""The gradient norm of least squares under each algorithm, against the published behaviour.
+
+    python experiments/linear_regression/run.py            all rows, three seeds: about 15 minutes
+    python experiments/linear_regression/run.py --quick    one seed, ten epochs
+
+Writes ``gradient_norms.csv`` (one line per row, seed and outer epoch), ``gradient_norms.png`` and
+``table.md`` beside itself, or into ``--output``. Every row is trained by the public classes that also
+train the LSTM, around a Keras ``Dense(1)``, in float64, batch size 1.
+"""
+
+import argparse
+import csv
+import pathlib
+
+import keras
+import matplotlib
+import numpy as np
+import tensorflow as tf
+
+import tq_halp
+from tq_halp.data.synthetic import linear_regression
+
+SAMPLES, FEATURES, NOISE = 1000, 100, 0.1
+STEP_SIZE = 2.5e-3
+STEPS = 2 * SAMPLES  # T, inner steps per outer epoch
+EPOCHS = 40
+SHOWN = (0, 1, 5, 10, 20, 40)
+DIVERGED = 1e6
+
+
+def fixed_grid(word_bits):
+    """δ = 4/127 and 4/32767 are not powers of two, so the nearest finer one is used: 2^-5, 2^-13."""
+    return tq_halp.formats.FixedPoint(word_bits, {8: 5, 16: 13}[word_bits])
+
+
+def halp(word_bits, mu):
+    return lambda model, seed: tq_halp.HALP(
+        model, word_bits=word_bits, mu=mu, scale="global", snapshot_every=STEPS, seed=seed
+    )
+
+
+ROWS = {
+    "SGD, float64": lambda model, seed: tq_halp.SGD(model),
+    "LP-SGD 8 b": lambda model, seed: tq_halp.LowPrecisionSGD(model, fixed_grid(8), seed=seed),
+    "LP-SGD 16 b": lambda model, seed: tq_halp.LowPrecisionSGD(model, fixed_grid(16), seed=seed),
+    "SVRG, float64": lambda model, seed: tq_halp.SVRG(model, snapshot_every=STEPS),
+    "LP-SVRG 8 b": lambda model, seed: tq_halp.LowPrecisionSVRG(
+        model, fixed_grid(8), snapshot_every=STEPS, seed=seed
+    ),
+    "LP-SVRG 16 b": lambda model, seed: tq_halp.LowPrecisionSVRG(
+        model, fixed_grid(16), snapshot_every=STEPS, seed=seed
+    ),
+    "HALP 8 b, μ = 3": halp(8, 3.0),
+    "HALP 8 b, μ = 0.5": halp(8, 0.5),
+    "HALP 8 b, μ = 10": halp(8, 10.0),
+    "HALP 4 b, μ = 0.5": halp(4, 0.5),
+    "HALP 16 b, μ = 0.5": halp(16, 0.5),
+    "HALP 8 b, μ = auto": halp(8, "auto"),
+}
+
+# shared behaviour: ‖∇f‖ at k = 0, 1, 5, 10, 20, 40; None where the source gives no number
+REFERENCE = {
+    "SGD, float64": (9.8, 0.27, 3.5e-2, 3.4e-2, 4e-2, 3.5e-2),
+    "LP-SGD 8 b": (9.8, 1.2, 1.1, 1.1, 1.0, 1.1),
+    "LP-SGD 16 b": (9.8, 0.21, 4e-2, 4e-2, 4e-2, 4e-2),
+    "SVRG, float64": (9.8, 4.1, 8e-2, 7e-4, 3e-8, 2e-14),
+    "LP-SVRG 8 b": (9.8, 4.6, 1.3, 1.2, 1.3, 1.4),
+    "LP-SVRG 16 b": (9.8, 4.0, 9e-2, 6e-3, 5.6e-3, 5.7e-3),
+    "HALP 8 b, μ = 3": (9.8, 4.1, 0.10, 1.4e-3, 1.4e-7, 2e-15),
+    "HALP 8 b, μ = 0.5": (9.8, 7.1, 2.2, 0.86, 8.5e-2, 8e-4),
+    "HALP 8 b, μ = 10": (9.8, 4.5, 1.1, 0.49, 0.18, 2.6e-2),
+    "HALP 16 b, μ = 0.5": (9.8, 4.0, 7.5e-2, 8e-4, 3e-8, 9e-16),
+}
+
+
+def half_mean_squared_error(y_true, y_pred):
+    return 0.5 * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+class GradientNorm(keras.callbacks.Callback):
+    """‖∇f(w)‖₂ after every outer epoch, in NumPy; stops a run that has diverged."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+        self.norms = []
+
+    def measure(self):
+        w = self.model.model.get_weights()[0]
+        self.norms.append(float(np.linalg.norm(self.x.T @ (self.x @ w - self.y)) / len(self.x)))
+
+    def on_train_begin(self, logs=None):
+        self.measure()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.measure()
+        if not self.norms[-1] < DIVERGED:
+            self.model.stop_training = True
+
+
+def train(make, seed, epochs):
+    """One row with one seed: the list of gradient norms, k = 0 first."""
+    data = linear_regression(samples=SAMPLES, features=FEATURES, noise=NOISE)
+    x, y = data.train
+    model = keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")]
+    )
+    algorithm = make(model, seed)
+    algorithm.compile(
+        keras.optimizers.SGD(STEP_SIZE), loss=half_mean_squared_error, steps_per_execution=200
+    )
+    # i ~ Uniform{1..N} with replacement, as in the paper; the full gradient is over X itself.
+    stream = tf.data.Dataset.random(seed=1000 + seed).map(
+        lambda i: (x_rows[i % SAMPLES][None], y_rows[i % SAMPLES][None])
+    )
+    x_rows, y_rows = tf.constant(x), tf.constant(y)
+    norm = GradientNorm(x, y)
+    algorithm.fit(
+        stream,
+        steps_per_epoch=STEPS,
+        epochs=epochs,
+        full_gradient_data=tf.data.Dataset.from_tensors((x, y)),
+        callbacks=[norm],
+        verbose=0,
+    )
+    return norm.norms
+
+
+def run_all(epochs, seeds):
+    """{row: list over seeds of norms}."""
+    from rich.progress import Progress
+
+    results = {}
+    with Progress() as progress:
+        task = progress.add_task("linear regression", total=len(ROWS) * len(seeds))
+        for name, make in ROWS.items():
+            progress.update(task, description=name)
+            results[name] = []
+            for seed in seeds:
+                keras.backend.clear_session()
+                results[name].append(train(make, seed, epochs))
+                progress.advance(task)
+    return results
+
+
+def mean_norm(runs, k):
+    """Mean over seeds after k outer epochs; inf once any run has diverged."""
+    return float(np.mean([run[k] if k < len(run) else np.inf for run in runs]))
+
+
+def write_csv(results, path):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "seed_index", "outer_epoch", "gradient_norm"])
+        for name, runs in results.items():
+            for index, run in enumerate(runs):
+                writer.writerows([name, index, k, f"{norm:.6e}"] for k, norm in enumerate(run))
+
+
+def write_table(results, path, epochs):
+    """Measured over reference, and whether k = 1, 5, 10 are within a factor of two."""
+    shown = [k for k in SHOWN if k <= epochs]
+    lines = [
+        "| measured (reference) | " + " | ".join(f"k = {k}" for k in shown) + " | within 2x, k ≤ 10 |",
+        "|---" * (len(shown) + 2) + "|",
+    ]
+    for name, runs in results.items():
+        wanted = REFERENCE.get(name, (None,) * len(SHOWN))
+        got = {k: mean_norm(runs, k) for k in shown}
+        cells = [
+            _number(got[k]) + (f" ({want:.2g})" if want is not None else "")
+            for k, want in zip(shown, wanted, strict=False)
+        ]
+        pairs = [(got[k], want) for k, want in zip(shown, wanted, strict=False) if k in (1, 5, 10)]
+        verdict = "" if wanted[0] is None else "yes"
+        if any(want and not want / 2 <= value <= want * 2 for value, want in pairs):
+            verdict = "no"
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {verdict} |")
+    pathlib.Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _number(value):
+    return "diverged" if not value < DIVERGED else f"{value:.2g}"
+
+
+def draw(results, path):
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 6))
+    colours = plt.get_cmap("tab20")
+    for index, (name, runs) in enumerate(results.items()):
+        length = max(map(len, runs))
+        padded = np.array([run + [np.nan] * (length - len(run)) for run in runs])
+        k = np.arange(length)
+        style = "--" if "SGD" in name or "SVRG" in name else "-"
+        axes.plot(k, padded.mean(axis=0), style, label=name, color=colours(index))
+        axes.fill_between(k, padded.min(axis=0), padded.max(axis=0), color=colours(index), alpha=0.2)
+    axes.set_yscale("log")
+    axes.set_ylim(1e-16, 1e3)
+    axes.set_xlabel("outer epochs k (each 2N inner steps)")
+    axes.set_ylabel("gradient norm ‖∇f(w̃)‖₂")
+    axes.set_title("Least squares, N = 1000, d = 100, batch size 1: mean and range over seeds")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one seed, ten epochs")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    arguments = parser.parse_args()
+    epochs, seeds = (10, [0]) if arguments.quick else (EPOCHS, [0, 1, 2])
+    keras.config.set_floatx("float64")
+    results = run_all(epochs, seeds)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    write_csv(results, arguments.output / "gradient_norms.csv")
+    write_table(results, arguments.output / "table.md", epochs)
+    draw(results, arguments.output / "gradient_norms.png")
+    print((arguments.output / "table.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Train any Keras model in emulated low precision, and find out what each bit costs.
+
+Public names are imported on first use (PEP 562), so that ``import tq_halp.formats`` and a
+mistake in a config file do not wait for TensorFlow.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "SGD": "tq_halp.algorithms",
+    "LowPrecisionSGD": "tq_halp.algorithms",
+    "SVRG": "tq_halp.algorithms",
+    "LowPrecisionSVRG": "tq_halp.algorithms",
+    "HALP": "tq_halp.algorithms",
+    "QuantizationMap": "tq_halp.quantization_map",
+    "InputError": "tq_halp.errors",
+    "algorithms": None,
+    "data": None,
+    "formats": None,
+    "layers": None,
+    "models": None,
+    "quantization_map": None,
+    "quantizers": None,
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'tq_halp' has no attribute {name!r}")
+    home = _HOME[name]
+    if home is None:
+        return importlib.import_module(f"tq_halp.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__():
+    return __all__

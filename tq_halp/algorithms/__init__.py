@@ -1,0 +1,20 @@
+"""SGD, SVRG and HALP, in full and in low precision, each as a ``keras.Model`` around yours.
+
+One loop, two places where the algorithms differ (De Sa et al., arXiv 1803.03383, Algorithms 1-3):
+
+====================  ============================  =====================================
+class                 gradient of a step            where the iterate lives
+====================  ============================  =====================================
+SGD                   of the minibatch              floating point
+LowPrecisionSGD       of the minibatch              a fixed grid
+SVRG                  variance-reduced              floating point
+LowPrecisionSVRG      variance-reduced              a fixed grid
+HALP                  variance-reduced              a grid re-centered at every snapshot
+====================  ============================  =====================================
+"""
+
+from tq_halp.algorithms.halp import HALP
+from tq_halp.algorithms.sgd import SGD, LowPrecisionSGD
+from tq_halp.algorithms.svrg import SVRG, LowPrecisionSVRG
+
+__all__ = ["HALP", "SGD", "SVRG", "LowPrecisionSGD", "LowPrecisionSVRG"]

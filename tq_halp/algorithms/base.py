@@ -1,0 +1,260 @@
+"""The loop all algorithms share: a ``keras.Model`` around the user's model.
+
+Keras keeps doing what it does (batching, callbacks, validation, progress bar, saving); this class
+only says what one step is, and lets an algorithm change it in two places:
+
+    anchor = anchor_gradients(batch)                    SVRG kinds: ∇f_i(w̃), before anything moves
+    g      = ∇f_i(w)                                    the ordinary pass
+    g      = reduce_variance(g, anchor)                 SVRG kinds: g − anchor + g̃
+    w'     = optimizer(w, g)                            any Keras optimizer, clipping, decay, schedule
+    w      = quantize_iterate(w, w')                    low-precision kinds: back onto the grid
+
+Because the optimizer acts on w itself, weight decay, constraints and whatever else it does with the
+weights mean the same for every algorithm.
+"""
+
+import keras
+import tensorflow as tf
+
+from tq_halp.algorithms.batches import Batches, split_validation
+from tq_halp.algorithms.gradient import batch_size_of
+from tq_halp.algorithms.hooks import AlgorithmCallback
+
+
+class TrainingAlgorithm(keras.Model):
+    """A training algorithm around ``model``; use one of the subclasses.
+
+    Args:
+        model: any Keras model. Its variables are trained in place. If it is compiled, its optimizer
+            (configuration, not state), loss and metrics are taken over.
+        seed: key of every random draw of the algorithm; with the step counter it fixes them all.
+    """
+
+    needs_full_gradient = False
+
+    def __init__(self, model, *, seed=0, name=None, **kwargs):
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                f"model must be a keras.Model. Received: {model!r} of type {type(model).__name__}"
+            )
+        super().__init__(name=name, **kwargs)
+        self.model = model
+        self.seed = int(seed)
+        self.batches = None
+        self._has_state = False
+        if model.built:
+            self._create_state()
+            self.built = True
+        if model.compiled:
+            self.compile_from_config(model.get_compile_config())
+
+    def call(self, inputs, training=None):
+        return self.model(inputs, training=training)
+
+    def build(self, input_shape):
+        if not self.model.built:
+            self.model.build(input_shape)
+        self._create_state()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "model": keras.saving.serialize_keras_object(self.model),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["model"] = keras.saving.deserialize_keras_object(config["model"])
+        return cls(**config)
+
+    # ---- state -------------------------------------------------------------------------------
+
+    def _create_state(self):
+        if self._has_state:
+            return
+        self._has_state = True
+        self.step_count = self._counter("step_count")
+        self.sample_count = self._counter("sample_count")
+        self.create_state()
+
+    def create_state(self):
+        """Create the algorithm's own variables; the model is built."""
+
+    def _counter(self, name):
+        return self.add_weight(
+            shape=(), initializer="zeros", dtype="int64", trainable=False, name=name
+        )
+
+    def _like_weights(self, name):
+        """One zero variable per trainable variable of the model."""
+        return [
+            self.add_weight(
+                shape=v.shape, initializer="zeros", dtype=v.dtype, trainable=False, name=f"{name}_{i}"
+            )
+            for i, v in enumerate(self.trainable_variables)
+        ]
+
+    def random_counter(self, index):
+        """A counter that no other (step, variable) of this run uses."""
+        return self.step_count.value * len(self.trainable_variables) + index
+
+    # ---- one step ----------------------------------------------------------------------------
+
+    def anchor_gradients(self, x, y, sample_weight):
+        """∇f_i(w̃) for algorithms that need it, else None."""
+
+    def reduce_variance(self, gradients, anchor_gradients):
+        return gradients
+
+    def remember_iterate(self):
+        """The weights before the optimizer moves them, for algorithms that need the change."""
+
+    def quantize_iterate(self, previous):
+        """Put the weights, moved by the optimizer from ``previous``, back where they may live."""
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        anchor = self.anchor_gradients(x, y, sample_weight)
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+        variables = self.trainable_variables
+        gradients = self.reduce_variance(tape.gradient(loss, variables), anchor)
+        previous = self.remember_iterate()
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.step_count.assign_add(1)
+        self.sample_count.assign_add(tf.cast(batch_size_of(x), "int64"))
+        self.quantize_iterate(previous)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=batch_size_of(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    # ---- what happens between steps ----------------------------------------------------------
+
+    def on_fit_begin(self, verbose):
+        """The weights may have been set by hand: put them where the algorithm keeps them."""
+
+    def before_step(self):
+        """Called between steps; an outer iteration may start here."""
+
+    def after_step(self):
+        """Called after a step; an outer iteration may end here."""
+
+    def note_epoch(self, samples):
+        """An epoch saw this many samples."""
+        self._samples_per_epoch = samples
+
+    def diagnostics(self):
+        """Numbers for the epoch's logs."""
+        return {"step": int(self.step_count), "gradient_evaluations": self.gradient_evaluations()}
+
+    def gradient_evaluations(self):
+        """Passes over the training data so far, a minibatch gradient counting its share."""
+        return float(self.sample_count) / self._samples_per_pass()
+
+    def _samples_per_pass(self):
+        """N; without a way to know it, one epoch counts as one pass."""
+        known = self.batches.sample_count if self.batches is not None else None
+        return known or self._samples_per_epoch or 1
+
+    # ---- fit ---------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+        full_gradient_data=None,
+    ):
+        """``keras.Model.fit``, with one more argument.
+
+        Args:
+            full_gradient_data: the data whose exact gradient a snapshot takes, when it is not the
+                training data itself (an endless stream, say): arrays ``(x, y[, sample_weight])`` or
+                a finite batched ``tf.data.Dataset``. Algorithms without snapshots only use it to
+                count passes over the data.
+
+        The epoch's logs (History, callbacks) also hold ``step`` and ``gradient_evaluations``
+        (passes over the training data), and the algorithm's own diagnostics.
+        """
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split_validation(
+                x, y, sample_weight, validation_split
+            )
+        self._steps_per_epoch = steps_per_epoch
+        self._prepare_batches(x, y, sample_weight, batch_size, class_weight, full_gradient_data)
+        hook = AlgorithmCallback()
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(hook)
+        else:
+            callbacks = [hook, *keras.tree.flatten(callbacks or [])]
+        return super().fit(
+            x=x,
+            y=y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def _prepare_batches(
+        self, x, y, sample_weight, batch_size, class_weight, full_gradient_data
+    ):
+        if class_weight is not None and self.needs_full_gradient:
+            raise ValueError(
+                f"{type(self).__name__} does not take class_weight; pass the weights of the samples "
+                "as sample_weight instead."
+            )
+        self._samples_per_epoch = None
+        try:
+            if full_gradient_data is None:
+                self.batches = Batches(x, y, sample_weight, batch_size)
+            elif isinstance(full_gradient_data, tf.data.Dataset):
+                self.batches = Batches(full_gradient_data)
+            else:
+                data = keras.utils.unpack_x_y_sample_weight(full_gradient_data)
+                self.batches = Batches(*data, batch_size=batch_size)
+        except ValueError:
+            if self.needs_full_gradient:
+                raise
+            self.batches = None
+        self._build_from_first_batch(x)
+
+    def _build_from_first_batch(self, x):
+        if self.model.built and self._has_state:
+            return
+        if self.batches is not None:
+            first = next(iter(self.batches))[0]
+        elif isinstance(x, tf.data.Dataset):
+            first = keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
+        else:
+            raise ValueError(
+                "The model is not built and its input shape cannot be read from a "
+                f"{type(x).__name__}: call the model once, or give it an Input."
+            )
+        self(first)

@@ -1,0 +1,162 @@
+"""HALP: SVRG whose iterate is a b-bit offset from a full-precision center ("bit centering").
+
+De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3:
+
+    w̃  `center`   full precision            z  `offset`   on the grid (δ, b), so that w = w̃ + z
+    μ  `mu`       strong convexity, or "auto"    δ  `grid_scale`  ‖g̃‖₂ / (μ (2^(b−1) − 1))
+
+    at a snapshot   w̃ ← w̃ + z in full precision, g̃ ← ∇f(w̃), re-scale δ, re-center z ← 0
+    in a step       z ← Q_(δ,b)(z − α v),   v = (∇f_i(w̃ + z) − ∇f_i(w̃)) + g̃
+
+As g̃ shrinks so does δ: the grid follows the iterate into the optimum, and b bits converge linearly
+where a fixed grid stops at its floor. For any Keras optimizer, −α v is the change that the optimizer
+makes to w = w̃ + z.
+"""
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tq_halp.algorithms import bit_centering
+from tq_halp.algorithms.svrg import SVRG
+from tq_halp.formats import ScaledInteger
+from tq_halp.quantizers import Quantizer
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class HALP(SVRG):
+    """High-accuracy low-precision training around any Keras model.
+
+    Args:
+        model: any Keras model.
+        word_bits: b, bits of the offset z, 2 to 32.
+        mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the next optimum if f is μ-strongly convex.
+            A larger μ gives a finer grid until the box is so small that saturation slows progress;
+            "auto" starts from the learning rate and then sets each tensor's box from what was seen.
+        snapshot_every, iterate, seed: as for ``SVRG``.
+        scale: one δ "per_tensor", from that tensor's own gradient norm, or one "global".
+        rounding: of z; "stochastic" is unbiased.
+
+    Raises:
+        ValueError: an argument is not one of the above.
+    """
+
+    def __init__(
+        self, model, *, word_bits=8, mu="auto", scale="per_tensor", rounding="stochastic", **kwargs
+    ):
+        if not isinstance(word_bits, int) or not 2 <= word_bits <= 32:
+            raise ValueError(f"word_bits must be an integer from 2 to 32. Received: {word_bits!r}")
+        if mu != "auto" and not (isinstance(mu, (int, float)) and 0 < mu < float("inf")):
+            raise ValueError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
+        if scale not in ("per_tensor", "global"):
+            raise ValueError(f"scale must be 'per_tensor' or 'global'. Received: {scale!r}")
+        self.word_bits, self.mu, self.scale, self.rounding = word_bits, mu, scale, rounding
+        super().__init__(model, **kwargs)
+        self._quantizer = Quantizer(ScaledInteger(word_bits), rounding=rounding, seed=self.seed)
+
+    def create_state(self):
+        super().create_state()
+        count = len(self.trainable_variables)
+        self.offset = self._like_weights("offset")
+        self.grid_scale = self._per_tensor("grid_scale", count)
+        self.current_mu = self._per_tensor("current_mu", count)
+        self._usage = np.zeros(count)
+        self._saturated = np.zeros(count)
+        self._sizes = np.array([np.prod(v.shape) for v in self.trainable_variables], np.float64)
+        self._saturated_segments = 0
+
+    def _per_tensor(self, name, count):
+        return self.add_weight(
+            shape=(count,), initializer="zeros", dtype="float64", trainable=False, name=name
+        )
+
+    def get_config(self):
+        own = {"word_bits": self.word_bits, "mu": self.mu, "scale": self.scale}
+        return {**super().get_config(), **own, "rounding": self.rounding}
+
+    # ---- one step ----------------------------------------------------------------------------
+
+    def remember_iterate(self):
+        return [tf.identity(variable.value) for variable in self.trainable_variables]
+
+    def quantize_iterate(self, previous):
+        for index, (variable, before) in enumerate(
+            zip(self.trainable_variables, previous, strict=True)
+        ):
+            offset = self.offset[index]
+            moved = offset.value + (variable.value - before)
+            offset.assign(
+                self._quantizer(
+                    moved, self.random_counter(index), scale=self.grid_scale.value[index]
+                )
+            )
+            variable.assign(self.center[index].value + offset.value)
+
+    # ---- outer iterations --------------------------------------------------------------------
+
+    def take_snapshot(self):
+        super().take_snapshot()
+        for offset in self.offset:
+            offset.assign(tf.zeros_like(offset.value))
+        norms, largest = bit_centering.gradient_norms(
+            [g.value for g in self.full_gradient], self.scale
+        )
+        mu = self._next_mu(norms, largest)
+        self.current_mu.assign(mu)
+        self.grid_scale.assign(bit_centering.scales(norms, mu, self.word_bits))
+
+    def _next_mu(self, norms, largest):
+        current = self.current_mu.numpy()
+        if self.mu != "auto":
+            return np.full_like(norms, self.mu)
+        if not current.all():
+            return bit_centering.initial_mu(norms, largest, self._step_size(), self.segment_length)
+        return bit_centering.next_mu(current, self._usage, self._saturated)
+
+    def _step_size(self):
+        momentum = float(getattr(self.optimizer, "momentum", 0.0) or 0.0)
+        return float(self.optimizer.learning_rate) / (1.0 - min(momentum, 0.999))
+
+    def end_segment(self):
+        self._observe()
+        if self.mu != "auto" and self._saturated_fraction() > 0.05:
+            self._saturated_segments += 1
+        else:
+            self._saturated_segments = 0
+        if self._saturated_segments == 2:
+            warnings.warn(
+                f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of "
+                f"their grid in two snapshots running, which slows progress: mu={self.mu} is too "
+                f"large. Try mu={self.mu / 4:.3g}, or mu='auto'.",
+                stacklevel=2,
+            )
+        super().end_segment()
+
+    def _observe(self):
+        """How the offsets use their boxes: what "auto" learns from, and what the logs show."""
+        half_width = self.grid_scale.numpy() * bit_centering.largest_code(self.word_bits)
+        sizes = [np.abs(offset.numpy().astype(np.float64)) for offset in self.offset]
+        if self.scale == "global":
+            sizes = [np.concatenate([size.ravel() for size in sizes])] * len(sizes)
+        for index, (size, limit) in enumerate(zip(sizes, half_width, strict=True)):
+            if limit > 0 and size.size:
+                self._usage[index] = min(size.max() / limit, 1.0)
+                # One part in 10^6 for the rounding of δ·code to the weights' dtype.
+                self._saturated[index] = np.mean(size >= limit * (1 - 1e-6))
+
+    def _saturated_fraction(self):
+        return float(np.average(self._saturated, weights=self._sizes))
+
+    # ---- logs --------------------------------------------------------------------------------
+
+    def diagnostics(self):
+        if int(self.steps_since_snapshot) < self.segment_length:
+            self._observe()
+        return {
+            **super().diagnostics(),
+            "scale": bit_centering.geometric_mean(self.grid_scale.numpy()),
+            "saturated_fraction": self._saturated_fraction(),
+            "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
+        }

@@ -1,0 +1,27 @@
+"""What an algorithm does between steps, as a Keras callback."""
+
+import keras
+
+
+class AlgorithmCallback(keras.callbacks.Callback):
+    """Starts and ends outer iterations and adds the algorithm's numbers to the epoch's logs.
+
+    It comes first in the list, so every other callback (History, CSVLogger, ...) sees those numbers.
+    """
+
+    def on_train_begin(self, logs=None):
+        self.model.on_fit_begin(verbose=self.params.get("verbose", 0) in (1, "auto"))
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.before_step()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.after_step()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._samples_before = int(self.model.sample_count)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.note_epoch(int(self.model.sample_count) - self._samples_before)
+        if logs is not None:
+            logs.update(self.model.diagnostics())
