@@ -11,7 +11,7 @@ import pytest
 # TensorFlow's C++ log on start-up would bury a failing test's own output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# derandomize: the same examples on every run. No deadline: a traced function's first call compiles it.
+# derandomize: the same examples on every run. No deadline: tracing makes a first call slow.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 

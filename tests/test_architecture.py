@@ -1,0 +1,167 @@
+"""The repository guards its own shape: import directions, sizes, and what an import may do."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# From the bottom up: a part may import itself and every part on a lower level, in functions too.
+LEVELS = (
+    {"quant_ops", "tq_halp.errors"},
+    {"tq_halp.formats", "tq_halp.settings"},
+    {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
+    {"tq_halp.layers", "tq_halp.algorithms", "tq_halp.models"},
+    {"tq_halp.quantization_map"},
+    {"tq_halp.run_directory", "tq_halp.interrupt"},
+    {"tq_halp.plotting"},
+    {"tq_halp"},  # the lazy names of __init__: for those who use everything
+    {"tq_halp.experiment"},
+    {"tq_halp.train"},
+    {"tq_halp.cli"},
+    {"tq_halp.__main__"},
+)
+LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
+
+# What a part never imports, wherever it stands.
+NEVER = {
+    "quant_ops": {"keras", "tq_halp"},
+    "tq_halp.errors": {"tensorflow", "keras"},
+    "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.data": {"tensorflow", "keras", "quant_ops"},
+}
+
+# Wrong input is answered at once, so these must not wait for TensorFlow.
+LIGHT = ["tq_halp", "tq_halp.formats", "tq_halp.config", "tq_halp.data", "tq_halp.cli"]
+
+SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/cli.py", "tq_halp/experiment.py"}
+
+PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")
+MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root|tmp|home|Users)/\w")
+LONGEST = 300
+
+
+def files(*folders, suffixes):
+    """Files below the folders, as paths relative to the root; compiled and cached ones left out."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in found
+        if path.suffix in suffixes and "__pycache__" not in path.parts
+    )
+
+
+PACKAGES = files("quant_ops", "tq_halp", suffixes={".py"})
+CODE = files("quant_ops", "tq_halp", "tests", "experiments", suffixes={".py", ".h", ".cc"})
+PROSE = files("configs", "docs", suffixes={".md", ".yaml"}) + [
+    path.name for path in sorted(ROOT.iterdir()) if path.suffix in {".md", ".cfg", ".toml", ".py"}
+]
+
+
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def part_of(module):
+    """`quant_ops` as a whole; of tq_halp the module or package one below the top."""
+    names = module.split(".")
+    return names[0] if names[0] != "tq_halp" else ".".join(names[:2])
+
+
+def imports(path):
+    """The modules imported anywhere in a file; `from tq_halp import x` counts as tq_halp.x."""
+    found = set()
+    for node in ast.walk(ast.parse(read(path))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            below = node.module == "tq_halp"
+            found.update(f"tq_halp.{a.name}" if below else node.module for a in node.names)
+    return found
+
+
+def module_of(path):
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def run(code):
+    """Runs code in a new interpreter; the command line's order of imports is not pytest's."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("path", [path for path in PACKAGES if path != "tq_halp/__init__.py"])
+def test_imports_point_downwards(path):
+    part = part_of(module_of(path))
+    assert part in LEVEL, f"{part} is new: give it a level in LEVELS"
+    for module in sorted(imports(path)):
+        other = part_of(module)
+        ours = other.split(".")[0] in {"quant_ops", "tq_halp"} and other != "tq_halp.__version__"
+        if ours and other != part:
+            assert other in LEVEL, f"{path} imports {module}, which is no part in LEVELS"
+            assert LEVEL[other] < LEVEL[part], f"{path} imports {module}, which stands above it"
+        top = module.split(".")[0]
+        assert top not in NEVER.get(part, ()), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_import_without_tensorflow(name):
+    done = run(f"import sys, {name}; sys.exit('tensorflow' in sys.modules)")
+    assert done.returncode == 0, f"import {name} imports TensorFlow or fails:\n{done.stderr}"
+
+
+def test_import_has_no_effects():
+    """Importing every module of ours leaves every public name and class of Keras as it was."""
+    modules = [module_of(path) for path in PACKAGES if "__main__" not in path]
+    done = run(
+        "import importlib, inspect, sys, warnings, keras\n"
+        "warnings.simplefilter('error')\n"
+        "def picture():\n"
+        "    public = [m for n, m in sorted(sys.modules.items())\n"
+        "              if n.split('.')[0] == 'keras' and not n.startswith('keras.src')]\n"
+        "    return {(m.__name__, name): (id(value), {k: id(v) for k, v in vars(value).items()}\n"
+        "            if inspect.isclass(value) else None)\n"
+        "            for m in public for name, value in list(vars(m).items())\n"
+        "            if not name.startswith('_')}\n"
+        "before = picture()\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
+        "after = picture()\n"
+        "changed = [name for name in before if before[name] != after.get(name)]\n"
+        "assert len(before) > 1000, len(before)\n"
+        "assert not changed, changed\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", [path for path in CODE if path != "tests/test_architecture.py"])
+def test_public_interfaces_only(path):
+    assert not PRIVATE.findall(read(path)), f"{path} uses private modules"
+
+
+@pytest.mark.parametrize("path", [path for path in PACKAGES if path not in SPEAKS])
+def test_library_does_not_print(path):
+    calls = (node for node in ast.walk(ast.parse(read(path))) if isinstance(node, ast.Call))
+    printing = [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]
+    assert not printing, f"{path} prints in lines {printing}"
+
+
+@pytest.mark.parametrize("path", CODE)
+def test_file_is_short(path):
+    lines = len(read(path).splitlines())
+    assert lines <= LONGEST, f"{path} has {lines} lines: would a reader find two concepts in it?"
+
+
+@pytest.mark.parametrize("path", CODE + PROSE)
+def test_no_path_of_one_machine(path):
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for number, line in enumerate(read(path).splitlines(), start=1)
+        if MACHINE_PATH.search(line)
+    ]
+    assert not found, "\n".join(found)
