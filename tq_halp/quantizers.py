@@ -41,8 +41,8 @@ class Quantizer:
         dq/dx    = 1 if min <= x <= max else 0   gradient="clipped"  (0 where x is NaN)
 
     step, min and max are the format's. A `ScaledInteger` gets its step, the scale, at run time:
-    max|x| / max(1, 2^(b-1)-1) over the whole tensor ("dynamic range"), a constant for the gradient,
-    or the `scale` given to the call. An all-zero tensor has scale 0 and stays 0.
+    max|x| / max(1, 2^(b-1)-1) over the tensor's finite elements ("dynamic range"), a constant for
+    the gradient, or the `scale` given to the call. An all-zero tensor has scale 0 and stays 0.
 
     Args:
         format: a format of `tq_halp.formats` or its mapping.
@@ -103,10 +103,12 @@ class Quantizer:
 
     def scale(self, x):
         """The dynamic-range step of x, a scalar of its dtype; None where the format fixes it."""
-        if isinstance(self.format, formats.FixedPoint):
+        if not self.has_dynamic_range:
             return None
-        # reduce_max of an empty tensor is -inf: the scale must be 0 there.
-        largest = tf.maximum(tf.reduce_max(tf.abs(x)), tf.zeros([], x.dtype))
+        # Of the finite elements, so that an infinity saturates and a NaN stays the only NaN; and
+        # at least 0, since the maximum of an empty tensor is -inf.
+        size = tf.where(tf.math.is_finite(x), tf.abs(x), tf.zeros_like(x))
+        largest = tf.maximum(tf.reduce_max(size), tf.zeros([], x.dtype))
         return tf.stop_gradient(largest / max(1, self.format.max))
 
     def derive(self, tensor: str) -> "Quantizer":
@@ -124,10 +126,14 @@ class Quantizer:
     def stochastic(self) -> bool:
         return self.rounding == "stochastic"
 
+    @property
+    def has_dynamic_range(self) -> bool:
+        """Whether the step depends on the tensor."""
+        return isinstance(self.format, formats.ScaledInteger)
+
     def get_config(self) -> dict[str, Any]:
         """The flat mapping that YAML holds."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**own, **self.format.to_dict()}
+        return {**self.format.to_dict(), **{key: getattr(self, key) for key in _OWN_KEYS}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Quantizer":
@@ -152,13 +158,13 @@ class Quantizer:
         return " ".join([str(self.format), self.rounding, *chosen])
 
     def _round(self, x, counter, scale):
+        format = self.format
         how = dict(rounding=self.rounding, overflow=self.overflow, seed=self.seed, counter=counter)
-        if isinstance(self.format, formats.FixedPoint):
-            format = self.format
-            return quant_ops.fixed_point(
-                x, format.word_bits, format.frac_bits, signed=format.signed, **how
-            )
-        return quant_ops.scaled_integer(x, scale, self.format.word_bits, **how)
+        if self.has_dynamic_range:
+            return quant_ops.scaled_integer(x, scale, format.word_bits, **how)
+        return quant_ops.fixed_point(
+            x, format.word_bits, format.frac_bits, signed=format.signed, **how
+        )
 
     def _inside(self, x, scale):
         # In float32 at least: half precision would round the limits, and with them the answer.

@@ -1,0 +1,26 @@
+"""`keras.layers.Dense` with quantized kernel, bias, output, error and weight gradients."""
+
+import keras
+from keras import ops
+
+from tq_halp.layers.base import QuantizedLayer
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantDense(QuantizedLayer, keras.layers.Dense):
+    """y = Q_activations(activation(x Q_weights(W) + Q_bias(b))); see `QuantizedLayer` for the rest.
+
+    Args: those of `keras.layers.Dense`, and weights, bias, activations, gradients, errors: each
+        None, a `Quantizer`, a format or a mapping.
+    """
+
+    roles = ("weights", "bias", "activations", "gradients", "errors")
+
+    def call(self, inputs, training=None):
+        counter = self._start_call(training)
+        x = ops.matmul(inputs, self._weight("weights", "kernel", self.kernel, counter))
+        if self.bias is not None:
+            x = ops.add(x, self._weight("bias", "bias", self.bias, counter))
+        if self.activation is not None:
+            x = self.activation(x)
+        return self._output(x, counter)

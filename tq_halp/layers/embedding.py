@@ -1,0 +1,44 @@
+"""`keras.layers.Embedding` with quantized rows, output, error and row gradients."""
+
+import keras
+from keras import ops
+
+from tq_halp.layers.base import QuantizedLayer
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
+    """y[...] = Q_activations(Q_weights(table[inputs[...], :])).
+
+    Only the gathered rows are quantized, never the whole table. That equals gathering from the
+    quantized table, with two remarks: a dynamic-range `ScaledInteger` still takes its scale from
+    the whole table; and stochastic rounding draws its bits by position in the batch, so that two
+    occurrences of a token in one batch may be rounded differently (each without bias).
+
+    `gradients` acts on the gradient of each gathered row, before the occurrences of a token are
+    summed: the sum is a multiple of the step but can exceed the format's range.
+
+    Args: those of `keras.layers.Embedding` without its `weights` (initial values: pass
+        `embeddings_initializer=keras.initializers.Constant(table)` or call `set_weights`), and
+        weights, activations, gradients, errors: each None, a `Quantizer`, a format or a mapping.
+    """
+
+    roles = ("weights", "activations", "gradients", "errors")
+
+    def call(self, inputs, training=None):
+        counter = self._start_call(training)
+        if inputs.dtype != "int32" and inputs.dtype != "int64":
+            inputs = ops.cast(inputs, "int32")
+        rows = ops.cast(ops.take(self.embeddings, inputs, axis=0), dtype=self.compute_dtype)
+        rows = self._quantize_gradient("gradients", "embeddings/gradient", rows, counter)
+        rows = self._quantize("weights", "embeddings", rows, counter, scale=self._table_scale())
+        return self._output(rows, counter)
+
+    def compute_output_spec(self, inputs, training=None):
+        return super().compute_output_spec(inputs)
+
+    def _table_scale(self):
+        quantizer = self.quantizers["weights"]
+        if quantizer is None or not quantizer.has_dynamic_range:
+            return None  # and the table is not read
+        return quantizer.scale(ops.cast(self.embeddings, self.compute_dtype))

@@ -1,0 +1,29 @@
+"""A quantizer as a layer of its own, to put anywhere in a Keras model."""
+
+import keras
+
+from tq_halp.layers.base import QuantizedLayer
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class Quantize(QuantizedLayer, keras.layers.Layer):
+    """y = Q(x), and backward dx = dQ/dx * Q_errors(dy).
+
+    Args:
+        activations: the quantizer of the forward pass: None, a `Quantizer`, a format or a mapping.
+        errors: the quantizer of the gradient that flows back.
+
+    Input shape: any, of a float dtype. Output shape: the same.
+    """
+
+    roles = ("activations", "errors")
+
+    def __init__(self, activations=None, errors=None, **kwargs):
+        super().__init__(activations=activations, errors=errors, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, training=None):
+        return self._output(inputs, self._start_call(training))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
