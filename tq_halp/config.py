@@ -1,5 +1,6 @@
 """What a run is: the schema of a config file, strict, its errors naming line, value and remedy."""
 
+import io
 import os
 import re
 from collections.abc import Sequence
@@ -140,13 +141,12 @@ class Config(_Section):
     train: Train
     seed: Annotated[int, _from_to(0, 2**31 - 1)] = 0
 
-    def write(self, path: Path, comment: str = "") -> None:
-        """Write every value, defaults included, as YAML that `load` reads back equal."""
-        yaml = YAML(typ="safe", pure=True)
+    def to_yaml(self) -> str:
+        """Every value, defaults included, as YAML that `load` reads back equal."""
+        yaml, text = YAML(typ="safe", pure=True), io.StringIO()
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-        with open(path, "w", encoding="utf-8") as file:
-            file.writelines(f"# {line}\n" for line in comment.splitlines())
-            yaml.dump(self.model_dump(), file)
+        yaml.dump(self.model_dump(), text)
+        return text.getvalue()
 
 
 def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tq_halp.metrics import perplexity
 from tq_halp.run_directory import replacing
 
 
@@ -11,7 +12,7 @@ def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
     """Training and validation curves against epochs and against equal cost, as a PNG at `path`.
 
     Args:
-        rows: rows of metrics.csv. With `val_perplexity` in them perplexities are drawn, else losses.
+        rows: rows of metrics.csv; perplexities are drawn where they hold any, else losses.
         title: what was trained, on which data.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -63,8 +64,3 @@ def _points(rows, x_column: str, y_column: str, is_language: bool) -> tuple[list
         if 0 < y < math.inf:
             points.append((x, y))
     return [x for x, _ in points], [y for _, y in points]
-
-
-def perplexity(loss: float) -> float:
-    """exp(loss), inf where that is beyond float64."""
-    return math.exp(loss) if loss < 700 else loss * math.inf

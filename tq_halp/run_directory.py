@@ -63,6 +63,11 @@ class RunDirectory:
         """Folder of the last weights."""
         return self.path / "checkpoints"
 
+    def write_config(self, yaml: str) -> None:
+        """Write config.yaml."""
+        with replacing(self.path / "config.yaml") as path:
+            path.write_text(yaml, encoding="utf-8")
+
     def add_row(self, row: Mapping[str, float]) -> None:
         """Append one evaluation to metrics.csv."""
         self.rows.append({column: row.get(column) for column in COLUMNS})
@@ -75,7 +80,7 @@ class RunDirectory:
             writer.writerows(self.rows)
 
     def write_summary(self, summary: Mapping) -> None:
-        """Write summary.json; what is not finite becomes "nan" or "inf", which JSON has no number for."""
+        """Write summary.json; "nan" and "inf" are words there, for JSON has no such numbers."""
         with replacing(self.path / "summary.json") as path:
             text = json.dumps(_jsonable(summary), indent=2, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")

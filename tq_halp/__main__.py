@@ -1,0 +1,8 @@
+"""`python -m tq_halp COMMAND ...`."""
+
+import sys
+
+from tq_halp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""From a config to the objects that carry it out."""
+
+import inspect
+from dataclasses import dataclass
+
+import keras
+
+from tq_halp import algorithms, data, models
+from tq_halp.config import Config
+from tq_halp.config import Optimizer as OptimizerConfig
+from tq_halp.data import Dataset
+from tq_halp.errors import InputError
+from tq_halp.formats import FixedPoint
+from tq_halp.settings import Settings, suggestion
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything a run needs, built and checked: the compiled `trainer` trains `model`."""
+
+    config: Config
+    dataset: Dataset
+    model: keras.Model
+    trainer: keras.Model
+    #: The quantization map's decisions, ready to print; None without a map.
+    plan: object = None
+
+    @property
+    def is_language_model(self) -> bool:
+        """True if exp(loss) is a perplexity."""
+        return self.dataset.vocabulary_size is not None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches in one pass over the training data, the short last one included."""
+        return -(-self.dataset.train_size // self.config.train.batch_size)
+
+    @property
+    def validation_batch_size(self) -> int:
+        """Batch size of evaluations; by default that of training."""
+        return self.config.train.validation_batch_size or self.config.train.batch_size
+
+
+def build(config: Config) -> Experiment:
+    """Load the data, build and quantize the model, compile the algorithm around it.
+
+    Seeds Python's, NumPy's and TensorFlow's generators, so call it at the start of a process's run.
+
+    Raises:
+        InputError: data, model, map, optimizer or algorithm cannot be had as asked.
+    """
+    dataset = load_data(config)
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(config, dataset)
+    model, plan = _quantized(config, model)
+    trainer = build_trainer(config, model)
+    trainer.compile(optimizer=build_optimizer(config.optimizer), loss=_loss(config, dataset))
+    return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
+
+
+def load_data(config: Config) -> Dataset:
+    """The data set that `config.data` names, or the one that stands in for it."""
+    d = config.data
+    if d.name == "linear_regression":
+        return data.linear_regression(
+            samples=d.samples, features=d.features, noise=d.noise, seed=d.seed, limit=d.limit
+        )
+    return data.load_language(
+        d.name,
+        directory=d.dir,
+        sequence_length=d.sequence_length,
+        limit=d.limit,
+        validation_limit=d.validation_limit,
+        vocabulary_size=d.vocabulary_size,
+    )
+
+
+def build_model(config: Config, dataset: Dataset) -> keras.Model:
+    """The unquantized model that `config.model` names, sized for `dataset`."""
+    m = config.model
+    is_text = dataset.vocabulary_size is not None
+    if is_text != (m.name == "lstm_language_model"):
+        fitting = "lstm_language_model" if is_text else "linear"
+        raise InputError(f"model.name: {m.name} cannot learn {dataset.name}; use {fitting}")
+    if not is_text:
+        return models.linear(dataset.train[0].shape[1], dtype=m.dtype)
+    return models.lstm_language_model(
+        dataset.vocabulary_size,
+        embedding=m.embedding,
+        units=m.units,
+        layers=m.layers,
+        dropout=m.dropout,
+        initial_range=m.initial_range,
+        dtype=m.dtype,
+        seed=config.seed,
+    )
+
+
+def build_trainer(config: Config, model: keras.Model) -> keras.Model:
+    """The algorithm that `config.algorithm` names, around `model`, with the parameters it has."""
+    a, seed = config.algorithm, config.seed
+    snapshots = {"snapshot_every": a.snapshot_every, "iterate": a.iterate}
+    try:
+        if a.name == "sgd":
+            return algorithms.SGD(model, seed=seed)
+        if a.name == "svrg":
+            return algorithms.SVRG(model, **snapshots, seed=seed)
+        if a.name == "halp":
+            return algorithms.HALP(
+                model,
+                word_bits=a.word_bits,
+                mu=a.mu,
+                scale=a.scale,
+                rounding=a.rounding,
+                **snapshots,
+                seed=seed,
+            )
+        grid = FixedPoint(a.word_bits, a.frac_bits)
+        if a.name == "lp_sgd":
+            return algorithms.LowPrecisionSGD(model, grid, rounding=a.rounding, seed=seed)
+        return algorithms.LowPrecisionSVRG(model, grid, rounding=a.rounding, **snapshots, seed=seed)
+    except ValueError as error:
+        raise InputError(f"algorithm: {error}") from error
+
+
+def build_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
+    """The Keras optimizer that `config` names, in any case, with its further arguments.
+
+    Raises:
+        InputError: no such optimizer, argument or schedule, or a value that Keras refuses.
+    """
+    known = {
+        name: value
+        for name, value in vars(keras.optimizers).items()
+        if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
+    }
+    by_lower = {name.lower(): value for name, value in known.items() if name != "Optimizer"}
+    kind = by_lower.get(config.name.lower())
+    if kind is None:
+        names = [name for name in known if name != "Optimizer"]
+        raise InputError(
+            f"optimizer.name: no Keras optimizer {config.name!r}{suggestion(config.name, names)}"
+        )
+    accepted = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
+    for argument in config.model_extra:
+        if argument not in accepted:
+            raise InputError(
+                f"optimizer.{argument}: {kind.__name__} has no such argument"
+                f"{suggestion(argument, accepted)}"
+            )
+    try:
+        rate = _learning_rate(config)
+        return kind(learning_rate=rate, **config.model_extra)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer: {error}") from error
+
+
+def _learning_rate(config: OptimizerConfig):
+    if isinstance(config.learning_rate, float):
+        return config.learning_rate
+    return keras.optimizers.schedules.deserialize(config.learning_rate.model_dump())
+
+
+def _quantized(config: Config, model: keras.Model) -> tuple[keras.Model, object]:
+    """`model` as the map wants it, and the map's plan; `model` itself and None without a map."""
+    if config.quantization is None:
+        return model, None
+    from tq_halp.quantization_map import QuantizationMap
+
+    read = QuantizationMap.from_dict
+    if isinstance(config.quantization, str):
+        read = QuantizationMap.from_yaml
+    quantization_map = read(config.quantization)
+    return quantization_map.apply(model), quantization_map.plan(model)
+
+
+def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:
+    if dataset.vocabulary_size is None:
+        return models.HalfMeanSquaredError(dtype=config.model.dtype)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=config.model.dtype)
+
+
+def _resolved(config: Config, dataset: Dataset) -> Config:
+    """`config` as it was carried out: the map inline, the data set that was found by name."""
+    changes = {}
+    if isinstance(config.quantization, str):
+        changes["quantization"] = Settings(config.quantization).values
+    if dataset.is_fallback:
+        changes["data"] = config.data.model_copy(update={"name": dataset.name})
+    return config.model_copy(update=changes)

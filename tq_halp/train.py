@@ -1,0 +1,107 @@
+"""`python -m tq_halp.train`: train what a config file describes."""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from tq_halp.errors import InputError
+
+FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+_EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    with _plain_warnings():
+        try:
+            return _train(options)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return WRONG_INPUT
+        except KeyboardInterrupt:
+            print("stopped before the training began", file=sys.stderr)
+            return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tq-halp train",
+        description="Train what a config file describes and leave a run directory.",
+        epilog="Exit status: 0 done, 1 the run failed, 2 wrong input, 130 stopped by a signal.",
+    )
+    add = parser.add_argument
+    add("--config", required=True, metavar="FILE", help="YAML file, e.g. configs/lstm_ptb.yaml")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, e.g. --set algorithm.name=lp_sgd; may be repeated",
+    )
+    add("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
+    add("--resume", action="store_true", help="not available yet")
+    add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
+    return parser
+
+
+def _train(options) -> int:
+    # What needs TensorFlow is imported once the config is known to be right: a typo is answered
+    # at once.
+    from tq_halp import config as configs
+    from tq_halp.run_directory import RunDirectory, check_free
+
+    if options.resume:
+        raise InputError("--resume: is not available yet; start a new run, or leave it out")
+    config = configs.load(options.config, options.overrides, options.seed)
+    path = Path(options.run_dir or _default_run_dir(options.config, config))
+    check_free(path)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from tq_halp import experiment as experiments
+    from tq_halp import report
+    from tq_halp.interrupt import StopOnSignal
+    from tq_halp.run import execute
+
+    experiment = experiments.build(config)
+    if options.dry_run:
+        report.print_plan(experiment)
+        return FINISHED
+    run = RunDirectory(path)
+    print(f"run directory: {run.path}", flush=True)
+    with StopOnSignal(_announce_stop) as stop:
+        summary = execute(experiment, run, stop, verbose=1 if sys.stdout.isatty() else 2)
+    report.print_summary(summary, run)
+    if summary["status"] == "failed":
+        print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)
+    return _EXIT[summary["status"]]
+
+
+def _default_run_dir(config_path: str, config) -> str:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    return f"runs/{Path(config_path).stem}-{config.algorithm.name}-seed{config.seed}-{now}"
+
+
+def _announce_stop(name: str) -> None:
+    print(
+        f"\n{name}: stopping after this step, then writing the run directory; once more stops now",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def _plain_warnings():
+    """Show a warning as one line of its own, without the source line that happened to raise it."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())
