@@ -62,7 +62,7 @@ $(INSTALLED): setup.cfg setup.py pyproject.toml Makefile $(RUN)
 	  "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "set-up: '$(PYTHON)' has no venv module: install it (on Debian and Ubuntu:" \
 	      "apt install python3-venv), or name another Python: make PYTHON=..." >&2; exit 1; }; \
-	  rm -rf $(VENV) && mkdir $(VENV) && touch $(INCOMPLETE) && "$(PYTHON)" -m venv $(VENV); \
+	  rm -rf $(VENV)/bin && rm -rf $(VENV) && mkdir $(VENV) && touch $(INCOMPLETE) && "$(PYTHON)" -m venv $(VENV); \
 	fi
 	@touch $(INCOMPLETE)
 	@echo "set-up: installing the dependencies into $(VENV) (TensorFlow is a large download) ..."

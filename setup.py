@@ -1,5 +1,6 @@
 """Compiles the TensorFlow ops into the wheel; everything static is in setup.cfg."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ class BuildWithOps(build_py):
     """
 
     def run(self):
+        # Left from an earlier build: modules since removed, and ops for another TensorFlow.
+        for package in ("quant_ops", "tq_halp"):
+            shutil.rmtree(Path(self.build_lib, package), ignore_errors=True)
         super().run()
         if not self.editable_mode:
             compile_ops(Path(self.build_lib, "quant_ops", "lib"))
