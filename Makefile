@@ -18,11 +18,11 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(INSTALLED)  ## create .venv with the dependencies and the compiled ops
-	@$(RUN) quant_ops/build.py || echo "set-up: quant_ops has no compiled ops (the reason is above) and \
+	@$(RUN) -I quant_ops/build.py || echo "set-up: quant_ops has no compiled ops (the reason is above) and \
 	uses its TensorFlow-only backend: the same results, more slowly. 'make ops' tries again." >&2
 
 ops: $(INSTALLED)  ## compile the C++ ops (does nothing when they are current)
-	@$(RUN) quant_ops/build.py
+	@$(RUN) -I quant_ops/build.py
 
 train: setup  ## set-up, then train the LSTM (ARGS="--set train.epochs=2 --run-dir runs/mine")
 	$(RUN) -m tq_halp.train --config $(CONFIG) $(ARGS)
@@ -31,8 +31,9 @@ train: setup  ## set-up, then train the LSTM (ARGS="--set train.epochs=2 --run-d
 test: setup  ## set-up, then every test (ARGS="tests/formats -x")
 	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
-lint: $(INSTALLED)  ## check the Python sources
+lint: $(INSTALLED)  ## check the sources and their format (make format mends what it can)
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 
 format: $(INSTALLED)  ## rewrite the sources in the project's format
 	$(RUN) -m ruff check --fix .
