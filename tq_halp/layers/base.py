@@ -43,7 +43,7 @@ class QuantizedLayer:
             cls.__signature__ = _extended_signature(cls)
 
     def __init__(self, *args, **kwargs):
-        chosen = self._choose({role: kwargs.pop(role, None) for role in self.roles})
+        chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         super().__init__(*args, **kwargs)
         self.quantizers = chosen
         used = [quantizer for quantizer in chosen.values() if quantizer is not None]
@@ -58,8 +58,14 @@ class QuantizedLayer:
         return {**super().get_config(), **given}
 
     @classmethod
-    def _choose(cls, given):
-        """{role: Quantizer | None} from {role: what the user gave, None if nothing}."""
+    def choose(cls, given):
+        """The quantizers of a layer: {role: Quantizer | None} from {role: what the user gave}.
+
+        What was given is None (nothing), "none", a `Quantizer`, a format or a mapping.
+
+        Raises:
+            InputError: it is anything else or wrong in itself.
+        """
         chosen = {}
         for role, identifier in given.items():
             is_none = isinstance(identifier, str) and identifier == "none"

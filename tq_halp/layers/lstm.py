@@ -55,10 +55,10 @@ class QuantLSTM(QuantizedLayer, keras.layers.LSTM, _WithQuantizedCell):
     )
 
     @classmethod
-    def _choose(cls, given):
+    def choose(cls, given):
         if given["recurrent_weights"] is None:
             given = {**given, "recurrent_weights": given["weights"]}
-        return super()._choose(given)
+        return super().choose(given)
 
     def __init__(self, *args, use_cudnn="auto", **kwargs):
         if use_cudnn is True:
