@@ -109,11 +109,11 @@ def train(make, seed, epochs):
     algorithm.compile(
         keras.optimizers.SGD(STEP_SIZE), loss=half_mean_squared_error, steps_per_execution=200
     )
+    x_rows, y_rows = tf.constant(x), tf.constant(y)
     # i ~ Uniform{1..N} with replacement, as in the paper; the full gradient is over X itself.
     stream = tf.data.Dataset.random(seed=1000 + seed).map(
         lambda i: (x_rows[i % SAMPLES][None], y_rows[i % SAMPLES][None])
     )
-    x_rows, y_rows = tf.constant(x), tf.constant(y)
     norm = GradientNorm(x, y)
     algorithm.fit(
         stream,

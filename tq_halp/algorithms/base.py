@@ -212,7 +212,8 @@ class TrainingAlgorithm(keras.Model):
             verbose=verbose,
             callbacks=callbacks,
             validation_data=validation_data,
-            shuffle=shuffle,
+            # A dataset orders itself; Keras warns about its own default otherwise.
+            shuffle=shuffle and not isinstance(x, tf.data.Dataset),
             class_weight=class_weight,
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,
