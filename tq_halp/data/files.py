@@ -50,12 +50,6 @@ PTB = KnownSet(
             "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
             _PTB + "ptb.valid.txt",
         ),
-        KnownFile(
-            "ptb.test.txt",
-            449945,
-            "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
-            _PTB + "ptb.test.txt",
-        ),
     ),
 )
 

@@ -68,9 +68,7 @@ def _read(name: str, directory) -> tuple[str, str, Sequence[str], Sequence[str]]
         _warn_of_fallback(known)
         return _read_python_docs()
     if known is PTB:
-        train, validation = (
-            text.words_with_eos(read_verified(folder, file)) for file in PTB.files[:2]
-        )
+        train, validation = (text.words_with_eos(read_verified(folder, file)) for file in PTB.files)
     else:
         train, validation = _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
     return name, str(folder), train, validation
@@ -80,9 +78,12 @@ def _read_python_docs() -> tuple[str, str, Sequence[str], Sequence[str]]:
     """The reference manual that CPython carries; its size depends on the Python version."""
     from pydoc_data.topics import topics
 
-    train, validation = _split(
-        [token for key in sorted(topics) for token in text.words_and_signs(topics[key])]
-    )
+    # Every topic is split by itself: the last few of them alone would be tables and little else.
+    train, validation = [], []
+    for key in sorted(topics):
+        parts = _split(text.words_and_signs(topics[key]))
+        train.extend(parts[0])
+        validation.extend(parts[1])
     source = f"pydoc_data.topics of Python {platform.python_version()}"
     return "python_docs", source, train, validation
 

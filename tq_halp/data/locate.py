@@ -34,9 +34,12 @@ def cache_folder(name: str) -> Path:
 def _given(known: KnownSet, folder: Path) -> Path:
     missing = known.missing_from(folder)
     if missing:
-        wanted = ", ".join(file.name for file in known.files)
-        problem = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not a folder"
-        raise InputError(f"data.dir: {folder} {problem}; {known.name} needs {wanted} there")
+        problem = f"lacks {' and '.join(missing)}" if folder.is_dir() else "is not a folder"
+        wanted = " and ".join(file.name for file in known.files)
+        raise InputError(
+            f"data.dir: {folder} {problem}; give {known.name}'s folder, with {wanted} in it, "
+            "or leave data.dir out to search and download"
+        )
     return folder
 
 

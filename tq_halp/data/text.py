@@ -10,7 +10,7 @@ from tq_halp.data.dataset import Examples
 from tq_halp.errors import InputError
 
 EOS, UNKNOWN = "<eos>", "<unk>"
-_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
+_WORD_OR_SIGNS = re.compile(r"\w+|([^\w\s])\1*")
 
 
 def words_with_eos(text: str) -> list[str]:
@@ -19,8 +19,11 @@ def words_with_eos(text: str) -> list[str]:
 
 
 def words_and_signs(text: str) -> list[str]:
-    """Runs of word characters, and every other visible character by itself."""
-    return _WORD_OR_SIGN.findall(text)
+    """Runs of word characters, and runs of one and the same other visible character.
+
+    The runs keep a table's ruled lines from being most of what there is to predict.
+    """
+    return [match.group() for match in _WORD_OR_SIGNS.finditer(text)]
 
 
 def vocabulary(
