@@ -71,6 +71,7 @@ def scaled_integer(
         # fl(k * scale) / scale need not be k: what is on the grid already must stay there.
         nearest = tf.round(ratio)
         on_grid = tf.equal(float_bits.round_to_carrier(nearest * scale, x.dtype), value)
+        on_grid = tf.logical_and(on_grid, tf.not_equal(nearest, 0.0))  # a subnormal reads as 0
         steps = tf.where(on_grid, nearest, steps)
     if overflow == "wrap":
         steps = _wrap_signed(steps, word_bits)
@@ -92,9 +93,10 @@ def _clamp_magnitude(
     value, classes: float_bits.Classes, smallest: float, largest: float
 ) -> tf.Tensor:
     """Sign kept, |value| in [smallest, largest]; zero and NaN become 0."""
-    magnitude = tf.clip_by_value(
-        tf.abs(value), tf.constant(smallest, value.dtype), tf.constant(largest, value.dtype)
-    )
+    smallest, largest = tf.constant(smallest, value.dtype), tf.constant(largest, value.dtype)
+    magnitude = tf.abs(value)
+    magnitude = tf.where(magnitude > smallest, magnitude, smallest)  # 0 / 0 too
+    magnitude = tf.minimum(magnitude, largest)
     value = tf.where(classes.negative, -magnitude, magnitude)
     return tf.where(tf.logical_or(classes.zero, classes.nan), tf.zeros_like(value), value)
 

@@ -1,11 +1,119 @@
-"""Finds and loads the native library (first step: composite only)."""
+"""Finds and loads the native library, and decides which backend new ops use."""
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import tensorflow as tf
+
+from quant_ops import build
+
+BACKENDS = ("native", "composite")
+REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
 
-def backend() -> str:
-    """The backend that ops built now will use."""
-    return "composite"
+class NativeLibrary:
+    """The compiled ops, looked for on first use; either `module` or `problem` is then set."""
+
+    def __init__(self, directory: Path = build.DEFAULT_OUTPUT):
+        self.directory = directory
+        self.module: ModuleType | None = None
+        self.problem = ""
+        self._looked = self._warned = False
+        self._lock = threading.Lock()
+
+    def load(self) -> ModuleType | None:
+        """The module of ops, or None; the file system is asked once only."""
+        with self._lock:
+            if not self._looked:
+                self.module, self.problem = self._find_and_load()
+                self._looked = True
+        return self.module
+
+    def require(self) -> ModuleType:
+        """The module of ops; RuntimeError with the reason and the remedy if there is none."""
+        if self.load() is None:
+            raise RuntimeError(f"{self.problem} {REMEDY}")
+        return self.module
+
+    def warn_once(self) -> None:
+        """Says that the composite backend stands in, why, and what to do about it."""
+        with self._lock:
+            first, self._warned = not self._warned, True
+        if first:
+            warnings.warn(
+                f"{self.problem} Using the composite backend: the same results, more slowly. "
+                f"{REMEDY} (QUANT_OPS_BACKEND=composite asks for it without this warning.)",
+                stacklevel=4,  # the caller of quant_ops.fixed_point
+            )
+
+    def _find_and_load(self) -> tuple[ModuleType | None, str]:
+        try:
+            path = self.directory / build.library_name()
+        except (build.BuildError, OSError) as error:
+            return None, f"quant_ops cannot tell which native library it needs: {error}."
+        if not path.exists():
+            return None, self._why_missing(path)
+        try:
+            module = tf.load_op_library(str(path))
+        except (tf.errors.OpError, OSError) as error:
+            return None, f"quant_ops could not load its native library {path}: {error}."
+        _register_gradients()
+        return module, ""
+
+    def _why_missing(self, path: Path) -> str:
+        others = sorted(other.name for other in self.directory.glob("_quant_ops-*.so"))
+        reason = "it was never built"
+        if others:
+            reason = (
+                f"what is there was built for another TensorFlow or source: {', '.join(others)}"
+            )
+        return f"quant_ops has no native library {path} ({reason})."
 
 
-def native():
+LIBRARY = NativeLibrary()
+
+
+def backend(library: NativeLibrary = LIBRARY) -> str:
+    """The backend of ops that are built now: "native" or "composite".
+
+    The environment variable QUANT_OPS_BACKEND forces one. Otherwise it is native, unless a GPU is
+    visible (the native ops would drag their tensors to the CPU) or there is no native library,
+    which is said once.
+
+    Raises:
+        ValueError: QUANT_OPS_BACKEND names no backend.
+        RuntimeError: QUANT_OPS_BACKEND=native and there is no native library.
+    """
+    forced = os.environ.get("QUANT_OPS_BACKEND", "")
+    if forced and forced not in BACKENDS:
+        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite, received {forced!r}")
+    if forced == "native":
+        library.require()
+    if forced:
+        return forced
+    if tf.config.get_visible_devices("GPU"):
+        return "composite"
+    if library.load() is None:
+        library.warn_once()
+        return "composite"
+    return "native"
+
+
+def native() -> ModuleType:
     """The module of native ops."""
-    raise RuntimeError("no native library")
+    return LIBRARY.require()
+
+
+def _register_gradients() -> None:
+    """Straight through to `x`; nothing reaches scale, seed and counter."""
+
+    @tf.RegisterGradient("QuantOpsFixedPoint")
+    def fixed_point_gradient(op, upstream):
+        return upstream, None, None
+
+    @tf.RegisterGradient("QuantOpsScaledInteger")
+    def scaled_integer_gradient(op, upstream):
+        return upstream, None, None, None

@@ -1,0 +1,187 @@
+"""Compiles the native library: `python -m quant_ops.build`, or `python quant_ops/build.py`.
+
+The library's file name is its stamp: the TensorFlow version and a hash of everything it is built
+from. A changed source or another TensorFlow is simply a file that is not there. Runs on its own:
+nothing of the package is imported, so that an installer can call it by path.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+SOURCES = PACKAGE / "cc"
+DEFAULT_OUTPUT = PACKAGE / "lib"
+
+# No -march=native: a library may be built on one machine and used on another. No contraction into
+# fused multiply-adds: the composite backend rounds twice, so must we. The other two only promise
+# that nobody reads errno or the floating-point exception flags, without which rint and floor are
+# calls.
+FLAGS = ("-O3", "-fPIC", "-std=c++17", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno")
+FLAGS += ("-fno-trapping-math",)
+AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
+INSTRUCTION_SETS = {"portable": (), "avx2": ("-mavx2",), "avx512": AVX512}
+
+
+class BuildError(Exception):
+    """The library cannot be built; the message is for the user."""
+
+
+def tensorflow_version() -> str:
+    """The installed TensorFlow's version, without importing it."""
+    for distribution in ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-macos"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise BuildError("TensorFlow is not installed in this environment: pip install tensorflow")
+
+
+def source_hash() -> str:
+    """Twelve hexadecimal digits over all that determines the library: flags and sources."""
+    digest = hashlib.sha256(repr((FLAGS, INSTRUCTION_SETS)).encode())
+    for path in [*_core_and_glue("*.h"), *_core_and_glue("*.cc")]:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def library_name() -> str:
+    """The file name of the library that belongs to this TensorFlow and these sources."""
+    return f"_quant_ops-tf{tensorflow_version()}-{source_hash()}.so"
+
+
+def build(output: Path = DEFAULT_OUTPUT) -> Path:
+    """Compiles the library into the directory `output` unless it is there; returns its path.
+
+    Libraries for other versions are removed from `output` once this one is complete.
+
+    Raises:
+        BuildError: no TensorFlow, no compiler, a compiler error, or `output` cannot be written.
+    """
+    target = output / library_name()
+    if target.exists():
+        return target
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as scratch:
+            os.replace(_compile(Path(scratch)), target)
+        for stale in output.glob("_quant_ops-*.so"):
+            if stale != target:
+                stale.unlink()
+    except OSError as error:
+        raise BuildError(f"cannot write the library to {output}: {error}") from error
+    return target
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 when the library is there, 1 with one message when it cannot be made."""
+    parser = argparse.ArgumentParser(prog="python -m quant_ops.build", description=main.__doc__)
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, help="directory (%(default)s)"
+    )
+    output = parser.parse_args(arguments).output.resolve()
+    try:
+        existed = (output / library_name()).exists()
+        path = build(output)
+    except BuildError as error:
+        print(f"quant_ops.build: {error}", file=sys.stderr)
+        return 1
+    print(f"quant_ops: {'up to date' if existed else 'built'}: {path}")
+    return 0
+
+
+def compiler() -> list[str]:
+    """The C++ compiler's command, from $CXX or the first usual name that runs."""
+    candidates = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++", "clang++"]
+    for candidate in candidates:
+        command = shlex.split(candidate)
+        try:
+            subprocess.run([*command, "--version"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return command
+    raise BuildError(
+        f"no C++17 compiler found (tried {', '.join(candidates)}): install g++ (on Debian and "
+        "Ubuntu: apt install g++) or name one with CXX=..."
+    )
+
+
+def core_commands(cxx: list[str], scratch: Path) -> dict[Path, list[str]]:
+    """Object file -> command, for the arithmetic alone: it needs no TensorFlow."""
+    commands = {
+        scratch / "quantize.o": [*cxx, *FLAGS, "-c", str(SOURCES / "core" / "quantize.cc")],
+    }
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    for name, flags in INSTRUCTION_SETS.items():
+        if x86 or name == "portable":
+            source = str(SOURCES / "core" / "loops.cc")
+            define = f"-DQUANT_OPS_ISA={name}"
+            commands[scratch / f"loops_{name}.o"] = [*cxx, *FLAGS, *flags, define, "-c", source]
+    return commands
+
+
+def run_all(commands: dict[Path, list[str]]) -> None:
+    """Runs the compilations, as many at a time as there are processors."""
+
+    def run(item: tuple[Path, list[str]]) -> None:
+        target, command = item
+        done = subprocess.run([*command, "-o", str(target)], capture_output=True, text=True)
+        if done.returncode:
+            tail = "\n".join(done.stderr.splitlines()[-30:])
+            raise BuildError(f"this failed:\n{shlex.join(command)}\n{tail}")
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(run, commands.items()))
+
+
+def _compile(scratch: Path) -> Path:
+    """All objects and the library in `scratch`."""
+    cxx = compiler()
+    version = tensorflow_version()
+    compile_flags, link_flags = _tensorflow_flags()
+    commands = core_commands(cxx, scratch)
+    for source in (*sorted(SOURCES.glob("kernels/*.cc")), *sorted(SOURCES.glob("ops/*.cc"))):
+        command = [*cxx, *FLAGS, *compile_flags, "-c", str(source)]
+        commands[scratch / f"{source.stem}.o"] = command
+    print(f"quant_ops: compiling {len(commands)} files for TensorFlow {version} ...", flush=True)
+    run_all(commands)
+    library = scratch / "library.so"
+    run_all({library: [*cxx, "-shared", *map(str, commands), *link_flags]})
+    return library
+
+
+def _tensorflow_flags() -> tuple[list[str], list[str]]:
+    """TensorFlow's own compile and link flags; its headers are not ours to be warned about.
+
+    Asked for in another process, which keeps its start-up log out of ours.
+    """
+    question = "import json, tensorflow.sysconfig as c; print(json.dumps([*map(list, ["
+    question += "c.get_compile_flags(), c.get_link_flags()])]))"
+    isolated = ["-I"] if sys.flags.isolated else []
+    answer = subprocess.run(
+        [sys.executable, *isolated, "-c", question], capture_output=True, text=True
+    )
+    if answer.returncode:
+        raise BuildError(f"TensorFlow cannot be imported: {answer.stderr.splitlines()[-1]}")
+    compile_flags, link_flags = json.loads(answer.stdout.splitlines()[-1])
+    split = [["-isystem", f[2:]] if f.startswith("-I") else [f] for f in compile_flags]
+    return [part for flag in split for part in flag], link_flags
+
+
+def _core_and_glue(pattern: str) -> list[Path]:
+    """The sources of the library: all but the tests."""
+    return sorted(p for p in SOURCES.rglob(pattern) if p.relative_to(SOURCES).parts[0] != "tests")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+// What each compilation of loops.cc exports.
+#ifndef QUANT_OPS_CORE_LOOPS_H_
+#define QUANT_OPS_CORE_LOOPS_H_
+
+#include "quantize.h"
+
+namespace quant_ops {
+
+struct Loops {
+  const char* instruction_set;
+  void (*fixed_point)(const FixedPointSpec&, CarrierType, const void*, void*, int64_t, int64_t);
+  void (*scaled_integer)(const ScaledIntegerSpec&, CarrierType, const void*, void*, int64_t,
+                         int64_t);
+  ScaleChannel (*make_channel)(CarrierType, double, int);
+  double (*read_element)(CarrierType, const void*, int64_t);
+};
+
+namespace portable {
+extern const Loops kLoops;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const Loops kLoops;
+}
+namespace avx512 {
+extern const Loops kLoops;
+}
+#endif
+
+}  // namespace quant_ops
+
+#endif  // QUANT_OPS_CORE_LOOPS_H_

@@ -1,0 +1,79 @@
+// What the arithmetic offers to its callers: plain C++17, no TensorFlow.
+//
+// The loops behind it are the same source compiled once per instruction set; the best one that the
+// machine has is chosen at run time. All give the same bits.
+#ifndef QUANT_OPS_CORE_QUANTIZE_H_
+#define QUANT_OPS_CORE_QUANTIZE_H_
+
+#include <cstdint>
+
+namespace quant_ops {
+
+enum class CarrierType { kHalf, kBFloat16, kFloat, kDouble };
+enum class Rounding {
+  kNearestEven,
+  kNearestAway,
+  kNearestUp,
+  kDown,
+  kUp,
+  kTowardZero,
+  kStochastic
+};
+enum class Overflow { kSaturate, kWrap };
+
+// Which random bits stochastic rounding uses: see counter_rng.h.
+struct Stream {
+  uint64_t seed = 0;
+  uint64_t counter = 0;
+};
+
+struct FixedPointSpec {
+  int word_bits = 8;  // 1..64
+  int frac_bits = 0;  // -512..512
+  bool is_signed = true;
+  Rounding rounding = Rounding::kNearestEven;
+  Overflow overflow = Overflow::kSaturate;
+  Stream stream;
+};
+
+// One step size and the integers it is used with.
+struct ScaleChannel {
+  double scale = 0;
+  double low = 0;
+  double high = 0;
+};
+
+struct ScaledIntegerSpec {
+  int word_bits = 8;  // 1..64
+  Rounding rounding = Rounding::kStochastic;
+  Overflow overflow = Overflow::kSaturate;
+  Stream stream;
+  // Element i uses channels[(i / inner) % channel_count], from make_channel.
+  const ScaleChannel* channels = nullptr;
+  int64_t channel_count = 1;
+  int64_t inner = 1;
+};
+
+// True if `scale` is finite and not negative.
+bool is_valid_scale(double scale);
+
+// Elements of `type` will be quantized to word_bits-bit multiples of the valid `scale`.
+ScaleChannel make_channel(CarrierType type, double scale, int word_bits);
+
+// The exact value of the element at `index`, whatever the thread does with subnormals.
+double read_element(CarrierType type, const void* data, int64_t index);
+
+// Quantize elements [begin, end) of the arrays `in` and `out` of `type`, which may be the same array.
+// Any split of a tensor into such calls gives the same result.
+void fixed_point(const FixedPointSpec& spec, CarrierType type, const void* in, void* out,
+                 int64_t begin, int64_t end);
+void scaled_integer(const ScaledIntegerSpec& spec, CarrierType type, const void* in, void* out,
+                    int64_t begin, int64_t end);
+
+// The instruction set in use: "portable", "avx2" or "avx512". The environment variable QUANT_OPS_ISA
+// limits the choice; nullptr if its value is none of these.
+const char* instruction_set();
+
+}  // namespace quant_ops
+
+#endif  // QUANT_OPS_CORE_QUANTIZE_H_
