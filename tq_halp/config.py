@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
 from ruamel.yaml import YAML
 
 from tq_halp.errors import InputError
@@ -141,6 +149,16 @@ class Config(_Section):
     train: Train
     seed: Annotated[int, _from_to(0, 2**31 - 1)] = 0
 
+    _settings: Settings | None = PrivateAttr(None)
+
+    def subject(self, *path: str) -> str:
+        """How an error about a key begins: its origin, if the config was loaded, and the key."""
+        return self._settings.subject(path) if self._settings else ".".join(path)
+
+    def origin(self, *path: str | int) -> str:
+        """Where the value at `path` came from: "file:line", "--set key"; "config" if not loaded."""
+        return self._settings.origin(path) if self._settings else "config"
+
     def to_yaml(self) -> str:
         """Every value, defaults included, as YAML that `load` reads back equal."""
         yaml, text = YAML(typ="safe", pure=True), io.StringIO()
@@ -165,9 +183,11 @@ def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config
         settings.set(("seed",), seed, "--seed")
     _resolve_paths(settings)
     try:
-        return Config.model_validate(settings.values)
+        config = Config.model_validate(settings.values)
     except ValidationError as error:
         raise InputError("\n".join(_explain(e, settings) for e in error.errors())) from error
+    config._settings = settings
+    return config
 
 
 def _resolve_paths(settings: Settings) -> None:
@@ -190,7 +210,7 @@ def _explain(error: dict, settings: Settings) -> str:
     """One line: origin, key path, what was received, what would be valid."""
     location = _location(error["loc"], settings.values)
     where, key = settings.origin(location), ".".join(map(str, location))
-    subject = where if where == f"--set {key}" else f"{where}: {key}"
+    subject = settings.subject(location)
     if error["type"] == "missing":
         return f"{where}: {key} is missing"
     if error["type"] == "extra_forbidden":

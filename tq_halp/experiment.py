@@ -1,16 +1,17 @@
 """From a config to the objects that carry it out."""
 
 import inspect
+import math
 from dataclasses import dataclass
 
 import keras
 
-from tq_halp import algorithms, data, models
+from tq_halp import algorithms, models
 from tq_halp.config import Config
-from tq_halp.config import Optimizer as OptimizerConfig
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 from tq_halp.formats import FixedPoint
+from tq_halp.quantization_map import QuantizationMap
 from tq_halp.settings import Settings, suggestion
 
 
@@ -36,43 +37,30 @@ class Experiment:
         return -(-self.dataset.train_size // self.config.train.batch_size)
 
     @property
+    def parameters(self) -> int:
+        """Numbers that are trained."""
+        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
+
+    @property
     def validation_batch_size(self) -> int:
         """Batch size of evaluations; by default that of training."""
         return self.config.train.validation_batch_size or self.config.train.batch_size
 
 
-def build(config: Config) -> Experiment:
-    """Load the data, build and quantize the model, compile the algorithm around it.
+def build(config: Config, dataset: Dataset) -> Experiment:
+    """Build and quantize the model, compile the algorithm around it; `dataset` is `data.load`'s.
 
     Seeds Python's, NumPy's and TensorFlow's generators, so call it at the start of a process's run.
 
     Raises:
-        InputError: data, model, map, optimizer or algorithm cannot be had as asked.
+        InputError: model, map, optimizer or algorithm cannot be had as asked.
     """
-    dataset = load_data(config)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
     model, plan = _quantized(config, model)
     trainer = build_trainer(config, model)
-    trainer.compile(optimizer=build_optimizer(config.optimizer), loss=_loss(config, dataset))
+    trainer.compile(optimizer=build_optimizer(config), loss=_loss(config, dataset))
     return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
-
-
-def load_data(config: Config) -> Dataset:
-    """The data set that `config.data` names, or the one that stands in for it."""
-    d = config.data
-    if d.name == "linear_regression":
-        return data.linear_regression(
-            samples=d.samples, features=d.features, noise=d.noise, seed=d.seed, limit=d.limit
-        )
-    return data.load_language(
-        d.name,
-        directory=d.dir,
-        sequence_length=d.sequence_length,
-        limit=d.limit,
-        validation_limit=d.validation_limit,
-        vocabulary_size=d.vocabulary_size,
-    )
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
@@ -81,7 +69,8 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
     is_text = dataset.vocabulary_size is not None
     if is_text != (m.name == "lstm_language_model"):
         fitting = "lstm_language_model" if is_text else "linear"
-        raise InputError(f"model.name: {m.name} cannot learn {dataset.name}; use {fitting}")
+        subject = config.subject("model", "name")
+        raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {fitting}")
     if not is_text:
         return models.linear(dataset.train[0].shape[1], dtype=m.dtype)
     return models.lstm_language_model(
@@ -120,57 +109,68 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
             return algorithms.LowPrecisionSGD(model, grid, rounding=a.rounding, seed=seed)
         return algorithms.LowPrecisionSVRG(model, grid, rounding=a.rounding, **snapshots, seed=seed)
     except ValueError as error:
-        raise InputError(f"algorithm: {error}") from error
+        raise InputError(f"{config.subject('algorithm')}: {error}") from error
 
 
-def build_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that `config` names, in any case, with its further arguments.
+def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
+    """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
 
     Raises:
         InputError: no such optimizer, argument or schedule, or a value that Keras refuses.
     """
+    wanted = config.optimizer
     known = {
         name: value
         for name, value in vars(keras.optimizers).items()
         if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
     }
-    by_lower = {name.lower(): value for name, value in known.items() if name != "Optimizer"}
-    kind = by_lower.get(config.name.lower())
+    del known["Optimizer"]  # The abstract one.
+    kind = {name.lower(): value for name, value in known.items()}.get(wanted.name.lower())
     if kind is None:
-        names = [name for name in known if name != "Optimizer"]
         raise InputError(
-            f"optimizer.name: no Keras optimizer {config.name!r}{suggestion(config.name, names)}"
+            f"{config.subject('optimizer', 'name')}: no Keras optimizer {wanted.name!r}"
+            f"{suggestion(wanted.name, list(known))}"
         )
     accepted = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
-    for argument in config.model_extra:
+    for argument in wanted.model_extra:
         if argument not in accepted:
             raise InputError(
-                f"optimizer.{argument}: {kind.__name__} has no such argument"
+                f"{config.subject('optimizer', argument)}: {kind.__name__} has no such argument"
                 f"{suggestion(argument, accepted)}"
             )
+    rate = _learning_rate(config)
     try:
-        rate = _learning_rate(config)
-        return kind(learning_rate=rate, **config.model_extra)
+        return kind(learning_rate=rate, **wanted.model_extra)
     except (TypeError, ValueError) as error:
-        raise InputError(f"optimizer: {error}") from error
+        raise InputError(f"{config.subject('optimizer')}: {error}") from error
 
 
-def _learning_rate(config: OptimizerConfig):
-    if isinstance(config.learning_rate, float):
-        return config.learning_rate
-    return keras.optimizers.schedules.deserialize(config.learning_rate.model_dump())
+def _learning_rate(config: Config):
+    rate, path = config.optimizer.learning_rate, ("optimizer", "learning_rate")
+    if isinstance(rate, float):
+        return rate
+    known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
+    if rate.class_name not in known:
+        raise InputError(
+            f"{config.subject(*path, 'class_name')}: no Keras schedule {rate.class_name!r}"
+            f"{suggestion(rate.class_name, known)}"
+        )
+    try:
+        return keras.optimizers.schedules.deserialize(rate.model_dump())
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 
 
 def _quantized(config: Config, model: keras.Model) -> tuple[keras.Model, object]:
     """`model` as the map wants it, and the map's plan; `model` itself and None without a map."""
     if config.quantization is None:
         return model, None
-    from tq_halp.quantization_map import QuantizationMap
-
-    read = QuantizationMap.from_dict
     if isinstance(config.quantization, str):
-        read = QuantizationMap.from_yaml
-    quantization_map = read(config.quantization)
+        quantization_map = QuantizationMap.from_yaml(config.quantization)
+    else:
+        quantization_map = QuantizationMap.from_dict(
+            config.quantization, origin=lambda path: config.origin("quantization", *path)
+        )
     return quantization_map.apply(model), quantization_map.plan(model)
 
 

@@ -18,7 +18,7 @@ def print_plan(experiment: Experiment) -> None:
     console.print(Syntax(experiment.config.to_yaml(), "yaml", background_color="default"))
     if experiment.plan is not None:
         console.rule("quantization")
-        console.print(experiment.plan)
+        console.print(str(experiment.plan), markup=False, highlight=False, soft_wrap=True)
     console.rule("cost")
     seconds = estimate_seconds(experiment)
     table = Table(show_header=False)
@@ -33,7 +33,7 @@ def _cost_rows(experiment: Experiment, seconds: float):
     yield "data set", dataset.name + instead
     yield "training examples", f"{dataset.train_size:,}"
     yield "validation examples", f"{len(dataset.validation[0]):,}"
-    yield "parameters", f"{experiment.model.count_params():,}"
+    yield "parameters", f"{experiment.parameters:,}"
     yield "epochs", f"{epochs:,}"
     yield "steps per epoch", f"{experiment.steps_per_epoch:,}"
     yield "gradient evaluations", f"{planned_gradient_evaluations(experiment):,.3g} passes"

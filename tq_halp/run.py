@@ -95,7 +95,7 @@ def _description(experiment: Experiment) -> dict:
     return {
         "algorithm": config.algorithm.name,
         "model": config.model.name,
-        "parameters": int(experiment.model.count_params()),
+        "parameters": experiment.parameters,
         "steps_per_epoch": experiment.steps_per_epoch,
         "seed": config.seed,
         "dataset": {

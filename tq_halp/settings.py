@@ -69,6 +69,12 @@ class Settings:
             path = path[:-1]
         return self._origins.get(path, str(self.path))
 
+    def subject(self, path: Iterable[str | int]) -> str:
+        """How an error begins: where the value at `path` came from, and its key."""
+        path = tuple(path)
+        origin, key = self.origin(path), ".".join(map(str, path))
+        return origin if origin == f"--set {key}" else f"{origin}: {key}"
+
     def _plain(self, node, path: KeyPath):
         """`node` as plain Python values; notes the line of every key on the way."""
         if isinstance(node, CommentedMap):
@@ -89,8 +95,9 @@ class Settings:
 
 def suggestion(word: object, known: Sequence[str]) -> str:
     """'; did you mean ...?' if a known word is close, else the list of what is known."""
-    close = difflib.get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else f"; known: {', '.join(known)}"
 
 
 def read_text(path: Path, what: str = "config") -> str:
