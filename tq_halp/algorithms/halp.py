@@ -121,18 +121,20 @@ class HALP(SVRG):
 
     def end_segment(self):
         self._observe()
-        if self.mu != "auto" and self._saturated_fraction() > 0.05:
-            self._saturated_segments += 1
-        else:
-            self._saturated_segments = 0
-        if self._saturated_segments == 2:
-            warnings.warn(
-                f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of "
-                f"their grid in two snapshots running, which slows progress: mu={self.mu} is too "
-                f"large. Try mu={self.mu / 4:.3g}, or mu='auto'.",
-                stacklevel=2,
-            )
+        saturated = self._saturated_fraction() > 0.05
+        self._saturated_segments = self._saturated_segments + 1 if saturated else 0
+        if self.mu != "auto" and self._saturated_segments == 2:
+            self._warn_of_saturation()
         super().end_segment()
+
+    def _warn_of_saturation(self):
+        warnings.warn(
+            f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of their "
+            f"{self.word_bits}-bit grid in two snapshots running, which slows progress: mu={self.mu} is "
+            f"too large. Try mu={self.mu / 4:.3g} or mu='auto'; if the full gradient grows as well, "
+            "more bits.",
+            stacklevel=2,
+        )
 
     def _observe(self):
         """How the offsets use their boxes: what "auto" learns from, and what the logs show."""

@@ -13,6 +13,7 @@ numbers, they cancel exactly, and the first step after a snapshot is the full gr
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms.fixed_grid import FixedGridMixin
@@ -119,12 +120,24 @@ class SVRG(PlainSGD):
     def take_snapshot(self):
         """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data."""
         samples, steps = self._full_gradient.compute(self.batches, verbose=self._verbose)
+        self._check_finite()
         self.batches.sample_count = samples
         self.segment_length = self._steps_per_segment(steps)
         for center, variable in zip(self.center, self.trainable_variables, strict=True):
             center.assign(variable.value)
         self.steps_since_snapshot.assign(0)
         self.snapshot_count.assign_add(1)
+
+    def _check_finite(self):
+        norm = self._full_gradient_norm()
+        if not np.isfinite(norm):
+            raise FloatingPointError(
+                f"The full gradient's norm is {norm} after step {int(self.step_count)}: training has "
+                "diverged. Lower the learning rate, clip the gradient (clipnorm), or use more bits."
+            )
+
+    def _full_gradient_norm(self):
+        return float(tf.linalg.global_norm([g.value for g in self.full_gradient]))
 
     def _steps_per_segment(self, steps_per_pass):
         steps = self._steps_per_epoch or steps_per_pass
@@ -155,8 +168,7 @@ class SVRG(PlainSGD):
         return passes + float(self.snapshot_count)
 
     def diagnostics(self):
-        norm = tf.linalg.global_norm([g.value for g in self.full_gradient])
-        return {**super().diagnostics(), "full_gradient_norm": float(norm)}
+        return {**super().diagnostics(), "full_gradient_norm": self._full_gradient_norm()}
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
