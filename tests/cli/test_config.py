@@ -1,0 +1,165 @@
+"""A config: what is accepted, what survives being written, and what each mistake is answered."""
+
+from pathlib import Path
+
+import pytest
+
+from tq_halp import config as configs
+from tq_halp.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+GOOD = """\
+data: {name: python_docs}
+model:
+  name: lstm_language_model
+algorithm:
+  name: halp
+optimizer: {name: SGD, learning_rate: 1e-1, momentum: 0.9}
+train:
+  epochs: 2
+  batch_size: 8
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(GOOD)
+    return file
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_configs_of_this_repository_load(file):
+    configs.load(file)
+
+
+@pytest.mark.parametrize("name", ["halp", "svrg", "lp_svrg", "lp_sgd", "sgd"])
+def test_an_algorithm_is_changed_by_its_name_alone(name):
+    config = configs.load(CONFIGS / "lstm_ptb.yaml", [f"algorithm.name={name}"])
+    assert config.algorithm.name == name
+
+
+def test_written_config_loads_equal(path, tmp_path):
+    overrides = [
+        "seed=7",
+        "algorithm.mu=1e-3",
+        "optimizer.learning_rate={class_name: CosineDecay, config: {decay_steps: 10}}",
+        "quantization={version: 1, rules: [{layers: '.*', weights: bfloat16}]}",
+    ]
+    config = configs.load(path, overrides)
+    again = tmp_path / "again.yaml"
+    again.write_text(config.to_yaml())
+    assert configs.load(again).model_dump() == config.model_dump()
+    assert config.algorithm.mu == 0.001 and config.optimizer.model_extra == {"momentum": 0.9}
+
+
+def test_overrides_apply_in_order_and_seed_last(path):
+    config = configs.load(path, ["train.epochs=3", "train.epochs=4", "seed=1"], seed=5)
+    assert config.train.epochs == 4 and config.seed == 5
+
+
+def test_null_override(path):
+    assert configs.load(path, ["data.vocabulary_size=null"]).data.vocabulary_size is None
+
+
+def test_map_is_found_beside_the_config_then_in_the_working_directory(path, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "map.yaml").write_text("version: 1\n")
+    assert configs.load(path, ["quantization=map.yaml"]).quantization == str(elsewhere / "map.yaml")
+    (tmp_path / "map.yaml").write_text("version: 1\n")
+    assert configs.load(path, ["quantization=map.yaml"]).quantization == str(tmp_path / "map.yaml")
+
+
+def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert configs.load(path, ["data.dir=corpus"]).data.dir == str(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(
+    "override, parts",
+    [
+        ("algorithm.word_bits=0", ["--set algorithm.word_bits", "received 0", "from 1 to 64"]),
+        ("algorithm.word_bits=65", ["received 65", "from 1 to 64"]),
+        ("algorithm.wordbits=8", ["unknown key 'algorithm.wordbits'", "did you mean 'word_bits'"]),
+        ("algoritm.name=sgd", ["--set algoritm.name", "did you mean 'algorithm'"]),
+        ("algorithm.name=lpsgd", ["received 'lpsgd'", "did you mean 'lp_sgd'"]),
+        ("algorithm.mu=auot", ["received 'auot'", "'auto' or a number greater than 0"]),
+        ("algorithm.mu=0", ["received 0", "'auto' or a number greater than 0"]),
+        ("algorithm.mu=.nan", ["received nan", "a number greater than 0"]),
+        ("algorithm.snapshot_every=1.5", ["received 1.5", "'epoch' or a number of steps"]),
+        ("algorithm.snapshot_every=true", ["received True", "'epoch' or a number of steps"]),
+        ("train.epochs=many", ["train.epochs", "received 'many'", "a valid integer"]),
+        ("train.epochs=true", ["received True", "a valid integer"]),
+        ("train=3", ["--set train", "received 3", "expected a mapping"]),
+        ("train.epochs.x=3", ["train.epochs is 2, not a mapping"]),
+        ("optimizer.learning_rate=0", ["received 0", "greater than 0"]),
+        ("optimizer.learning_rate={class_name: A, confg: 1}", ["'config'"]),
+        ("quantization=maps/none.yaml", ["no such map file", "maps/none.yaml"]),
+        ("quantization=[1]", ["received [1]", "the path of a map file"]),
+        ("model.dropout=1", ["model.dropout", "received 1", "less than 1"]),
+        ("seed=-1", ["received -1", "from 0 to"]),
+        ("foo", ["--set foo: expected key.path=value"]),
+        ("a=[", ["--set a=[", "not YAML"]),
+    ],
+)
+def test_wrong_override(path, override, parts):
+    with pytest.raises(InputError) as caught:
+        configs.load(path, [override])
+    message = str(caught.value)
+    assert all(part in message for part in parts), message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "old, new, line, part",
+    [
+        ("epochs: 2", "epochs: two", 8, "train.epochs: received 'two'"),
+        ("epochs: 2", "epoch: 2", 8, "unknown key 'train.epoch'; did you mean 'epochs'?"),
+        ("epochs: 2", "batch_size: 4", 9, "'batch_size' appears a second time"),
+        ("train:", "trian:", 7, "did you mean 'train'?"),
+        ("name: halp", "name: [halp", 6, "not valid YAML"),
+        ("name: halp", "name: halp\n  mu: -1", 6, "algorithm.mu: received -1"),
+        ("  name: halp", "  <<: {name: halp, mu: -1}", 5, "algorithm.mu: received -1"),
+    ],
+)
+def test_mistake_in_the_file_names_its_line(path, old, new, line, part):
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        configs.load(path)
+    assert any(
+        message.startswith(f"{path}:{line}: ") and part in message
+        for message in str(caught.value).splitlines()
+    ), caught.value
+
+
+def test_every_mistake_is_told_at_once(path):
+    path.write_text(GOOD.replace("epochs: 2", "epochs: 0").replace("name: halp", "name: halb"))
+    with pytest.raises(InputError) as caught:
+        configs.load(path)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "content, part",
+    [
+        (b"", "expected a mapping of settings, got nothing"),
+        (b"- a\n", "got a list"),
+        (b"3", "got 3"),
+        (b"\xff\xfe\x00", "not a text file"),
+        (b"a: \x00", "not valid YAML"),
+        (b"data: {name: ptb}\n", "model is missing"),
+    ],
+)
+def test_file_that_is_no_config(path, content, part):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=part):
+        configs.load(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(InputError, match="no such config file"):
+        configs.load(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="is a folder"):
+        configs.load(tmp_path)

@@ -1,0 +1,110 @@
+"""The run directory: what it refuses to overwrite, and that no file is seen half written."""
+
+import csv
+import json
+import math
+
+import pytest
+
+from tq_halp.errors import InputError
+from tq_halp.metrics import perplexity
+from tq_halp.plotting import plot_curves
+from tq_halp.run_directory import COLUMNS, RunDirectory, replacing
+
+
+def test_an_exception_leaves_the_former_file(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with pytest.raises(RuntimeError), replacing(file) as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_rows_are_on_disk_at_once_with_every_column(tmp_path):
+    run = RunDirectory(tmp_path / "deep" / "run")
+    for epoch in range(3):
+        run.add_row({"epoch": epoch, "val_loss": 0.1 + epoch})
+        with open(run.path / "metrics.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert tuple(rows[0]) == COLUMNS
+        # repr of a float round-trips, so reading is exact.
+        assert [float(row["val_loss"]) for row in rows] == [0.1 + e for e in range(epoch + 1)]
+        assert rows[-1]["mu"] == ""
+
+
+def test_summary_is_json_even_of_numbers_that_json_lacks(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.write_summary({"status": "failed", "final": {"val_loss": math.nan, "mu": math.inf, "n": 1}})
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert summary["final"] == {"val_loss": "nan", "mu": "inf", "n": 1}
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_unfinished_run_is_replaced(tmp_path, status):
+    run = RunDirectory(tmp_path / "run")
+    run.add_row({"epoch": 0})
+    (run.checkpoints / "epoch-0001.weights.h5").write_text("")
+    run.write_summary({"status": status})
+    RunDirectory(run.path)
+    assert [entry.name for entry in run.path.iterdir()] == ["checkpoints"]
+    assert list(run.checkpoints.iterdir()) == []
+
+
+def test_finished_run_is_refused(tmp_path):
+    RunDirectory(tmp_path / "run").write_summary({"status": "finished"})
+    with pytest.raises(InputError, match="holds a finished run"):
+        RunDirectory(tmp_path / "run")
+
+
+def test_folder_of_other_things_is_refused_and_untouched(tmp_path):
+    (tmp_path / "config.yaml").write_text("mine")
+    with pytest.raises(InputError, match="holds no run"):
+        RunDirectory(tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == "mine"
+
+
+def test_file_is_refused(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        RunDirectory(tmp_path / "a")
+    with pytest.raises(InputError, match="cannot be created"):
+        RunDirectory(tmp_path / "a" / "b")
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path):
+    class Model:
+        def save_weights(self, path):
+            assert str(path).endswith(".weights.h5")  # Keras insists on it.
+            path.write_text("w")
+
+    run = RunDirectory(tmp_path / "run")
+    for epoch in range(1, 5):
+        run.save_checkpoint(Model(), epoch)
+    assert sorted(p.name for p in run.checkpoints.iterdir()) == [
+        "epoch-0003.weights.h5",
+        "epoch-0004.weights.h5",
+    ]
+
+
+@pytest.mark.parametrize("losses", [[], [5.0], [5.0, 4.0, 3.5], [5.0, math.inf, math.nan], [1e4]])
+def test_curves_of_any_run_can_be_drawn(tmp_path, losses):
+    rows = [
+        {
+            "epoch": epoch,
+            "gradient_evaluations": 3.0 * epoch,
+            "train_loss": loss if epoch else None,
+            "val_loss": loss,
+            "val_perplexity": perplexity(loss),
+        }
+        for epoch, loss in enumerate(losses)
+    ]
+    plot_curves(rows, "a title", tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_perplexity_never_overflows():
+    assert perplexity(0.0) == 1.0
+    assert perplexity(1e6) == math.inf
+    assert math.isnan(perplexity(math.nan))
