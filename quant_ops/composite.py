@@ -65,7 +65,9 @@ def scaled_integer(
     scale = _broadcast_scale(_checked_scale(scale), x, axis)
     classes = float_bits.classify(x)
     value = float_bits.to_float64(x)
-    ratio = _clamp_magnitude(value / scale, classes, 2.0**-200, 2.0**200)
+    # Not `/`: Grappler replaces division by a constant with a product, which rounds differently.
+    ratio = tf.math.divide_no_nan(value, scale)
+    ratio = _clamp_magnitude(ratio, classes, 2.0**-200, 2.0**200)
     steps = _round(ratio, rounding, seed, counter)
     if not rounding.startswith("nearest"):
         # fl(k * scale) / scale need not be k: what is on the grid already must stay there.
@@ -95,7 +97,7 @@ def _clamp_magnitude(
     """Sign kept, |value| in [smallest, largest]; zero and NaN become 0."""
     smallest, largest = tf.constant(smallest, value.dtype), tf.constant(largest, value.dtype)
     magnitude = tf.abs(value)
-    magnitude = tf.where(magnitude > smallest, magnitude, smallest)  # 0 / 0 too
+    magnitude = tf.where(magnitude > smallest, magnitude, smallest)
     magnitude = tf.minimum(magnitude, largest)
     value = tf.where(classes.negative, -magnitude, magnitude)
     return tf.where(tf.logical_or(classes.zero, classes.nan), tf.zeros_like(value), value)

@@ -1,0 +1,77 @@
+"""What the tests of quant_ops share: bit views, values over all magnitudes, forcing a backend."""
+
+import contextlib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+ROUNDINGS = (
+    "nearest_even",
+    "nearest_away",
+    "nearest_up",
+    "down",
+    "up",
+    "toward_zero",
+    "stochastic",
+)
+DETERMINISTIC = ROUNDINGS[:-1]
+OVERFLOWS = ("saturate", "wrap")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+BACKENDS = ("native", "composite")
+BITS = {"float16": np.uint16, "bfloat16": np.uint16, "float32": np.uint32, "float64": np.uint64}
+MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
+
+
+@contextlib.contextmanager
+def forced(backend: str):
+    """Ops built inside use `backend`."""
+    before = os.environ.get("QUANT_OPS_BACKEND")
+    os.environ["QUANT_OPS_BACKEND"] = backend
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["QUANT_OPS_BACKEND"]
+        else:
+            os.environ["QUANT_OPS_BACKEND"] = before
+
+
+def to_bits(x) -> np.ndarray:
+    """The bit patterns of a tensor or array of a floating dtype."""
+    x = np.asarray(x)
+    return x.view(BITS[x.dtype.name])
+
+
+def from_bits(bits: np.ndarray, dtype: str) -> tf.Tensor:
+    """The tensor with these bit patterns; no float conversion touches them."""
+    return tf.bitcast(tf.constant(bits.astype(BITS[dtype])), dtype)
+
+
+def to_floats(x) -> list[float]:
+    """The exact values, in Python floats: NumPy, unlike TensorFlow, keeps subnormals."""
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        return np.asarray(x).astype(np.float64).tolist()
+
+
+def spread(dtype: str, count: int, step: float, seed: int) -> np.ndarray:
+    """Bit patterns of `count` values: random patterns (so every magnitude, NaN payloads, both signs),
+    a third near the grid of `step` (multiples of step / 4 and their neighbours), a tenth subnormal,
+    and each special value."""
+    rng = np.random.default_rng(seed)
+    kind = BITS[dtype]
+    width = 8 * np.dtype(kind).itemsize
+    bits = rng.integers(0, 2**64 - 1, count, np.uint64, endpoint=True).astype(kind)
+    third, tenth = count // 3, count // 10
+    with np.errstate(over="ignore"):
+        near = rng.integers(-300, 300, third) / 4 * step
+        bits[:third] = to_bits(near.astype(tf.as_dtype(dtype).as_numpy_dtype))
+        bits[:third] += rng.integers(-1, 2, third).astype(kind)
+    subnormal = rng.integers(0, 2 ** MANTISSA[dtype], tenth, np.uint64)
+    sign = rng.integers(0, 2, tenth, np.uint64) << np.uint64(width - 1)
+    bits[third : third + tenth] = (subnormal | sign).astype(kind)
+    infinity = kind((2**width - 2 ** MANTISSA[dtype]) % 2 ** (width - 1))
+    top = kind(1 << width - 1)
+    special = np.array([0, 1, infinity, infinity - kind(1), infinity + kind(1)], kind)
+    bits[-10:] = np.concatenate([special, special | top])
+    return bits
