@@ -150,13 +150,14 @@ def _learning_rate(config: Config):
     if isinstance(rate, float):
         return rate
     known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
+    known.remove("LearningRateSchedule")  # The abstract one.
     if rate.class_name not in known:
         raise InputError(
             f"{config.subject(*path, 'class_name')}: no Keras schedule {rate.class_name!r}"
             f"{suggestion(rate.class_name, known)}"
         )
     try:
-        return keras.optimizers.schedules.deserialize(rate.model_dump())
+        return getattr(keras.optimizers.schedules, rate.class_name)(**rate.config)
     except (TypeError, ValueError) as error:
         raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 

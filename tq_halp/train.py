@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 import sys
 import time
 import warnings
@@ -24,7 +23,7 @@ def main(arguments=None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return WRONG_INPUT
         except KeyboardInterrupt:
-            print("stopped before the training began", file=sys.stderr)
+            print("stopped", file=sys.stderr)
             return INTERRUPTED
 
 
@@ -55,6 +54,8 @@ def _train(options) -> int:
     # What needs TensorFlow is imported once the config is known to be right: a typo is answered
     # at once.
     from tq_halp import config as configs
+    from tq_halp import data
+    from tq_halp.quiet import start_tensorflow
     from tq_halp.run_directory import RunDirectory, check_free
 
     if options.resume:
@@ -62,13 +63,14 @@ def _train(options) -> int:
     config = configs.load(options.config, options.overrides, options.seed)
     path = Path(options.run_dir or _default_run_dir(options.config, config))
     check_free(path)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    dataset = data.load(config.data)
+    start_tensorflow()
     from tq_halp import experiment as experiments
     from tq_halp import report
     from tq_halp.interrupt import StopOnSignal
     from tq_halp.run import execute
 
-    experiment = experiments.build(config)
+    experiment = experiments.build(config, dataset)
     if options.dry_run:
         report.print_plan(experiment)
         return FINISHED

@@ -145,13 +145,10 @@ class serve:
         from http.server import BaseHTTPRequestHandler, HTTPServer
 
         class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self):
+            def do_GET(self):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-
-            def do_GET(self):
-                self.do_HEAD()
                 self.wfile.write(content)
 
             def log_message(self, *_):

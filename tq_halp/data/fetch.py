@@ -52,11 +52,12 @@ def _answers(url: str) -> bool:
         import requests
 
         try:
-            response = requests.head(url, timeout=(CONNECT_TIMEOUT, CONNECT_TIMEOUT))
+            timeout = (CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+            with requests.get(url, timeout=timeout, stream=True) as response:
+                if response.ok:
+                    ok.set()
         except OSError:
             return
-        if response.ok:
-            ok.set()
 
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()

@@ -1,0 +1,140 @@
+"""The train command when it cannot go well: exit status, one message, nothing half written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tq_halp import train
+from tq_halp.cli import main as cli
+
+ROOT = Path(__file__).resolve().parents[2]
+# Run in this process, the command meets pytest's "every warning is an error"; users do not.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tq_halp.train", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QUANT_OPS_BACKEND": "composite"},
+    )
+
+
+# ---- a run that ends otherwise -------------------------------------------------------------------
+
+
+def test_diverged_run_fails_with_one_message_and_a_whole_directory(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = ["--config", str(folder / "regression.yaml"), "--run-dir", str(run)]
+    assert train.main([*arguments, "--set", "optimizer.learning_rate=1e9"]) == train.FAILED
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1 and "the training loss became" in errors[0]
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "failed" and summary["best"]["epoch"] == 0
+    assert (run / "curves.png").exists() and (run / "model.keras").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, number):
+    run = tmp_path / "run"
+    process = start(
+        "--config", folder / "regression.yaml", "--run-dir", run, "--set", "train.epochs=100000"
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (run / "checkpoints/epoch-0002.weights.h5").exists():
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == train.INTERRUPTED, errors
+    assert "Traceback" not in errors and number.name in errors
+    assert json.loads((run / "summary.json").read_text())["status"] == "interrupted"
+    assert len(rows_of(run)) >= 3
+    for name in ("config.yaml", "curves.png", "model.keras"):
+        assert (run / name).stat().st_size > 0
+
+
+# ---- wrong input ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, part",
+    [
+        (["--set", "algorithm.wordbits=8"], "did you mean 'word_bits'?"),
+        (["--set", "train.epochs=many"], "received 'many'"),
+        (["--set", "algorithm.word_bits=0"], "received 0"),
+        (["--set", "algorithm.word_bits=65"], "received 65"),
+        (["--set", "data.name=ptb", "--set", "data.dir=."], "ptb.train.txt"),
+        (["--set", "optimizer.momentm=0.9"], "did you mean 'momentum'?"),
+        (["--set", "optimizer.name=sgdd"], "did you mean 'SGD'?"),
+        (["--set", "optimizer.momentum=7"], "optimizer: "),
+        (["--set", "optimizer.learning_rate={class_name: CosineDeca}"], "'CosineDecay'"),
+        (
+            ["--set", "optimizer.learning_rate={class_name: CosineDecay}"],
+            "missing 2 required",
+        ),
+        (["--set", "model.name=linear"], "use lstm_language_model"),
+        (["--resume"], "--resume: is not available yet"),
+        (["--run-dir", "."], "is not empty and holds no run"),
+        (
+            ["--set", "quantization={version: 1, rules: [{layers: nope, weights: bfloat17}]}"],
+            "--set quantization: ",
+        ),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_2(folder, capsys, monkeypatch, arguments, part):
+    monkeypatch.chdir(folder)
+    assert train.main(["--config", "run.yaml", *arguments]) == train.WRONG_INPUT
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert part in captured.err
+
+
+@pytest.mark.parametrize(
+    "old, new, part",
+    [
+        ("layers: logits", "layers: logit", "map.yaml:3"),
+        ("fixed_point", "fixd_point", "map.yaml:3"),
+        ("word_bits: 8", "word_bits: 65", "map.yaml:3"),
+    ],
+)
+def test_mistake_in_the_map_names_its_line(folder, tmp_path, capsys, old, new, part):
+    (tmp_path / "run.yaml").write_text((folder / "run.yaml").read_text())
+    (tmp_path / "map.yaml").write_text((folder / "map.yaml").read_text().replace(old, new))
+    assert train.main(["--config", str(tmp_path / "run.yaml")]) == train.WRONG_INPUT
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and part in message
+
+
+def test_wrong_input_is_answered_without_tensorflow(folder):
+    code = (
+        "import sys; from tq_halp import train;"
+        f"status = train.main(['--config', {str(folder / 'run.yaml')!r}, '--set', 'seed=x']);"
+        "sys.exit(status if 'tensorflow' not in sys.modules else 'TensorFlow was imported')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == train.WRONG_INPUT
+    assert done.stderr == "error: --set seed: received 'x', expected a valid integer\n"
+
+
+def test_missing_config_as_a_process():
+    process = start("--config", "no-such.yaml")
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (train.WRONG_INPUT, "")
+    assert errors == "error: no-such.yaml: no such config file\n"
+
+
+def test_cli_names_its_commands(capsys):
+    assert cli(["--help"]) == 0 and "train" in capsys.readouterr().out
+    assert cli([]) == 2
+    assert cli(["trian"]) == 2 and "did you mean 'train'?" in capsys.readouterr().err
+    assert cli(["train", "--config", "no-such.yaml"]) == 2
