@@ -33,6 +33,7 @@ def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
             axes.plot(*points, style, markersize=3.5, label=name)
         axes.set(xlabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.3)
+    left.xaxis.get_major_locator().set_params(integer=True)
     left.set_ylabel("perplexity" if is_language else "loss")
     _plain_ticks(left)
     left.legend()
