@@ -135,13 +135,15 @@ def test_options_work_as_in_keras(options, masked):
 @pytest.mark.parametrize("options", [{}, dict(unroll=True), dict(stateful=True)], ids=str)
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
 def test_stochastic_states_are_on_the_grid_and_differ_from_step_to_step(options, masked):
-    layer = QuantLSTM(64, return_sequences=True, state=STOCHASTIC, gates=STOCHASTIC, **options)
-    # Zero weights make all time steps alike: i = f = o = 1/2, g = 0. Only the bits can differ.
+    layer = QuantLSTM(64, return_sequences=True, state=STOCHASTIC, gates=GATE, **options)
+    # Weights of zero and f = 0: no step depends on the one before, so only the bits can differ.
     x = np.zeros([2, 5, 1], np.float32)
     mask = tf.constant([[True] * 5, [True, False, True, False, True]]) if masked else None
     layer.build(x.shape)
-    for variable in layer.trainable_variables:
-        variable.assign(floats(*variable.shape) if variable.name == "bias" else variable * 0)
+    kernel, recurrent_kernel, bias = layer.trainable_variables
+    kernel.assign(kernel * 0)
+    recurrent_kernel.assign(recurrent_kernel * 0)
+    bias.assign(np.repeat(np.float32([0.3, -100.0, 0.7, 0.3]), 64))
     y = layer(x, mask=mask).numpy()
     assert y.shape == (2, 5, 64)
     assert is_on_grid(y, 1 / 32)
