@@ -2,50 +2,65 @@
 
 import time
 
+from tq_halp.config import Algorithm
 from tq_halp.experiment import Experiment
 
 
-def planned_gradient_evaluations(experiment: Experiment) -> float:
-    """Passes over the training data of the whole run.
+def gradient_evaluations(algorithm: Algorithm, epochs: int, steps_per_epoch: int) -> float:
+    """Passes over the training data of a whole run.
 
     A step of SGD costs one minibatch gradient, a step of the SVRG kinds two; a snapshot one pass.
     """
-    algorithm, epochs = experiment.config.algorithm, experiment.config.train.epochs
     if algorithm.name in ("sgd", "lp_sgd"):
         return float(epochs)
     snapshots = epochs
     if algorithm.snapshot_every != "epoch":
-        steps = epochs * experiment.steps_per_epoch
-        snapshots = -(-steps // algorithm.snapshot_every)
+        snapshots = -(-epochs * steps_per_epoch // algorithm.snapshot_every)
     return 2.0 * epochs + snapshots
+
+
+def planned_gradient_evaluations(experiment: Experiment) -> float:
+    """Passes over the training data of `experiment`."""
+    config = experiment.config
+    return gradient_evaluations(config.algorithm, config.train.epochs, experiment.steps_per_epoch)
 
 
 def estimate_seconds(experiment: Experiment, steps: int = 3) -> float:
     """Seconds of training plus one evaluation an epoch; trains the experiment's model a little.
 
-    Two short fits on the same few minibatches: the first one compiles, the second one is timed, and
-    its time divided by the gradient evaluations it made is the price of one.
+    Timed are two short fits, of `steps` and of three times as many minibatches, after one that
+    compiles. Their difference is free of what every fit costs once, so divided by the minibatch
+    gradients it stands for it is the price of one of them.
     """
-    config, dataset = experiment.config, experiment.dataset
-    steps = min(steps, experiment.steps_per_epoch)
-    rows = steps * config.train.batch_size
-    x, y = (array[:rows] for array in dataset.train)
-    before = 0.0
-    for _ in range(2):
-        start = time.perf_counter()
-        history = experiment.trainer.fit(x, y, batch_size=config.train.batch_size, verbose=0)
-        seconds = time.perf_counter() - start
-        evaluations = history.history["gradient_evaluations"][-1] - before
-        before += evaluations
-    passes = planned_gradient_evaluations(experiment)
-    training = seconds / evaluations * (dataset.train_size / len(x)) * passes
-    return training + (config.train.epochs + 1) * _seconds_of_evaluation(experiment)
+    train = experiment.config.train
+    short, long = (min(count, experiment.steps_per_epoch) for count in (steps, 3 * steps))
+    _seconds_of_fit(experiment, short)
+    quick, slow = _seconds_of_fit(experiment, short), _seconds_of_fit(experiment, long)
+    price = slow / _minibatch_gradients(experiment, long)
+    if long > short and slow > quick:
+        more = _minibatch_gradients(experiment, long) - _minibatch_gradients(experiment, short)
+        price = (slow - quick) / more
+    planned = planned_gradient_evaluations(experiment) * experiment.steps_per_epoch
+    return price * planned + (train.epochs + 1) * _seconds_of_evaluation(experiment)
+
+
+def _minibatch_gradients(experiment: Experiment, steps: int) -> float:
+    """Minibatch gradients that one epoch over `steps` minibatches takes."""
+    return steps * gradient_evaluations(experiment.config.algorithm, 1, steps)
+
+
+def _seconds_of_fit(experiment: Experiment, steps: int) -> float:
+    size = experiment.config.train.batch_size
+    x, y = (array[: steps * size] for array in experiment.dataset.train)
+    start = time.perf_counter()
+    experiment.trainer.fit(x, y, batch_size=size, verbose=0)
+    return time.perf_counter() - start
 
 
 def _seconds_of_evaluation(experiment: Experiment) -> float:
     size = experiment.validation_batch_size
     x, y = (array[: 3 * size] for array in experiment.dataset.validation)
-    for _ in range(2):
+    for _ in range(2):  # The first one compiles.
         start = time.perf_counter()
         experiment.trainer.evaluate(x, y, batch_size=size, verbose=0)
         seconds = time.perf_counter() - start
