@@ -55,9 +55,9 @@ def to_floats(x) -> list[float]:
 
 
 def spread(dtype: str, count: int, step: float, seed: int) -> np.ndarray:
-    """Bit patterns of `count` values: random patterns (so every magnitude, NaN payloads, both signs),
-    a third near the grid of `step` (multiples of step / 4 and their neighbours), a tenth subnormal,
-    and each special value."""
+    """Bit patterns of `count` values: random patterns (so every magnitude, NaN payloads, both
+    signs), a third near the grid of `step` (multiples of step / 4 and their neighbours), a tenth
+    subnormal, and each special value."""
     rng = np.random.default_rng(seed)
     kind = BITS[dtype]
     width = 8 * np.dtype(kind).itemsize

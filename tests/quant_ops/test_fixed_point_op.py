@@ -1,0 +1,138 @@
+"""fixed_point against exact rational arithmetic, element by element, both backends."""
+
+import math
+
+import numpy as np
+import pytest
+import quantization_oracle as oracle
+import tensorflow as tf
+from carrier_values import (
+    BACKENDS,
+    BITS,
+    DTYPES,
+    OVERFLOWS,
+    ROUNDINGS,
+    forced,
+    from_bits,
+    spread,
+    to_bits,
+    to_floats,
+)
+
+import quant_ops
+
+SEED, COUNTER = 7, 1 << 40
+
+
+def check(x: tf.Tensor, word_bits, frac_bits, signed, rounding, overflow):
+    """Both backends give the oracle's values, and the same NaN where x is one."""
+    dtype = x.dtype.name
+    expected = [
+        oracle.fixed_point(
+            value, dtype, word_bits, frac_bits, signed, rounding, overflow,
+            oracle.random_bits(SEED, COUNTER, i) >> 1 if rounding == "stochastic" else 0,
+        )
+        for i, value in enumerate(to_floats(x))
+    ]  # fmt: skip
+    for backend in BACKENDS:
+        with forced(backend):
+            result = quant_ops.fixed_point(
+                x, word_bits, frac_bits, signed=signed, rounding=rounding, overflow=overflow,
+                seed=SEED, counter=COUNTER,
+            )  # fmt: skip
+        values = to_floats(result)
+        wrong = [
+            (backend, given, got, want)
+            for given, got, want in zip(to_floats(x), values, expected, strict=True)
+            if not (got == want or math.isnan(got) and math.isnan(want))
+        ]
+        assert not wrong, (len(wrong), wrong[:5])
+        assert not np.signbit(np.array(values)[np.array(values) == 0]).any()
+        nan = np.isnan(to_floats(x))
+        assert (to_bits(result)[nan] == to_bits(x)[nan]).all()
+
+
+def grid_and_neighbours(dtype: str, word_bits: int, frac_bits: int) -> tf.Tensor:
+    """Multiples of a quarter step across the range and beyond, and the floats beside each."""
+    quarters = np.arange(-5 << word_bits, (5 << word_bits) + 1) * 2.0 ** (-2 - frac_bits)
+    bits = to_bits(quarters.astype(tf.as_dtype(dtype).as_numpy_dtype))
+    one = BITS[dtype](1)
+    beside = bits[quarters != 0]
+    return from_bits(np.concatenate([bits, beside - one, beside + one]), dtype)
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_small_words_exhaustively(rounding, overflow):
+    for dtype in DTYPES:
+        for word_bits, frac_bits in ((1, 0), (2, 3), (3, -2), (5, 4)):
+            x = grid_and_neighbours(dtype, word_bits, frac_bits)
+            for signed in (True, False):
+                check(x, word_bits, frac_bits, signed, rounding, overflow)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("word_bits", [16, 24, 25, 31, 32, 33, 53, 64])
+def test_wide_words_at_their_edges(word_bits, dtype):
+    """Around the limits in the carrier's own resolution, over all magnitudes, special values."""
+    as_numpy = tf.as_dtype(dtype).as_numpy_dtype
+    for frac_bits in (-4, 0, 20, word_bits - 1, 160):
+        edges = np.array([2.0**word_bits, 2.0 ** (word_bits - 1)]) * 2.0**-frac_bits
+        with np.errstate(over="ignore"):
+            edges = to_bits(np.concatenate([edges, -edges]).astype(as_numpy))
+        ulps = np.arange(-2, 3).astype(BITS[dtype])
+        with np.errstate(over="ignore"):
+            bits = (edges[:, None] + ulps).ravel()
+        bits = np.concatenate([bits, spread(dtype, 40, 2.0**-frac_bits, seed=word_bits)])
+        for signed in (True, False):
+            for rounding in ("nearest_even", "up", "stochastic"):
+                for overflow in OVERFLOWS:
+                    x = from_bits(bits, dtype)
+                    check(x, word_bits, frac_bits, signed, rounding, overflow)
+
+
+@pytest.mark.parametrize(
+    "word_bits, frac_bits, signed, rounding, overflow",
+    [
+        (4, 22, True, "nearest_away", "saturate"),  # a grid of subnormals
+        (12, 0, False, "nearest_up", "wrap"),
+    ],
+)
+def test_every_float16(word_bits, frac_bits, signed, rounding, overflow):
+    x = from_bits(np.arange(1 << 16), "float16")
+    check(x, word_bits, frac_bits, signed, rounding, overflow)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_limits_are_rounded_inwards(backend):
+    with forced(backend):
+        # 2^31 - 1 has no float32: the next below is 2^31 - 128.
+        assert quant_ops.fixed_point(1e30, 32, 0) == 2.0**31 - 128
+        assert quant_ops.fixed_point(-1e30, 32, 0) == -(2.0**31)
+        assert quant_ops.fixed_point(np.float16(60000), 16, 0, signed=False) == 59968 + 32
+        assert quant_ops.fixed_point(np.float16(np.inf), 24, 0, signed=False) == 65504
+        # The largest multiple of 2^-160 below 2^-144 that float32 holds is a multiple of 2^-149.
+        assert to_floats(quant_ops.fixed_point(1.0, 17, 160)) == 2.0**-144 - 2.0**-149
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,) * 7, (2, 3, 1, 2, 1, 1, 4)])
+def test_shapes(shape, backend):
+    x = tf.random.stateless_normal(shape, (1, 2))
+    unknown = tf.function(
+        lambda x: quant_ops.fixed_point(x, 8, 4, rounding="stochastic"),
+        input_signature=[tf.TensorSpec(None)],
+    )
+    with forced(backend):
+        result = quant_ops.fixed_point(x, 8, 4, rounding="stochastic")
+        assert result.shape == shape
+        assert (unknown(x).numpy() == result.numpy()).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_static_shape_is_kept(backend):
+    with forced(backend):
+        graph = tf.function(lambda x: quant_ops.fixed_point(x, 8, 4)).get_concrete_function(
+            tf.TensorSpec([None, 5])
+        )
+    assert graph.output_shapes.as_list() == [None, 5]

@@ -1,0 +1,153 @@
+"""Stochastic rounding: its bits are the documented ones, everywhere, and they are random enough."""
+
+import functools
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import quantization_oracle as oracle
+import tensorflow as tf
+from carrier_values import BACKENDS, forced
+
+import quant_ops
+from quant_ops import counter_rng
+
+# By quantization_oracle.random_bits, which is Python integers only.
+GOLDEN = {
+    (0, 0, 0): 0x41ABDF87,
+    (0, 0, 1): 0x6A0A1CA6,
+    (1, 0, 0): 0x100BDB51,
+    (0, 1, 0): 0x927DBDCC,
+    (-1, 7, 12345): 0x420344C8,
+    (1 << 40, -(1 << 63), 4294967295): 0x27464B07,
+    (3, 5, (1 << 32) + 2): 0x43EE26FD,
+}
+
+
+def test_golden_bits():
+    assert {key: oracle.random_bits(*key) for key in GOLDEN} == GOLDEN
+
+
+@pytest.mark.parametrize("seed, counter", [(0, 0), (-1, 2), (1 << 40, -(1 << 63)), (2**63 - 1, 5)])
+def test_composite_bits(seed, counter):
+    seed, counter = tf.constant(seed, tf.int64), tf.constant(counter, tf.int64)
+    bits = counter_rng.random_bits31(tf.constant([10, 50]), seed, counter)
+    expected = [oracle.random_bits(int(seed), int(counter), i) >> 1 for i in range(500)]
+    assert bits.numpy().ravel().tolist() == expected
+
+
+def rounded_up(seed, counter, count=1 << 20, fraction=0.5, dtype="float32"):
+    """Which of `count` equal elements went up."""
+    x = tf.fill([count], tf.cast(fraction, dtype))
+    result = quant_ops.fixed_point(x, 8, 0, rounding="stochastic", seed=seed, counter=counter)
+    return result.numpy().astype(np.float64)
+
+
+@pytest.mark.parametrize("fraction", [2.0**-12, 0.1, 0.5, 0.9, -0.3])
+def test_unbiased(fraction):
+    """The mean of n = 2^20 draws has standard deviation sqrt(p (1 - p) / n): five of them, for 3
+    independent streams, fail once in 600,000 choices of seed; floor(f 2^31) costs at most 2^-31."""
+    for seed in (0, -5, 1 << 35):
+        for dtype in ("float32", "float64"):
+            count = 1 << 20
+            p = abs(float(tf.cast(fraction, dtype)))
+            mean = np.sign(fraction) * rounded_up(seed, 0, count, fraction, dtype).mean()
+            assert abs(mean - p) < 5 * np.sqrt(p * (1 - p) / count) + 2.0**-31
+
+
+def test_neighbours_counters_and_seeds_are_uncorrelated():
+    """Correlations of n = 2^20 fair bits have standard deviation 1 / sqrt(n): within 5 of them."""
+    base = 2 * rounded_up(0, 0) - 1
+    others = {
+        ("seed", s): 2 * rounded_up(s, 0) - 1 for s in (1, 2, -1, 1 << 32, (1 << 32) + 1, 1 << 62)
+    }
+    others |= {("counter", c): 2 * rounded_up(0, c) - 1 for c in (1, 2, -1, 1 << 32, 1 << 62)}
+    others |= {("lag", lag): np.roll(base, lag) for lag in (1, 2, 3, 4, 8, 64, 512, 1024, 1 << 16)}
+    others |= {("swapped", 0): 2 * rounded_up(0, 1) - 1, ("both", 1): 2 * rounded_up(1, 1) - 1}
+    bound = 5 / np.sqrt(base.size)
+    correlations = {name: np.mean(base * other) for name, other in others.items()}
+    assert not {name: c for name, c in correlations.items() if abs(c) > bound}
+
+
+def test_seeds_do_not_share_a_permuted_stream():
+    """Without the second key, seed s would yield seed 0's numbers at indices xored by a constant:
+    then one of them, on a range closed under xor, would be the same *set* of 2^16 numbers."""
+    shape = tf.constant([1 << 16])
+    zero = tf.zeros([], tf.int64)
+    sets = [
+        set(counter_rng.random_bits31(shape, zero + seed, zero).numpy().tolist())
+        for seed in range(4)
+    ]
+    # Two random sets of 2^16 out of 2^31 share 2 on average; 30 is beyond any doubt.
+    assert all(len(a & b) < 30 for i, a in enumerate(sets) for b in sets[:i])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_seed_and_counter_may_be_tensors(backend):
+    x = tf.fill([1000], 0.5)
+
+    @tf.function
+    def quantize(seed, counter):
+        return quant_ops.fixed_point(x, 8, 0, rounding="stochastic", seed=seed, counter=counter)
+
+    with forced(backend):
+        for seed, counter in ((0, 0), (-9, 1 << 50)):
+            expected = quant_ops.fixed_point(
+                x, 8, 0, rounding="stochastic", seed=seed, counter=counter
+            )
+            result = quantize(tf.constant(seed, tf.int64), tf.constant(counter, tf.int64))
+            assert (result.numpy() == expected.numpy()).all()
+
+
+DIGEST = """
+import sys
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+sys.path.insert(0, sys.argv[2])
+from test_random_bits_of_ops import digest
+print(digest())
+"""
+
+
+@functools.cache
+def digest() -> str:
+    """A hash over both native ops' results: large enough to be cut into many shards."""
+    from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, from_bits, spread, to_bits
+
+    total = hashlib.sha256()
+    for dtype in DTYPES:
+        x = from_bits(spread(dtype, 100_003, 0.1, seed=3), dtype)
+        for rounding in ROUNDINGS:
+            for overflow in OVERFLOWS:
+                how = {"rounding": rounding, "overflow": overflow, "seed": 1, "counter": 2}
+                for result in (
+                    quant_ops.fixed_point(x, 8, 3, **how),
+                    quant_ops.fixed_point(x, 40, 70, signed=False, **how),
+                    quant_ops.scaled_integer(x, np.float32(0.1), 8, **how),
+                ):
+                    total.update(to_bits(result).tobytes())
+    return total.hexdigest()
+
+
+@pytest.mark.parametrize("threads, isa", [(1, "portable"), (2, "avx2"), (7, "avx512")])
+def test_same_bits_for_any_threads_instruction_set_and_process(threads, isa):
+    """Where the machine lacks an instruction set, the next lower one runs in its place."""
+    root, here = Path(__file__).parents[2], Path(__file__).parent
+    environment = os.environ | {
+        "QUANT_OPS_ISA": isa,
+        "QUANT_OPS_BACKEND": "native",
+        "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST, str(threads), str(here)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    with forced("native"):
+        assert done.stdout.split()[-1] == digest()
