@@ -249,6 +249,12 @@ def test_a_catch_all_may_find_only_layers_without_weights_left():
     assert make_map(*rules).apply(nested_model()).get_layer("dropout").rate == 0.0
 
 
+def test_a_catch_all_may_find_nothing_left_at_all():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="a")])
+    rules = [{"layers": "a", "weights": "w8"}, {"layers": ".*", "weights": "a4"}]
+    assert {row.rule for row in make_map(*rules).plan(model).rows} == {1}
+
+
 def test_a_subclassed_model_is_sent_to_the_scope():
     class Mine(keras.Model):
         pass
