@@ -17,11 +17,16 @@ hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
-def fixed_seeds():
-    """Seeds every global generator, without importing what the test does not need."""
+def fresh_state():
+    """Seeds every global generator, and has Keras forget its names and its dtype policy.
+
+    Without importing what the test does not need. Keras derives its policy from floatx once, at
+    the first layer ever built: a test that sets floatx would depend on the tests before it.
+    """
     random.seed(0)
     np.random.seed(0)
     if "tensorflow" in sys.modules:
         sys.modules["tensorflow"].random.set_seed(0)
     if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session(free_memory=False)
         sys.modules["keras"].utils.set_random_seed(0)
