@@ -46,8 +46,8 @@ def fixed_point(
     result = _positive_zero(steps * _power(-frac_bits, compute))
     result = tf.cast(result, x.dtype) if narrow else float_bits.from_float64(result, x.dtype)
     if overflow == "wrap":
-        result = tf.where(classes.infinite, float_bits.nan(x.dtype), result)
-    return tf.where(classes.nan, x, result)
+        result = float_bits.select(classes.infinite, float_bits.nan(x.dtype), result)
+    return float_bits.select(classes.nan, x, result)
 
 
 def scaled_integer(
@@ -65,8 +65,7 @@ def scaled_integer(
     scale = _broadcast_scale(_checked_scale(scale), x, axis)
     classes = float_bits.classify(x)
     value = float_bits.to_float64(x)
-    # Not `/`: Grappler replaces division by a constant with a product, which rounds differently.
-    ratio = tf.math.divide_no_nan(value, scale)
+    ratio = value / _opaque(scale, value)
     ratio = _clamp_magnitude(ratio, classes, 2.0**-200, 2.0**200)
     steps = _round(ratio, rounding, seed, counter)
     if not rounding.startswith("nearest"):
@@ -87,8 +86,8 @@ def scaled_integer(
     result = float_bits.from_float64(result, x.dtype)
     if overflow == "wrap":
         wraps = tf.logical_and(classes.infinite, tf.not_equal(scale, 0.0))
-        result = tf.where(wraps, float_bits.nan(x.dtype), result)
-    return tf.where(classes.nan, x, result)
+        result = float_bits.select(wraps, float_bits.nan(x.dtype), result)
+    return float_bits.select(classes.nan, x, result)
 
 
 def _clamp_magnitude(
@@ -202,6 +201,17 @@ def _broadcast_scale(scale: tf.Tensor, x: tf.Tensor, axis: int | None) -> tf.Ten
     )
     with tf.control_dependencies([check] if check is not None else []):
         return tf.reshape(scale, tf.one_hot(axis, rank, on_value=tf.size(scale), off_value=1))
+
+
+def _opaque(scale: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """`scale`, shaped like `value` (both float64), in a form that no compiler takes for a constant.
+
+    Grappler and XLA replace division by a constant with a product, which rounds differently. Here
+    every element's bits are or-ed with a zero that only shows as one to who tracks single bits.
+    """
+    lowest = tf.bitwise.bitwise_and(tf.bitcast(value, tf.int64), 1)
+    zero = tf.bitwise.right_shift(lowest, tf.ones_like(lowest))
+    return tf.bitcast(tf.bitwise.bitwise_or(tf.bitcast(scale, tf.int64), zero), tf.float64)
 
 
 def _positive_zero(value: tf.Tensor) -> tf.Tensor:

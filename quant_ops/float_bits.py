@@ -90,6 +90,13 @@ def nan(dtype: tf.DType) -> tf.Tensor:
     return tf.bitcast(_constant(carrier.nan_bits, carrier), dtype)
 
 
+def select(condition: tf.Tensor, chosen: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """`tf.where` that keeps the bits of a NaN: XLA takes a detour over float32 for bfloat16."""
+    bits_dtype = CARRIERS[chosen.dtype].bits_dtype
+    bits = tf.where(condition, tf.bitcast(chosen, bits_dtype), tf.bitcast(other, bits_dtype))
+    return tf.bitcast(bits, chosen.dtype)
+
+
 def to_float64(x: tf.Tensor) -> tf.Tensor:
     """The exact value of `x` in float64, subnormals of the narrower dtypes included.
 

@@ -8,8 +8,9 @@
 //   bits   = triple32(index) (Wellons, "Prospecting for hash functions", 2018), with k0 xored into
 //            its input and k1 added after the first multiplication
 //
-// Were k1 not injected, two seeds would only xor the index with two constants: their streams would be
-// the same numbers in another order. Adding it in the middle gives every seed its own permutation.
+// Were k1 not injected, two seeds would only xor the index with two constants: their streams would
+// be the same numbers in another order. Adding it in the middle gives every seed its own
+// permutation.
 #ifndef QUANT_OPS_CORE_COUNTER_RNG_H_
 #define QUANT_OPS_CORE_COUNTER_RNG_H_
 

@@ -1,7 +1,7 @@
 // Fixed point: q(x) = delta * overflow(round(x / delta)), delta = 2^-frac_bits.
 //
-// Everything but the rounding itself is exact, so the compute type (float where it suffices) does not
-// show in the result.
+// Everything but the rounding itself is exact, so the compute type (float where it suffices) does
+// not show in the result.
 #ifndef QUANT_OPS_CORE_FIXED_POINT_H_
 #define QUANT_OPS_CORE_FIXED_POINT_H_
 
@@ -28,8 +28,8 @@ struct FixedPointConstants {
   typename Carrier<C>::Bits keep;
 };
 
-// The bounds keep the scaling clear of overflow and underflow; what is beyond them rounds and saturates
-// as they do, and wraps to 0 as they do: it is a multiple of 2^word_bits steps.
+// The bounds keep the scaling clear of overflow and underflow; what is beyond them rounds and
+// saturates as they do, and wraps to 0 as they do: it is a multiple of 2^word_bits steps.
 template <class T, class C>
 inline FixedPointConstants<C> fixed_point_constants(const FixedPointSpec& spec) {
   constexpr int kMargin = Carrier<C>::kPrecision == 24 ? 64 : 200;

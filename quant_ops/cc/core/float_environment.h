@@ -11,8 +11,8 @@
 namespace quant_ops {
 
 // TensorFlow's threads flush subnormal results to zero and read subnormal operands as zero. This
-// switches both off and puts the thread's state back. The rounding mode is left alone: IEEE's default
-// is assumed.
+// switches both off and puts the thread's state back. The rounding mode is left alone: IEEE's
+// default is assumed.
 class HonourSubnormals {
  public:
 #if defined(__x86_64__)

@@ -23,7 +23,8 @@ struct CarrierFacts {
   static constexpr int kMinExponent = 1 - max_exponent;
   static constexpr int kSubnormalExponent = kMinExponent - (precision - 1);
   static constexpr Bits kMagnitudeMask = static_cast<Bits>(~Bits{0}) >> 1;
-  static constexpr Bits kInfinity = static_cast<Bits>(Bits{2 * max_exponent + 1} << (precision - 1));
+  static constexpr Bits kInfinity =
+      static_cast<Bits>(Bits{2 * max_exponent + 1} << (precision - 1));
   static constexpr Bits kNan = kInfinity | static_cast<Bits>(Bits{1} << (precision - 2));
   static constexpr Bits kSmallestNormal = static_cast<Bits>(Bits{1} << (precision - 1));
 };
@@ -71,8 +72,8 @@ inline double power(int exponent) {
   return bit_cast<double>(static_cast<uint64_t>(exponent + 1023) << 52);
 }
 
-// Exact, given an environment that honours subnormals (float_environment.h). Half: the bits moved into
-// place are the value times 2^-112, except for infinity and NaN.
+// Exact, given an environment that honours subnormals (float_environment.h). Half: the bits moved
+// into place are the value times 2^-112, except for infinity and NaN.
 inline float to_float(float x) { return x; }
 inline float to_float(BFloat16 x) { return bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
 inline float to_float(Half x) {

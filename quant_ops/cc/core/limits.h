@@ -21,8 +21,8 @@ inline uint64_t truncate_integer(uint64_t integer, int precision) {
   return length <= precision ? integer : integer >> (length - precision) << (length - precision);
 }
 
-// The largest integer up to `limit` whose multiple of 2^-frac_bits is a value of T: at most kPrecision
-// bits, at most the maximum, a multiple of the smallest subnormal.
+// The largest integer up to `limit` whose multiple of 2^-frac_bits is a value of T: at most
+// kPrecision bits, at most the maximum, a multiple of the smallest subnormal.
 template <class T>
 inline double inwards(uint64_t limit, int frac_bits) {
   // May be infinite, and is then above any limit; else a product with a power of two, so exact.

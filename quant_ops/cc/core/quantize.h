@@ -63,15 +63,15 @@ ScaleChannel make_channel(CarrierType type, double scale, int word_bits);
 // The exact value of the element at `index`, whatever the thread does with subnormals.
 double read_element(CarrierType type, const void* data, int64_t index);
 
-// Quantize elements [begin, end) of the arrays `in` and `out` of `type`, which may be the same array.
-// Any split of a tensor into such calls gives the same result.
+// Quantize elements [begin, end) of the arrays `in` and `out` of `type`, which may be the same
+// array. Any split of a tensor into such calls gives the same result.
 void fixed_point(const FixedPointSpec& spec, CarrierType type, const void* in, void* out,
                  int64_t begin, int64_t end);
 void scaled_integer(const ScaledIntegerSpec& spec, CarrierType type, const void* in, void* out,
                     int64_t begin, int64_t end);
 
-// The instruction set in use: "portable", "avx2" or "avx512". The environment variable QUANT_OPS_ISA
-// limits the choice; nullptr if its value is none of these.
+// The instruction set in use: "portable", "avx2" or "avx512". The environment variable
+// QUANT_OPS_ISA limits the choice; nullptr if its value is none of these.
 const char* instruction_set();
 
 }  // namespace quant_ops

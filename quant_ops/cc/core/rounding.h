@@ -1,5 +1,5 @@
-// Rounding of a number of steps to an integer, and wrapping of that integer into a word. Branch-free,
-// so that the loops over it become vector code.
+// Rounding of a number of steps to an integer, and wrapping of that integer into a word.
+// Branch-free, so that the loops over it become vector code.
 #ifndef QUANT_OPS_CORE_ROUNDING_H_
 #define QUANT_OPS_CORE_ROUNDING_H_
 
@@ -29,8 +29,8 @@ template <class C>
 inline C with_sign_of(C magnitude, C sign) {
   using Facts = Carrier<C>;
   using Bits = typename Facts::Bits;
-  return bit_cast<C>(
-      static_cast<Bits>(bit_cast<Bits>(magnitude) | (bit_cast<Bits>(sign) & ~Facts::kMagnitudeMask)));
+  const Bits sign_bit = bit_cast<Bits>(sign) & ~Facts::kMagnitudeMask;
+  return bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(magnitude) | sign_bit));
 }
 
 // bits31 < floor(fraction * 2^31): true with probability floor(fraction 2^31) / 2^31. In double the

@@ -49,7 +49,8 @@ inline ScaledIntegerConstants scaled_integer_constants(const ScaledIntegerSpec& 
           Facts::kMax};
 }
 
-// To nearest even, in double. In the normal range the low bits are rounded away in integer arithmetic
+// To nearest even, in double. In the normal range the low bits are rounded away in integer
+// arithmetic
 // (a carry runs into the exponent, which is right); below it the spacing is constant.
 template <bool narrow_carrier>
 inline double round_to_carrier(double value, const ScaledIntegerConstants& k) {

@@ -38,9 +38,12 @@ void test_roundings() {
   };
   constexpr float kInputs[6] = {-2.5f, -1.5f, -0.25f, 0.25f, 0.5f, 2.5f};
   constexpr Row kRows[] = {
-      {Rounding::kNearestEven, {-2, -2, 0, 0, 0, 2}}, {Rounding::kNearestAway, {-3, -2, 0, 0, 1, 3}},
-      {Rounding::kNearestUp, {-2, -1, 0, 0, 1, 3}},   {Rounding::kDown, {-3, -2, -1, 0, 0, 2}},
-      {Rounding::kUp, {-2, -1, 0, 1, 1, 3}},          {Rounding::kTowardZero, {-2, -1, 0, 0, 0, 2}},
+      {Rounding::kNearestEven, {-2, -2, 0, 0, 0, 2}},  //
+      {Rounding::kNearestAway, {-3, -2, 0, 0, 1, 3}},  //
+      {Rounding::kNearestUp, {-2, -1, 0, 0, 1, 3}},    //
+      {Rounding::kDown, {-3, -2, -1, 0, 0, 2}},        //
+      {Rounding::kUp, {-2, -1, 0, 1, 1, 3}},           //
+      {Rounding::kTowardZero, {-2, -1, 0, 0, 0, 2}},
   };
   for (const Row& row : kRows) {
     for (int i = 0; i < 6; ++i) {
@@ -62,7 +65,7 @@ void test_overflow() {
   const FixedPointSpec bytes = format(8, 0, Rounding::kNearestEven, Overflow::kWrap, false);
   CHECK(quantize(bytes, -1) == 255);
   CHECK(quantize(bytes, 256) == 0);
-  // 2^24 - 1 is the largest integer below 2^32 - ... that float32 holds at 24 bits: truncated.
+  // 2^32 - 1 needs 32 bits, float holds 24: rounded towards zero.
   const FixedPointSpec wide = format(32, 0, Rounding::kNearestEven, Overflow::kWrap, false);
   CHECK(quantize(wide, -1) == 4294967040.0f);
 }
@@ -99,7 +102,8 @@ void test_random_bits_beyond_2_to_32() {
   std::vector<double> x(kCount, 0.5), whole(kCount), pieces(kCount);
   const auto run = [&](std::vector<double>& out, int64_t begin, int64_t end) {
     const auto origin = [](std::vector<double>& v) {
-      return reinterpret_cast<double*>(reinterpret_cast<uintptr_t>(v.data()) - kFirst * sizeof(double));
+      const uintptr_t offset = kFirst * sizeof(double);
+      return reinterpret_cast<double*>(reinterpret_cast<uintptr_t>(v.data()) - offset);
     };
     fixed_point(spec, CarrierType::kDouble, origin(x), origin(out), begin, end);
   };
@@ -127,7 +131,8 @@ void test_scaled_integer() {
   scaled_integer(spec, CarrierType::kFloat, x, result, 0, 6);
   const float expected[] = {on_grid, 0.7f, 0, 0, static_cast<float>(-3 * 0.1), -0.8f};
   for (int i = 0; i < 6; ++i) CHECK(result[i] == expected[i]);
-  CHECK(is_valid_scale(0) && !is_valid_scale(-1) && !is_valid_scale(NAN) && !is_valid_scale(kInfinity));
+  CHECK(is_valid_scale(0) && !is_valid_scale(-1));
+  CHECK(!is_valid_scale(NAN) && !is_valid_scale(kInfinity));
 }
 
 }  // namespace
