@@ -7,12 +7,11 @@ code. De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Al
 
 import numpy as np
 
-# How much wider than the largest |z| of the last segment the next box is made.
-HEADROOM = 2.0
-# μ moves by at most this factor per snapshot, so that one odd segment cannot ruin the next.
-LARGEST_CHANGE = 4.0
-# More than this share of saturated elements means the box was too small to measure |z| in.
-SATURATED = 0.001
+# A box is made at most this much wider or narrower than the last one per snapshot, so that one odd
+# segment cannot ruin the next.
+LARGEST_CHANGE = 2
+# An element within this of its box's edge is at the edge: δ·code is rounded to the weights' dtype.
+EDGE = 1.0 - 1e-6
 
 
 def largest_code(word_bits):
@@ -21,13 +20,15 @@ def largest_code(word_bits):
 
 
 def gradient_norms(full_gradient, granularity):
-    """(‖g̃‖₂, ‖g̃‖_∞) per tensor, float64 arrays; equal entries when ``granularity`` is "global"."""
-    two = np.array([np.linalg.norm(np.asarray(g, np.float64).ravel()) for g in full_gradient])
-    largest = np.array([np.max(np.abs(np.asarray(g, np.float64)), initial=0.0) for g in full_gradient])
-    if granularity == "global":
-        two = np.full_like(two, np.linalg.norm(two))
-        largest = np.full_like(largest, np.max(largest, initial=0.0))
-    return two, largest
+    """‖g̃‖₂ per tensor, a float64 array; equal entries when ``granularity`` is "global"."""
+    norms = np.array([np.linalg.norm(np.asarray(g, np.float64).ravel()) for g in full_gradient])
+    return np.full_like(norms, np.linalg.norm(norms)) if granularity == "global" else norms
+
+
+def absolute_values(tensors, granularity):
+    """|t| per tensor as flat float64 arrays; all of them together, repeated, when "global"."""
+    sizes = [np.abs(np.asarray(tensor, np.float64)).ravel() for tensor in tensors]
+    return [np.concatenate(sizes)] * len(sizes) if granularity == "global" else sizes
 
 
 def scales(norms, mu, word_bits):
@@ -35,32 +36,49 @@ def scales(norms, mu, word_bits):
     return norms / (mu * largest_code(word_bits))
 
 
-def initial_mu(norms, largest, step_size, steps):
-    """μ with which the box is as wide as the coordinate of steepest descent can drift.
+def displacement_cost(sizes, half_width, word_bits):
+    """Expected squared error of a segment's displacement z in a box of that half-width.
 
-    In T steps of size α a coordinate moves by about αT|g̃_j|, so the box half-width ‖g̃‖₂/μ is set to
-    αT‖g̃‖_∞: μ = ‖g̃‖₂ / (αT‖g̃‖_∞). Without information (zero gradient, unknown α) 1/(αT).
+    Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over a segment that travels
+    |z_j| the variances add up to at least |z_j|δ. What lies beyond the box is cut off:
+
+        cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / (2^(b−1) − 1)
     """
-    drift = max(step_size * steps, np.finfo(np.float32).tiny)
-    ratio = np.divide(norms, largest, out=np.ones_like(norms), where=largest > 0)
-    return ratio / drift
+    rounding = half_width / largest_code(word_bits) * np.sum(sizes)
+    return rounding + np.sum(np.square(np.maximum(sizes - half_width, 0.0)))
 
 
-def next_mu(mu, usage, saturated):
-    """μ for the next segment from how the last one used its box.
+def best_half_width(sizes, widest, octaves, word_bits):
+    """The cheapest of ``widest`` · 2^0, 2^-1, ..., 2^-octaves for displacements of these sizes."""
+    candidates = widest * 2.0 ** -np.arange(octaves + 1)
+    costs = [displacement_cost(sizes, candidate, word_bits) for candidate in candidates]
+    return candidates[int(np.argmin(costs))]
+
+
+def first_half_width(gradient_sizes, drift, word_bits):
+    """A box before anything was seen: in T steps of size α coordinate j drifts by at most αT|g̃_j|.
 
     Args:
-        mu: the last segment's μ, per tensor.
-        usage: largest |z| over the box's half-width, per tensor, in [0, 1].
-        saturated: share of elements at the box's edge, per tensor.
-
-    Returns:
-        μ / (HEADROOM · usage), moved by at most LARGEST_CHANGE; where the box was too small to tell,
-        μ / LARGEST_CHANGE, a wider box.
+        gradient_sizes: |g̃_j|, any shape.
+        drift: αT.
     """
-    factor = np.divide(1.0, HEADROOM * usage, out=np.ones_like(mu), where=usage > 0)
-    factor = np.where(saturated > SATURATED, 1.0 / LARGEST_CHANGE, factor)
-    return mu * np.clip(factor, 1.0 / LARGEST_CHANGE, LARGEST_CHANGE)
+    sizes = drift * np.ravel(gradient_sizes)
+    return best_half_width(sizes, np.max(sizes, initial=0.0), 12, word_bits)
+
+
+def next_half_width(offset_sizes, half_width, word_bits):
+    """The box for displacements like those of the last segment.
+
+    Args:
+        offset_sizes: |z_j| at its end. Those at the edge went at least that far: they are taken to
+            have wanted twice as much, so that a box too small for many is widened, and one too small
+            for a few heavy tails only is not.
+        half_width: of the box they had.
+    """
+    sizes = np.ravel(offset_sizes)
+    sizes = np.where(sizes >= half_width * EDGE, 2.0 * half_width, sizes)
+    widest = half_width * 2.0**LARGEST_CHANGE
+    return best_half_width(sizes, widest, 2 * LARGEST_CHANGE, word_bits)
 
 
 def geometric_mean(values):

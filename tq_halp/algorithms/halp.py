@@ -62,9 +62,7 @@ class HALP(SVRG):
         self.offset = self._like_weights("offset")
         self.grid_scale = self._per_tensor("grid_scale", count)
         self.current_mu = self._per_tensor("current_mu", count)
-        self._usage = np.zeros(count)
-        self._saturated = np.zeros(count)
-        self._sizes = np.array([np.prod(v.shape) for v in self.trainable_variables], np.float64)
+        self.observed_mu = self._per_tensor("observed_mu", count)
         self._saturated_segments = 0
 
     def _per_tensor(self, name, count):
@@ -100,27 +98,37 @@ class HALP(SVRG):
         super().take_snapshot()
         for offset in self.offset:
             offset.assign(tf.zeros_like(offset.value))
-        norms, largest = bit_centering.gradient_norms(
-            [g.value for g in self.full_gradient], self.scale
-        )
-        mu = self._next_mu(norms, largest)
+        norms = bit_centering.gradient_norms([g.value for g in self.full_gradient], self.scale)
+        mu = self._mu_of_next_segment(norms)
         self.current_mu.assign(mu)
         self.grid_scale.assign(bit_centering.scales(norms, mu, self.word_bits))
 
-    def _next_mu(self, norms, largest):
-        current = self.current_mu.numpy()
+    def _mu_of_next_segment(self, norms):
         if self.mu != "auto":
             return np.full_like(norms, self.mu)
-        if not current.all():
-            return bit_centering.initial_mu(norms, largest, self._step_size(), self.segment_length)
-        return bit_centering.next_mu(current, self._usage, self._saturated)
+        seen = self.observed_mu.numpy()
+        if seen.all():
+            return seen
+        drift = self._step_size() * self.segment_length
+        sizes = bit_centering.absolute_values([g.value for g in self.full_gradient], self.scale)
+        widths = [bit_centering.first_half_width(size, drift, self.word_bits) for size in sizes]
+        return _ratio(norms, np.array(widths), otherwise=1.0 / max(drift, 1e-30))
 
     def _step_size(self):
         momentum = float(getattr(self.optimizer, "momentum", 0.0) or 0.0)
         return float(self.optimizer.learning_rate) / (1.0 - min(momentum, 0.999))
 
     def end_segment(self):
-        self._observe()
+        """Learn from how the offsets used their boxes, before the next snapshot clears them."""
+        half_width = self._half_widths()
+        if self.mu == "auto":
+            sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
+            widths = [
+                bit_centering.next_half_width(size, width, self.word_bits)
+                for size, width in zip(sizes, half_width, strict=True)
+            ]
+            current = self.current_mu.numpy()
+            self.observed_mu.assign(current * _ratio(half_width, np.array(widths), otherwise=1.0))
         saturated = self._saturated_fraction() > 0.05
         self._saturated_segments = self._saturated_segments + 1 if saturated else 0
         if self.mu != "auto" and self._saturated_segments == 2:
@@ -136,29 +144,31 @@ class HALP(SVRG):
             stacklevel=2,
         )
 
-    def _observe(self):
-        """How the offsets use their boxes: what "auto" learns from, and what the logs show."""
-        half_width = self.grid_scale.numpy() * bit_centering.largest_code(self.word_bits)
-        sizes = [np.abs(offset.numpy().astype(np.float64)) for offset in self.offset]
-        if self.scale == "global":
-            sizes = [np.concatenate([size.ravel() for size in sizes])] * len(sizes)
-        for index, (size, limit) in enumerate(zip(sizes, half_width, strict=True)):
-            if limit > 0 and size.size:
-                self._usage[index] = min(size.max() / limit, 1.0)
-                # One part in 10^6 for the rounding of δ·code to the weights' dtype.
-                self._saturated[index] = np.mean(size >= limit * (1 - 1e-6))
+    def _half_widths(self):
+        return self.grid_scale.numpy() * bit_centering.largest_code(self.word_bits)
 
     def _saturated_fraction(self):
-        return float(np.average(self._saturated, weights=self._sizes))
+        """Share of all offsets that are at the edge of their box."""
+        at_edge = total = 0
+        for offset, width in zip(self.offset, self._half_widths(), strict=True):
+            sizes = np.abs(offset.numpy())
+            at_edge += np.count_nonzero(sizes >= width * bit_centering.EDGE) if width > 0 else 0
+            total += sizes.size
+        return at_edge / max(total, 1)
 
     # ---- logs --------------------------------------------------------------------------------
 
     def diagnostics(self):
-        if int(self.steps_since_snapshot) < self.segment_length:
-            self._observe()
         return {
             **super().diagnostics(),
             "scale": bit_centering.geometric_mean(self.grid_scale.numpy()),
             "saturated_fraction": self._saturated_fraction(),
             "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
         }
+
+
+def _ratio(numerator, denominator, otherwise):
+    """numerator / denominator where both are positive, else ``otherwise``."""
+    result = np.full_like(numerator, otherwise)
+    positive = (numerator > 0) & (denominator > 0)
+    return np.divide(numerator, denominator, out=result, where=positive)
