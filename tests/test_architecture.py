@@ -21,10 +21,7 @@ LEVELS = (
     {"tq_halp.quantization_map"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
-    {"tq_halp.run_directory", "tq_halp.metrics", "tq_halp.interrupt", "tq_halp.provenance"},
-    {"tq_halp.plotting", "tq_halp.recorder", "tq_halp.experiment"},
-    {"tq_halp.cost", "tq_halp.run", "tq_halp.quiet"},
-    {"tq_halp.report"},
+    {"tq_halp.running"},
     {"tq_halp.train"},
     {"tq_halp.cli"},
     {"tq_halp.__main__"},

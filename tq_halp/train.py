@@ -55,8 +55,8 @@ def _train(options) -> int:
     # at once.
     from tq_halp import config as configs
     from tq_halp import data
-    from tq_halp.quiet import start_tensorflow
-    from tq_halp.run_directory import RunDirectory, check_free
+    from tq_halp.running.quiet import start_tensorflow
+    from tq_halp.running.run_directory import RunDirectory, check_free
 
     if options.resume:
         raise InputError("--resume: is not available yet; start a new run, or leave it out")
@@ -65,10 +65,10 @@ def _train(options) -> int:
     check_free(path)
     dataset = data.load(config.data)
     start_tensorflow()
-    from tq_halp import experiment as experiments
-    from tq_halp import report
-    from tq_halp.interrupt import StopOnSignal
-    from tq_halp.run import execute
+    from tq_halp.running import experiment as experiments
+    from tq_halp.running import report
+    from tq_halp.running.interrupt import StopOnSignal
+    from tq_halp.running.run import execute
 
     experiment = experiments.build(config, dataset)
     if options.dry_run:
@@ -76,7 +76,9 @@ def _train(options) -> int:
         return FINISHED
     run = RunDirectory(path)
     print(f"run directory: {run.path}", flush=True)
-    with StopOnSignal(_announce_stop) as stop:
+    trainer = experiment.trainer
+    # A snapshot is a whole pass over the data, and no weight moves meanwhile.
+    with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
         summary = execute(experiment, run, stop, verbose=1 if sys.stdout.isatty() else 2)
     report.print_summary(summary, run)
     if summary["status"] == "failed":

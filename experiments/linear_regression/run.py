@@ -5,8 +5,8 @@
     python experiments/linear_regression/run.py --redraw   table and figure from the CSV
 
 Writes ``gradient_norms.csv`` (one line per row, seed and outer epoch), ``gradient_norms.png`` and
-``table.md`` beside itself, or into ``--output``. Every row is trained by the public classes that also
-train the LSTM, around a Keras ``Dense(1)``, in float64, batch size 1.
+``table.md`` beside itself, or into ``--output``. Every row is trained by the public classes that
+also train the LSTM, around a Keras ``Dense(1)``, in float64, batch size 1.
 """
 
 import argparse
@@ -30,7 +30,7 @@ DIVERGED = 1e6
 
 
 def fixed_grid(word_bits):
-    """δ = 4/127 and 4/32767 are not powers of two, so the nearest finer one is used: 2^-5, 2^-13."""
+    """In place of δ = 4/127 and 4/32767 the nearest power of two, 4/128 = 2^-5 and 2^-13."""
     return tq_halp.formats.FixedPoint(word_bits, {8: 5, 16: 13}[word_bits])
 
 
@@ -104,7 +104,10 @@ def train(make, seed, epochs):
     data = linear_regression(samples=SAMPLES, features=FEATURES, noise=NOISE)
     x, y = data.train
     model = keras.Sequential(
-        [keras.Input((FEATURES,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")]
+        [
+            keras.Input((FEATURES,)),
+            keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"),
+        ]
     )
     algorithm = make(model, seed)
     algorithm.compile(
@@ -173,7 +176,9 @@ def write_table(results, path, epochs):
     """Measured over reference, and whether k = 1, 5, 10 are within a factor of two."""
     shown = [k for k in SHOWN if k <= epochs]
     lines = [
-        "| measured (reference) | " + " | ".join(f"k = {k}" for k in shown) + " | within 2x, k ≤ 10 |",
+        "| measured (reference) | "
+        + " | ".join(f"k = {k}" for k in shown)
+        + " | within 2x, k ≤ 10 |",
         "|---" * (len(shown) + 2) + "|",
     ]
     for name, runs in results.items():
@@ -209,7 +214,9 @@ def draw(results, path):
         # Rows that coincide with a float64 baseline are drawn over its wide band.
         wide = {"linewidth": 6, "alpha": 0.4, "linestyle": "-"} if "float64" in name else {}
         axes.plot(k, padded.mean(axis=0), style, label=name, color=colours(index), **wide)
-        axes.fill_between(k, padded.min(axis=0), padded.max(axis=0), color=colours(index), alpha=0.2)
+        axes.fill_between(
+            k, padded.min(axis=0), padded.max(axis=0), color=colours(index), alpha=0.2
+        )
     axes.set_yscale("log")
     axes.set_ylim(1e-16, 1e3)
     axes.set_xlabel("outer epochs k (each 2N inner steps)")

@@ -3,8 +3,8 @@
     python experiments/ptb_100k/run.py                 everything below: about 40 minutes on 2 cores
     python experiments/ptb_100k/run.py --redraw        table and figure from the finished runs' CSV
 
-Each algorithm first runs with seed 0 at every learning rate of the grid; the one with the best final
-validation perplexity then runs with the other seeds. Every run is the user's own command,
+Each algorithm first runs with seed 0 at every learning rate of the grid; the rate with the best
+final validation perplexity then runs with the other seeds. Every run is the user's own command,
 ``python -m tq_halp.train --config configs/lstm_ptb.yaml --set ...``; finished ones are kept in
 ``--runs`` and not repeated. Writes ``results.csv`` (one line per run and epoch), ``table.md`` and
 ``curves.png`` beside itself.
@@ -37,7 +37,7 @@ MEASURED = ("train_loss", "val_perplexity", "saturated_fraction", "mu")
 def train(runs, algorithm, rate, seed):
     """Train unless it is done; returns the rows of metrics.csv and the run's status."""
     directory = runs / f"{algorithm}-lr{rate:g}-seed{seed}"
-    if not (directory / "summary.json").exists():
+    if _status(directory) not in ("finished", "failed"):
         settings = {
             "algorithm.name": algorithm,
             "optimizer.learning_rate": rate,
@@ -56,6 +56,11 @@ def train(runs, algorithm, rate, seed):
         rows = [row for row in csv.DictReader(file) if row["val_perplexity"]]
     rows = [{"algorithm": algorithm, "learning_rate": rate, "seed": seed, **row} for row in rows]
     return rows, summary["status"]
+
+
+def _status(directory):
+    summary = directory / "summary.json"
+    return json.loads(summary.read_text())["status"] if summary.exists() else None
 
 
 def final_perplexity(rows, status):
@@ -103,7 +108,8 @@ def write_table(results):
     lines = [
         "| algorithm | learning rate | validation perplexity, mean ± standard error of 3 seeds "
         "| best epoch, mean | passes over the data | grid, seed 0: "
-        + " / ".join(f"{rate:g}" for rate in RATES) + " |",
+        + " / ".join(f"{rate:g}" for rate in RATES)
+        + " |",
         "|---|---|---|---|---|---|",
     ]
     for algorithm, label in ALGORITHMS.items():
@@ -142,7 +148,9 @@ def draw(results):
         error = y.std(axis=0, ddof=1) / math.sqrt(len(runs))
         for axes, key in zip(both, ("epoch", "gradient_evaluations"), strict=True):
             x = np.array([float(row[key]) for row in runs[0]])
-            (line,) = axes.plot(x[1:], y.mean(axis=0)[1:], "o-", ms=3, label=f"{label}, lr {rate:g}")
+            (line,) = axes.plot(
+                x[1:], y.mean(axis=0)[1:], "o-", ms=3, label=f"{label}, lr {rate:g}"
+            )
             low, high = (y.mean(axis=0) - error)[1:], (y.mean(axis=0) + error)[1:]
             axes.fill_between(x[1:], low, high, alpha=0.25, color=line.get_color())
     for axes, name in zip(both, ("epochs", "passes over the training data"), strict=True):

@@ -26,7 +26,10 @@ def float64():
 
 def build():
     return keras.Sequential(
-        [keras.Input((FEATURES,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")]
+        [
+            keras.Input((FEATURES,)),
+            keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"),
+        ]
     )
 
 
@@ -121,9 +124,7 @@ def test_low_precision_svrg(problem, every):
     )
     got = train(algorithm, problem, 3)
     segment = BATCHES if every == "epoch" else every
-    np.testing.assert_array_equal(
-        got, oracle(problem, 3, segment=segment, quantize=fixed(10, 8))
-    )
+    np.testing.assert_array_equal(got, oracle(problem, 3, segment=segment, quantize=fixed(10, 8)))
 
 
 @pytest.mark.parametrize("every", ["epoch", 4, BATCHES + 1])
@@ -131,7 +132,12 @@ def test_low_precision_svrg(problem, every):
 @pytest.mark.parametrize("scale", ["per_tensor", "global"])
 def test_halp(problem, every, word_bits, mu, scale):
     algorithm = tq_halp.HALP(
-        build(), word_bits=word_bits, mu=mu, snapshot_every=every, rounding="nearest_even", scale=scale
+        build(),
+        word_bits=word_bits,
+        mu=mu,
+        snapshot_every=every,
+        rounding="nearest_even",
+        scale=scale,
     )
     got = train(algorithm, problem, 4)
     segment = BATCHES if every == "epoch" else every

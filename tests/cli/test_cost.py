@@ -3,7 +3,7 @@
 import pytest
 
 from tq_halp.config import Algorithm
-from tq_halp.cost import gradient_evaluations
+from tq_halp.running.cost import gradient_evaluations
 
 
 @pytest.mark.parametrize(

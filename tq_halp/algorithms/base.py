@@ -1,12 +1,12 @@
 """The loop all algorithms share: a ``keras.Model`` around the user's model.
 
 Keras keeps doing what it does (batching, callbacks, validation, progress bar, saving); this class
-only says what one step is, and lets an algorithm change it in two places:
+only says what one step is, and lets an algorithm change it:
 
     anchor = anchor_gradients(batch)                    SVRG kinds: ∇f_i(w̃), before anything moves
     g      = ∇f_i(w)                                    the ordinary pass
     g      = reduce_variance(g, anchor)                 SVRG kinds: g − anchor + g̃
-    w'     = optimizer(w, g)                            any Keras optimizer, clipping, decay, schedule
+    w'     = optimizer(w, g)                            any Keras optimizer, with all it does
     w      = quantize_iterate(w, w')                    low-precision kinds: back onto the grid
 
 Because the optimizer acts on w itself, weight decay, constraints and whatever else it does with the
@@ -30,7 +30,10 @@ class TrainingAlgorithm(keras.Model):
         seed: key of every random draw of the algorithm; with the step counter it fixes them all.
     """
 
+    #: Whether training data must be iterable more than once.
     needs_full_gradient = False
+    #: Whether a full pass is under way, which can be broken off without loss.
+    taking_snapshot = False
 
     def __init__(self, model, *, seed=0, name=None, **kwargs):
         if not isinstance(model, keras.Model):
@@ -91,7 +94,11 @@ class TrainingAlgorithm(keras.Model):
         """One zero variable per trainable variable of the model."""
         return [
             self.add_weight(
-                shape=v.shape, initializer="zeros", dtype=v.dtype, trainable=False, name=f"{name}_{i}"
+                shape=v.shape,
+                initializer="zeros",
+                dtype=v.dtype,
+                trainable=False,
+                name=f"{name}_{i}",
             )
             for i, v in enumerate(self.trainable_variables)
         ]
@@ -223,13 +230,11 @@ class TrainingAlgorithm(keras.Model):
             validation_freq=validation_freq,
         )
 
-    def _prepare_batches(
-        self, x, y, sample_weight, batch_size, class_weight, full_gradient_data
-    ):
+    def _prepare_batches(self, x, y, sample_weight, batch_size, class_weight, full_gradient_data):
         if class_weight is not None and self.needs_full_gradient:
             raise ValueError(
-                f"{type(self).__name__} does not take class_weight; pass the weights of the samples "
-                "as sample_weight instead."
+                f"{type(self).__name__} does not take class_weight; pass the weights of the "
+                "samples as sample_weight instead."
             )
         self._samples_per_epoch = None
         try:
@@ -258,4 +263,5 @@ class TrainingAlgorithm(keras.Model):
                 "The model is not built and its input shape cannot be read from a "
                 f"{type(x).__name__}: call the model once, or give it an Input."
             )
+        self.model(first)
         self(first)

@@ -16,7 +16,9 @@ def split_validation(x, y, sample_weight, fraction):
     cut = int(leaves[0].shape[0] * (1.0 - fraction))
 
     def part(piece):
-        return keras.tree.map_structure(lambda a: None if a is None else a[piece], (x, y, sample_weight))
+        return keras.tree.map_structure(
+            lambda a: None if a is None else a[piece], (x, y, sample_weight)
+        )
 
     return part(slice(None, cut)), part(slice(cut, None))
 
@@ -66,8 +68,8 @@ class Batches:
     def _check_finite(ok, received):
         if not ok:
             raise ValueError(
-                "The full gradient needs training data that can be passed over again: arrays, a finite "
-                f"tf.data.Dataset or a PyDataset. Received {received}. Pass such data as "
+                "The full gradient needs training data that can be passed over again: arrays, a "
+                f"finite tf.data.Dataset or a PyDataset. Received {received}. Pass such data as "
                 "full_gradient_data to fit()."
             )
 

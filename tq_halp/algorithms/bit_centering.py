@@ -1,15 +1,16 @@
 """The scale of HALP's grid: δ_k = ‖g̃_k‖₂ / (μ (2^(b−1) − 1)), and a μ chosen from what was seen.
 
-Pure NumPy functions over one number per tensor. With ``global`` granularity all tensors share the
-norm of the whole gradient, as in the paper; with ``per_tensor`` each has its own, as in the authors'
-code. De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3.
+Pure NumPy functions. With "global" granularity all tensors share the norm of the whole gradient,
+as in the paper; with "per_tensor" each has its own, as in the authors' code.
+
+De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3.
 """
 
 import numpy as np
 
-# A box is made at most this much wider or narrower than the last one per snapshot, so that one odd
-# segment cannot ruin the next.
-LARGEST_CHANGE = 2
+# A box is at most 2^OCTAVES times wider or narrower than the last one, so that one odd segment
+# cannot ruin the next.
+OCTAVES = 2
 # An element within this of its box's edge is at the edge: δ·code is rounded to the weights' dtype.
 EDGE = 1.0 - 1e-6
 
@@ -39,8 +40,8 @@ def scales(norms, mu, word_bits):
 def displacement_cost(sizes, half_width, word_bits):
     """Expected squared error of a segment's displacement z in a box of that half-width.
 
-    Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over a segment that travels
-    |z_j| the variances add up to at least |z_j|δ. What lies beyond the box is cut off:
+    Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over steps that add up
+    to |z_j| the variances add up to about |z_j|δ. What lies beyond the box is cut off:
 
         cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / (2^(b−1) − 1)
     """
@@ -70,15 +71,15 @@ def next_half_width(offset_sizes, half_width, word_bits):
     """The box for displacements like those of the last segment.
 
     Args:
-        offset_sizes: |z_j| at its end. Those at the edge went at least that far: they are taken to
-            have wanted twice as much, so that a box too small for many is widened, and one too small
-            for a few heavy tails only is not.
+        offset_sizes: |z_j| at its end. Those at the edge went at least that far and are taken to
+            have wanted twice as much: a box too small for many is widened, one too small for a few
+            heavy tails only is not.
         half_width: of the box they had.
     """
     sizes = np.ravel(offset_sizes)
     sizes = np.where(sizes >= half_width * EDGE, 2.0 * half_width, sizes)
-    widest = half_width * 2.0**LARGEST_CHANGE
-    return best_half_width(sizes, widest, 2 * LARGEST_CHANGE, word_bits)
+    widest = half_width * 2.0**OCTAVES
+    return best_half_width(sizes, widest, 2 * OCTAVES, word_bits)
 
 
 def geometric_mean(values):

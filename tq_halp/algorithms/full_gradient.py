@@ -42,7 +42,9 @@ class FullGradient:
         """
         for total in self._totals:
             total.assign(tf.zeros_like(total.value))
-        bar = keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
+        bar = (
+            keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
+        )
         samples = steps = 0
         for x, y, sample_weight in batches:
             samples += int(self._add_batch_function(x, y, sample_weight))

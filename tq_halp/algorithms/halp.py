@@ -9,8 +9,8 @@ De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorith
     in a step       z ← Q_(δ,b)(z − α v),   v = (∇f_i(w̃ + z) − ∇f_i(w̃)) + g̃
 
 As g̃ shrinks so does δ: the grid follows the iterate into the optimum, and b bits converge linearly
-where a fixed grid stops at its floor. For any Keras optimizer, −α v is the change that the optimizer
-makes to w = w̃ + z.
+where a fixed grid stops at its floor. For any Keras optimizer, −α v is the change that it makes to
+w = w̃ + z.
 """
 
 import warnings
@@ -32,9 +32,10 @@ class HALP(SVRG):
     Args:
         model: any Keras model.
         word_bits: b, bits of the offset z, 2 to 32.
-        mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the next optimum if f is μ-strongly convex.
+        mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
-            "auto" starts from the learning rate and then sets each tensor's box from what was seen.
+            "auto" starts from the learning rate and then sets each tensor's box from what was seen,
+            so that rounding noise and saturation together cost least (``bit_centering``).
         snapshot_every, iterate, seed: as for ``SVRG``.
         scale: one δ "per_tensor", from that tensor's own gradient norm, or one "global".
         rounding: of z; "stochastic" is unbiased.
@@ -137,10 +138,10 @@ class HALP(SVRG):
 
     def _warn_of_saturation(self):
         warnings.warn(
-            f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of their "
-            f"{self.word_bits}-bit grid in two snapshots running, which slows progress: mu={self.mu} is "
-            f"too large. Try mu={self.mu / 4:.3g} or mu='auto'; if the full gradient grows as well, "
-            "more bits.",
+            f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of "
+            f"their {self.word_bits}-bit grid in two snapshots running, which slows progress: "
+            f"mu={self.mu} is too large. Try mu={self.mu / 4:.3g} or mu='auto'; if the full "
+            "gradient grows as well, more bits.",
             stacklevel=2,
         )
 

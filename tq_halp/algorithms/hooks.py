@@ -6,7 +6,7 @@ import keras
 class AlgorithmCallback(keras.callbacks.Callback):
     """Starts and ends outer iterations and adds the algorithm's numbers to the epoch's logs.
 
-    It comes first in the list, so every other callback (History, CSVLogger, ...) sees those numbers.
+    It comes first in the list, so every other callback (History, CSVLogger, ...) sees the numbers.
     """
 
     def on_train_begin(self, logs=None):

@@ -88,7 +88,7 @@ class SVRG(PlainSGD):
         return logs
 
     def _maybe_keep_candidate(self):
-        """Reservoir sampling: keeping the t-th iterate with probability 1/t leaves a uniform one."""
+        """Reservoir sampling: keep the t-th iterate with probability 1/t."""
         uniform = tf.random.stateless_uniform(
             [], seed=tf.stack([tf.constant(self.seed, tf.int64), self.step_count.value])
         )
@@ -108,14 +108,19 @@ class SVRG(PlainSGD):
     def check_fit(self):
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError(
-                f"{type(self).__name__} cannot be used with a LossScaleOptimizer (the full gradient "
-                "is not scaled); compile with auto_scale_loss=False or another dtype policy."
+                f"{type(self).__name__} cannot be used with a LossScaleOptimizer (the full "
+                "gradient is not scaled); compile with auto_scale_loss=False or another dtype "
+                "policy."
             )
 
     def before_step(self):
         if self._snapshot_due:
             self._snapshot_due = False
-            self.take_snapshot()
+            self.taking_snapshot = True
+            try:
+                self.take_snapshot()
+            finally:
+                self.taking_snapshot = False
 
     def take_snapshot(self):
         """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data."""
@@ -132,8 +137,9 @@ class SVRG(PlainSGD):
         norm = self._full_gradient_norm()
         if not np.isfinite(norm):
             raise FloatingPointError(
-                f"The full gradient's norm is {norm} after step {int(self.step_count)}: training has "
-                "diverged. Lower the learning rate, clip the gradient (clipnorm), or use more bits."
+                f"The full gradient's norm is {norm} after step {int(self.step_count)}: training "
+                "has diverged. Lower the learning rate, clip the gradient (global_clipnorm), or "
+                "use more bits."
             )
 
     def _full_gradient_norm(self):

@@ -11,15 +11,18 @@ class StopOnSignal:
 
     Args:
         announce: called once, with the signal's name, when the first signal arrives.
+        may_stop_now: whether the first signal may interrupt at once, because what is going on can
+            be thrown away and nobody would look at `requested` before it ends.
 
     The former handlers are back afterwards. Use it in the main thread, as `signal` demands.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, announce=lambda name: None):
+    def __init__(self, announce=lambda name: None, may_stop_now=lambda: False):
         self.requested = False
         self._announce = announce
+        self._may_stop_now = may_stop_now
 
     def __enter__(self):
         self._former = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
@@ -34,3 +37,5 @@ class StopOnSignal:
             raise KeyboardInterrupt
         self.requested = True
         self._announce(signal.Signals(number).name)
+        if self._may_stop_now():
+            raise KeyboardInterrupt

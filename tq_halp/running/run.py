@@ -3,12 +3,12 @@
 import math
 import traceback
 
-from tq_halp.experiment import Experiment
-from tq_halp.interrupt import StopOnSignal
-from tq_halp.plotting import plot_curves
-from tq_halp.provenance import provenance
-from tq_halp.recorder import RunRecorder
-from tq_halp.run_directory import RunDirectory
+from tq_halp.running.experiment import Experiment
+from tq_halp.running.interrupt import StopOnSignal
+from tq_halp.running.plotting import plot_curves
+from tq_halp.running.provenance import provenance
+from tq_halp.running.recorder import RunRecorder
+from tq_halp.running.run_directory import RunDirectory
 
 
 def execute(experiment: Experiment, run: RunDirectory, stop: StopOnSignal, verbose=2) -> dict:

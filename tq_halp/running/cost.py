@@ -3,7 +3,7 @@
 import time
 
 from tq_halp.config import Algorithm
-from tq_halp.experiment import Experiment
+from tq_halp.running.experiment import Experiment
 
 
 def gradient_evaluations(algorithm: Algorithm, epochs: int, steps_per_epoch: int) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import keras
 
-from tq_halp.metrics import perplexity
-from tq_halp.run_directory import RunDirectory
+from tq_halp.running.metrics import perplexity
+from tq_halp.running.run_directory import RunDirectory
 
 
 class RunRecorder(keras.callbacks.Callback):

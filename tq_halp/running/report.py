@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
-from tq_halp.cost import estimate_seconds, planned_gradient_evaluations
-from tq_halp.experiment import Experiment
-from tq_halp.run_directory import COLUMNS, RunDirectory
+from tq_halp.running.cost import estimate_seconds, planned_gradient_evaluations
+from tq_halp.running.experiment import Experiment
+from tq_halp.running.run_directory import COLUMNS, RunDirectory
 
 
 def print_plan(experiment: Experiment) -> None:

@@ -1,0 +1,150 @@
+"""Each algorithm behaves as any Keras model: fit, callbacks, save, and errors that help."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tq_halp
+
+ALGORITHMS = ("sgd", "lp_sgd", "svrg", "lp_svrg", "halp")
+VARIANCE_REDUCED = ("svrg", "lp_svrg", "halp")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_fit_evaluate_predict_and_logs(name, data, wrap, network, compiled):
+    x, y = data
+    algorithm = compiled(wrap(name, network()))
+    history = algorithm.fit(x, y, batch_size=8, epochs=3, validation_split=0.2, verbose=0).history
+    assert history["step"] == [5, 10, 15]
+    expected = {"loss", "val_loss", "accuracy", "val_accuracy", "step", "gradient_evaluations"}
+    if name in VARIANCE_REDUCED:
+        expected |= {"full_gradient_norm"}
+        assert history["gradient_evaluations"] == [3.0, 6.0, 9.0]
+    else:
+        assert history["gradient_evaluations"] == [1.0, 2.0, 3.0]
+    if name == "halp":
+        expected |= {"scale", "saturated_fraction", "mu"}
+    assert set(history) == expected
+    np.testing.assert_array_equal(
+        algorithm.predict(x, verbose=0), algorithm.model.predict(x, verbose=0)
+    )
+    assert algorithm.evaluate(x, y, verbose=0, return_dict=True)["loss"] > 0
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_save_load_continue(name, data, tmp_path, wrap, network, compiled):
+    x, y = data
+    # Without dropout, whose seed Keras itself does not save.
+    algorithm = compiled(wrap(name, network(dropout=0.0)))
+    algorithm.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    algorithm.save(tmp_path / "algorithm.keras")
+    loaded = keras.saving.load_model(tmp_path / "algorithm.keras")
+    assert type(loaded) is type(algorithm)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), algorithm.predict(x, verbose=0))
+    for model in (algorithm, loaded):
+        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for got, want in zip(loaded.get_weights(), algorithm.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    algorithm.model.save(tmp_path / "model.keras")
+    plain = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(plain.predict(x, verbose=0), algorithm.predict(x, verbose=0))
+
+
+def test_takes_over_the_compilation_of_a_compiled_model(data, network):
+    model = network()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
+    algorithm = tq_halp.HALP(model)
+    history = algorithm.fit(*data, epochs=2, verbose=0).history
+    assert isinstance(algorithm.optimizer, keras.optimizers.Adam) and "accuracy" in history
+
+
+def test_unbuilt_and_subclassed_models(data, compiled):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    for model in (keras.Sequential([keras.layers.Dense(3)]), Net()):
+        algorithm = compiled(tq_halp.HALP(model))
+        algorithm.fit(*data, batch_size=8, epochs=1, verbose=0)
+        assert len(algorithm.offset) == 2
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "adamw"])
+def test_any_optimizer_and_callbacks(optimizer, data, tmp_path, network):
+    algorithm = tq_halp.HALP(network())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    algorithm.compile(optimizer, loss=loss)
+    log = tmp_path / "log.csv"
+    callbacks = [
+        keras.callbacks.CSVLogger(log),
+        keras.callbacks.EarlyStopping("loss", patience=10, restore_best_weights=True),
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+    ]
+    algorithm.fit(*data, batch_size=8, epochs=2, callbacks=callbacks, verbose=0)
+    assert "full_gradient_norm" in log.read_text().splitlines()[0]
+
+
+def test_steps_per_execution_changes_nothing(data, network, compiled):
+    results = []
+    for steps in (1, 7):
+        algorithm = compiled(tq_halp.HALP(network()), steps_per_execution=steps)
+        algorithm.fit(*data, batch_size=8, epochs=3, shuffle=False, verbose=0)
+        results.append(algorithm.model.get_weights())
+    for one, many in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, many)
+    with pytest.raises(ValueError, match="steps_per_execution=2.*must divide 7"):
+        bad = compiled(tq_halp.HALP(network()), steps_per_execution=2)
+        bad.fit(*data, batch_size=8, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "build,message",
+    [
+        (lambda m: tq_halp.HALP("model"), "model must be a keras.Model"),
+        (lambda m: tq_halp.HALP(m, word_bits=1), "word_bits must be an integer from 2 to 32"),
+        (lambda m: tq_halp.HALP(m, mu=0), "mu must be 'auto' or a positive number"),
+        (lambda m: tq_halp.HALP(m, scale="layer"), "scale must be"),
+        (lambda m: tq_halp.HALP(m, rounding="odd"), "rounding"),
+        (lambda m: tq_halp.SVRG(m, snapshot_every=0), "snapshot_every must be"),
+        (lambda m: tq_halp.SVRG(m, snapshot_every=True), "snapshot_every must be"),
+        (lambda m: tq_halp.SVRG(m, iterate="first"), "iterate must be"),
+        (lambda m: tq_halp.LowPrecisionSGD(m, "fixed"), "format"),
+        (
+            lambda m: tq_halp.LowPrecisionSGD(m, tq_halp.formats.ScaledInteger(8)),
+            "a grid that does not move",
+        ),
+    ],
+)
+def test_wrong_arguments(build, message, network):
+    with pytest.raises(ValueError, match=message):
+        build(network())
+
+
+def test_data_that_cannot_be_passed_over_again_is_refused(data, network, compiled):
+    x, y = data
+
+    def endless():
+        while True:
+            yield x[:8], y[:8]
+
+    algorithm = compiled(tq_halp.SVRG(network()))
+    stream = tf.data.Dataset.from_tensor_slices(data).batch(8).repeat()
+    for source in (endless(), stream):
+        with pytest.raises(ValueError, match="full_gradient_data"):
+            algorithm.fit(source, steps_per_epoch=3, epochs=1, verbose=0)
+    history = algorithm.fit(
+        stream, steps_per_epoch=3, epochs=2, verbose=0, full_gradient_data=data
+    ).history
+    assert history["step"] == [3, 6]
+
+
+def test_saturation_that_persists_is_said_with_its_remedy(data, network, compiled):
+    algorithm = compiled(tq_halp.HALP(network(dropout=0.0), mu=1e4))
+    with pytest.warns(UserWarning, match="mu=10000.0 is too large.*mu='auto'"):
+        algorithm.fit(*data, batch_size=8, epochs=3, verbose=0)
