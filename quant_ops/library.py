@@ -8,8 +8,6 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from quant_ops import build
-
 BACKENDS = ("native", "composite")
 REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
@@ -17,7 +15,7 @@ REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout
 class NativeLibrary:
     """The compiled ops, looked for on first use; either `module` or `problem` is then set."""
 
-    def __init__(self, directory: Path = build.DEFAULT_OUTPUT):
+    def __init__(self, directory: Path | None = None):
         self.directory = directory
         self.module: ModuleType | None = None
         self.problem = ""
@@ -50,7 +48,11 @@ class NativeLibrary:
             )
 
     def _find_and_load(self) -> tuple[ModuleType | None, str]:
+        # Not at the top: `python -m quant_ops.build` would find its own module loaded already.
+        from quant_ops import build
+
         try:
+            self.directory = self.directory or build.DEFAULT_OUTPUT
             path = self.directory / build.library_name()
         except (build.BuildError, OSError) as error:
             return None, f"quant_ops cannot tell which native library it needs: {error}."

@@ -22,7 +22,7 @@ LEVELS = (
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},
-    {"tq_halp.train"},
+    {"tq_halp.train", "tq_halp.bench"},
     {"tq_halp.cli"},
     {"tq_halp.__main__"},
 )
@@ -42,7 +42,7 @@ NEVER = {
 LIGHT = ["tq_halp", "tq_halp.formats", "tq_halp.config", "tq_halp.data", "tq_halp.cli"]
 
 # The command line; everything else warns, raises or returns.
-SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/cli.py"}
+SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/bench.py", "tq_halp/cli.py"}
 
 PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root|tmp|home|Users)/\w")

@@ -8,6 +8,7 @@ from tq_halp.settings import suggestion
 #: Command -> the module whose main(arguments) carries it out, and what it is for.
 COMMANDS = {
     "train": ("tq_halp.train", "train what a config file describes"),
+    "bench": ("tq_halp.bench", "time the ops, or a training step"),
 }
 
 

@@ -16,6 +16,7 @@ weights mean the same for every algorithm.
 import keras
 import tensorflow as tf
 
+import quant_ops
 from tq_halp.algorithms.batches import Batches, split_validation
 from tq_halp.algorithms.gradient import batch_size_of
 from tq_halp.algorithms.hooks import AlgorithmCallback
@@ -43,6 +44,8 @@ class TrainingAlgorithm(keras.Model):
         super().__init__(name=name, **kwargs)
         self.model = model
         self.seed = int(seed)
+        # The C++ ops have no XLA kernel; the composite backend compiles under it.
+        self.supports_jit = quant_ops.backend() != "native"
         self.batches = None
         self._has_state = False
         if model.built:
