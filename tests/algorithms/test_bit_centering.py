@@ -49,6 +49,12 @@ def test_next_box_follows_the_offsets_but_not_in_one_leap():
     assert bit_centering.next_half_width(tiny, 1.0, word_bits=8) == 2.0**-bit_centering.OCTAVES
 
 
+def test_a_widened_box_holds_as_many_steps_again_and_is_never_narrower():
+    assert bit_centering.widened_half_width(np.full(10, 0.9), 1.0, word_bits=24) == 2.0
+    assert bit_centering.widened_half_width(np.full(10, 1.0), 1.0, word_bits=24) == 4.0
+    assert bit_centering.widened_half_width(np.full(10, 1e-9), 1.0, word_bits=8) == 1.0
+
+
 def test_first_box_is_the_drift_of_the_steepest_coordinate():
     """Equal gradients, many bits: nothing to cut off, so the box is exactly αT|g̃|."""
     assert bit_centering.first_half_width(np.full(10, 0.2), 5.0, word_bits=24) == 1.0

@@ -67,19 +67,29 @@ def first_half_width(gradient_sizes, drift, word_bits):
     return best_half_width(sizes, np.max(sizes, initial=0.0), 12, word_bits)
 
 
-def next_half_width(offset_sizes, half_width, word_bits):
-    """The box for displacements like those of the last segment.
+def widened_half_width(offset_sizes, half_width, word_bits):
+    """The box for as many steps again, in which a coordinate goes at most as far again.
 
-    Args:
-        offset_sizes: |z_j| at its end. Those at the edge went at least that far and are taken to
-            have wanted twice as much: a box too small for many is widened, one too small for a few
-            heavy tails only is not.
-        half_width: of the box they had.
+    Never narrower, and a power of two times wider.
+    """
+    sizes = 2.0 * _wanted(offset_sizes, half_width)
+    return best_half_width(sizes, half_width * 2.0**4, 4, word_bits)
+
+
+def next_half_width(offset_sizes, half_width, word_bits):
+    """The box for displacements like those of the last segment, |z_j| at its end."""
+    sizes = _wanted(offset_sizes, half_width)
+    return best_half_width(sizes, half_width * 2.0**OCTAVES, 2 * OCTAVES, word_bits)
+
+
+def _wanted(offset_sizes, half_width):
+    """How far the offsets would have gone in a wider box.
+
+    Those at the edge went at least that far and are taken to have wanted twice as much: a box too
+    small for many is widened, one too small for a few heavy tails only is not.
     """
     sizes = np.ravel(offset_sizes)
-    sizes = np.where(sizes >= half_width * EDGE, 2.0 * half_width, sizes)
-    widest = half_width * 2.0**OCTAVES
-    return best_half_width(sizes, widest, 2 * OCTAVES, word_bits)
+    return np.where(sizes >= half_width * EDGE, 2.0 * half_width, sizes)
 
 
 def geometric_mean(values):

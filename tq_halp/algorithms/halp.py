@@ -34,8 +34,8 @@ class HALP(SVRG):
         word_bits: b, bits of the offset z, 2 to 32.
         mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
-            "auto" starts from the learning rate and then sets each tensor's box from what was seen,
-            so that rounding noise and saturation together cost least (``bit_centering``).
+            "auto" widens the first box while it fills and then sets each tensor's box from what was
+            seen, so that rounding noise and saturation together cost least (``bit_centering``).
         snapshot_every, iterate, seed: as for ``SVRG``.
         scale: one δ "per_tensor", from that tensor's own gradient norm, or one "global".
         rounding: of z; "stochastic" is unbiased.
@@ -56,6 +56,7 @@ class HALP(SVRG):
         self.word_bits, self.mu, self.scale, self.rounding = word_bits, mu, scale, rounding
         super().__init__(model, **kwargs)
         self._quantizer = Quantizer(ScaledInteger(word_bits), rounding=rounding, seed=self.seed)
+        self._next_look = None
 
     def create_state(self):
         super().create_state()
@@ -84,14 +85,15 @@ class HALP(SVRG):
         for index, (variable, before) in enumerate(
             zip(self.trainable_variables, previous, strict=True)
         ):
-            offset = self.offset[index]
-            moved = offset.value + (variable.value - before)
-            offset.assign(
-                self._quantizer(
-                    moved, self.random_counter(index), scale=self.grid_scale.value[index]
-                )
-            )
-            variable.assign(self.center[index].value + offset.value)
+            moved = self.offset[index].value + (variable.value - before)
+            self._set_offset(index, moved, self._quantizer)
+
+    def _set_offset(self, index, offset, quantizer):
+        """z ← Q(offset) and w ← w̃ + z for one tensor."""
+        counter = self.random_counter(index)
+        scale = self.grid_scale.value[index]
+        self.offset[index].assign(quantizer(offset, counter, scale=scale))
+        self.trainable_variables[index].assign(self.center[index].value + self.offset[index].value)
 
     # ---- outer iterations --------------------------------------------------------------------
 
@@ -108,9 +110,10 @@ class HALP(SVRG):
         if self.mu != "auto":
             return np.full_like(norms, self.mu)
         seen = self.observed_mu.numpy()
+        self._next_look = None if seen.all() else 1
         if seen.all():
             return seen
-        drift = self._step_size() * self.segment_length
+        drift = 2 * self._step_size()
         sizes = bit_centering.absolute_values([g.value for g in self.full_gradient], self.scale)
         widths = [bit_centering.first_half_width(size, drift, self.word_bits) for size in sizes]
         return _ratio(norms, np.array(widths), otherwise=1.0 / max(drift, 1e-30))
@@ -118,6 +121,31 @@ class HALP(SVRG):
     def _step_size(self):
         momentum = float(getattr(self.optimizer, "momentum", 0.0) or 0.0)
         return float(self.optimizer.learning_rate) / (1.0 - min(momentum, 0.999))
+
+    def after_step(self):
+        """How far a segment goes is unknown before the first: there the box grows with the offsets.
+
+        It starts two steps wide and is looked at after steps 1, 2, 4, 8, ...
+        """
+        steps = int(self.steps_since_snapshot)
+        if self._next_look and self._next_look <= steps < self.segment_length:
+            self._widen()
+            self._next_look = 2 * steps
+        super().after_step()
+
+    def _widen(self):
+        half_width = self._half_widths()
+        sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
+        wanted = [
+            bit_centering.widened_half_width(size, width, self.word_bits)
+            for size, width in zip(sizes, half_width, strict=True)
+        ]
+        growth = _ratio(np.array(wanted), half_width, otherwise=1.0)
+        self.grid_scale.assign(self.grid_scale.numpy() * growth)
+        self.current_mu.assign(self.current_mu.numpy() / growth)
+        quantizer = self._quantizer.derive("widen")
+        for index in np.flatnonzero(growth > 1):
+            self._set_offset(int(index), self.offset[index].value, quantizer)
 
     def end_segment(self):
         """Learn from how the offsets used their boxes, before the next snapshot clears them."""
