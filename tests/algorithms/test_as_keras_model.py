@@ -93,7 +93,7 @@ def test_any_optimizer_and_callbacks(optimizer, data, tmp_path, network):
 def test_steps_per_execution_changes_nothing(data, network, compiled):
     results = []
     for steps in (1, 7):
-        algorithm = compiled(tq_halp.HALP(network()), steps_per_execution=steps)
+        algorithm = compiled(tq_halp.HALP(network(), mu=0.1), steps_per_execution=steps)
         algorithm.fit(*data, batch_size=8, epochs=3, shuffle=False, verbose=0)
         results.append(algorithm.model.get_weights())
     for one, many in zip(*results, strict=True):

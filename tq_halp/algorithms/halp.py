@@ -125,7 +125,8 @@ class HALP(SVRG):
     def after_step(self):
         """How far a segment goes is unknown before the first: there the box grows with the offsets.
 
-        It starts two steps wide and is looked at after steps 1, 2, 4, 8, ...
+        It starts two steps wide and is looked at after steps 1, 2, 4, 8, ... (with
+        steps_per_execution > 1, at the next time that Keras comes back from its steps).
         """
         steps = int(self.steps_since_snapshot)
         if self._next_look and self._next_look <= steps < self.segment_length:
