@@ -107,7 +107,7 @@ def test_steps_per_execution_changes_nothing(data, network, compiled):
     "build,message",
     [
         (lambda m: tq_halp.HALP("model"), "model must be a keras.Model"),
-        (lambda m: tq_halp.HALP(m, word_bits=1), "word_bits must be an integer from 2 to 32"),
+        (lambda m: tq_halp.HALP(m, word_bits=1), "word_bits must be an integer from 2 to 64"),
         (lambda m: tq_halp.HALP(m, mu=0), "mu must be 'auto' or a positive number"),
         (lambda m: tq_halp.HALP(m, scale="layer"), "scale must be"),
         (lambda m: tq_halp.HALP(m, rounding="odd"), "rounding"),

@@ -31,7 +31,7 @@ class HALP(SVRG):
 
     Args:
         model: any Keras model.
-        word_bits: b, bits of the offset z, 2 to 32.
+        word_bits: b, bits of the offset z, 2 to 64.
         mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
             "auto" widens the first box while it fills and then sets each tensor's box from what was
@@ -47,8 +47,8 @@ class HALP(SVRG):
     def __init__(
         self, model, *, word_bits=8, mu="auto", scale="per_tensor", rounding="stochastic", **kwargs
     ):
-        if not isinstance(word_bits, int) or not 2 <= word_bits <= 32:
-            raise ValueError(f"word_bits must be an integer from 2 to 32. Received: {word_bits!r}")
+        if not isinstance(word_bits, int) or not 2 <= word_bits <= 64:
+            raise ValueError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
         if mu != "auto" and not (isinstance(mu, (int, float)) and 0 < mu < float("inf")):
             raise ValueError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
         if scale not in ("per_tensor", "global"):
