@@ -3,15 +3,18 @@
     python experiments/linear_regression/run.py            all rows, three seeds: about 10 minutes
     python experiments/linear_regression/run.py --quick    one seed, ten epochs
     python experiments/linear_regression/run.py --redraw   table and figure from the CSV
+    python experiments/linear_regression/run.py --only ROW  one row anew, the others from the CSV
 
 Writes ``gradient_norms.csv`` (one line per row, seed and outer epoch), ``gradient_norms.png`` and
-``table.md`` beside itself, or into ``--output``. Every row is trained by the public classes that
-also train the LSTM, around a Keras ``Dense(1)``, in float64, batch size 1.
+the table in ``README.md`` beside itself; with ``--output``, CSV and figure elsewhere. Every row is
+trained by the public classes that also train the LSTM, around a Keras ``Dense(1)``, in float64,
+batch size 1.
 """
 
 import argparse
 import csv
 import pathlib
+import sys
 
 import keras
 import matplotlib
@@ -21,6 +24,10 @@ import tensorflow as tf
 import tq_halp
 from tq_halp.data.synthetic import linear_regression
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from page import fill  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES, FEATURES, NOISE = 1000, 100, 0.1
 STEP_SIZE = 2.5e-3
 STEPS = 2 * SAMPLES  # T, inner steps per outer epoch
@@ -130,19 +137,19 @@ def train(make, seed, epochs):
     return norm.norms
 
 
-def run_all(epochs, seeds):
-    """{row: list over seeds of norms}."""
+def run_all(rows, epochs, seeds):
+    """{row: list over seeds of norms} for the named rows."""
     from rich.progress import Progress
 
     results = {}
     with Progress() as progress:
-        task = progress.add_task("linear regression", total=len(ROWS) * len(seeds))
-        for name, make in ROWS.items():
+        task = progress.add_task("linear regression", total=len(rows) * len(seeds))
+        for name in rows:
             progress.update(task, description=name)
             results[name] = []
             for seed in seeds:
                 keras.backend.clear_session()
-                results[name].append(train(make, seed, epochs))
+                results[name].append(train(ROWS[name], seed, epochs))
                 progress.advance(task)
     return results
 
@@ -172,7 +179,7 @@ def read_csv(path):
     return results
 
 
-def write_table(results, path, epochs):
+def table(results, epochs):
     """Measured over reference, and whether k = 1, 5, 10 are within a factor of two."""
     shown = [k for k in SHOWN if k <= epochs]
     lines = [
@@ -193,7 +200,7 @@ def write_table(results, path, epochs):
         if any(want and not want / 2 <= value <= want * 2 for value, want in pairs):
             verdict = "no"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {verdict} |")
-    pathlib.Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines)
 
 
 def _number(value):
@@ -230,20 +237,23 @@ def draw(results, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one seed, ten epochs")
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("--output", type=pathlib.Path, default=HERE)
     parser.add_argument("--redraw", action="store_true", help="table and figure from the CSV")
+    parser.add_argument("--only", choices=list(ROWS), help="repeat one row, keep the others")
     arguments = parser.parse_args()
     epochs, seeds = (10, [0]) if arguments.quick else (EPOCHS, [0, 1, 2])
     keras.config.set_floatx("float64")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    if arguments.redraw:
+    results = {}
+    if arguments.redraw or arguments.only:
         results = read_csv(arguments.output / "gradient_norms.csv")
-    else:
-        results = run_all(epochs, seeds)
+    if not arguments.redraw:
+        results |= run_all([arguments.only] if arguments.only else list(ROWS), epochs, seeds)
         write_csv(results, arguments.output / "gradient_norms.csv")
-    write_table(results, arguments.output / "table.md", epochs)
     draw(results, arguments.output / "gradient_norms.png")
-    print((arguments.output / "table.md").read_text(encoding="utf-8"))
+    print(table(results, epochs))
+    if arguments.output == HERE and not arguments.quick:
+        fill(HERE / "README.md", "table", table(results, epochs))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 Each algorithm first runs with seed 0 at every learning rate of the grid; the rate with the best
 final validation perplexity then runs with the other seeds. Every run is the user's own command,
 ``python -m tq_halp.train --config configs/lstm_ptb.yaml --set ...``; finished ones are kept in
-``--runs`` and not repeated. Writes ``results.csv`` (one line per run and epoch), ``table.md`` and
-``curves.png`` beside itself.
+``--runs`` and not repeated. Writes ``results.csv`` (one line per run and epoch), ``curves.png`` and
+the table in ``README.md`` beside itself, and the one in the project's README.
 """
 
 import argparse
@@ -20,6 +20,9 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from page import fill  # noqa: E402
+
 CONFIG = HERE.parents[1] / "configs" / "lstm_ptb.yaml"
 ALGORITHMS = {
     "halp": "HALP, 8 bits",
@@ -104,7 +107,7 @@ def curves_of(results, algorithm):
     return rate, [runs[rate, seed] for seed in SEEDS]
 
 
-def write_table(results):
+def table(results):
     lines = [
         "| algorithm | learning rate | validation perplexity, mean ± standard error of 3 seeds "
         "| best epoch, mean | passes over the data | grid, seed 0: "
@@ -122,7 +125,7 @@ def write_table(results):
             f"| {statistics.mean(best):.1f} | {float(runs[0][-1]['gradient_evaluations']):.0f} "
             f"| {' / '.join(_final(results, algorithm, r) for r in RATES)} |"
         )
-    (HERE / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines)
 
 
 def _final(results, algorithm, rate):
@@ -171,9 +174,10 @@ def main():
     if not arguments.redraw:
         write_csv(run_all(arguments.runs))
     results = read_csv()
-    write_table(results)
     draw(results)
-    print((HERE / "table.md").read_text(encoding="utf-8"))
+    print(table(results))
+    fill(HERE / "README.md", "table", table(results))
+    fill(HERE.parents[1] / "README.md", "ptb_100k", table(results))
 
 
 if __name__ == "__main__":
