@@ -15,19 +15,10 @@ import keras
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.ops import OVERFLOWS, ROUNDINGS
 from tq_halp import formats
 from tq_halp.errors import InputError
 
-ROUNDINGS = (
-    "nearest_even",
-    "nearest_away",
-    "nearest_up",
-    "down",
-    "up",
-    "toward_zero",
-    "stochastic",
-)
-OVERFLOWS = ("saturate", "wrap")
 GRADIENTS = ("straight_through", "clipped")
 
 
