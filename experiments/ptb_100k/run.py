@@ -143,6 +143,7 @@ def draw(results):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import numpy as np
+    from matplotlib import ticker
 
     figure, both = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
     for algorithm, label in ALGORITHMS.items():
@@ -159,6 +160,9 @@ def draw(results):
     for axes, name in zip(both, ("epochs", "passes over the training data"), strict=True):
         axes.set_xlabel(name)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.FixedLocator([300, 400, 500, 600, 800, 1000]))
+        axes.yaxis.set_major_formatter(ticker.ScalarFormatter())
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
         axes.grid(alpha=0.3, which="both")
     both[0].set_ylabel("validation perplexity")
     both[0].legend(frameon=False)
