@@ -2,7 +2,7 @@
 
 Each step is exact in the compute dtype, or defined to be one IEEE operation, so any correct
 evaluation gives the same bits: eager, graph, another device, a compiler that fuses a product into a
-    sum.
+sum.
 """
 
 import tensorflow as tf

@@ -97,8 +97,8 @@ def scaled_integer(
 ) -> tf.Tensor:
     """Rounds `x` to integers times a run-time `scale`: the grid (delta, b) of HALP.
 
-        q(x) = scale * overflow(round(x / scale)),   integer in [-2^(w-1), 2^(w-1) - 1], w =
-        word_bits q(x) = 0 where scale = 0
+        q(x) = scale * overflow(round(x / scale)),   integer in [-2^(w-1), 2^(w-1) - 1]
+        q(x) = 0 where scale = 0,   w = word_bits
         dq/dx = 1 (straight through); no gradient reaches scale
 
     Division, integer and product are float64; the product is rounded once to x's dtype, to nearest

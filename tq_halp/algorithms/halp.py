@@ -135,13 +135,7 @@ class HALP(SVRG):
         super().after_step()
 
     def _widen(self):
-        half_width = self._half_widths()
-        sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
-        wanted = [
-            bit_centering.widened_half_width(size, width, self.word_bits)
-            for size, width in zip(sizes, half_width, strict=True)
-        ]
-        growth = _ratio(np.array(wanted), half_width, otherwise=1.0)
+        growth = self._box_growth(bit_centering.widened_half_width)
         self.grid_scale.assign(self.grid_scale.numpy() * growth)
         self.current_mu.assign(self.current_mu.numpy() / growth)
         quantizer = self._quantizer.derive("widen")
@@ -150,24 +144,32 @@ class HALP(SVRG):
 
     def end_segment(self):
         """Learn from how the offsets used their boxes, before the next snapshot clears them."""
-        half_width = self._half_widths()
         if self.mu == "auto":
-            sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
-            widths = [
-                bit_centering.next_half_width(size, width, self.word_bits)
-                for size, width in zip(sizes, half_width, strict=True)
-            ]
-            current = self.current_mu.numpy()
-            self.observed_mu.assign(current * _ratio(half_width, np.array(widths), otherwise=1.0))
-        saturated = self._saturated_fraction() > 0.05
-        self._saturated_segments = self._saturated_segments + 1 if saturated else 0
-        if self.mu != "auto" and self._saturated_segments == 2:
-            self._warn_of_saturation()
+            growth = self._box_growth(bit_centering.next_half_width)
+            self.observed_mu.assign(self.current_mu.numpy() / growth)
+        else:
+            self._watch_saturation()
         super().end_segment()
 
-    def _warn_of_saturation(self):
+    def _box_growth(self, rule):
+        """How many times wider than its box each tensor's next one should be, by ``rule``."""
+        half_widths = self._half_widths()
+        sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
+        wanted = [
+            rule(size, half_width, self.word_bits)
+            for size, half_width in zip(sizes, half_widths, strict=True)
+        ]
+        return _ratio(np.array(wanted), half_widths, otherwise=1.0)
+
+    def _watch_saturation(self):
+        fraction = self._saturated_fraction()
+        self._saturated_segments = self._saturated_segments + 1 if fraction > 0.05 else 0
+        if self._saturated_segments == 2:
+            self._warn_of_saturation(fraction)
+
+    def _warn_of_saturation(self, fraction):
         warnings.warn(
-            f"{100 * self._saturated_fraction():.0f}% of HALP's offsets have reached the edge of "
+            f"{100 * fraction:.0f}% of HALP's offsets have reached the edge of "
             f"their {self.word_bits}-bit grid in two snapshots running, which slows progress: "
             f"mu={self.mu} is too large. Try mu={self.mu / 4:.3g} or mu='auto'; if the full "
             "gradient grows as well, more bits.",

@@ -19,11 +19,11 @@ import tensorflow as tf
 from tq_halp.algorithms.fixed_grid import FixedGridMixin
 from tq_halp.algorithms.full_gradient import FullGradient
 from tq_halp.algorithms.gradient import dense, gradients_at
-from tq_halp.algorithms.sgd import SGD as PlainSGD
+from tq_halp.algorithms.sgd import SGD
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class SVRG(PlainSGD):
+class SVRG(SGD):
     """Stochastic variance-reduced gradient training around any Keras model.
 
     Args:

@@ -9,6 +9,18 @@ from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers.counter import CallCounter
 
+# Every tensor that some layer can quantize.
+ROLES = (
+    "weights",
+    "recurrent_weights",
+    "bias",
+    "activations",
+    "state",
+    "gates",
+    "gradients",
+    "errors",
+)
+
 
 class QuantizedLayer:
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.

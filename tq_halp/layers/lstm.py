@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.errors import InputError
-from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.base import ROLES, QuantizedLayer
 from tq_halp.layers.lstm_cell import FixedForCall, QuantLSTMCell
 
 
@@ -43,16 +43,7 @@ class QuantLSTM(QuantizedLayer, keras.layers.LSTM, _WithQuantizedCell):
         InputError: a quantizer is wrong, or use_cudnn=True.
     """
 
-    roles = (
-        "weights",
-        "recurrent_weights",
-        "bias",
-        "activations",
-        "state",
-        "gates",
-        "gradients",
-        "errors",
-    )
+    roles = ROLES
 
     @classmethod
     def choose(cls, given):

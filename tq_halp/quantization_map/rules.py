@@ -7,18 +7,9 @@ from typing import Any
 
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
+from tq_halp.layers.base import ROLES
 from tq_halp.quantizers import Quantizer
 
-ROLES = (
-    "weights",
-    "recurrent_weights",
-    "bias",
-    "activations",
-    "state",
-    "gates",
-    "gradients",
-    "errors",
-)
 KEYS = ("layers", "class", "quantize", *ROLES)
 
 
