@@ -44,7 +44,7 @@ class NativeLibrary:
             warnings.warn(
                 f"{self.problem} Using the composite backend: the same results, more slowly. "
                 f"{REMEDY} (QUANT_OPS_BACKEND=composite asks for it without this warning.)",
-                stacklevel=4,  # the caller of quant_ops.fixed_point
+                stacklevel=5,  # the caller of quant_ops.fixed_point
             )
 
     def _find_and_load(self) -> tuple[ModuleType | None, str]:
@@ -62,7 +62,7 @@ class NativeLibrary:
             module = tf.load_op_library(str(path))
         except (tf.errors.OpError, OSError) as error:
             return None, f"quant_ops could not load its native library {path}: {error}."
-        _register_gradients()
+        _register_gradients(module)
         return module, ""
 
     def _why_missing(self, path: Path) -> str:
@@ -109,13 +109,12 @@ def native() -> ModuleType:
     return LIBRARY.require()
 
 
-def _register_gradients() -> None:
-    """Straight through to `x`; nothing reaches scale, seed and counter."""
+def _register_gradients(module: ModuleType) -> None:
+    """Straight through to the first input, `x`; nothing reaches the others."""
 
-    @tf.RegisterGradient("QuantOpsFixedPoint")
-    def fixed_point_gradient(op, upstream):
-        return upstream, None, None
+    def gradient(op, upstream):
+        return upstream, *[None] * (len(op.inputs) - 1)
 
-    @tf.RegisterGradient("QuantOpsScaledInteger")
-    def scaled_integer_gradient(op, upstream):
-        return upstream, None, None, None
+    for name in dir(module):
+        if name.startswith("QuantOps"):
+            tf.RegisterGradient(name)(gradient)

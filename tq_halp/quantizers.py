@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 import quant_ops
-from quant_ops.ops import OVERFLOWS, ROUNDINGS
+from quant_ops.arguments import OVERFLOWS, ROUNDINGS
 from tq_halp import formats
 from tq_halp.errors import InputError
 

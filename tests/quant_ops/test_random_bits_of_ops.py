@@ -14,7 +14,7 @@ import tensorflow as tf
 from carrier_values import BACKENDS, forced
 
 import quant_ops
-from quant_ops import counter_rng
+from quant_ops.composite import counter_rng
 
 # By quantization_oracle.random_bits, which is Python integers only.
 GOLDEN = {

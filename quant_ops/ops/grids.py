@@ -1,4 +1,4 @@
-"""The public quantization ops: argument checks, choice of backend, straight-through gradient."""
+"""Uniform grids: `fixed_point` and `scaled_integer`."""
 
 import numbers
 from typing import Any
@@ -6,19 +6,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from quant_ops import composite, counter_rng, library
-from quant_ops.float_bits import CARRIERS
-
-ROUNDINGS = (
-    "nearest_even",
-    "nearest_away",
-    "nearest_up",
-    "down",
-    "up",
-    "toward_zero",
-    "stochastic",
+from quant_ops import composite
+from quant_ops.arguments import (
+    OVERFLOWS,
+    ROUNDINGS,
+    boolean,
+    choice,
+    float_tensor,
+    int64_scalar,
+    integer,
 )
-OVERFLOWS = ("saturate", "wrap")
+from quant_ops.ops.dispatch import dispatch
 
 
 @tf.autograph.experimental.do_not_convert
@@ -66,21 +64,16 @@ def fixed_point(
         ValueError: an argument outside what is listed here.
         TypeError: `x` is not of a floating dtype.
     """
-    x = _float_tensor(x, "x")
+    x = float_tensor(x, "x")
     attributes = {
-        "word_bits": _integer(word_bits, "word_bits", 1, 64),
-        "frac_bits": _integer(frac_bits, "frac_bits", -512, 512),
-        "signed": _boolean(signed, "signed"),
-        "rounding": _choice(rounding, "rounding", ROUNDINGS),
-        "overflow": _choice(overflow, "overflow", OVERFLOWS),
+        "word_bits": integer(word_bits, "word_bits", 1, 64),
+        "frac_bits": integer(frac_bits, "frac_bits", -512, 512),
+        "signed": boolean(signed, "signed"),
+        "rounding": choice(rounding, "rounding", ROUNDINGS),
+        "overflow": choice(overflow, "overflow", OVERFLOWS),
     }
-    seed, counter = _int64_scalar(seed, "seed"), _int64_scalar(counter, "counter")
-    if library.backend() == "native":
-        return library.native().quant_ops_fixed_point(x, seed, counter, **attributes)
-    _check_size(x)
-    return _straight_through(
-        x, composite.fixed_point(tf.stop_gradient(x), seed, counter, **attributes)
-    )
+    seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
+    return dispatch("fixed_point", x, (seed, counter), attributes, composite.fixed_point)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -127,45 +120,18 @@ def scaled_integer(
 
     References: De Sa et al., High-Accuracy Low-Precision Training, arXiv 1803.03383, section 3.
     """
-    x = _float_tensor(x, "x")
+    x = float_tensor(x, "x")
     scale = _scale(scale, x.dtype)
     attributes = {
-        "word_bits": _integer(word_bits, "word_bits", 1, 64),
-        "rounding": _choice(rounding, "rounding", ROUNDINGS),
-        "overflow": _choice(overflow, "overflow", OVERFLOWS),
+        "word_bits": integer(word_bits, "word_bits", 1, 64),
+        "rounding": choice(rounding, "rounding", ROUNDINGS),
+        "overflow": choice(overflow, "overflow", OVERFLOWS),
     }
     axis = _scale_axis(axis, scale.shape, x.shape)
-    seed, counter = _int64_scalar(seed, "seed"), _int64_scalar(counter, "counter")
-    if library.backend() == "native":
-        per_axis = {"per_axis": axis is not None, "axis": axis or 0}
-        native = library.native().quant_ops_scaled_integer
-        return native(x, scale, seed, counter, **per_axis, **attributes)
-    _check_size(x)
-    quantized = composite.scaled_integer(
-        tf.stop_gradient(x), tf.stop_gradient(scale), seed, counter, axis=axis, **attributes
-    )
-    return _straight_through(x, quantized)
-
-
-@tf.custom_gradient
-def _straight_through(x: tf.Tensor, quantized: tf.Tensor):
-    """The value `quantized` with the gradient of `x`."""
-    del x
-
-    def gradient(upstream):
-        return upstream, None
-
-    return tf.identity(quantized), gradient
-
-
-def _float_tensor(value: Any, name: str) -> tf.Tensor:
-    tensor = tf.convert_to_tensor(value)
-    if tensor.dtype not in CARRIERS:
-        raise TypeError(
-            f"{name} must be float16, bfloat16, float32 or float64, received {tensor.dtype.name}; "
-            "convert it first, for example with tf.cast"
-        )
-    return tensor
+    seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
+    attributes |= {"per_axis": axis is not None, "axis": axis or 0}
+    inputs = (scale, seed, counter)
+    return dispatch("scaled_integer", x, inputs, attributes, composite.scaled_integer)
 
 
 def _scale(scale: Any, dtype: tf.DType) -> tf.Tensor:
@@ -175,7 +141,7 @@ def _scale(scale: Any, dtype: tf.DType) -> tf.Tensor:
         known = np.asarray(scale, np.float64)
         if not np.all(np.isfinite(known) & (known >= 0)):
             raise ValueError(f"scale must be finite and not negative, received {scale}")
-    return _float_tensor(scale, "scale")
+    return float_tensor(scale, "scale")
 
 
 def _scale_axis(axis: Any, scale: tf.TensorShape, x: tf.TensorShape) -> int | None:
@@ -184,7 +150,7 @@ def _scale_axis(axis: Any, scale: tf.TensorShape, x: tf.TensorShape) -> int | No
         if scale.rank not in (None, 0):
             raise ValueError(f"scale must be a scalar when axis is None, received shape {scale}")
         return None
-    axis = _integer(axis, "axis", -254, 253)  # TensorFlow tensors have at most 254 axes
+    axis = integer(axis, "axis", -254, 253)  # TensorFlow tensors have at most 254 axes
     if scale.rank not in (None, 1):
         raise ValueError(f"scale must be a vector when axis is given, received shape {scale}")
     if x.rank is None:
@@ -200,44 +166,3 @@ def _scale_axis(axis: Any, scale: tf.TensorShape, x: tf.TensorShape) -> int | No
             f"received shape {scale}"
         )
     return axis
-
-
-def _check_size(x: tf.Tensor) -> None:
-    if (x.shape.num_elements() or 0) >= counter_rng.MAX_ELEMENTS:
-        raise ValueError(
-            "x must have fewer than 2^32 elements on the composite backend, received shape "
-            f"{x.shape}; split it, or use the native backend"
-        )
-
-
-def _integer(value: Any, name: str, low: int, high: int) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or not low <= value <= high
-    ):
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], received {value!r}")
-    return int(value)
-
-
-def _boolean(value: Any, name: str) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, received {value!r}")
-    return bool(value)
-
-
-def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")
-    return value
-
-
-def _int64_scalar(value: Any, name: str) -> tf.Tensor:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        return tf.constant(_integer(value, name, tf.int64.min, tf.int64.max), tf.int64)
-    tensor = tf.convert_to_tensor(value)
-    if not tensor.dtype.is_integer or tensor.shape.rank not in (None, 0):
-        raise ValueError(
-            f"{name} must be an integer or a scalar integer tensor, received {value!r}"
-        )
-    return tf.cast(tensor, tf.int64)

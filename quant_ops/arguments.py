@@ -1,0 +1,72 @@
+"""Checks of the ops' arguments: each error names the argument, what came and what is valid."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from quant_ops.composite import counter_rng
+from quant_ops.composite.float_bits import CARRIERS
+
+ROUNDINGS = (
+    "nearest_even",
+    "nearest_away",
+    "nearest_up",
+    "down",
+    "up",
+    "toward_zero",
+    "stochastic",
+)
+OVERFLOWS = ("saturate", "wrap")
+
+
+def float_tensor(value: Any, name: str) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(value)
+    if tensor.dtype not in CARRIERS:
+        raise TypeError(
+            f"{name} must be float16, bfloat16, float32 or float64, received {tensor.dtype.name}; "
+            "convert it first, for example with tf.cast"
+        )
+    return tensor
+
+
+def check_size(x: tf.Tensor) -> None:
+    if (x.shape.num_elements() or 0) >= counter_rng.MAX_ELEMENTS:
+        raise ValueError(
+            "x must have fewer than 2^32 elements on the composite backend, received shape "
+            f"{x.shape}; split it, or use the native backend"
+        )
+
+
+def integer(value: Any, name: str, low: int, high: int) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not low <= value <= high
+    ):
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], received {value!r}")
+    return int(value)
+
+
+def boolean(value: Any, name: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, received {value!r}")
+    return bool(value)
+
+
+def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")
+    return value
+
+
+def int64_scalar(value: Any, name: str) -> tf.Tensor:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return tf.constant(integer(value, name, tf.int64.min, tf.int64.max), tf.int64)
+    tensor = tf.convert_to_tensor(value)
+    if not tensor.dtype.is_integer or tensor.shape.rank not in (None, 0):
+        raise ValueError(
+            f"{name} must be an integer or a scalar integer tensor, received {value!r}"
+        )
+    return tf.cast(tensor, tf.int64)

@@ -1,0 +1,11 @@
+"""The quantizers written with TensorFlow ops only: the twin of `cc/core/`, bit for bit.
+
+Each step is exact in the compute dtype, or defined to be one IEEE operation, so any correct
+evaluation gives the same bits: eager, graph, another device, a compiler that fuses a product into a
+sum.
+"""
+
+from quant_ops.composite.fixed_point import fixed_point
+from quant_ops.composite.scaled_integer import scaled_integer
+
+__all__ = ["fixed_point", "scaled_integer"]

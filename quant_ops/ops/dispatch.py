@@ -1,0 +1,38 @@
+"""One op, two backends: which of them builds it, and the straight-through gradient of either."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from quant_ops import library
+from quant_ops.arguments import check_size
+
+
+def dispatch(
+    name: str,
+    x: tf.Tensor,
+    inputs: tuple[tf.Tensor, ...],
+    attributes: Mapping[str, Any],
+    composite: Callable[..., tf.Tensor],
+) -> tf.Tensor:
+    """Quantizes `x` with the native op quant_ops_<name>, or with its twin `composite`.
+
+    Both take (x, *inputs, **attributes), valid and converted. The gradient goes to `x` alone.
+    """
+    if library.backend() == "native":
+        return getattr(library.native(), f"quant_ops_{name}")(x, *inputs, **attributes)
+    check_size(x)
+    quantized = composite(tf.stop_gradient(x), *map(tf.stop_gradient, inputs), **attributes)
+    return _straight_through(x, quantized)
+
+
+@tf.custom_gradient
+def _straight_through(x: tf.Tensor, quantized: tf.Tensor):
+    """The value `quantized` with the gradient of `x`."""
+    del x
+
+    def gradient(upstream):
+        return upstream, None
+
+    return tf.identity(quantized), gradient
