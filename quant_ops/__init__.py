@@ -1,13 +1,15 @@
 """Number-format quantization as TensorFlow ops: exact, reproducible, straight-through gradient.
 
-    fixed_point(x, word_bits, frac_bits)        a power-of-two step, fixed when the graph is built
-    scaled_integer(x, scale, word_bits)         a step given at run time, per tensor or per axis
-    backend()                                   "native" (C++) or "composite" (TensorFlow ops)
+    fixed_point(x, word_bits, frac_bits)            a power-of-two step, fixed with the graph
+    scaled_integer(x, scale, word_bits)             a step given at run time, per tensor or per axis
+    minifloat(x, exponent_bits, mantissa_bits)      a small floating-point format
+    power_of_two(x, min_exponent, max_exponent)     0 and +-2^e
+    backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
 The two backends give the same bits. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
 """
 
 from quant_ops.library import backend
-from quant_ops.ops import fixed_point, scaled_integer
+from quant_ops.ops import fixed_point, minifloat, power_of_two, scaled_integer
 
-__all__ = ["backend", "fixed_point", "scaled_integer"]
+__all__ = ["backend", "fixed_point", "minifloat", "power_of_two", "scaled_integer"]

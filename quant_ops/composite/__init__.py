@@ -6,6 +6,7 @@ sum.
 """
 
 from quant_ops.composite.fixed_point import fixed_point
+from quant_ops.composite.minifloat import minifloat
 from quant_ops.composite.scaled_integer import scaled_integer
 
-__all__ = ["fixed_point", "scaled_integer"]
+__all__ = ["fixed_point", "minifloat", "scaled_integer"]

@@ -97,6 +97,37 @@ def select(condition: tf.Tensor, chosen: tf.Tensor, other: tf.Tensor) -> tf.Tens
     return tf.bitcast(bits, chosen.dtype)
 
 
+def with_sign(magnitude: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+    """`magnitude`, which is not negative, with a minus sign where `negative`: also on a zero."""
+    carrier = CARRIERS[magnitude.dtype]
+    bits = tf.bitcast(magnitude, carrier.bits_dtype)
+    sign = tf.where(negative, _constant(carrier.bits_dtype.min, carrier), tf.zeros_like(bits))
+    return tf.bitcast(tf.bitwise.bitwise_or(bits, sign), magnitude.dtype)
+
+
+def power_of_two(exponent: tf.Tensor) -> tf.Tensor:
+    """2^exponent in float64, for an int64 exponent in [-1022, 1023]."""
+    return tf.bitcast(tf.bitwise.left_shift(exponent + 1023, 52), tf.float64)
+
+
+def split(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """|x| = significand 2^exponent: float64 in [1, 2) and int64, subnormals included.
+
+    A zero has significand 0 and an exponent below that of any number; infinity and NaN seem to be
+    numbers with an exponent above that of any.
+    """
+    exact = x if x.dtype == tf.float64 else to_float64(x)
+    bits = tf.bitwise.bitwise_and(tf.bitcast(exact, tf.int64), tf.int64.max)
+    zero, none = tf.equal(bits, 0), tf.zeros_like(bits)
+    subnormal = bits < 1 << 52  # float64's own: an integer times 2^-1074
+    integer = tf.cast(tf.where(subnormal, bits, none), tf.float64)
+    bits = tf.where(subnormal, tf.bitcast(integer, tf.int64), bits)
+    exponent = tf.bitwise.right_shift(bits, 52) - 1023
+    exponent = tf.where(subnormal, exponent - 1074, exponent)
+    significand = tf.bitwise.bitwise_or(tf.bitwise.bitwise_and(bits, (1 << 52) - 1), 1023 << 52)
+    return tf.bitcast(tf.where(zero, none, significand), tf.float64), exponent
+
+
 def to_float64(x: tf.Tensor) -> tf.Tensor:
     """The exact value of `x` in float64, subnormals of the narrower dtypes included.
 

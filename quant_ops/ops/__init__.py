@@ -1,5 +1,6 @@
 """The public ops, one module per family: argument checks, then the backend's arithmetic."""
 
+from quant_ops.ops.floats import minifloat, power_of_two
 from quant_ops.ops.grids import fixed_point, scaled_integer
 
-__all__ = ["fixed_point", "scaled_integer"]
+__all__ = ["fixed_point", "minifloat", "power_of_two", "scaled_integer"]
