@@ -4,12 +4,22 @@
     scaled_integer(x, scale, word_bits)             a step given at run time, per tensor or per axis
     minifloat(x, exponent_bits, mantissa_bits)      a small floating-point format
     power_of_two(x, min_exponent, max_exponent)     0 and +-2^e
+    block_float(x, word_bits, block_size=...)       integers that share an exponent per block
+    mx(x, element)                                  OCP microscaling: small floats, a shared scale
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
 The two backends give the same bits. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
 """
 
 from quant_ops.library import backend
-from quant_ops.ops import fixed_point, minifloat, power_of_two, scaled_integer
+from quant_ops.ops import block_float, fixed_point, minifloat, mx, power_of_two, scaled_integer
 
-__all__ = ["backend", "fixed_point", "minifloat", "power_of_two", "scaled_integer"]
+__all__ = [
+    "backend",
+    "block_float",
+    "fixed_point",
+    "minifloat",
+    "mx",
+    "power_of_two",
+    "scaled_integer",
+]

@@ -5,8 +5,9 @@ evaluation gives the same bits: eager, graph, another device, a compiler that fu
 sum.
 """
 
+from quant_ops.composite.block_scaled import block_scaled
 from quant_ops.composite.fixed_point import fixed_point
 from quant_ops.composite.minifloat import minifloat
 from quant_ops.composite.scaled_integer import scaled_integer
 
-__all__ = ["fixed_point", "minifloat", "scaled_integer"]
+__all__ = ["block_scaled", "fixed_point", "minifloat", "scaled_integer"]

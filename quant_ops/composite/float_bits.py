@@ -110,14 +110,19 @@ def power_of_two(exponent: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(tf.bitwise.left_shift(exponent + 1023, 52), tf.float64)
 
 
+def magnitude_bits(x: tf.Tensor) -> tf.Tensor:
+    """|x| exactly, as float64's bits in int64: they order as the numbers do, below those of NaN."""
+    exact = x if x.dtype == tf.float64 else to_float64(x)
+    return tf.bitwise.bitwise_and(tf.bitcast(exact, tf.int64), tf.int64.max)
+
+
 def split(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """|x| = significand 2^exponent: float64 in [1, 2) and int64, subnormals included.
 
     A zero has significand 0 and an exponent below that of any number; infinity and NaN seem to be
     numbers with an exponent above that of any.
     """
-    exact = x if x.dtype == tf.float64 else to_float64(x)
-    bits = tf.bitwise.bitwise_and(tf.bitcast(exact, tf.int64), tf.int64.max)
+    bits = magnitude_bits(x)
     zero, none = tf.equal(bits, 0), tf.zeros_like(bits)
     subnormal = bits < 1 << 52  # float64's own: an integer times 2^-1074
     integer = tf.cast(tf.where(subnormal, bits, none), tf.float64)
@@ -126,6 +131,16 @@ def split(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     exponent = tf.where(subnormal, exponent - 1074, exponent)
     significand = tf.bitwise.bitwise_or(tf.bitwise.bitwise_and(bits, (1 << 52) - 1), 1023 << 52)
     return tf.bitcast(tf.where(zero, none, significand), tf.float64), exponent
+
+
+def join(magnitude: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+    """magnitude 2^exponent for float64 magnitude >= 0: the IEEE product, subnormal or not."""
+    significand, own = split(magnitude)
+    exponent += own
+    normal = tf.bitcast(significand, tf.int64) + tf.bitwise.left_shift(exponent, 52)
+    units = tf.clip_by_value(exponent + 1074, *(tf.constant(e, tf.int64) for e in (-1000, 60)))
+    subnormal = tf.cast(tf.round(significand * power_of_two(units)), tf.int64)
+    return tf.bitcast(tf.where(exponent < -1022, subnormal, normal), tf.float64)
 
 
 def to_float64(x: tf.Tensor) -> tf.Tensor:

@@ -56,10 +56,10 @@ def round_to_float(
     negative: tf.Tensor,
     *,
     mantissa_bits: int,
-    min_exponent: int,
+    min_exponent: int | tf.Tensor,
     rounding: str,
-    seed: tf.Tensor,
-    counter: tf.Tensor,
+    seed: tf.Tensor | None = None,
+    counter: tf.Tensor | None = None,
     subnormals: bool = True,
     odd_bias: bool = True,
 ) -> tf.Tensor:

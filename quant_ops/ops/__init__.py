@@ -1,6 +1,7 @@
 """The public ops, one module per family: argument checks, then the backend's arithmetic."""
 
+from quant_ops.ops.blocks import block_float, mx
 from quant_ops.ops.floats import minifloat, power_of_two
 from quant_ops.ops.grids import fixed_point, scaled_integer
 
-__all__ = ["fixed_point", "minifloat", "power_of_two", "scaled_integer"]
+__all__ = ["block_float", "fixed_point", "minifloat", "mx", "power_of_two", "scaled_integer"]

@@ -1,0 +1,130 @@
+"""`block_float` and `mx` in TensorFlow ops: one shared power of two for each block."""
+
+import math
+
+import tensorflow as tf
+
+from quant_ops.composite import float_bits
+from quant_ops.composite.float_bits import CARRIERS
+from quant_ops.composite.minifloat import round_to_float
+
+SCALE_EXPONENTS = (-127, 127)  # of OCP's scale format E8M0
+FAR = 200  # relative to the shared exponent: further up everything saturates
+
+
+def block_scaled(
+    x: tf.Tensor,
+    seed: tf.Tensor,
+    counter: tf.Tensor,
+    *,
+    axis: int,
+    block_size: int,
+    rounding: str,
+    scale_rounding: str,
+    limited_scale: bool,
+    element: str,
+    word_bits: int,
+    mantissa_bits: int,
+    min_exponent: int,
+    max_significand: int,
+    max_exponent: int,
+) -> tf.Tensor:
+    """See `quant_ops.block_float` and `mx`.
+
+    element "integer": multiples of 2^-(w-2) in [-2, 2), w = word_bits, the float facts are 0;
+    "float": a minifloat with subnormals, word_bits is 0. `limited_scale` keeps the shared exponent
+    within that of E8M0.
+    """
+    if element == "integer":
+        # On [-2, 2] the float whose smallest normal exponent is 1 has this one step.
+        bits, low, high = word_bits - 2, 2.0, 2.0 - 2.0 ** (2 - word_bits)
+        grid = {"mantissa_bits": word_bits - 1, "min_exponent": 1}
+    else:
+        bits, high = mantissa_bits, math.ldexp(max_significand, max_exponent - mantissa_bits)
+        low, grid = high, {"mantissa_bits": mantissa_bits, "min_exponent": min_exponent}
+    blocks = _in_blocks(x, axis, block_size)
+    classes = float_bits.classify(blocks)
+    above = _above(scale_rounding, math.ldexp(high, -max_exponent), bits)
+    shared = _shared_exponent(blocks, classes, above) - max_exponent
+    if limited_scale:
+        shared = _clip(shared, *SCALE_EXPONENTS)
+    significand, exponent = float_bits.split(blocks)
+    magnitude = round_to_float(
+        significand, tf.minimum(exponent - shared, FAR), classes.negative, **grid,
+        rounding=rounding, seed=seed, counter=counter,
+    )  # fmt: skip
+    limit = _held(high, shared, blocks.dtype, grid)
+    if low != high:
+        limit = tf.where(classes.negative, _held(low, shared, blocks.dtype, grid), limit)
+    magnitude = tf.minimum(magnitude, limit)
+    minus = classes.negative
+    if element == "integer":
+        minus = tf.logical_and(minus, magnitude > 0.0)
+    result = float_bits.from_float64(float_bits.join(magnitude, shared), x.dtype)
+    result = float_bits.select(classes.nan, blocks, float_bits.with_sign(result, minus))
+    result = tf.reshape(result, tf.shape(x))
+    result.set_shape(x.shape)
+    return result
+
+
+def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
+    """`x` as [..., block_size, ...], three axes; the elements keep their order."""
+    shape = tf.shape(x, tf.int64)
+    if x.shape.rank is None:
+        exists = tf.debugging.assert_greater(
+            tf.rank(x), max(axis, -1 - axis), f"axis must be an axis of x, received {axis}"
+        )
+        with tf.control_dependencies([exists]):
+            shape = tf.identity(shape)
+    length = shape[axis]
+    if x.shape.rank is None or x.shape[axis] is None:
+        divides = tf.debugging.assert_equal(
+            length % block_size,
+            tf.zeros([], tf.int64),
+            f"block_size must divide the length of axis {axis} of x, received {block_size}",
+        )
+        with tf.control_dependencies([divides]):
+            length = tf.identity(length)
+    outer = tf.reduce_prod(shape[:axis]) * (length // block_size)
+    return tf.reshape(x, [outer, block_size, tf.reduce_prod(shape[axis:][1:])])
+
+
+def _shared_exponent(blocks: tf.Tensor, classes: float_bits.Classes, above: float) -> tf.Tensor:
+    """The exponent of each block's largest finite magnitude, one more from significand `above`."""
+    bits = float_bits.magnitude_bits(blocks)
+    bits = tf.where(tf.logical_or(classes.infinite, classes.nan), tf.zeros_like(bits), bits)
+    largest = tf.bitcast(tf.reduce_max(bits, 1, keepdims=True), tf.float64)
+    significand, exponent = float_bits.split(largest)
+    return exponent + tf.cast(significand >= above, tf.int64)
+
+
+def _above(scale_rounding: str, largest: float, mantissa_bits: int) -> float:
+    """The significand, in [1, 2], from which the shared exponent is one higher."""
+    return {
+        "floor": 2.0,
+        "ceil": math.nextafter(1.0, 2.0),
+        "rceil": math.nextafter(largest, 2.0),
+        "even": 2.0 - 2.0 ** -(mantissa_bits + 1),
+    }[scale_rounding]
+
+
+def _held(limit: float, shared: tf.Tensor, dtype: tf.DType, grid: dict[str, int]) -> tf.Tensor:
+    """The largest element up to `limit` whose product with 2^shared `dtype` holds; 0 if none."""
+    carrier = CARRIERS[dtype]
+    largest = tf.constant(2.0 - 2.0 ** (1 - carrier.precision), tf.float64)
+    inside = _truncate(largest, tf.minimum(carrier.max_exponent - shared, FAR), **grid)
+    significand, exponent = float_bits.split(tf.minimum(inside, limit))
+    lowest = _clip(carrier.min_exponent - shared, -FAR, FAR)
+    return _truncate(significand, exponent, carrier.precision - 1, lowest)
+
+
+def _truncate(significand, exponent, mantissa_bits: int, min_exponent) -> tf.Tensor:
+    """A positive number rounded towards zero to a floating-point grid."""
+    return round_to_float(
+        significand, exponent, tf.constant(False), mantissa_bits=mantissa_bits,
+        min_exponent=min_exponent, rounding="toward_zero",
+    )  # fmt: skip
+
+
+def _clip(exponent: tf.Tensor, low: int, high: int) -> tf.Tensor:
+    return tf.clip_by_value(exponent, tf.constant(low, tf.int64), tf.constant(high, tf.int64))
