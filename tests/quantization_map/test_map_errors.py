@@ -59,6 +59,11 @@ def message_of(load, *arguments):
             6,
             "rule 1: bias: word_bits must be an integer from 1 to 64, received 0",
         ),
+        (
+            '  - {layers: ".*", weights: fixed_point}',
+            5,
+            "rule 1: weights: fixed_point needs word_bits: write, for example, {format: fixed",
+        ),
         ("  - embedding", 5, "rule 1: a rule must be a mapping, received 'embedding'"),
         ('  - {layers: "a", weights: w8, weights: w8}', 5, "key 'weights' appears a second time"),
         ('  - layers: "a"\n\tweights: w8', 6, "not valid YAML: found character '\\t'"),
@@ -82,11 +87,35 @@ def test_wrong_rule_is_named_with_file_and_line(tmp_path, text, line, expected):
         ("version: 1\nrules: []", 2, "rules must be a list of rules, received []"),
         ("version: 1\nrules: {layers: a}", 2, "rules must be a list of rules"),
         ("version: 1\nformats: [w8]\nrules: []", 2, "formats must be a mapping, received ['w8']"),
-        ("version: 1\nformats:\n  w8: 8\nrules: []", 3, "formats.w8 must be a mapping, received 8"),
+        (
+            "version: 1\nformats:\n  w8: 8\nrules: []",
+            3,
+            "formats.w8 must be a mapping or a format's name, received 8",
+        ),
         (
             "version: 1\nformats:\n  w8: {format: fixed_pont, word_bits: 8}\nrules: []",
             3,
-            "formats.w8: unknown format 'fixed_pont', valid: fixed_point, scaled_integer; did you",
+            "formats.w8: unknown format 'fixed_pont', valid: fixed_point, scaled_integer, mini",
+        ),
+        (
+            "version: 1\nformats:\n  w8: float8\nrules: []",
+            3,
+            "formats.w8: unknown format 'float8', valid: fixed_point, ",
+        ),
+        (
+            "version: 1\nformats:\n  w8: {format: float8_e5m2, mantissa_bits: 3}\nrules: []",
+            3,
+            "formats.w8: unknown parameter of float8_e5m2 'mantissa_bits', valid: subnormals",
+        ),
+        (
+            "version: 1\nformats:\n  mxfp8: {format: mxfp8, block_size: 16}\nrules: []",
+            3,
+            "formats.mxfp8: mxfp8 is the name of a format already, choose another",
+        ),
+        (
+            "version: 1\nformats:\n  binary: float8_e5m2\nrules: []",
+            3,
+            "formats.binary: binary is the name of a format already, choose another",
         ),
         (
             "version: 1\nformats:\n  none: {format: scaled_integer, word_bits: 8}\nrules: []",
@@ -114,7 +143,9 @@ def test_from_dict_names_the_index_of_the_rule():
     good = {"layers": "a", "quantize": "none"}
     mapping = {"version": 1, "rules": [good, good, {"layers": "a", "weights": "w8"}]}
     message = message_of(QuantizationMap.from_dict, mapping)
-    assert message == ("quantization map: rules[2]: weights: unknown format 'w8', valid: none")
+    assert message.startswith(
+        "quantization map: rules[2]: weights: unknown format 'w8', valid: none, fixed_point, "
+    )
     assert message_of(QuantizationMap.from_dict, [good]).startswith("quantization map: must be a")
 
 

@@ -106,6 +106,32 @@ def test_the_first_rule_that_matches_decides():
     ]
 
 
+def test_named_formats_stand_wherever_a_format_does():
+    quantization = QuantizationMap.from_dict(
+        {
+            "version": 1,
+            "formats": {"g8": "float8_e5m2", "s8": {"format": "mxfp8", "block_size": 3}},
+            "rules": [
+                {
+                    "layers": "head",
+                    "weights": "s8",
+                    "bias": {"format": "bfloat16", "rounding": "stochastic"},
+                    "activations": "float8_e4m3fn",
+                    "gradients": "g8",
+                }
+            ],
+        }
+    )
+    rows = quantization.plan(nested_model()).rows
+    assert [str(row.quantizer) for row in rows if row.layer == "head"] == [
+        "mxfp8_e4m3(block_size=3) nearest_even",
+        "bfloat16 stochastic",
+        "float8_e4m3fn nearest_even",
+        "float8_e5m2 nearest_even",
+        "None",
+    ]
+
+
 def test_apply_gives_a_quantized_copy_and_leaves_the_source_alone():
     model = nested_model()
     x = floats(2, 5, 4)

@@ -147,14 +147,24 @@ def test_get_takes_what_it_says():
 @pytest.mark.parametrize(
     ("identifier", "message"),
     [
-        (3, "a quantizer must be None, a Quantizer, a format or a mapping"),
-        ("float8_e5m2", "unknown format 'float8_e5m2', valid: fixed_point, scaled_integer"),
+        (3, "a quantizer must be None, a Quantizer, a format, the name of one or a mapping"),
+        ("float8_e5m3", "unknown format 'float8_e5m3', valid: fixed_point, scaled_integer"),
         ({**W8, "rounding": "stohastic"}, "did you mean 'stochastic'?"),
-        ({**W8, "overflow": "infinity"}, "unknown overflow 'infinity', valid: saturate, wrap"),
-        ({**W8, "gradient": "none"}, "unknown gradient 'none', valid: straight_through, clipped"),
+        (
+            {**W8, "overflow": "infinity"},
+            "unknown overflow for fixed_point(8, 6) 'infinity', valid: saturate, wrap",
+        ),
+        (
+            {**W8, "gradient": "none"},
+            "unknown gradient for fixed_point(8, 6) 'none', valid: straight_through, clipped",
+        ),
         ({**W8, "seed": 1.5}, "seed must be an integer of 64 bits, received 1.5"),
         ({**W8, "seed": 2**63}, "seed must be an integer of 64 bits"),
         ({**W8, "roundin": "down"}, "did you mean 'rounding'?"),
+        (
+            {"format": "float8_e5m2", "roundin": "down"},
+            "unknown parameter of float8_e5m2 'roundin', valid: subnormals, rounding, overflow, ",
+        ),
         ({**W8, "word_bits": 65}, "word_bits must be an integer from 1 to 64, received 65"),
         ({"word_bits": 8}, "format is missing"),
         ({"format": "scaled_integer", "word_bits": 8, "frac_bits": 1}, "'frac_bits', valid"),

@@ -1,25 +1,26 @@
-"""Weights that live on a fixed grid (δ, b): what LP-SGD and LP-SVRG have in common."""
+"""Weights that live in a number format: what LP-SGD and LP-SVRG have in common."""
 
 from tq_halp import formats
 from tq_halp.quantizers import Quantizer
 
 
 class FixedGridMixin:
-    """After every step w ← Q(w): the weights are never anything but grid points.
+    """After every step w ← Q(w): the weights are never anything but numbers of the format.
 
     Args:
-        format: the grid, a ``tq_halp.formats.FixedPoint`` or its mapping
-            (``{"format": "fixed_point", "word_bits": 8, "frac_bits": 6}``).
-        rounding: any rounding of ``quant_ops``; "stochastic" is unbiased, E[Q(w)] = w inside the
-            range, and what the paper uses.
+        format: the grid, a format of ``tq_halp.formats``, its name or its mapping
+            (``{"format": "fixed_point", "word_bits": 8, "frac_bits": 6}``). Any but a
+            ``ScaledInteger``, whose grid would move with the largest weight.
+        rounding: one that the format takes; "stochastic" is unbiased, E[Q(w)] = w inside the
+            range, and what the paper uses. None for formats that are not rounded to.
     """
 
     def __init__(self, model, format, *, rounding="stochastic", **kwargs):
         format = formats.get(format)
-        if not isinstance(format, formats.FixedPoint):
+        if isinstance(format, formats.ScaledInteger):
             raise ValueError(
-                "format must be a grid that does not move, a tq_halp.formats.FixedPoint. "
-                f"Received: {format!r}"
+                "format must be a grid that does not move with the largest weight, such as a "
+                f"tq_halp.formats.FixedPoint. Received: {format!r}"
             )
         self.format, self.rounding = format, rounding
         super().__init__(model, **kwargs)

@@ -10,10 +10,11 @@ from tq_halp.layers.base import QuantizedLayer
 class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
     """y[...] = Q_activations(Q_weights(table[inputs[...], :])).
 
-    Only the gathered rows are quantized, never the whole table. That equals gathering from the
-    quantized table, with two remarks: a dynamic-range `ScaledInteger` still takes its scale from
-    the whole table; and stochastic rounding draws its bits by position in the batch, so that two
-    occurrences of a token in one batch may be rounded differently (each without bias).
+    Only the gathered rows are quantized, unless the format looks at more than one number at a time
+    (blocks, a `Ternary` without a threshold): then the whole table is. That equals gathering from
+    the quantized table, with two remarks: a dynamic-range `ScaledInteger` still takes its scale
+    from the whole table; and stochastic rounding draws its bits by position in the batch, so that
+    two occurrences of a token in one batch may be rounded differently (each without bias).
 
     `gradients` acts on the gradient of each gathered row, before the occurrences of a token are
     summed: the sum is a multiple of the step but can exceed the format's range.
@@ -29,13 +30,22 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
         counter = self._start_call(training)
         if inputs.dtype != "int32" and inputs.dtype != "int64":
             inputs = ops.cast(inputs, "int32")
-        rows = ops.cast(ops.take(self.embeddings, inputs, axis=0), dtype=self.compute_dtype)
-        rows = self._quantize_gradient("gradients", "embeddings/gradient", rows, counter)
-        rows = self._quantize("weights", "embeddings", rows, counter, scale=self._table_scale())
+        quantizer = self.quantizers["weights"]
+        if quantizer is None or quantizer.format.elementwise:
+            rows = self._gather(self.embeddings, inputs, counter)
+            rows = self._quantize("weights", "embeddings", rows, counter, scale=self._table_scale())
+        else:
+            table = ops.cast(self.embeddings, self.compute_dtype)
+            table = self._quantize("weights", "embeddings", table, counter)
+            rows = self._gather(table, inputs, counter)
         return self._output(rows, counter)
 
     def compute_output_spec(self, inputs, training=None):
         return super().compute_output_spec(inputs)
+
+    def _gather(self, table, inputs, counter):
+        rows = ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
+        return self._quantize_gradient("gradients", "embeddings/gradient", rows, counter)
 
     def _table_scale(self):
         quantizer = self.quantizers["weights"]

@@ -65,8 +65,10 @@ def _parse_formats(raw, place) -> dict[str, Quantizer]:
         where = f"{place('formats', name)}: formats.{name}"
         if not isinstance(name, str) or name == "none":
             raise InputError(f"{where}: a format's name must be a text other than none")
-        if not isinstance(mapping, Mapping):
-            raise InputError(f"{where} must be a mapping, received {mapping!r}")
+        if name in formats.NAMES:
+            raise InputError(f"{where}: {name} is the name of a format already, choose another")
+        if not isinstance(mapping, (str, Mapping)):
+            raise InputError(f"{where} must be a mapping or a format's name, received {mapping!r}")
         try:
             named[name] = quantizers.get(mapping)
         except InputError as error:

@@ -73,11 +73,12 @@ def parse_value(value: Any, key: str, named: Mapping[str, Quantizer], where: str
     """The quantizer that a name or a mapping stands for; "none" for none and null."""
     if value is None or value == "none":
         return "none"
-    if isinstance(value, str):
-        if value in named:
-            return named[value]
-        raise InputError(f"{where}: {key}: {formats.unknown('format', value, [*named, 'none'])}")
-    if not isinstance(value, Mapping):
+    if isinstance(value, str) and value in named:
+        return named[value]
+    if isinstance(value, str) and value not in formats.NAMES:
+        valid = [*named, "none", *formats.NAMES]
+        raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
+    if not isinstance(value, (str, Mapping)):
         raise InputError(
             f"{where}: {key} must be the name of a format, a mapping or none, received {value!r}"
         )

@@ -1,10 +1,4 @@
-"""Quantizers: a number format plus how to get onto its grid and what the gradient does there.
-
-A quantizer is a frozen value object, callable on tensors and Keras-serialisable. Its mapping is
-flat, the format's keys beside its own, exactly what YAML holds::
-
-    {format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic, gradient: clipped}
-"""
+"""The quantizer: rounds tensors to a format, and says what the gradient does there."""
 
 import dataclasses
 import hashlib
@@ -15,11 +9,9 @@ import keras
 import tensorflow as tf
 
 import quant_ops
-from quant_ops.arguments import OVERFLOWS, ROUNDINGS
 from tq_halp import formats
 from tq_halp.errors import InputError
-
-GRADIENTS = ("straight_through", "clipped")
+from tq_halp.quantizers.choices import Choices, choices
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -27,23 +19,29 @@ GRADIENTS = ("straight_through", "clipped")
 class Quantizer:
     """q(x): the number of `format` that `rounding` and `overflow` choose for x.
 
-        q(x)     = step * overflow(round(x / step))
+        q(x)     as the op in `quant_ops` that has the format's name
         dq/dx    = 1                             gradient="straight_through"
         dq/dx    = 1 if min <= x <= max else 0   gradient="clipped"  (0 where x is NaN)
 
-    step, min and max are the format's. A `ScaledInteger` gets its step, the scale, at run time:
-    max|x| / max(1, 2^(b-1)-1) over the tensor's finite elements ("dynamic range"), a constant for
-    the gradient, or the `scale` given to the call. An all-zero tensor has scale 0 and stays 0.
+    min and max are the format's limits, as far as x's dtype holds them. Block formats, which scale
+    themselves to their data, and `Sparse` have none and are always straight through.
+
+    A `ScaledInteger` gets its step, the scale, at run time: max|x| / max(1, 2^(b-1)-1) over the
+    tensor's finite elements ("dynamic range"), a constant for the gradient, or the `scale` given to
+    the call. An all-zero tensor has scale 0 and stays 0.
 
     Args:
-        format: a format of `tq_halp.formats` or its mapping.
-        rounding: one of `ROUNDINGS`. "stochastic" draws from (seed, counter, element index) alone.
-        overflow: one of `OVERFLOWS`.
-        gradient: one of `GRADIENTS`.
+        format: a format of `tq_halp.formats`, its name or its mapping.
+        rounding: one of those of `quant_ops.fixed_point`; "stochastic" draws from (seed, counter,
+            element index) alone. `Binary` takes "nearest_up" or "stochastic"; `Ternary` and
+            `Sparse` have thresholds instead. None: the format's default, "nearest_even" for most.
+        overflow: "saturate"; also "wrap" for `FixedPoint` and `ScaledInteger`, and "infinity" for a
+            `Minifloat` that has infinity or NaN.
+        gradient: "straight_through" or "clipped".
         seed: integer of 64 bits, used by stochastic rounding.
 
     Raises:
-        InputError: an argument is unknown or of the wrong type.
+        InputError: an argument is unknown, of the wrong type, or does not go with the format.
 
     References:
         Bengio et al., Estimating or Propagating Gradients Through Stochastic Neurons,
@@ -52,16 +50,17 @@ class Quantizer:
     """
 
     format: formats.Format
-    rounding: str = "nearest_even"
+    rounding: str | None = None
     overflow: str = "saturate"
     gradient: str = "straight_through"
     seed: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "format", formats.get(self.format))
-        _check_choice("rounding", self.rounding, ROUNDINGS)
-        _check_choice("overflow", self.overflow, OVERFLOWS)
-        _check_choice("gradient", self.gradient, GRADIENTS)
+        if self.rounding is None and self._choices.rounding:
+            object.__setattr__(self, "rounding", self._choices.rounding[0])
+        for name, valid in vars(self._choices).items():
+            self._check(name, getattr(self, name), valid)
         is_int = isinstance(self.seed, int) and not isinstance(self.seed, bool)
         if not is_int or not -(2**63) <= self.seed < 2**63:
             raise InputError(f"seed must be an integer of 64 bits, received {self.seed!r}")
@@ -80,6 +79,8 @@ class Quantizer:
         x = tf.convert_to_tensor(x)
         if scale is None:
             scale = self.scale(x)
+        elif not self.has_dynamic_range:
+            raise InputError(f"scale must be None for {self.format}, received {scale!r}")
         if self.gradient == "straight_through":
             return self._round(x, counter, scale)
 
@@ -131,85 +132,45 @@ class Quantizer:
         """The inverse of `get_config`; keys that have a default may be left out."""
         own = {key: config[key] for key in _OWN_KEYS if key in config}
         rest = {key: value for key, value in config.items() if key not in own}
-        if "format" in rest:
-            family = formats.FAMILIES[formats.family_name(rest["format"])]
-            valid = ["format", *(field.name for field in dataclasses.fields(family)), *_OWN_KEYS]
-            for key in rest:
-                if key not in valid:
-                    raise formats.unknown(f"key of a {family.name} quantizer", key, valid)
-        return cls(formats.get(rest), **own)
+        return cls(formats.get(rest, beside=_OWN_KEYS), **own)
 
     def __str__(self):
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        chosen = [
-            str(getattr(self, key))
+        shown = [self.format, self.rounding]
+        shown += [
+            getattr(self, key)
             for key in ("overflow", "gradient")
-            if getattr(self, key) != defaults[key]
+            if getattr(self, key) != getattr(self._choices, key)[0]
         ]
-        return " ".join([str(self.format), self.rounding, *chosen])
+        return " ".join(str(part) for part in shown if part is not None)
+
+    @property
+    def _choices(self) -> Choices:
+        return choices(self.format)
+
+    def _check(self, name, received, valid):
+        if not valid and received is not None:
+            raise InputError(f"{name} must be None for {self.format}, received {received!r}")
+        if valid and received not in valid:
+            raise formats.unknown(f"{name} for {self.format}", received, valid)
 
     def _round(self, x, counter, scale):
-        format = self.format
-        how = dict(rounding=self.rounding, overflow=self.overflow, seed=self.seed, counter=counter)
+        """The format's op, with the format's fields as its arguments and those with a choice."""
+        arguments = dict(vars(self.format))
+        if self._choices.rounding:
+            arguments |= {"rounding": self.rounding, "seed": self.seed, "counter": counter}
+        if len(self._choices.overflow) > 1:
+            arguments["overflow"] = self.overflow
         if self.has_dynamic_range:
-            return quant_ops.scaled_integer(x, scale, format.word_bits, **how)
-        return quant_ops.fixed_point(
-            x, format.word_bits, format.frac_bits, signed=format.signed, **how
-        )
+            arguments["scale"] = scale
+        return getattr(quant_ops, self.format.name)(x, **arguments)
 
     def _inside(self, x, scale):
-        # In float32 at least: half precision would round the limits, and with them the answer.
-        wide = x if x.dtype.size >= 4 else tf.cast(x, tf.float32)
-        step = 1.0 if scale is None else tf.cast(scale, wide.dtype)
-        return (wide >= self.format.min * step) & (wide <= self.format.max * step)
-
-
-def get(identifier) -> Quantizer | None:
-    """A quantizer from None, a mapping, a format or a quantizer.
-
-    Raises:
-        InputError: anything else, or a mapping that is wrong; says what would be right.
-    """
-    if identifier is None or isinstance(identifier, Quantizer):
-        return identifier
-    if isinstance(identifier, Mapping):
-        # Keras may have wrapped the mapping the way it serialises registered objects.
-        if identifier.get("class_name") == "Quantizer":
-            identifier = identifier["config"]
-        return Quantizer.from_config(identifier)
-    if isinstance(identifier, (str, *formats.FAMILIES.values())):
-        return Quantizer(identifier)
-    raise InputError(
-        "a quantizer must be None, a Quantizer, a format or a mapping such as "
-        "{format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic}, "
-        f"received {identifier!r}"
-    )
-
-
-def quantize_gradient(x, quantizer: Quantizer | None, counter=0):
-    """x itself, forward; backward, the upstream gradient dy becomes q(dy).
-
-        y = x,   dL/dx = q(dL/dy)
-
-    Args:
-        x: float tensor of any shape.
-        quantizer: q, or None for the plain identity.
-        counter: int64 scalar, handed on to q.
-    """
-    x = tf.convert_to_tensor(x)
-    if quantizer is None:
-        return x
-
-    @tf.custom_gradient
-    def identity(x):
-        return tf.identity(x), lambda dy: quantizer(dy, counter)
-
-    return identity(x)
+        """min <= x <= max."""
+        # The limits as the op has them: rounding them here to x's dtype could move them outwards.
+        saturating = dataclasses.replace(self, overflow="saturate")
+        infinities = tf.constant([float("-inf"), float("inf")], x.dtype)
+        low, high = tf.unstack(saturating._round(infinities, 0, scale))
+        return (x >= low) & (x <= high)
 
 
 _OWN_KEYS = ("rounding", "overflow", "gradient", "seed")
-
-
-def _check_choice(name: str, received, valid) -> None:
-    if received not in valid:
-        raise formats.unknown(name, received, valid)

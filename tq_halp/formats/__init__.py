@@ -1,0 +1,89 @@
+"""Number formats: frozen facts about a grid of numbers. Plain Python, no TensorFlow.
+
+A format says which numbers exist; how a real number becomes one of them (rounding, overflow) is a
+quantizer's matter (`tq_halp.quantizers`). Every format round-trips through the mapping that YAML
+holds, and the well-known ones have names::
+
+    >>> get({"format": "fixed_point", "word_bits": 8, "frac_bits": 6})
+    FixedPoint(word_bits=8, frac_bits=6, signed=True)
+    >>> get("float8_e4m3fn").max
+    448.0
+    >>> get({"format": "mxfp4", "axis": 0}) == MX("float4_e2m1fn", axis=0)
+    True
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tq_halp.errors import InputError
+from tq_halp.formats.base import Format
+from tq_halp.formats.blocks import MX, BlockFloat
+from tq_halp.formats.checks import unknown
+from tq_halp.formats.floats import Minifloat, PowerOfTwo
+from tq_halp.formats.grids import FixedPoint, ScaledInteger
+from tq_halp.formats.levels import Binary, Sparse, Ternary
+
+__all__ = [
+    "FAMILIES",
+    "MX",
+    "NAMED",
+    "NAMES",
+    "Binary",
+    "BlockFloat",
+    "FixedPoint",
+    "Format",
+    "Minifloat",
+    "PowerOfTwo",
+    "ScaledInteger",
+    "Sparse",
+    "Ternary",
+    "get",
+    "unknown",
+]
+
+FAMILIES: dict[str, type[Format]] = {
+    family.name: family
+    for family in (
+        FixedPoint,
+        ScaledInteger,
+        Minifloat,
+        BlockFloat,
+        MX,
+        PowerOfTwo,
+        Binary,
+        Ternary,
+        Sparse,
+    )
+}
+NAMED: dict[str, Format] = {
+    name: format for family in FAMILIES.values() for name, format in family.named.items()
+}
+NAMES: tuple[str, ...] = (*FAMILIES, *NAMED)  # all that `get` knows
+
+
+def get(identifier: Format | str | Mapping[str, Any], beside: Iterable[str] = ()) -> Format:
+    """A format from itself, its name or its mapping.
+
+    Args:
+        identifier: a format; one of `NAMES`; or a mapping of `format`, one of `NAMES`, and
+            parameters: those of a family, or what a name leaves open.
+        beside: further keys that are valid where the mapping comes from, for the error message.
+
+    Raises:
+        InputError: not a format, an unknown one, or wrong parameters; says which would be right.
+    """
+    if isinstance(identifier, Format):
+        return identifier
+    mapping = {"format": identifier} if isinstance(identifier, str) else identifier
+    if not isinstance(mapping, Mapping):
+        raise InputError(
+            f"format must be a name such as float8_e5m2 or a mapping such as {FixedPoint.example}, "
+            f"received {identifier!r}"
+        )
+    if "format" not in mapping:
+        raise InputError(f"format is missing: write, for example, {FixedPoint.example}")
+    name = mapping["format"]
+    if not isinstance(name, str) or name not in NAMES:
+        raise unknown("format", name, NAMES)
+    family = FAMILIES.get(name) or type(NAMED[name])
+    return family.from_dict(mapping, beside)

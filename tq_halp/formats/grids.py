@@ -1,0 +1,82 @@
+"""Uniform grids: `FixedPoint` and `ScaledInteger`."""
+
+import dataclasses
+from typing import ClassVar
+
+from tq_halp.formats.base import Format
+from tq_halp.formats.checks import check_boolean, check_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedPoint(Format):
+    """Fixed point: the grid step * {min_code, ..., max_code} with step = 2^-frac_bits.
+
+    Signed codes are two's complement, -2^(w-1) .. 2^(w-1)-1; unsigned ones 0 .. 2^w-1.
+
+    Raises:
+        InputError: an argument is of the wrong type or out of range.
+    """
+
+    word_bits: int  # all bits of a number, the sign included: 1..64
+    frac_bits: int  # bits after the binary point, may be negative or exceed word_bits: -512..512
+    signed: bool = True
+
+    name: ClassVar[str] = "fixed_point"
+    example: ClassVar[str] = "{format: fixed_point, word_bits: 8, frac_bits: 6}"
+
+    def __post_init__(self):
+        check_integer("word_bits", self.word_bits, 1, 64)
+        check_integer("frac_bits", self.frac_bits, -512, 512)
+        check_boolean("signed", self.signed)
+
+    @property
+    def step(self) -> float:
+        """Distance between neighbours, 2^-frac_bits."""
+        return 2.0**-self.frac_bits
+
+    @property
+    def min_code(self) -> int:
+        return -(2 ** (self.word_bits - 1)) if self.signed else 0
+
+    @property
+    def max_code(self) -> int:
+        return 2 ** (self.word_bits - self.signed) - 1
+
+    @property
+    def min(self) -> float:
+        """Smallest number, min_code * step."""
+        return self.min_code * self.step
+
+    @property
+    def max(self) -> float:
+        """Largest number, max_code * step, as a double (which may round it above 53 bits)."""
+        return self.max_code * self.step
+
+
+@dataclasses.dataclass(frozen=True)
+class ScaledInteger(Format):
+    """HALP's (delta, b): the grid scale * {min, ..., max}, the scale being known at run time only.
+
+    `min` and `max` are therefore codes, -2^(b-1) and 2^(b-1)-1, and there is no `step`.
+
+    Raises:
+        InputError: word_bits is of the wrong type or out of range.
+    """
+
+    word_bits: int  # all bits of a code, the sign included: 1..64
+
+    name: ClassVar[str] = "scaled_integer"
+    example: ClassVar[str] = "{format: scaled_integer, word_bits: 8}"
+
+    def __post_init__(self):
+        check_integer("word_bits", self.word_bits, 1, 64)
+
+    @property
+    def min(self) -> int:
+        """Smallest code."""
+        return -(2 ** (self.word_bits - 1))
+
+    @property
+    def max(self) -> int:
+        """Largest code."""
+        return 2 ** (self.word_bits - 1) - 1

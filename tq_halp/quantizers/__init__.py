@@ -1,0 +1,60 @@
+"""Quantizers: a number format plus how to get onto its grid and what the gradient does there.
+
+A quantizer is a frozen value object, callable on tensors and Keras-serialisable. Its mapping is
+flat, the format's keys beside its own, exactly what YAML holds::
+
+    {format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic, gradient: clipped}
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.quantizers.quantizer import Quantizer
+
+__all__ = ["Quantizer", "get", "quantize_gradient"]
+
+
+def get(identifier) -> Quantizer | None:
+    """A quantizer from None, a mapping, a format, its name or a quantizer.
+
+    Raises:
+        InputError: anything else, or a mapping that is wrong; says what would be right.
+    """
+    if identifier is None or isinstance(identifier, Quantizer):
+        return identifier
+    if isinstance(identifier, Mapping):
+        # Keras may have wrapped the mapping the way it serialises registered objects.
+        if identifier.get("class_name") == "Quantizer":
+            identifier = identifier["config"]
+        return Quantizer.from_config(identifier)
+    if isinstance(identifier, (str, formats.Format)):
+        return Quantizer(identifier)
+    raise InputError(
+        "a quantizer must be None, a Quantizer, a format, the name of one or a mapping such as "
+        "{format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic}, "
+        f"received {identifier!r}"
+    )
+
+
+def quantize_gradient(x, quantizer: Quantizer | None, counter=0):
+    """x itself, forward; backward, the upstream gradient dy becomes q(dy).
+
+        y = x,   dL/dx = q(dL/dy)
+
+    Args:
+        x: float tensor of any shape.
+        quantizer: q, or None for the plain identity.
+        counter: int64 scalar, handed on to q.
+    """
+    x = tf.convert_to_tensor(x)
+    if quantizer is None:
+        return x
+
+    @tf.custom_gradient
+    def identity(x):
+        return tf.identity(x), lambda dy: quantizer(dy, counter)
+
+    return identity(x)
