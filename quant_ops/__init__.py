@@ -6,20 +6,35 @@
     power_of_two(x, min_exponent, max_exponent)     0 and +-2^e
     block_float(x, word_bits, block_size=...)       integers that share an exponent per block
     mx(x, element)                                  OCP microscaling: small floats, a shared scale
+    binary(x, level), ternary(x, level, threshold)  +-level; +-level or 0
+    sparse(x, threshold)                            x, or 0 where it is small
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
 The two backends give the same bits. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
 """
 
 from quant_ops.library import backend
-from quant_ops.ops import block_float, fixed_point, minifloat, mx, power_of_two, scaled_integer
+from quant_ops.ops import (
+    binary,
+    block_float,
+    fixed_point,
+    minifloat,
+    mx,
+    power_of_two,
+    scaled_integer,
+    sparse,
+    ternary,
+)
 
 __all__ = [
     "backend",
+    "binary",
     "block_float",
     "fixed_point",
     "minifloat",
     "mx",
     "power_of_two",
     "scaled_integer",
+    "sparse",
+    "ternary",
 ]

@@ -7,7 +7,16 @@ sum.
 
 from quant_ops.composite.block_scaled import block_scaled
 from quant_ops.composite.fixed_point import fixed_point
+from quant_ops.composite.levels import binary, sparse, ternary
 from quant_ops.composite.minifloat import minifloat
 from quant_ops.composite.scaled_integer import scaled_integer
 
-__all__ = ["block_scaled", "fixed_point", "minifloat", "scaled_integer"]
+__all__ = [
+    "binary",
+    "block_scaled",
+    "fixed_point",
+    "minifloat",
+    "scaled_integer",
+    "sparse",
+    "ternary",
+]

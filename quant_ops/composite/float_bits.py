@@ -201,5 +201,23 @@ def from_float64(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.where(subnormal, tf.bitcast(bits, dtype), narrow)
 
 
+def convert(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Rounds once, to nearest even, to another carrier dtype: unlike `tf.cast` with subnormals."""
+    if x.dtype == dtype:
+        return x
+    return from_float64(round_to_carrier(to_float64(x), dtype), dtype)
+
+
+def opaque(divisor: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """`divisor`, shaped like `value` (both float64), in a form that no compiler takes for constant.
+
+    Grappler and XLA replace division by a constant with a product, which rounds differently. Here
+    every element's bits are or-ed with a zero that only shows as one to who tracks single bits.
+    """
+    lowest = tf.bitwise.bitwise_and(tf.bitcast(value, tf.int64), 1)
+    zero = tf.bitwise.right_shift(lowest, tf.ones_like(lowest))
+    return tf.bitcast(tf.bitwise.bitwise_or(tf.bitcast(divisor, tf.int64), zero), tf.float64)
+
+
 def _constant(bits: int, carrier: Carrier) -> tf.Tensor:
     return tf.constant(bits, carrier.bits_dtype)

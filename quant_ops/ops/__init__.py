@@ -3,5 +3,16 @@
 from quant_ops.ops.blocks import block_float, mx
 from quant_ops.ops.floats import minifloat, power_of_two
 from quant_ops.ops.grids import fixed_point, scaled_integer
+from quant_ops.ops.levels import binary, sparse, ternary
 
-__all__ = ["block_float", "fixed_point", "minifloat", "mx", "power_of_two", "scaled_integer"]
+__all__ = [
+    "binary",
+    "block_float",
+    "fixed_point",
+    "minifloat",
+    "mx",
+    "power_of_two",
+    "scaled_integer",
+    "sparse",
+    "ternary",
+]
