@@ -237,6 +237,19 @@ def test_shipped_maps_fit_the_language_model(name):
             [{"layers": ".*", "weights": "w8"}, {"layers": "head", "weights": "a4"}],
             "rules[1]: earlier rules decide every layer it matches (head (Dense): rule 1)",
         ),
+        (
+            [{"layers": "head", "weights": {"format": "mxfp8", "axis": 0}}],
+            "rules[0]: weights: kernel of head (Dense): block_size must divide 3, the length of "
+            "axis 0 of a tensor of shape (3, 3), received 32",
+        ),
+        (
+            [{"layers": "head", "bias": {"format": "mxfp8", "block_size": 1, "axis": 1}}],
+            "rules[0]: bias: bias of head (Dense): axis must be from -1 to 0 for a tensor of shape",
+        ),
+        (
+            [{"layers": ".*", "class": "LSTM", "gradients": {"format": "mxfp8", "block_size": 5}}],
+            "rules[0]: gradients: kernel of outer/inner/lstm_1 (LSTM): block_size must divide 12",
+        ),
     ],
 )
 def test_a_rule_that_cannot_do_what_it_asks(rules, expected):

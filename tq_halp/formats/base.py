@@ -1,7 +1,7 @@
 """What every number format is: a frozen value with a name, that YAML can hold."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tq_halp.errors import InputError
@@ -51,6 +51,9 @@ class Format:
             if field.default is dataclasses.MISSING and key not in parameters:
                 raise InputError(f"{name} needs {key}: write, for example, {cls.example}")
         return cls(**parameters)
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Raises InputError if no tensor of that shape can be rounded to the format."""
 
     def __str__(self):
         """The name, and in parentheses what it leaves open: bfloat16(subnormals=False)."""

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
 from tq_halp.formats.checks import check_choice, check_integer
 from tq_halp.formats.floats import Minifloat
@@ -25,13 +26,31 @@ ELEMENTS: dict[str, Minifloat | FixedPoint] = {
 SCALE_ROUNDINGS = ("floor", "ceil", "rceil", "even")
 
 
-def _check_blocks(format: Format) -> None:
-    check_integer("block_size", format.block_size, 1, 2**31 - 1)
-    check_integer("axis", format.axis, -254, 253)  # TensorFlow tensors have at most 254 axes
+class BlockFormat(Format):
+    """What both have in common: blocks of `block_size` neighbours along `axis`."""
+
+    elementwise = False
+
+    def check_shape(self, shape):
+        axis, rank = self.axis, len(shape)
+        if not -rank <= axis < rank:
+            raise InputError(
+                f"axis must be from {-rank} to {rank - 1} for a tensor of shape {tuple(shape)}, "
+                f"received {axis}"
+            )
+        if shape[axis] is not None and shape[axis] % self.block_size:
+            raise InputError(
+                f"block_size must divide {shape[axis]}, the length of axis {axis} of a tensor of "
+                f"shape {tuple(shape)}, received {self.block_size}"
+            )
+
+    def _check_blocks(self):
+        check_integer("block_size", self.block_size, 1, 2**31 - 1)
+        check_integer("axis", self.axis, -254, 253)  # TensorFlow tensors have at most 254 axes
 
 
 @dataclasses.dataclass(frozen=True)
-class BlockFloat(Format):
+class BlockFloat(BlockFormat):
     """Block floating point: `block_size` neighbours along `axis` share one exponent.
 
         2^(k-(w-2)) * {min, ..., max},   k = floor(log2 of the block's largest magnitude)
@@ -46,13 +65,12 @@ class BlockFloat(Format):
     block_size: int  # must divide the length of the axis
     axis: int = -1
 
-    elementwise: ClassVar[bool] = False
     name: ClassVar[str] = "block_float"
     example: ClassVar[str] = "{format: block_float, word_bits: 8, block_size: 16}"
 
     def __post_init__(self):
         check_integer("word_bits", self.word_bits, 2, 32)
-        _check_blocks(self)
+        self._check_blocks()
 
     @property
     def eps(self) -> float:
@@ -71,7 +89,7 @@ class BlockFloat(Format):
 
 
 @dataclasses.dataclass(frozen=True)
-class MX(Format):
+class MX(BlockFormat):
     """OCP microscaling: `block_size` neighbours along `axis` share a scale 2^k, -127 <= k <= 127.
 
         2^k * {the numbers of the element}
@@ -98,14 +116,13 @@ class MX(Format):
     axis: int = -1
     scale_rounding: str = "floor"
 
-    elementwise: ClassVar[bool] = False
     name: ClassVar[str] = "mx"
     example: ClassVar[str] = "{format: mx, element: float8_e4m3fn}"
     open_fields: ClassVar[tuple[str, ...]] = ("block_size", "axis", "scale_rounding")
 
     def __post_init__(self):
         check_choice("element", self.element, ELEMENTS)
-        _check_blocks(self)
+        self._check_blocks()
         check_choice("scale_rounding", self.scale_rounding, SCALE_ROUNDINGS)
 
     @property

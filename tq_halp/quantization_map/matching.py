@@ -12,6 +12,15 @@ from tq_halp.layers.registry import QUANTIZED, quantized_class
 from tq_halp.quantization_map.rules import Rule
 from tq_halp.quantizers import Quantizer
 
+# Which of a rule's keys act on tensors of a weight's shape, by Keras' name of the weight. (The
+# gradients of an embedding have the shape of what was looked up.)
+_ROLES_OF_WEIGHT = {
+    "kernel": ("weights", "gradients"),
+    "recurrent_kernel": ("recurrent_weights", "gradients"),
+    "bias": ("bias", "gradients"),
+    "embeddings": ("weights",),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
@@ -20,6 +29,7 @@ class Leaf:
     paths: tuple[str, ...]
     layer_class: type
     has_weights: bool
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of the weights, by name, where known
 
     @property
     def path(self) -> str:
@@ -63,7 +73,7 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
     found: dict[int, tuple[keras.Layer, list[str]]] = {}
     _walk(model, "", found)
     return [
-        (layer, Leaf(tuple(paths), type(layer), bool(layer.weights)))
+        (layer, Leaf(tuple(paths), type(layer), bool(layer.weights), _shapes(layer)))
         for layer, paths in found.values()
     ]
 
@@ -75,6 +85,10 @@ def _walk(model, prefix, found):
             _walk(layer, f"{path}/", found)
         else:
             found.setdefault(id(layer), (layer, []))[1].append(path)
+
+
+def _shapes(layer):
+    return tuple((weight.name, tuple(weight.shape)) for weight in layer.weights)
 
 
 def decide(leaf: Leaf, rules: Sequence[Rule]) -> Decision:
@@ -93,8 +107,8 @@ def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
 
     A rule is wrong if it matches nothing; if earlier rules decide all that it matches; if it asks
     to quantize a layer that holds weights but has no quantized class, or only layers that hold
-    nothing to quantize; or if it names a tensor that none of its layers has. A catch-all, one that
-    matches every layer, may find nothing left to do.
+    nothing to quantize; if it names a tensor that none of its layers has; or if its blocks do not
+    fit a weight. A catch-all, one that matches every layer, may find nothing left to do.
     """
     for rule in rules:
         matched = [decision.leaf for decision in decisions if rule.matches(decision.leaf)]
@@ -110,6 +124,8 @@ def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
             )
         if rule.quantizers:
             _check_quantizable(rule, [decision.leaf for decision in decided], is_catch_all)
+        for decision in decided:
+            _check_shapes(rule, decision)
 
 
 def _unmatched(rule, leaves):
@@ -140,6 +156,17 @@ def _check_quantizable(rule, leaves, is_catch_all):
                 f"{role} does not exist in {', '.join(map(str, able))}, "
                 f"valid: {', '.join(dict.fromkeys(roles))}"
             )
+
+
+def _check_shapes(rule, decision):
+    for name, shape in decision.leaf.shapes:
+        for role in _ROLES_OF_WEIGHT.get(name, ()):
+            quantizer = decision.quantizers.get(role)
+            try:
+                if quantizer is not None:
+                    quantizer.format.check_shape(shape)
+            except InputError as error:
+                raise rule.error(f"{role}: {name} of {decision.leaf}: {error}") from error
 
 
 def _class_names():
