@@ -104,6 +104,31 @@ def test_steps_per_execution_changes_nothing(data, network, compiled):
 
 
 @pytest.mark.parametrize(
+    ("format", "rounding"),
+    [
+        ("float8_e4m3fn", "stochastic"),
+        ({"format": "power_of_two", "min_exponent": -7, "max_exponent": 0}, "stochastic"),
+        ({"format": "block_float", "word_bits": 8, "block_size": 2}, "stochastic"),
+        ({"format": "mxfp8", "block_size": 2}, "stochastic"),
+        ("binary", "stochastic"),
+        ({"format": "ternary", "threshold": 0.5}, None),
+        ({"format": "sparse", "threshold": 0.01}, None),
+    ],
+    ids=str,
+)
+def test_low_precision_weights_are_numbers_of_any_format(format, rounding, compiled):
+    x = np.random.default_rng(0).normal(size=(16, 6)).astype("float32")
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dense(2)])
+    algorithm = compiled(tq_halp.LowPrecisionSGD(model, format, rounding=rounding), rate=0.5)
+    algorithm.fit(x, np.arange(16) % 2, batch_size=4, epochs=2, verbose=0)
+    to_format = tq_halp.quantizers.get(format)
+    for weight in model.get_weights():
+        np.testing.assert_array_equal(weight, to_format(weight))
+    again = type(algorithm).from_config(algorithm.get_config())
+    assert (again.format, again.rounding) == (algorithm.format, rounding)
+
+
+@pytest.mark.parametrize(
     "build,message",
     [
         (lambda m: tq_halp.HALP("model"), "model must be a keras.Model"),
@@ -115,6 +140,7 @@ def test_steps_per_execution_changes_nothing(data, network, compiled):
         (lambda m: tq_halp.SVRG(m, snapshot_every=True), "snapshot_every must be"),
         (lambda m: tq_halp.SVRG(m, iterate="first"), "iterate must be"),
         (lambda m: tq_halp.LowPrecisionSGD(m, "fixed"), "format"),
+        (lambda m: tq_halp.LowPrecisionSGD(m, "ternary"), "rounding must be None for ternary"),
         (
             lambda m: tq_halp.LowPrecisionSGD(m, tq_halp.formats.ScaledInteger(8)),
             "a grid that does not move",

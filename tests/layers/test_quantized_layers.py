@@ -145,6 +145,30 @@ def test_gradients_are_those_of_the_quantized_weights_then_quantized(keras_class
         np.testing.assert_array_equal(g, quantizers.get(A)(w))
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"format": "block_float", "word_bits": 4, "block_size": 3},
+        {"format": "block_float", "word_bits": 4, "block_size": 11, "axis": 0},
+        {"format": "mxfp4", "block_size": 1},
+        "ternary",
+    ],
+    ids=str,
+)
+def test_embedding_equals_gathering_where_numbers_are_rounded_together(weights):
+    arguments = dict(input_dim=11, output_dim=3)
+    plain, quantized = pair(keras.layers.Embedding, arguments, TOKENS, weights=weights, gradients=A)
+    upstream = tf.constant(floats(2, 5, 3))
+    with tf.GradientTape() as tape:
+        y = quantized(TOKENS)
+    got = tape.gradient(y, quantized.embeddings.value, output_gradients=upstream)
+    plain.embeddings.assign(quantizers.get(weights)(plain.embeddings.value))
+    np.testing.assert_array_equal(y, plain(TOKENS))
+    # The gradient of the rows that were looked up and no others, as without quantizers.
+    np.testing.assert_array_equal(got.indices, TOKENS.ravel())
+    np.testing.assert_array_equal(got.values, tf.reshape(quantizers.get(A)(upstream), (10, 3)))
+
+
 @every_layer
 def test_configuration_round_trips(keras_class, arguments, x):
     cls = quantized_class(keras_class)

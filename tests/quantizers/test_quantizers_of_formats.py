@@ -55,8 +55,34 @@ def test_the_fields_of_a_format_are_the_arguments_of_its_op():
         arguments = inspect.signature(getattr(quant_ops, name)).parameters
         fields = [field.name for field in dataclasses.fields(family)]
         assert set(fields) <= set(arguments), name
-        extra = {"x", "scale", "rounding", "overflow", "seed", "counter"}
+        extra = {"x", "scale", "axis", "rounding", "overflow", "seed", "counter"}
         assert set(arguments) - set(fields) <= extra, name
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "fits"),
+    [
+        ((8,), -1, True),
+        ((8,), 0, True),
+        ((8,), 1, False),
+        ((8,), -2, False),
+        ((8, 3), -1, False),
+        ((8, 3), 0, True),
+        ((2, 8, 3), -2, True),
+        ((0, 3), 0, True),
+        ((), -1, False),
+    ],
+)
+def test_shapes_that_a_block_format_refuses_are_those_that_its_op_refuses(shape, axis, fits):
+    format = BlockFloat(8, 4, axis)
+    if fits:
+        format.check_shape(shape)
+        assert Quantizer(format)(np.ones(shape, np.float32)).shape == shape
+        return
+    with pytest.raises(InputError):
+        format.check_shape(shape)
+    with pytest.raises(ValueError):
+        Quantizer(format)(np.ones(shape, np.float32))
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "float8_e5m2", "float6_e2m3fn"])
