@@ -18,7 +18,7 @@ ROUNDINGS = (
 DETERMINISTIC = ROUNDINGS[:-1]
 OVERFLOWS = ("saturate", "wrap")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-BACKENDS = ("native", "composite")
+BACKENDS = tuple(os.environ.get("QUANT_OPS_TEST_BACKENDS", "native,composite").split(","))
 BITS = {"float16": np.uint16, "bfloat16": np.uint16, "float32": np.uint32, "float64": np.uint64}
 MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 
@@ -52,6 +52,31 @@ def to_floats(x) -> list[float]:
     """The exact values, in Python floats: NumPy, unlike TensorFlow, keeps subnormals."""
     with np.errstate(invalid="ignore"):  # signalling NaN
         return np.asarray(x).astype(np.float64).tolist()
+
+
+def expect(result: tf.Tensor, x: tf.Tensor, expected, told: object = "") -> None:
+    """Asserts that `result` is, bit for bit, `expected` (exact values, zeros with their sign): the
+    same NaN where x is one, the canonical NaN where only `expected` is."""
+    dtype, given = x.dtype.as_numpy_dtype, np.asarray(to_floats(x)).reshape(x.shape)
+    expected = np.asarray(expected, np.float64).reshape(x.shape)
+    nan = np.isnan(given)
+    want = np.where(nan, 0, expected).astype(dtype)
+    held = (want.astype(np.float64) == expected) | np.isnan(expected)
+    assert held.all(), (told, given[~held], expected[~held])
+    want = np.where(np.isnan(expected), canonical_nan(x.dtype.name), to_bits(want))
+    want = np.where(nan, to_bits(x), want)
+    differ = np.argwhere(to_bits(result) != want)
+    assert not len(differ), [
+        (told, len(differ), "element", tuple(i.tolist()), "x", given[tuple(i)].item(),
+         "received", to_floats(result[tuple(i)]), "expected", expected[tuple(i)].item())
+        for i in differ[:5]
+    ]  # fmt: skip
+
+
+def canonical_nan(dtype: str) -> int:
+    """The bits of the quiet NaN without a sign and without a payload."""
+    width = 8 * np.dtype(BITS[dtype]).itemsize
+    return 2 ** (width - 1) - 2 ** (MANTISSA[dtype] - 1)
 
 
 def spread(dtype: str, count: int, step: float, seed: int) -> np.ndarray:

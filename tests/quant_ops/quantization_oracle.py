@@ -20,11 +20,11 @@ class Dtype:
     precision: int
     max_exponent: int
 
-    @property
+    @functools.cached_property
     def max(self) -> Fraction:
         return (2 - Fraction(2) ** (1 - self.precision)) * Fraction(2) ** self.max_exponent
 
-    @property
+    @functools.cached_property
     def tiny(self) -> Fraction:
         """The smallest subnormal."""
         return Fraction(2) ** (2 - self.max_exponent - self.precision)
@@ -33,7 +33,7 @@ class Dtype:
         """To nearest even, saturating."""
         if value == 0:
             return value
-        exponent = max(_floor_log2(abs(value)) - self.precision + 1, _floor_log2(self.tiny))
+        exponent = max(floor_log2(abs(value)) - self.precision + 1, floor_log2(self.tiny))
         unit = Fraction(2) ** exponent
         return max(-self.max, min(self.max, round(value / unit) * unit))
 
@@ -44,7 +44,7 @@ class Dtype:
         """Towards zero."""
         if value == 0:
             return value
-        exponent = max(_floor_log2(abs(value)) - self.precision + 1, _floor_log2(self.tiny))
+        exponent = max(floor_log2(abs(value)) - self.precision + 1, floor_log2(self.tiny))
         unit = Fraction(2) ** exponent
         return max(-self.max, min(self.max, math.trunc(value / unit) * unit))
 
@@ -74,8 +74,8 @@ def fixed_point(
     else:
         steps = round_steps(Fraction(x) / delta, rounding, bits31)
         steps = _wrap(steps, low, word_bits) if overflow == "wrap" else min(max(steps, low), high)
-    inner_low = _representable_limit(low, delta, carrier)
-    inner_high = _representable_limit(high, delta, carrier)
+    inner_low = representable_limit(low, delta, carrier)
+    inner_high = representable_limit(high, delta, carrier)
     value = min(max(steps * delta, inner_low), inner_high)
     if overflow == "wrap" and not signed:
         value = carrier.truncate(value)
@@ -131,9 +131,9 @@ def round_steps(y: Fraction, rounding: str, bits31: int) -> int:
 
 def random_bits(seed: int, counter: int, index: int) -> int:
     """The 32 random bits of one element, from the definition, with Python's integers."""
-    state = _mix64((seed + 0x9E3779B97F4A7C15) & MASK64)
-    state = _mix64(state ^ _mix64((counter + 0xD1B54A32D192ED03) & MASK64))
-    state = _mix64(state ^ (index >> 32))
+    state = mix64((seed + 0x9E3779B97F4A7C15) & MASK64)
+    state = mix64(state ^ mix64((counter + 0xD1B54A32D192ED03) & MASK64))
+    state = mix64(state ^ (index >> 32))
     key0, key1 = state & 0xFFFFFFFF, state >> 32
     h = (index & 0xFFFFFFFF) ^ key0
     h = (h ^ h >> 17) * 0xED5AD4BB & 0xFFFFFFFF
@@ -142,7 +142,7 @@ def random_bits(seed: int, counter: int, index: int) -> int:
     return h ^ h >> 14
 
 
-def _mix64(z: int) -> int:
+def mix64(z: int) -> int:
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK64
     z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK64
     return z ^ z >> 31
@@ -159,7 +159,7 @@ def _wrap(steps: int, low: int, word_bits: int) -> int:
 
 
 @functools.cache
-def _representable_limit(limit: int, delta: Fraction, carrier: Dtype) -> Fraction:
+def representable_limit(limit: int, delta: Fraction, carrier: Dtype) -> Fraction:
     """limit * delta, or the nearest multiple of delta inside it that the carrier holds."""
     value = carrier.truncate(limit * delta)
     inside = math.trunc(value / delta) * delta
@@ -167,6 +167,6 @@ def _representable_limit(limit: int, delta: Fraction, carrier: Dtype) -> Fractio
     return inside
 
 
-def _floor_log2(value: Fraction) -> int:
+def floor_log2(value: Fraction) -> int:
     exponent = value.numerator.bit_length() - value.denominator.bit_length()
     return exponent if Fraction(2) ** exponent <= value else exponent - 1

@@ -1,0 +1,98 @@
+"""Every float16, rounded to every named minifloat, against ml_dtypes, gfloat and integers only.
+
+65,536 values with both zeros, subnormals, infinities and each NaN; also as float32.
+"""
+
+import gfloat
+import ml_dtypes
+import numpy as np
+import oracle_arrays
+import oracle_floats
+import pytest
+import quantization_oracle as oracle
+import tensorflow as tf
+from carrier_values import BACKENDS, ROUNDINGS, expect, forced, from_bits, to_floats
+from named_minifloats import NAMED
+
+GFLOAT_ROUNDINGS = {
+    "nearest_even": gfloat.RoundMode.TiesToEven,
+    "nearest_away": gfloat.RoundMode.TiesToAway,
+    "toward_zero": gfloat.RoundMode.TowardZero,
+    "up": gfloat.RoundMode.TowardPositive,
+    "down": gfloat.RoundMode.TowardNegative,
+}
+SEED, COUNTER = -7, 1 << 40
+BITS31 = oracle_arrays.random_bits31(SEED, COUNTER, 1 << 16)
+
+
+@pytest.fixture(params=BACKENDS, autouse=True)
+def backend(request):
+    with forced(request.param):
+        yield
+
+
+@pytest.fixture(params=["float16", "float32"])
+def x(request):
+    return tf.cast(from_bits(np.arange(1 << 16), "float16"), request.param)
+
+
+def overflows(format):
+    return ("saturate",) if format.specials == "none" else ("saturate", "infinity")
+
+
+def held(expected: np.ndarray, x: tf.Tensor, format, overflow: str) -> np.ndarray:
+    """`expected` knows the format's largest number, x's dtype may hold less: 2^16 is a bfloat16 and
+    no float16."""
+    limit = float(oracle_floats.largest_held(format.grid(), oracle.DTYPES[x.dtype.name]))
+    beyond = limit if overflow == "saturate" else np.inf
+    return np.where(np.abs(expected) > limit, np.copysign(beyond, expected), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if NAMED[name].dtype])
+def test_ml_dtypes(name, x):
+    format, given = NAMED[name], np.asarray(to_floats(x))
+    largest = float(ml_dtypes.finfo(format.dtype).max)
+    for overflow in overflows(format):
+        clipped = np.clip(given, -largest, largest) if overflow == "saturate" else given
+        clipped = np.where(np.isnan(given), 0, clipped)  # not every one of these dtypes has NaN
+        with np.errstate(over="ignore"):
+            expected = clipped.astype(format.dtype).astype(np.float64)
+        expected = np.where(np.isnan(given), given, held(expected, x, format, overflow))
+        expect(format.quantize(x, overflow=overflow), x, expected, (name, overflow))
+
+
+@pytest.mark.parametrize("rounding", GFLOAT_ROUNDINGS)
+@pytest.mark.parametrize("name", NAMED)
+def test_gfloat(name, rounding, x):
+    format, given = NAMED[name], np.asarray(to_floats(x))
+    for overflow in overflows(format):
+        mode, saturates = GFLOAT_ROUNDINGS[rounding], overflow == "saturate"
+        expected = gfloat.round_ndarray(format.gfloat(), given, mode, sat=saturates)
+        result = format.quantize(x, rounding=rounding, overflow=overflow)
+        expect(result, x, held(expected, x, format, overflow), (name, rounding, overflow))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", NAMED)
+def test_integers(name, rounding, x):
+    """What the libraries do not define: the other roundings, no subnormals, stochastic bits."""
+    format, given = NAMED[name], np.asarray(x)
+    for subnormals, overflow in ((True, "saturate"), (False, overflows(format)[-1])):
+        how = {"rounding": rounding, "overflow": overflow}
+        expected = oracle_arrays.minifloat(given, format.grid(subnormals), bits31=BITS31, **how)
+        result = format.quantize(x, subnormals=subnormals, seed=SEED, counter=COUNTER, **how)
+        expect(result, x, expected, (name, subnormals, how))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if NAMED[name].dtype])
+def test_every_code_is_on_the_grid(name):
+    """Each finite number of the NumPy dtype stays what it is, whatever the rounding."""
+    format = NAMED[name]
+    width = 1 + format.exponent_bits + format.mantissa_bits
+    codes = np.arange(1 << width, step=1 if width <= 16 else 9973)
+    kind = {8: np.uint8, 16: np.uint16, 32: np.uint32}[8 * np.dtype(format.dtype).itemsize]
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        numbers = codes.astype(kind).view(format.dtype).astype(np.float64)
+    x = tf.constant(numbers[np.isfinite(numbers)], tf.float64)
+    for rounding in ROUNDINGS:
+        expect(format.quantize(x, rounding=rounding), x, to_floats(x), rounding)
