@@ -19,6 +19,7 @@ ROUNDINGS = (
     "stochastic",
 )
 OVERFLOWS = ("saturate", "wrap")
+INT64 = (-(1 << 63), (1 << 63) - 1)  # tf.int64.min and .max ask NumPy anew, for microseconds
 
 
 def float_tensor(value: Any, name: str) -> tf.Tensor:
@@ -61,9 +62,10 @@ def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def int64_scalar(value: Any, name: str) -> tf.Tensor:
+def int64_scalar(value: Any, name: str) -> int | tf.Tensor:
+    """A Python integer stays one: an op takes it as it is, and an eager constant costs 3 us."""
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        return tf.constant(integer(value, name, tf.int64.min, tf.int64.max), tf.int64)
+        return integer(value, name, *INT64)
     tensor = tf.convert_to_tensor(value)
     if not tensor.dtype.is_integer or tensor.shape.rank not in (None, 0):
         raise ValueError(

@@ -12,18 +12,20 @@ from quant_ops.arguments import check_size
 def dispatch(
     name: str,
     x: tf.Tensor,
-    inputs: tuple[tf.Tensor, ...],
+    inputs: tuple[int | tf.Tensor, ...],
     attributes: Mapping[str, Any],
     composite: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
     """Quantizes `x` with the native op quant_ops_<name>, or with its twin `composite`.
 
-    Both take (x, *inputs, **attributes), valid and converted. The gradient goes to `x` alone.
+    Both take (x, *inputs, **attributes), valid and converted; an integer among the inputs stands
+    for an int64 constant. The gradient goes to `x` alone.
     """
     if library.backend() == "native":
         return getattr(library.native(), f"quant_ops_{name}")(x, *inputs, **attributes)
     check_size(x)
-    quantized = composite(tf.stop_gradient(x), *map(tf.stop_gradient, inputs), **attributes)
+    constants = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in inputs)
+    quantized = composite(*map(tf.stop_gradient, (x, *constants)), **attributes)
     return _straight_through(x, quantized)
 
 
