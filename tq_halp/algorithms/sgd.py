@@ -27,7 +27,7 @@ class LowPrecisionSGD(FixedGridMixin, SGD):
 
     Args:
         model: any Keras model.
-        format: the grid, a ``FixedPoint`` or its mapping.
+        format: of the weights, any that ``FixedGridMixin`` takes: a format, its name or its mapping.
         rounding: of the update; default "stochastic".
         seed: key of the random bits.
     """
