@@ -27,7 +27,7 @@ class LowPrecisionSGD(FixedGridMixin, SGD):
 
     Args:
         model: any Keras model.
-        format: of the weights, any that ``FixedGridMixin`` takes: a format, its name or its mapping.
+        format: of the weights; one that does not move, its name or its mapping.
         rounding: of the update; default "stochastic".
         seed: key of the random bits.
     """

@@ -186,7 +186,7 @@ class LowPrecisionSVRG(FixedGridMixin, SVRG):
 
     Args:
         model: any Keras model.
-        format: of the weights, any that ``FixedGridMixin`` takes: a format, its name or its mapping.
+        format: of the weights; one that does not move, its name or its mapping.
         snapshot_every, iterate, seed: as for ``SVRG``.
         rounding: of the update; default "stochastic".
     """
