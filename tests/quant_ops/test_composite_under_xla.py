@@ -1,5 +1,6 @@
 """The composite compiled by XLA gives the bits that it gives op by op."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,25 +8,89 @@ from carrier_values import DTYPES, forced, from_bits, spread, to_bits
 
 import quant_ops
 
+STOCHASTIC = {"rounding": "stochastic", "seed": -3, "counter": 1 << 40}
 QUANTIZERS = {
-    "fixed_point": lambda x, **how: quant_ops.fixed_point(x, 8, 4, **how),
+    "fixed_point": lambda x: quant_ops.fixed_point(x, 8, 4),
+    "fixed_point_wrapped": lambda x: quant_ops.fixed_point(x, 8, 4, overflow="wrap", **STOCHASTIC),
     # Computed in float64; limits and results among float32's subnormals.
-    "fine_steps": lambda x, **how: quant_ops.fixed_point(x, 40, 150, signed=False, **how),
+    "fine_steps": lambda x: quant_ops.fixed_point(x, 40, 150, signed=False, **STOCHASTIC),
     # XLA too would turn division by a constant into a product.
-    "scaled_integer": lambda x, **how: quant_ops.scaled_integer(x, 0.1, 8, **how),
+    "scaled_integer": lambda x: quant_ops.scaled_integer(x, 0.1, 8, rounding="nearest_even"),
+    "scaled_integer_wrapped": lambda x: quant_ops.scaled_integer(x, 0.1, 8, overflow="wrap"),
+    "minifloat": lambda x: quant_ops.minifloat(x, 4, 3, overflow="infinity", **STOCHASTIC),
+    "minifloat_fnuz": lambda x: quant_ops.minifloat(
+        x, 5, 0, specials="fnuz", overflow="infinity", subnormals=False
+    ),
+    # Limits and results among the subnormals of bfloat16 and float32.
+    "minifloat_tiny": lambda x: quant_ops.minifloat(x, 8, 10, rounding="up"),
+    "power_of_two": lambda x: quant_ops.power_of_two(x, -140, 7),
+    "block_float": lambda x: quant_ops.block_float(x, 5, block_size=4),
+    "block_float_fine": lambda x: quant_ops.block_float(x, 20, block_size=2, **STOCHASTIC),
+    "mx": lambda x: quant_ops.mx(x, block_size=8, scale_rounding="even", **STOCHASTIC),
+    "mx_int8": lambda x: quant_ops.mx(x, "int8", block_size=8, axis=-2, scale_rounding="rceil"),
+    "binary": lambda x: quant_ops.binary(x, 0.3),
+    # A constant divisor again.
+    "binary_stochastic": lambda x: quant_ops.binary(x, 0.3, **STOCHASTIC),
+    "ternary": lambda x: quant_ops.ternary(x, 0.3, 0.2),
+    "ternary_mean": lambda x: quant_ops.ternary(x),
+    "sparse": lambda x: quant_ops.sparse(x, 0.2),
 }
+ONE_OF_EACH = (
+    "fixed_point", "scaled_integer", "minifloat", "power_of_two", "block_float", "mx",
+    "binary_stochastic", "ternary_mean", "sparse",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def composite():
+    with forced("composite"):
+        yield
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("quantize", QUANTIZERS.values(), ids=QUANTIZERS)
 def test_same_bits(quantize, dtype):
-    x = from_bits(spread(dtype, 40_000, 0.1, seed=1), dtype)
-    for rounding, overflow in (("nearest_even", "saturate"), ("stochastic", "wrap")):
+    bits = spread(dtype, 40_000, 0.1, seed=1)
+    x = from_bits(bits.reshape(8, -1), dtype)
+    compiled = to_bits(tf.function(quantize, jit_compile=True)(x))
+    op_by_op = to_bits(quantize(x))
+    differ = np.argwhere(compiled != op_by_op)
+    assert not len(differ), (len(differ), [hex(to_bits(x)[tuple(i)]) for i in differ[:5]])
 
-        def run(x, rounding=rounding, overflow=overflow):
-            return quantize(x, rounding=rounding, overflow=overflow)
 
-        with forced("composite"):
-            compiled = tf.function(run, jit_compile=True)(x)
-            differ = np.flatnonzero(to_bits(compiled) != to_bits(run(x)))
-        assert not len(differ), (len(differ), to_bits(x)[differ[:5]])
+def test_a_constant_scale_in_a_graph_is_still_divided_by():
+    """Grappler, too, must not replace the division by a product."""
+    x = tf.random.stateless_uniform([4000], (1, 2), dtype=tf.float64)
+    quantize = QUANTIZERS["binary_stochastic"]
+    assert (tf.function(quantize)(x).numpy() == quantize(x).numpy()).all()
+
+
+class Quantized(keras.layers.Layer):
+    """y = q(w * x): no sum, so neither the order of one nor a fused one can show in the weights."""
+
+    def __init__(self, quantize, **kwargs):
+        super().__init__(**kwargs)
+        self.quantize = quantize
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=shape[1:], initializer="ones")
+
+    def call(self, inputs):
+        return self.quantize(inputs * self.kernel)
+
+
+def test_a_keras_model_trains_to_the_same_bits():
+    """One layer for each op, side by side; batches of one example, powers of two as factors."""
+    x = np.random.default_rng(0).standard_normal((6, 8, 8)).astype(np.float32)
+    trained = []
+    for jit_compile in (False, True):
+        inputs = keras.Input([8, 8])
+        layers = [Quantized(QUANTIZERS[name], name=name) for name in ONE_OF_EACH]
+        model = keras.Model(inputs, [layer(inputs) for layer in layers])
+        model.compile(keras.optimizers.SGD(0.5), ["mse"] * len(layers), jit_compile=jit_compile)
+        model.fit(x, [2 * x] * len(layers), batch_size=1, shuffle=False, verbose=0)
+        assert model.jit_compile is jit_compile
+        trained.append({layer.name: layer.kernel.numpy() for layer in layers})
+    for name, kernel in trained[0].items():
+        assert np.isfinite(kernel).all() and (kernel != 1).any(), name
+        assert (kernel == trained[1][name]).all(), name
