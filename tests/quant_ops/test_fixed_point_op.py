@@ -1,6 +1,7 @@
-"""fixed_point against exact rational arithmetic, element by element, both backends."""
+"""fixed_point against exact rational arithmetic: wide words, special values, shapes.
 
-import math
+Words of up to 12 bits are in test_fixed_point_exhaustively.py.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from carrier_values import (
     BITS,
     DTYPES,
     OVERFLOWS,
-    ROUNDINGS,
+    expect,
     forced,
     from_bits,
     spread,
@@ -40,35 +41,7 @@ def check(x: tf.Tensor, word_bits, frac_bits, signed, rounding, overflow):
                 x, word_bits, frac_bits, signed=signed, rounding=rounding, overflow=overflow,
                 seed=SEED, counter=COUNTER,
             )  # fmt: skip
-        values = to_floats(result)
-        wrong = [
-            (backend, given, got, want)
-            for given, got, want in zip(to_floats(x), values, expected, strict=True)
-            if not (got == want or math.isnan(got) and math.isnan(want))
-        ]
-        assert not wrong, (len(wrong), wrong[:5])
-        assert not np.signbit(np.array(values)[np.array(values) == 0]).any()
-        nan = np.isnan(to_floats(x))
-        assert (to_bits(result)[nan] == to_bits(x)[nan]).all()
-
-
-def grid_and_neighbours(dtype: str, word_bits: int, frac_bits: int) -> tf.Tensor:
-    """Multiples of a quarter step across the range and beyond, and the floats beside each."""
-    quarters = np.arange(-5 << word_bits, (5 << word_bits) + 1) * 2.0 ** (-2 - frac_bits)
-    bits = to_bits(quarters.astype(tf.as_dtype(dtype).as_numpy_dtype))
-    one = BITS[dtype](1)
-    beside = bits[quarters != 0]
-    return from_bits(np.concatenate([bits, beside - one, beside + one]), dtype)
-
-
-@pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("rounding", ROUNDINGS)
-def test_small_words_exhaustively(rounding, overflow):
-    for dtype in DTYPES:
-        for word_bits, frac_bits in ((1, 0), (2, 3), (3, -2), (5, 4)):
-            x = grid_and_neighbours(dtype, word_bits, frac_bits)
-            for signed in (True, False):
-                check(x, word_bits, frac_bits, signed, rounding, overflow)
+        expect(result, x, expected, backend)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -89,7 +89,7 @@ def test_every_code_is_on_the_grid(name):
     """Each finite number of the NumPy dtype stays what it is, whatever the rounding."""
     format = NAMED[name]
     width = 1 + format.exponent_bits + format.mantissa_bits
-    codes = np.arange(1 << width, step=1 if width <= 16 else 9973)
+    codes = np.arange(1 << width, step=1 if width <= 16 else 99_991)
     kind = {8: np.uint8, 16: np.uint16, 32: np.uint32}[8 * np.dtype(format.dtype).itemsize]
     with np.errstate(invalid="ignore"):  # signalling NaN
         numbers = codes.astype(kind).view(format.dtype).astype(np.float64)
