@@ -7,6 +7,7 @@ import tensorflow as tf
 from carrier_values import DTYPES, forced, from_bits, spread, to_bits
 
 import quant_ops
+from quant_ops.composite import float_bits
 
 STOCHASTIC = {"rounding": "stochastic", "seed": -3, "counter": 1 << 40}
 QUANTIZERS = {
@@ -29,7 +30,6 @@ QUANTIZERS = {
     "mx": lambda x: quant_ops.mx(x, block_size=8, scale_rounding="even", **STOCHASTIC),
     "mx_int8": lambda x: quant_ops.mx(x, "int8", block_size=8, axis=-2, scale_rounding="rceil"),
     "binary": lambda x: quant_ops.binary(x, 0.3),
-    # A constant divisor again.
     "binary_stochastic": lambda x: quant_ops.binary(x, 0.3, **STOCHASTIC),
     "ternary": lambda x: quant_ops.ternary(x, 0.3, 0.2),
     "ternary_mean": lambda x: quant_ops.ternary(x),
@@ -58,11 +58,16 @@ def test_same_bits(quantize, dtype):
     assert not len(differ), (len(differ), [hex(to_bits(x)[tuple(i)]) for i in differ[:5]])
 
 
-def test_a_constant_scale_in_a_graph_is_still_divided_by():
-    """Grappler, too, must not replace the division by a product."""
-    x = tf.random.stateless_uniform([4000], (1, 2), dtype=tf.float64)
-    quantize = QUANTIZERS["binary_stochastic"]
-    assert (tf.function(quantize)(x).numpy() == quantize(x).numpy()).all()
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_opaque_constant_is_divided_by(jit_compile):
+    """Grappler and XLA would multiply by its inverse, which rounds differently."""
+    x = tf.constant(np.arange(1, 4001) * 0.05, tf.float64)
+
+    @tf.function(jit_compile=jit_compile)
+    def divide(x):
+        return x / float_bits.opaque(tf.constant(0.1, tf.float64), x)
+
+    assert (divide(x).numpy() == x.numpy() / 0.1).all()
 
 
 class Quantized(keras.layers.Layer):
