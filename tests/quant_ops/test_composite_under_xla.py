@@ -59,6 +59,21 @@ def test_same_bits(quantize, dtype):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("shape", [(), (0, 8), (8, 0), (1, 2, 1, 2, 1, 1, 8)], ids=str)
+def test_shapes_unknown_when_the_graph_is_built(shape, jit_compile):
+    names = [name for name in ONE_OF_EACH if shape or name not in ("block_float", "mx")]
+
+    @tf.function(input_signature=[tf.TensorSpec(None)], jit_compile=jit_compile)
+    def quantize(x):
+        return {name: QUANTIZERS[name](x) for name in names}
+
+    x = tf.random.stateless_normal(shape, (1, 2))
+    for name, result in quantize(x).items():
+        assert result.shape == shape
+        assert (to_bits(result) == to_bits(QUANTIZERS[name](x))).all(), name
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_an_opaque_constant_is_divided_by(jit_compile):
     """Grappler and XLA would multiply by its inverse, which rounds differently."""
     x = tf.constant(np.arange(1, 4001) * 0.05, tf.float64)
