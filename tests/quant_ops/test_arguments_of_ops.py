@@ -57,6 +57,170 @@ def test_scaled_integer_errors(changed, message):
         quant_ops.scaled_integer(**(SCALED | changed))
 
 
+FLOAT = {"x": X, "exponent_bits": 4, "mantissa_bits": 3}
+POWER = {"x": X, "min_exponent": -3, "max_exponent": 3}
+BLOCK = {"x": X, "word_bits": 8, "block_size": 2}
+MX = {"x": X, "block_size": 2}
+
+
+@pytest.mark.parametrize(
+    "op, given, changed, message",
+    [
+        (
+            "minifloat",
+            FLOAT,
+            {"exponent_bits": 0},
+            r"exponent_bits must be .* \[1, 8\], received 0",
+        ),
+        (
+            "minifloat",
+            FLOAT,
+            {"mantissa_bits": 24},
+            r"mantissa_bits must be .* \[0, 23\], received 24",
+        ),
+        (
+            "minifloat",
+            FLOAT,
+            {"exponent_bits": 1},
+            "exponent_bits must be at least 2 with specials",
+        ),
+        ("minifloat", FLOAT, {"exponent_bits": 8, "specials": "none"}, "exponent_bias must leave"),
+        (
+            "minifloat",
+            FLOAT,
+            {"exponent_bias": 200},
+            "exponent_bias must leave .* received 200 with",
+        ),
+        ("minifloat", FLOAT, {"exponent_bias": 7.0}, "exponent_bias must be an integer"),
+        (
+            "minifloat",
+            FLOAT,
+            {"specials": "fn"},
+            "specials must be one of ieee, nan, fnuz, none, rec",
+        ),
+        (
+            "minifloat",
+            FLOAT,
+            {"subnormals": None},
+            "subnormals must be True or False, received None",
+        ),
+        (
+            "minifloat",
+            FLOAT,
+            {"overflow": "wrap"},
+            "overflow must be one of saturate, infinity, rec",
+        ),
+        (
+            "minifloat",
+            FLOAT,
+            {"overflow": "infinity", "specials": "none"},
+            "overflow must be saturate with specials 'none', .*, received 'infinity'",
+        ),
+        ("power_of_two", POWER, {"min_exponent": -513}, r"min_exponent must be .* \[-512, 512\]"),
+        ("power_of_two", POWER, {"max_exponent": -4}, r"max_exponent must be .* \[-3, 512\], rec"),
+        ("power_of_two", POWER, {"overflow": "infinity"}, "overflow must be one of saturate, rec"),
+        ("block_float", BLOCK, {"word_bits": 1}, r"word_bits must be .* \[2, 32\], received 1"),
+        (
+            "block_float",
+            BLOCK,
+            {"block_size": 0},
+            "block_size must be an integer in .*, received 0",
+        ),
+        ("block_float", BLOCK, {"block_size": 3}, "block_size must divide .* axis -1 of x, 2, rec"),
+        (
+            "block_float",
+            BLOCK,
+            {"axis": 1},
+            r"axis must be in \[-1, 1\) for x of shape \(2,\), rec",
+        ),
+        ("block_float", BLOCK, {"axis": None}, "axis must be an integer"),
+        ("block_float", BLOCK, {"x": 0.3}, "x must have at least one axis, received a scalar"),
+        (
+            "mx",
+            MX,
+            {"element": "int4"},
+            "element must be one of float8_e4m3fn, .*, received 'int4'",
+        ),
+        (
+            "mx",
+            MX,
+            {"scale_rounding": "up"},
+            "scale_rounding must be one of floor, ceil, rceil, even",
+        ),
+        ("mx", MX, {"block_size": 32}, "block_size must divide the length of axis -1 of x, 2, rec"),
+        (
+            "binary",
+            {"x": X},
+            {"rounding": "down"},
+            "rounding must be one of nearest_up, stochastic",
+        ),
+        (
+            "binary",
+            {"x": X},
+            {"level": 0},
+            "level must be finite and above 0 in x's dtype, float32",
+        ),
+        (
+            "binary",
+            {"x": X},
+            {"level": 1e39},
+            r"level must be finite and above 0 .* received 1e\+39",
+        ),
+        (
+            "binary",
+            {"x": X},
+            {"level": 1e-46},
+            "level must be finite and above 0 .* received 1e-46",
+        ),
+        ("binary", {"x": X}, {"level": [1.0]}, r"level must be a scalar, received shape \(1,\)"),
+        (
+            "ternary",
+            {"x": X},
+            {"level": np.nan},
+            "level must be finite and above 0 .* received nan",
+        ),
+        (
+            "ternary",
+            {"x": X},
+            {"threshold": -0.1},
+            "threshold must be finite and not negative, rec",
+        ),
+        (
+            "sparse",
+            {"x": X},
+            {"threshold": np.inf},
+            "threshold must be finite and not negative, rec",
+        ),
+        (
+            "sparse",
+            {"x": X},
+            {"threshold": [0.1]},
+            r"threshold must be a scalar, received shape \(1",
+        ),
+    ],
+)
+def test_errors_of_the_other_ops(op, given, changed, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(quant_ops, op)(**(given | changed))
+
+
+SEEDED = (
+    ("minifloat", FLOAT), ("power_of_two", POWER), ("block_float", BLOCK), ("mx", MX),
+    ("binary", {"x": X}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("op, given", SEEDED, ids=[op for op, _ in SEEDED])
+def test_every_rounding_op_checks_rounding_and_seeds(op, given):
+    for changed, message in (
+        ({"rounding": "nearest"}, "rounding must be one of nearest.*, received 'nearest'"),
+        ({"seed": 1.5}, "seed must be an integer or a scalar integer tensor, received 1.5"),
+        ({"counter": 1 << 63}, r"counter must be an integer in \[-9223372036854775808, "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            getattr(quant_ops, op)(**(given | changed))
+
+
 @pytest.mark.parametrize("x", [1, [1, 2], np.arange(3), tf.constant([True]), 1j])
 def test_only_floats_are_quantized(x):
     with pytest.raises(
