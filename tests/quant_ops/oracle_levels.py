@@ -42,4 +42,4 @@ def ternary_threshold(values: Sequence[float]) -> float:
     exponent = floor_log2(max(magnitudes))
     scale = 62 - len(values).bit_length()
     total = sum(math.floor(m * Fraction(2) ** (scale - 1 - exponent)) for m in magnitudes)
-    return float(total) * (0.7 / len(magnitudes)) * 2.0 ** (exponent + 1 - scale)
+    return math.ldexp(float(total) * (0.7 / len(magnitudes)), exponent + 1 - scale)
