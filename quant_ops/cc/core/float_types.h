@@ -93,6 +93,12 @@ inline void widen(T x, double* out) {
   *out = static_cast<double>(to_float(x));
 }
 
+// The type in which a carrier's elements are computed at least.
+inline float wide_type(Half);
+inline float wide_type(BFloat16);
+inline float wide_type(float);
+inline double wide_type(double);
+
 // Exact for what T can represent, and for the canonical NaN.
 inline void narrow(double x, double* out) { *out = x; }
 inline void narrow(float x, float* out) { *out = x; }

@@ -62,4 +62,23 @@ void scaled_integer(const ScaledIntegerSpec& spec, CarrierType type, const void*
   loops()->scaled_integer(spec, type, in, out, begin, end);
 }
 
+
+void minifloat(const MinifloatSpec& spec, CarrierType type, const void* in, void* out,
+               int64_t begin, int64_t end) {
+  const HonourSubnormals scope;
+  loops()->minifloat(spec, type, in, out, begin, end);
+}
+
+void level(const LevelSpec& spec, CarrierType type, const void* in, void* out, int64_t begin,
+           int64_t end) {
+  const HonourSubnormals scope;
+  loops()->level(spec, type, in, out, begin, end);
+}
+
+void block_scaled(const BlockScaledSpec& spec, CarrierType type, const void* in, void* out,
+                  int64_t begin, int64_t end) {
+  const HonourSubnormals scope;
+  loops()->block_scaled(spec, type, in, out, begin, end);
+}
+
 }  // namespace quant_ops

@@ -19,7 +19,8 @@ enum class Rounding {
   kTowardZero,
   kStochastic
 };
-enum class Overflow { kSaturate, kWrap };
+enum class Overflow { kSaturate, kWrap, kInfinity, kNan };
+enum class ScaleRounding { kFloor, kCeil, kUp, kEven };
 
 // Which random bits stochastic rounding uses: see counter_rng.h.
 struct Stream {
@@ -54,6 +55,40 @@ struct ScaledIntegerSpec {
   int64_t inner = 1;
 };
 
+// The grid's facts are those of FloatGrid in float_grid.py.
+struct MinifloatSpec {
+  int mantissa_bits = 0;        // 0..23
+  int min_exponent = 0;         // -512..512; with mantissa bits -126..127
+  int64_t max_significand = 1;  // below 2^(mantissa_bits + 1)
+  int max_exponent = 0;         // at least min_exponent, in the same range
+  bool subnormals = true;
+  bool odd_bias = false;
+  bool signed_zero = true;
+  Rounding rounding = Rounding::kNearestEven;
+  Overflow overflow = Overflow::kSaturate;  // kInfinity and kNan too, not kWrap
+  Stream stream;
+};
+
+// Blocks share a power of two; element and rounding are those of a minifloat, or of an integer.
+struct BlockScaledSpec {
+  int word_bits = 0;      // 2..32: elements 2^-(w-2) * {-2^(w-1), .., 2^(w-1) - 1}; 0: minifloat
+  MinifloatSpec element;  // saturates, has subnormals and signed zeros
+  ScaleRounding scale_rounding = ScaleRounding::kFloor;
+  bool limited_scale = true;  // exponents of the scale in [-127, 127]
+  int64_t block_size = 32;
+  int64_t inner = 1;  // elements between two neighbours of a block
+};
+
+enum class LevelKind { kBinary, kTernary, kSparse };
+
+struct LevelSpec {
+  LevelKind kind = LevelKind::kBinary;
+  double level = 1;      // a positive number of the array's type; not of kSparse
+  double threshold = 0;  // not of kBinary
+  Rounding rounding = Rounding::kNearestUp;  // of kBinary, which also knows kStochastic
+  Stream stream;
+};
+
 // True if `scale` is finite and not negative.
 bool is_valid_scale(double scale);
 
@@ -69,6 +104,15 @@ void fixed_point(const FixedPointSpec& spec, CarrierType type, const void* in, v
                  int64_t begin, int64_t end);
 void scaled_integer(const ScaledIntegerSpec& spec, CarrierType type, const void* in, void* out,
                     int64_t begin, int64_t end);
+void minifloat(const MinifloatSpec& spec, CarrierType type, const void* in, void* out,
+               int64_t begin, int64_t end);
+void level(const LevelSpec& spec, CarrierType type, const void* in, void* out, int64_t begin,
+           int64_t end);
+
+// Quantizes blocks [begin, end). The array is [groups, block_size, inner]: block b is column
+// b % inner of group b / inner.
+void block_scaled(const BlockScaledSpec& spec, CarrierType type, const void* in, void* out,
+                  int64_t begin, int64_t end);
 
 // The instruction set in use: "portable", "avx2" or "avx512". The environment variable
 // QUANT_OPS_ISA limits the choice; nullptr if its value is none of these.

@@ -1,42 +1,19 @@
-// The ops' interfaces. Ranges and strings are those of the Python functions, which document them.
-#include "tensorflow/core/framework/common_shape_fns.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
+// Ranges and strings are those of the Python functions, which document them.
+#include "op_helpers.h"
 
 namespace quant_ops {
 namespace {
 
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-// Seed and counter are the inputs `first` and `first + 1`.
-absl::Status check_stream(InferenceContext* context, int first) {
-  ShapeHandle scalar;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(first), 0, &scalar));
-  return context->WithRank(context->input(first + 1), 0, &scalar);
-}
-
-absl::Status fixed_point_shape(InferenceContext* context) {
-  TF_RETURN_IF_ERROR(check_stream(context, 1));
-  return tensorflow::shape_inference::UnchangedShape(context);
-}
-
 absl::Status scaled_integer_shape(InferenceContext* context) {
-  TF_RETURN_IF_ERROR(check_stream(context, 2));
-  ShapeHandle x = context->input(0);
-  ShapeHandle scale;
+  ShapeHandle x = context->input(0), scale, scalar;
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(2), 0, &scalar));
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(3), 0, &scalar));
   bool per_axis;
   TF_RETURN_IF_ERROR(context->GetAttr("per_axis", &per_axis));
   TF_RETURN_IF_ERROR(context->WithRank(context->input(1), per_axis ? 1 : 0, &scale));
   if (per_axis && context->RankKnown(x)) {
     int axis;
-    TF_RETURN_IF_ERROR(context->GetAttr("axis", &axis));
-    const int rank = context->Rank(x);
-    if (axis < -rank || axis >= rank) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("axis must be in [", -rank, ", ", rank, "), received ", axis));
-    }
+    TF_RETURN_IF_ERROR(find_axis(context, x, &axis));
     DimensionHandle size;
     TF_RETURN_IF_ERROR(context->Merge(context->Dim(x, axis), context->Dim(scale, 0), &size));
     TF_RETURN_IF_ERROR(context->ReplaceDim(x, axis, size, &x));
@@ -45,9 +22,6 @@ absl::Status scaled_integer_shape(InferenceContext* context) {
   return absl::OkStatus();
 }
 
-constexpr char kRounding[] =
-    "rounding: {'nearest_even', 'nearest_away', 'nearest_up', 'down', 'up', 'toward_zero', "
-    "'stochastic'}";
 constexpr char kOverflow[] = "overflow: {'saturate', 'wrap'}";
 
 REGISTER_OP("QuantOpsFixedPoint")
@@ -55,13 +29,13 @@ REGISTER_OP("QuantOpsFixedPoint")
     .Input("seed: int64")
     .Input("counter: int64")
     .Output("quantized: T")
-    .Attr("T: {half, bfloat16, float, double}")
+    .Attr(kTypes)
     .Attr("word_bits: int >= 1")
     .Attr("frac_bits: int")
     .Attr("signed: bool")
     .Attr(kRounding)
     .Attr(kOverflow)
-    .SetShapeFn(fixed_point_shape)
+    .SetShapeFn(scalars_and_unchanged_shape)
     .Doc(R"doc(
 Rounds to multiples of 2^-frac_bits that fit a word of word_bits bits.
 
@@ -82,7 +56,7 @@ REGISTER_OP("QuantOpsScaledInteger")
     .Input("seed: int64")
     .Input("counter: int64")
     .Output("quantized: T")
-    .Attr("T: {half, bfloat16, float, double}")
+    .Attr(kTypes)
     .Attr("Tscale: {half, bfloat16, float, double}")
     .Attr("word_bits: int >= 1")
     .Attr("per_axis: bool")

@@ -1,0 +1,234 @@
+// Elements that share a power of two per block: q(x) = 2^k * element(x / 2^k).
+#ifndef QUANT_OPS_CORE_BLOCK_SCALED_H_
+#define QUANT_OPS_CORE_BLOCK_SCALED_H_
+
+#include <cstdint>
+
+#include "block_scale.h"
+#include "elementwise.h"
+#include "float_types.h"
+#include "isa.h"
+#include "limits.h"
+#include "minifloat.h"
+#include "quantize.h"
+#include "rounding.h"
+
+namespace quant_ops::QUANT_OPS_ISA {
+
+template <class C>
+inline C power_of_two(int32_t exponent) {
+  using Bits = typename Carrier<C>::Bits;
+  constexpr int kBias = 1 - Carrier<C>::kMinExponent;
+  return bit_cast<C>(static_cast<Bits>(static_cast<Bits>(exponent + kBias)
+                                       << (Carrier<C>::kPrecision - 1)));
+}
+
+// step * {low, .., high}.
+template <class C>
+struct IntegerGrid {
+  C low, high;
+  C steps, step;
+
+  template <Rounding rounding>
+  C quantize(C x, int32_t bits31) const {
+    C q = round_steps<rounding>(in_steps<rounding>(x), bits31);
+    q = q > low ? q : low;
+    return (q < high ? q : high) * step + C{0};  // never -0
+  }
+
+  // Only rounding down or up tells a number too small for C from 0.
+  template <Rounding rounding>
+  C in_steps(C x) const {
+    const C y = x * steps;
+    if constexpr (rounding != Rounding::kDown && rounding != Rounding::kUp) return y;
+    const C tiny = magnitude_bits(x) == 0 ? C{0} : C{0x1p-100};
+    return with_sign_of(absolute(y) > tiny ? absolute(y) : tiny, x);
+  }
+
+  IntegerGrid scaled(int32_t exponent) const {
+    return {low, high, power_of_two<C>(-exponent), power_of_two<C>(exponent)};
+  }
+};
+
+// The element's grid in the scale of each block.
+template <class Element>
+struct ScaledGrids {
+  Element element;
+  const int32_t* exponent;
+
+  Element at(int i) const { return element.scaled(exponent[i]); }
+};
+
+// Results beyond T's largest number become the grid's last one inside. They can only be the next
+// power of two: its neighbour is one spacing of its binade away, or of T's if that is coarser.
+template <class T, class C>
+inline void keep_within(const BlockScaledSpec& spec, const int32_t* exponent, int count, C* out) {
+  constexpr int kMaxExponent = 1 - Carrier<T>::kMinExponent;
+  constexpr int kFinest = kMaxExponent - (Carrier<T>::kPrecision - 1);
+  for (int i = 0; i < count; ++i) {
+    int spacing = spec.word_bits > 0 ? exponent[i] : kMaxExponent - spec.element.mantissa_bits;
+    spacing = spacing > kFinest ? spacing : kFinest;
+    const double half = power(kMaxExponent) - power(spacing - 1);
+    if (absolute(out[i]) > static_cast<C>(Carrier<T>::kMax)) {
+      out[i] = with_sign_of(static_cast<C>(2 * half), out[i]);
+    }
+  }
+}
+
+template <class T>
+class BlockScaled {
+ public:
+  BlockScaled(const BlockScaledSpec& spec, const void* in, void* out)
+      : spec_(spec),
+        rule_(scale_rule(spec)),
+        in_(static_cast<const T*>(in)),
+        out_(static_cast<T*>(out)) {}
+
+  void run(int64_t begin, int64_t end) const {
+    for (int64_t block = begin; block < end;) {
+      if (spec_.inner > 1) {
+        block += columns(block, end);
+      } else if (spec_.block_size <= kBlock) {
+        block += short_blocks(block, end);
+      } else {
+        block += long_block(block);
+      }
+    }
+  }
+
+ private:
+  using Bits = typename Carrier<T>::Bits;
+
+  // Each returns how many blocks it has done.
+  int64_t short_blocks(int64_t block, int64_t end) const {
+    const int size = static_cast<int>(spec_.block_size);
+    const int64_t left = end - block;
+    const int count = static_cast<int>(left < kBlock / size ? left : kBlock / size);
+    const int64_t first = block * size;
+    Bits largest[kBlock];
+    Steps<T> blocks, elements;
+    // The usual size, known to the compiler, takes half the time.
+    if (size == 32) {
+      for (int i = 0; i < count; ++i) largest[i] = maximum(first + 32 * i, 32);
+    } else {
+      for (int i = 0; i < count; ++i) largest[i] = maximum(first + size * i, size);
+    }
+    blocks.set(rule_, largest, count,
+               [&](int i) { return finite_maximum(first + i * size, 1, size); });
+    for (int i = 0; i < count; ++i) {
+      for (int j = 0; j < size; ++j) elements.exponent[i * size + j] = blocks.exponent[i];
+    }
+    elements.near_limit = blocks.near_limit;
+    elements.wide = blocks.wide;
+    quantize(elements, first, count * size);
+    return count;
+  }
+
+  int64_t long_block(int64_t block) const {
+    const int64_t size = spec_.block_size, first = block * size, end = first + size;
+    Bits largest[1] = {maximum(first, size)};
+    Steps<T> steps;
+    steps.set(rule_, largest, 1, [&](int) { return finite_maximum(first, 1, size); });
+    for (int i = 1; i < kBlock; ++i) steps.exponent[i] = steps.exponent[0];
+    for (int64_t i = first; i < end; i += kBlock) {
+      quantize(steps, i, static_cast<int>(end - i < kBlock ? end - i : kBlock));
+    }
+    return 1;
+  }
+
+  int64_t columns(int64_t block, int64_t end) const {
+    const int64_t size = spec_.block_size, inner = spec_.inner, column = block % inner;
+    int64_t width = inner - column < end - block ? inner - column : end - block;
+    width = width < kBlock ? width : kBlock;
+    const int count = static_cast<int>(width);
+    const int64_t first = block / inner * size * inner + column;
+    Bits largest[kBlock] = {};
+    for (int64_t row = 0; row < size; ++row) {
+      const T* in = in_ + first + row * inner;
+      QUANT_OPS_VECTOR_LOOP
+      for (int i = 0; i < count; ++i) largest[i] = larger(largest[i], not_nan(in[i]));
+    }
+    Steps<T> steps;
+    steps.set(rule_, largest, count,
+              [&](int i) { return finite_maximum(first + i, inner, size); });
+    for (int64_t row = 0; row < size; ++row) quantize(steps, first + row * inner, count);
+    return width;
+  }
+
+  inline __attribute__((always_inline)) Bits maximum(int64_t first, int64_t size) const {
+    const T* in = in_ + first;
+    Bits largest = 0;
+    QUANT_OPS_VECTOR_LOOP
+    for (int64_t j = 0; j < size; ++j) largest = larger(largest, not_nan(in[j]));
+    return largest;
+  }
+
+  Bits finite_maximum(int64_t first, int64_t stride, int64_t size) const {
+    Bits largest = 0;
+    for (int64_t j = 0; j < size; ++j) {
+      const Bits magnitude = magnitude_bits(in_[first + j * stride]);
+      if (magnitude < Carrier<T>::kInfinity) largest = larger(largest, magnitude);
+    }
+    return largest;
+  }
+
+  // Infinity counts, so that it shows; NaN does not.
+  static Bits not_nan(T x) {
+    const Bits magnitude = magnitude_bits(x);
+    return magnitude <= Carrier<T>::kInfinity ? magnitude : 0;
+  }
+
+  static Bits larger(Bits a, Bits b) { return a > b ? a : b; }
+
+  void quantize(const Steps<T>& steps, int64_t first, int count) const {
+    if constexpr (sizeof(T) < sizeof(double)) {
+      if (!steps.wide) return quantize_as<float>(steps, first, count);
+    }
+    quantize_as<double>(steps, first, count);
+  }
+
+  template <class C>
+  void quantize_as(const Steps<T>& steps, int64_t first, int count) const {
+    if (spec_.word_bits == 0) {
+      return quantize_with<C>(minifloat_grid<C, C, Significands::kUniform, true>(spec_.element), steps, first, count);
+    }
+    const uint64_t half = uint64_t{1} << (spec_.word_bits - 1);
+    const double high = static_cast<double>(truncate_integer(half - 1, Carrier<T>::kPrecision));
+    const IntegerGrid<C> grid{-static_cast<C>(half), static_cast<C>(high), 1, 1};
+    quantize_with<C>(grid, steps, first, count);
+  }
+
+  template <class C, class Element>
+  void quantize_with(const Element& element, const Steps<T>& steps, int64_t first,
+                     int count) const {
+    with_rounding(spec_.element.rounding, [&](auto tag) {
+      constexpr Rounding kRounding = decltype(tag)::value;
+      C buffer[kBlock];
+      for (int done = 0; done < count;) {
+        const int64_t at = first + done;
+        const int length = block_length(at, first + count);
+        const ScaledGrids<Element> grids{element, steps.exponent + done};
+        const RandomBlock random(spec_.element.stream, at);
+        if constexpr (sizeof(T) == sizeof(C)) {
+          quantize_block<kRounding>(grids, random, in_ + at, length, out_ + at);
+          if (steps.near_limit) keep_within<T>(spec_, grids.exponent, length, out_ + at);
+        } else {
+          widen_block(in_ + at, length, buffer);
+          quantize_block<kRounding>(grids, random, buffer, length, buffer);
+          if (steps.near_limit) keep_within<T>(spec_, grids.exponent, length, buffer);
+          narrow_block(buffer, in_ + at, length, out_ + at);
+        }
+        done += length;
+      }
+    });
+  }
+
+  const BlockScaledSpec& spec_;
+  const ScaleRule rule_;
+  const T* in_;
+  T* out_;
+};
+
+}  // namespace quant_ops::QUANT_OPS_ISA
+
+#endif  // QUANT_OPS_CORE_BLOCK_SCALED_H_

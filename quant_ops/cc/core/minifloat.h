@@ -1,0 +1,172 @@
+// Minifloat: q(x) = step * round(x / step), step = 2^(E - mantissa_bits), where E is the larger of
+// x's exponent and min_exponent.
+//
+// Everything but the rounding itself is exact: the scalings are by powers of two, in an order that
+// never leaves the range of C.
+#ifndef QUANT_OPS_CORE_MINIFLOAT_H_
+#define QUANT_OPS_CORE_MINIFLOAT_H_
+
+#include <cstdint>
+
+#include "elementwise.h"
+#include "float_types.h"
+#include "isa.h"
+#include "limits.h"
+#include "quantize.h"
+#include "rounding.h"
+
+namespace quant_ops::QUANT_OPS_ISA {
+
+enum class Significands {
+  kUniform,  // the spacing below the smallest normal number is that above it: subnormals
+  kGap,      // nothing between it and zero
+  kOne,      // no mantissa bits: every significand is 1, a tie goes to the even exponent
+};
+
+template <class C, Significands significands, bool saturates>
+struct MinifloatGrid {
+  using Facts = Carrier<C>;
+  using Bits = typename Facts::Bits;
+  static constexpr Bits kOne = Facts::kSmallestNormal;  // of the exponent field
+  static constexpr int kShift = Facts::kPrecision - 1;
+
+  Bits smallest_normal;  // its bits
+  C steps;               // 2^(mantissa_bits - 1)
+  C step;                // 2^-mantissa_bits
+  Bits odd;              // the exponent field's lowest bit where the target's exponent is even
+  Bits largest;          // the largest number's bits
+  Bits beyond;           // what takes the place of a result above it
+  Bits beyond_sign;      // whether that takes the sign of x
+  C zero;                // -0 keeps a zero's sign, +0 clears it
+
+  // Nothing leaves the range of C: x in units of 2^(E - 1) is below 4, whatever E is. Infinity
+  // becomes NaN; bits of magnitudes are ordered as the magnitudes are, and NaN is above all.
+  template <Rounding rounding>
+  C quantize(C x, int32_t bits31) const {
+    const Bits magnitude = magnitude_bits(x);
+    const Bits sign = bit_cast<Bits>(x) & ~Facts::kMagnitudeMask;
+    const bool normal = magnitude >= smallest_normal;
+    const Bits unit = (normal ? magnitude : smallest_normal) & Facts::kInfinity;
+    const C half_units = absolute(x) * bit_cast<C>(static_cast<Bits>(Facts::kInfinity - unit));
+    const bool coarse = significands == Significands::kGap && !normal;
+    const C y = half_units * (coarse ? C{0.5} : steps);
+    const bool even = normal & ((unit & kOne) == odd);
+    const C rounded = round_magnitude<rounding>(y, even, sign, bits31);
+    const C result = rounded * (coarse ? C{1} : step) * bit_cast<C>(unit);
+    const Bits bits = bit_cast<Bits>(result);
+    const bool within = bits <= largest;
+    if constexpr (saturates) return bit_cast<C>((within ? bits : largest) | sign) + zero;
+    return bit_cast<C>(within ? bits | sign : overflow<rounding>(magnitude, sign)) + zero;
+  }
+
+  template <Rounding rounding>
+  static C round_magnitude(C y, bool even, Bits sign, int32_t bits31) {
+    if constexpr (rounding == Rounding::kNearestEven && significands == Significands::kOne) {
+      const C odd_steps = even ? C{1} : C{0};
+      return round_even(y + odd_steps) - odd_steps;
+    } else {
+      const C with_sign = bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(y) | sign));
+      return absolute(round_steps<rounding>(with_sign, bits31));
+    }
+  }
+
+  // IEEE 754-2019, section 7.4: a rounding that points inwards stops at the largest finite number.
+  template <Rounding rounding>
+  Bits overflow(Bits magnitude, Bits sign) const {
+    const Bits out = beyond | (sign & beyond_sign);
+    const Bits in = largest | sign;
+    bool inwards = false;
+    if constexpr (rounding == Rounding::kTowardZero) inwards = true;
+    if constexpr (rounding == Rounding::kDown) inwards = sign == 0;
+    if constexpr (rounding == Rounding::kUp) inwards = sign != 0;
+    return inwards & (magnitude != Facts::kInfinity) ? in : out;
+  }
+
+  // The saturating grid times 2^exponent, if that leaves its numbers in the range of C.
+  MinifloatGrid scaled(int32_t exponent) const {
+    MinifloatGrid grid = *this;
+    const Bits shift = static_cast<Bits>(exponent) << kShift;
+    grid.smallest_normal += shift;
+    grid.largest += shift;
+    return grid;
+  }
+};
+
+// The largest number of the grid that T can hold: its significand no longer than T's precision, its
+// exponent within T's range.
+template <class T>
+inline double minifloat_largest(const MinifloatSpec& spec) {
+  using Facts = Carrier<T>;
+  constexpr int kMaxExponent = 1 - Facts::kMinExponent;
+  uint64_t significand = static_cast<uint64_t>(spec.max_significand);
+  int exponent = spec.max_exponent;
+  if (exponent > kMaxExponent) {
+    significand = (uint64_t{2} << spec.mantissa_bits) - 1;
+    exponent = kMaxExponent;
+  }
+  significand = truncate_integer(significand, Facts::kPrecision);
+  const int lowest = exponent - spec.mantissa_bits;
+  const int lost = Facts::kSubnormalExponent - lowest;
+  if (lost >= 64) return 0;
+  if (lost > 0) significand = significand >> lost << lost;
+  return static_cast<double>(significand) * power(lowest);
+}
+
+template <class T, class C, Significands significands, bool saturates>
+inline MinifloatGrid<C, significands, saturates> minifloat_grid(const MinifloatSpec& spec) {
+  using Grid = MinifloatGrid<C, significands, saturates>;
+  using Bits = typename Carrier<C>::Bits;
+  constexpr int kBias = 1 - Carrier<C>::kMinExponent;
+  Grid grid;
+  grid.smallest_normal = static_cast<Bits>(spec.min_exponent + kBias) << Grid::kShift;
+  grid.steps = static_cast<C>(power(spec.mantissa_bits - 1));
+  grid.step = static_cast<C>(power(-spec.mantissa_bits));
+  grid.odd = spec.odd_bias ? 0 : Grid::kOne;  // the bias of C is odd
+  grid.largest = bit_cast<Bits>(static_cast<C>(minifloat_largest<T>(spec)));
+  const bool nan = spec.overflow == Overflow::kNan;
+  grid.beyond = nan ? Carrier<C>::kNan : Carrier<C>::kInfinity;
+  grid.beyond_sign = nan ? 0 : ~Carrier<C>::kMagnitudeMask;
+  grid.zero = spec.signed_zero ? -C{0} : C{0};
+  return grid;
+}
+
+template <class T, class C, Significands significands>
+inline void minifloat_range(const MinifloatSpec& spec, const void* in, void* out, int64_t begin,
+                            int64_t end) {
+  const auto run = [&](const auto& grid) {
+    quantize_range<T, C>(grid, spec.rounding, spec.stream, in, out, begin, end);
+  };
+  if (spec.overflow == Overflow::kSaturate) {
+    run(minifloat_grid<T, C, significands, true>(spec));
+  } else {
+    run(minifloat_grid<T, C, significands, false>(spec));
+  }
+}
+
+template <class T, class C>
+inline void minifloat_range(const MinifloatSpec& spec, const void* in, void* out, int64_t begin,
+                            int64_t end) {
+  if (spec.mantissa_bits == 0) {
+    minifloat_range<T, C, Significands::kOne>(spec, in, out, begin, end);
+  } else if (spec.subnormals) {
+    minifloat_range<T, C, Significands::kUniform>(spec, in, out, begin, end);
+  } else {
+    minifloat_range<T, C, Significands::kGap>(spec, in, out, begin, end);
+  }
+}
+
+// Narrow carriers compute in float where the grid's exponents are normal there.
+template <class T>
+inline void minifloat_range(const MinifloatSpec& spec, const void* in, void* out, int64_t begin,
+                            int64_t end) {
+  if constexpr (sizeof(T) < sizeof(double)) {
+    if (-126 <= spec.min_exponent && spec.max_exponent <= 127) {
+      return minifloat_range<T, float>(spec, in, out, begin, end);
+    }
+  }
+  minifloat_range<T, double>(spec, in, out, begin, end);
+}
+
+}  // namespace quant_ops::QUANT_OPS_ISA
+
+#endif  // QUANT_OPS_CORE_MINIFLOAT_H_
