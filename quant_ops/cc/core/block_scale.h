@@ -28,9 +28,9 @@ inline ScaleRule scale_rule(const BlockScaledSpec& spec) {
       integer ? (int64_t{1} << (spec.word_bits - 1)) - 1 : spec.element.max_significand;
   ScaleRule rule;
   rule.element_exponent = integer ? 0 : spec.element.max_exponent;
-  // Unlimited: so far that float64's steps and their inverses are normal numbers.
-  rule.lowest = spec.limited_scale ? -127 : -960;
-  rule.highest = spec.limited_scale ? 127 : 1022;
+  constexpr int kUnlimited = 1 << 20;
+  rule.lowest = spec.limited_scale ? -127 : -kUnlimited;
+  rule.highest = spec.limited_scale ? 127 : kUnlimited;
   rule.step_exponent = integer ? 2 - spec.word_bits : 0;
   rule.reach_down = integer ? 0 : spec.element.min_exponent;
   rule.reach_up = integer ? 0 : spec.element.max_exponent;
@@ -100,12 +100,13 @@ struct Steps {
   }
 
   static int32_t exponent_of(const ScaleRule& rule, Bits magnitude) {
-    double largest;
-    widen(bit_cast<T>(magnitude), &largest);
-    const uint64_t bits = bit_cast<uint64_t>(largest);
-    const uint64_t one = uint64_t{1023} << 52;
-    const double significand = bit_cast<double>((bits & ((uint64_t{1} << 52) - 1)) | one);
-    int exponent = static_cast<int>(bits >> 52) - 1023 - rule.element_exponent;
+    const int zeros = __builtin_clzll(static_cast<uint64_t>(magnitude)) - (63 - kShift);
+    const int subnormal = zeros > 0 ? zeros : 0;  // places that the leading one lacks to be normal
+    const int field = static_cast<int>(magnitude >> kShift);
+    const Bits aligned = static_cast<Bits>(magnitude << subnormal);
+    const double fraction = static_cast<double>(aligned & (Facts::kSmallestNormal - 1));
+    const double significand = 1 + fraction * power(-kShift);
+    int exponent = (field > 0 ? field : 1) - subnormal - kMaxExponent - rule.element_exponent;
     exponent += significand >= rule.carry_from;
     exponent = exponent > rule.lowest ? exponent : rule.lowest;
     return (exponent < rule.highest ? exponent : rule.highest) + rule.step_exponent;

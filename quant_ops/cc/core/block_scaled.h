@@ -15,38 +15,34 @@
 
 namespace quant_ops::QUANT_OPS_ISA {
 
-template <class C>
-inline C power_of_two(int32_t exponent) {
-  using Bits = typename Carrier<C>::Bits;
-  constexpr int kBias = 1 - Carrier<C>::kMinExponent;
-  return bit_cast<C>(static_cast<Bits>(static_cast<Bits>(exponent + kBias)
-                                       << (Carrier<C>::kPrecision - 1)));
-}
-
-// step * {low, .., high}.
+// step * {low, .., high}. The steps of float64 go beyond its normal numbers, so they are products.
 template <class C>
 struct IntegerGrid {
   C low, high;
-  C steps, step;
+  C steps_a, steps_b;  // steps per unit
+  C step_a, step_b;
 
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
-    C q = round_steps<rounding>(in_steps<rounding>(x), bits31);
+    const C magnitude = not_vanished<rounding>(absolute(x) * steps_a * steps_b, x);
+    C q = round_steps<rounding>(with_sign_of(magnitude, x), bits31);
     q = q > low ? q : low;
-    return (q < high ? q : high) * step + C{0};  // never -0
-  }
-
-  // Only rounding down or up tells a number too small for C from 0.
-  template <Rounding rounding>
-  C in_steps(C x) const {
-    const C y = x * steps;
-    if constexpr (rounding != Rounding::kDown && rounding != Rounding::kUp) return y;
-    const C tiny = magnitude_bits(x) == 0 ? C{0} : C{0x1p-100};
-    return with_sign_of(absolute(y) > tiny ? absolute(y) : tiny, x);
+    q = q < high ? q : high;
+    return q * step_a * step_b + C{0};  // never -0
   }
 
   IntegerGrid scaled(int32_t exponent) const {
-    return {low, high, power_of_two<C>(-exponent), power_of_two<C>(exponent)};
+    const int32_t half = sizeof(C) == sizeof(double) ? exponent >> 1 : 0;
+    const int32_t rest = exponent - half;
+    return {low, high, power<C>(-half), power<C>(-rest), power<C>(half), power<C>(rest)};
+  }
+
+  template <class P>
+  static P power(int32_t exponent) {
+    using Bits = typename Carrier<P>::Bits;
+    constexpr int kBias = 1 - Carrier<P>::kMinExponent;
+    const Bits field = static_cast<Bits>(exponent + kBias);
+    return bit_cast<P>(static_cast<Bits>(field << (Carrier<P>::kPrecision - 1)));
   }
 };
 
@@ -194,7 +190,7 @@ class BlockScaled {
     }
     const uint64_t half = uint64_t{1} << (spec_.word_bits - 1);
     const double high = static_cast<double>(truncate_integer(half - 1, Carrier<T>::kPrecision));
-    const IntegerGrid<C> grid{-static_cast<C>(half), static_cast<C>(high), 1, 1};
+    const IntegerGrid<C> grid{-static_cast<C>(half), static_cast<C>(high), 1, 1, 1, 1};
     quantize_with<C>(grid, steps, first, count);
   }
 

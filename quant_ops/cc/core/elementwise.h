@@ -13,6 +13,15 @@
 
 namespace quant_ops::QUANT_OPS_ISA {
 
+// |x| in some unit; where it vanished because C cannot hold it, something small instead: rounding
+// down or up, and no other, tells that from 0.
+template <Rounding rounding, class C>
+inline C not_vanished(C magnitude, C x) {
+  if constexpr (rounding != Rounding::kDown && rounding != Rounding::kUp) return magnitude;
+  const C tiny = magnitude_bits(x) == 0 ? C{0} : C{0x1p-100};
+  return magnitude > tiny ? magnitude : tiny;
+}
+
 // Where a block's random bits come from.
 struct RandomBlock {
   Keys keys;

@@ -47,7 +47,8 @@ struct MinifloatGrid {
     const Bits sign = bit_cast<Bits>(x) & ~Facts::kMagnitudeMask;
     const bool normal = magnitude >= smallest_normal;
     const Bits unit = (normal ? magnitude : smallest_normal) & Facts::kInfinity;
-    const C half_units = absolute(x) * bit_cast<C>(static_cast<Bits>(Facts::kInfinity - unit));
+    const C units_per_2 = bit_cast<C>(static_cast<Bits>(Facts::kInfinity - unit));
+    const C half_units = not_vanished<rounding>(absolute(x) * units_per_2, x);
     const bool coarse = significands == Significands::kGap && !normal;
     const C y = half_units * (coarse ? C{0.5} : steps);
     const bool even = normal & ((unit & kOne) == odd);
