@@ -90,11 +90,19 @@ def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
 
 
 def _shared_exponent(blocks: tf.Tensor, classes: float_bits.Classes, above: float) -> tf.Tensor:
-    """The exponent of each block's largest finite magnitude, one more from significand `above`."""
+    """The exponent of each block's largest finite magnitude, one more from significand `above`.
+
+    Infinities count only where no finite element is nonzero, and then as the dtype's largest
+    number: so they do not end at zero.
+    """
     bits = float_bits.magnitude_bits(blocks)
     bits = tf.where(tf.logical_or(classes.infinite, classes.nan), tf.zeros_like(bits), bits)
-    largest = tf.bitcast(tf.reduce_max(bits, 1, keepdims=True), tf.float64)
-    significand, exponent = float_bits.split(largest)
+    largest = tf.reduce_max(bits, 1, keepdims=True)
+    infinite = tf.reduce_any(classes.infinite, 1, keepdims=True)
+    alone = tf.logical_and(infinite, tf.equal(largest, 0))
+    limit = tf.constant(float(CARRIERS[blocks.dtype].max), tf.float64)
+    largest = tf.where(alone, tf.bitcast(limit, tf.int64), largest)
+    significand, exponent = float_bits.split(tf.bitcast(largest, tf.float64))
     return exponent + tf.cast(significand >= above, tf.int64)
 
 

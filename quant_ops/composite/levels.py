@@ -83,7 +83,7 @@ def _checked_level(level: tf.Tensor) -> tf.Tensor:
     """`level`; raises where it is none."""
     classes = float_bits.classify(level)
     valid = tf.logical_not(classes.negative | classes.zero | classes.infinite | classes.nan)
-    return _checked(level, valid, "level must be finite and above 0 in x's dtype")
+    return _checked(level, valid, "level must be positive and finite")
 
 
 def _checked_threshold(threshold: tf.Tensor) -> tf.Tensor:

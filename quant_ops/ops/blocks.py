@@ -43,9 +43,10 @@ def block_float(
     A block is `block_size` consecutive elements along `axis`. The shared exponent is unlimited. The
     largest element uses every bit of its word, so only rounding up to 2^(w-1) saturates.
 
-    NaN and infinities do not count for k. NaN stays the same NaN; +-inf becomes the block's limit,
-    which is +0 if the block has no other finite number than zero. A zero result is +0. Where x's
-    dtype cannot hold a limit, it is the nearest number of the block's grid *inside* that it holds.
+    NaN stays the same NaN and +-inf becomes the block's limit. Neither counts for k; but where no
+    finite element is nonzero, infinities count as the largest number of x's dtype. A zero result is
+    +0. Where x's dtype cannot hold a limit, it is the nearest number of the block's grid *inside*
+    that it holds.
 
     Args:
         x: float16, bfloat16, float32 or float64 tensor with at least one axis, or what converts to
@@ -110,9 +111,10 @@ def mx(
         float4_e2m1fn    6          2      1               2^-1
         int8             127/64     0      6               2^-6    (and -2: two's complement)
 
-    NaN stays the same NaN and +-inf becomes +-(the largest element) X; neither counts for amax. A
-    zero result has x's sign, for int8 it is +0. Where x's dtype cannot hold a limit, it is the
-    nearest number of the block's grid *inside* that it holds.
+    NaN stays the same NaN and +-inf becomes +-(the largest element) X. Neither counts for amax; but
+    where no finite element is nonzero, infinities count as the largest number of x's dtype. A zero
+    result has x's sign, for int8 it is +0. Where x's dtype cannot hold a limit, it is the nearest
+    number of the block's grid *inside* that it holds.
 
     Args:
         x: float16, bfloat16, float32 or float64 tensor with at least one axis, or what converts to

@@ -35,7 +35,7 @@ def binary(
     Args:
         x: float16, bfloat16, float32 or float64 tensor of any shape, or what converts to one
             (Python floats become float32).
-        level: a number or a scalar tensor, finite, above 0; rounded to x's dtype.
+        level: a number or a scalar tensor, positive and finite; rounded to x's dtype.
         rounding: "nearest_up" or "stochastic".
         seed, counter: as in `fixed_point`.
 
@@ -68,7 +68,7 @@ def ternary(x: Any, level: Any = 1.0, threshold: Any = None) -> tf.Tensor:
     Args:
         x: float16, bfloat16, float32 or float64 tensor of any shape, or what converts to one
             (Python floats become float32).
-        level: a number or a scalar tensor, finite, above 0; rounded to x's dtype.
+        level: a number or a scalar tensor, positive and finite; rounded to x's dtype.
         threshold: a number or a scalar tensor, finite, not negative. None: 0.7 mean |x| over the
             finite elements, summed in fixed point to 61 - bit_length(size) bits below the largest,
             so that the order of summation does not show; 0 where no finite element is nonzero.
@@ -127,7 +127,7 @@ def _level(level: Any, dtype: tf.DType) -> tf.Tensor:
         rounded = np.asarray(level, dtype.as_numpy_dtype)
     if not 0 < rounded < np.inf:
         raise ValueError(
-            f"level must be finite and above 0 in x's dtype, {dtype.name}, received {level!r}"
+            f"level must be positive and finite in x's dtype, {dtype.name}, received {level!r}"
         )
     return tf.constant(rounded)
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from carrier_values import forced
+from carrier_values import BACKENDS, forced
 
 import quant_ops
 
 X = [0.3, 0.7]
 
 
-@pytest.fixture(params=["composite"], autouse=True)
+@pytest.fixture(params=BACKENDS, autouse=True)
 def backend(request):
     with forced(request.param):
         yield request.param
@@ -20,7 +20,9 @@ def backend(request):
 def test_a_level_tensor_that_is_none_is_an_error_at_run_time(bad):
     for op in (quant_ops.binary, quant_ops.ternary):
         quantize = tf.function(lambda level, op=op: op(X, level))
-        with pytest.raises(tf.errors.InvalidArgumentError, match="level must be finite and"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="level must be positive and finite"
+        ):
             quantize(tf.constant(bad, tf.float64))
 
 
