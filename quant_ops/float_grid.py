@@ -30,7 +30,7 @@ class FloatGrid:
 
     def attributes(self, overflow: str) -> dict[str, int | bool | str]:
         """The grid as attributes of the ops; `overflow` is "saturate" or "infinity"."""
-        facts = dataclasses.asdict(self)
+        facts = dict(vars(self))
         beyond = facts.pop("beyond")
         return {**facts, "overflow": beyond if overflow == "infinity" else overflow}
 

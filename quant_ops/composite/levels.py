@@ -56,12 +56,18 @@ def ternary_threshold(x: tf.Tensor) -> tf.Tensor:
     top = float_bits.split(tf.bitcast(largest, tf.float64))[1]
     size = float_bits.split(tf.cast(tf.size(x, tf.int64), tf.float64))[1]
     scale = 62 - tf.maximum(size + 1, 0)  # the bit length is the exponent and one
-    significand, exponent = float_bits.split(tf.bitcast(bits, tf.float64))
-    exponent = tf.maximum(exponent - top + scale - 1, -2)  # below, nothing is left
-    terms = tf.floor(significand * float_bits.power_of_two(exponent))
+    terms = _scaled(tf.bitcast(bits, tf.float64), scale - 1 - top, x.dtype)
     total = tf.cast(tf.reduce_sum(tf.cast(terms, tf.int64)), tf.float64)
     count = tf.cast(tf.maximum(tf.math.count_nonzero(finite), 1), tf.float64)
     return float_bits.join(total * (0.7 / count), top + 1 - scale)
+
+
+def _scaled(magnitude: tf.Tensor, exponent: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """magnitude 2^exponent, below 2^63; exact from 1 upwards."""
+    if dtype != tf.float64:  # far from the ends of float64
+        return magnitude * float_bits.power_of_two(tf.minimum(exponent, 1000))
+    significand, own = float_bits.split(magnitude)
+    return significand * float_bits.power_of_two(tf.maximum(exponent + own, -2))
 
 
 def _clamped_ratio(x: tf.Tensor, level: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,5 @@
 """Block formats: `block_float` and `mx`, one shared power of two for each block of elements."""
 
-import dataclasses
 from typing import Any
 
 import tensorflow as tf
@@ -142,8 +141,9 @@ def mx(
     """
     facts = {"element": "integer", "word_bits": 8} | dict.fromkeys(FLOAT_FACTS, 0)
     if choice(element, "element", ELEMENTS) != "int8":
-        grid = dataclasses.asdict(minifloat_grid(*FLOAT_ELEMENTS[element]))
-        facts = {"element": "float", "word_bits": 0} | {name: grid[name] for name in FLOAT_FACTS}
+        grid = minifloat_grid(*FLOAT_ELEMENTS[element])
+        facts = {"element": "float", "word_bits": 0}
+        facts |= {name: getattr(grid, name) for name in FLOAT_FACTS}
     facts["scale_rounding"] = choice(scale_rounding, "scale_rounding", SCALE_ROUNDINGS)
     return _in_blocks(x, facts | {"limited_scale": True}, block_size, axis, rounding, seed, counter)
 
