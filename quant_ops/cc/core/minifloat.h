@@ -63,8 +63,7 @@ struct MinifloatGrid {
   template <Rounding rounding>
   static C round_magnitude(C y, bool even, Bits sign, int32_t bits31) {
     if constexpr (rounding == Rounding::kNearestEven && significands == Significands::kOne) {
-      const C odd_steps = even ? C{1} : C{0};
-      return round_even(y + odd_steps) - odd_steps;
+      return even & (y == C{1.5}) ? C{1} : round_even(y);
     } else {
       const C with_sign = bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(y) | sign));
       return absolute(round_steps<rounding>(with_sign, bits31));
@@ -104,6 +103,9 @@ inline double minifloat_largest(const MinifloatSpec& spec) {
   if (exponent > kMaxExponent) {
     significand = (uint64_t{2} << spec.mantissa_bits) - 1;
     exponent = kMaxExponent;
+    const int below_normal = spec.min_exponent - exponent;  // there the step grows no smaller
+    if (below_normal > (spec.subnormals ? spec.mantissa_bits : 0)) return 0;
+    if (below_normal > 0) significand = significand >> below_normal << below_normal;
   }
   significand = truncate_integer(significand, Facts::kPrecision);
   const int lowest = exponent - spec.mantissa_bits;
