@@ -66,11 +66,12 @@ def expect(result: tf.Tensor, x: tf.Tensor, expected, told: object = "") -> None
     want = np.where(np.isnan(expected), canonical_nan(x.dtype.name), to_bits(want))
     want = np.where(nan, to_bits(x), want)
     differ = np.argwhere(to_bits(result) != want)
-    assert not len(differ), [
-        (told, len(differ), "element", tuple(i.tolist()), "x", given[tuple(i)].item(),
-         "received", to_floats(result[tuple(i)]), "expected", expected[tuple(i)].item())
-        for i in differ[:5]
-    ]  # fmt: skip
+    received = np.asarray(to_floats(result))
+    shown = "".join(
+        f"\n  element {i}: x {given[i]!r}, received {received[i]!r}, expected {expected[i]!r}"
+        for i in map(tuple, differ[:5].tolist())
+    )
+    assert not len(differ), f"{told}: {len(differ)} of {given.size} differ{shown}"
 
 
 def canonical_nan(dtype: str) -> int:
