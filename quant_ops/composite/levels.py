@@ -71,9 +71,9 @@ def _scaled(magnitude: tf.Tensor, exponent: tf.Tensor, dtype: tf.DType) -> tf.Te
 
 
 def _clamped_ratio(x: tf.Tensor, level: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-    """clamp(x, -level, level) / level in float64: one division, even where that underflows.
+    """clamp(x, -level, level) / level in float64: one division, of the significands.
 
-    A ratio that rounds to nothing beside 1 may be any other such.
+    It serves as a summand beside 1, where all ratios below 2^-200 are the same.
     """
     significand, exponent = float_bits.split(x)
     divisor, level_exponent = float_bits.split(level)

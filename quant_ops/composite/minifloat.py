@@ -38,11 +38,11 @@ def minifloat(
         mantissa_bits=mantissa_bits, min_exponent=min_exponent, subnormals=subnormals,
         odd_bias=odd_bias, rounding=rounding, seed=seed, counter=counter,
     )  # fmt: skip
-    result = float_bits.from_float64(tf.minimum(magnitude, limit), x.dtype)
+    within = tf.minimum(magnitude, limit)
     minus = classes.negative
     if not signed_zero:
-        minus = tf.logical_and(minus, tf.logical_and(magnitude > 0.0, limit > 0.0))
-    result = float_bits.with_sign(result, minus)
+        minus = tf.logical_and(minus, within > 0.0)
+    result = float_bits.with_sign(float_bits.from_float64(within, x.dtype), minus)
     if overflow != "saturate":
         beyond = tf.logical_and(magnitude > limit, _points_outwards(rounding, classes.negative))
         beyond = tf.logical_or(beyond, classes.infinite)
