@@ -78,7 +78,7 @@ def mx(
     rounding="nearest_even", bits31: Sequence[int] = (),
 ) -> list[float]:  # fmt: skip
     """The results for one block of the carrier's values."""
-    kind, amax = ELEMENTS[element], largest_finite(block)
+    kind, amax = ELEMENTS[element], largest(block, carrier)
     scale = shared_exponent(amax, kind, scale_rounding) if amax else -127
     return _scaled(block, carrier, kind, max(-127, min(127, scale)), rounding, bits31)
 
@@ -88,15 +88,17 @@ def block_float(
     bits31: Sequence[int] = (),
 ) -> list[float]:  # fmt: skip
     """The results for one block of the carrier's values."""
-    amax = largest_finite(block)
+    amax = largest(block, carrier)
     if not amax:
         return [math.nan if math.isnan(x) else 0.0 for x in block]
     element = IntegerElement(word_bits)
     return _scaled(block, carrier, element, floor_log2(amax), rounding, bits31)
 
 
-def largest_finite(block: Sequence[float]) -> Fraction:
-    return max((abs(Fraction(x)) for x in block if math.isfinite(x)), default=Fraction(0))
+def largest(block: Sequence[float], carrier: Dtype) -> Fraction:
+    """The largest finite magnitude; where that is none or 0, infinities count as the dtype's."""
+    finite = max((abs(Fraction(x)) for x in block if math.isfinite(x)), default=Fraction(0))
+    return carrier.max if not finite and any(map(math.isinf, block)) else finite
 
 
 def shared_exponent(amax: Fraction, element, scale_rounding: str) -> int:

@@ -79,15 +79,25 @@ def test_block_float_by_hand(backend):
     expect(quant_ops.block_float(x, 4, block_size=2), x, expected)
 
 
-def test_a_block_without_a_finite_number_but_zero(backend):
-    x = tf.constant([0.0, -0.0, np.inf, -np.inf, np.nan])
-    expect(quant_ops.block_float(x, 8, block_size=5), x, [0, 0, 0, 0, np.nan])
-    for element, largest in (("float8_e4m3fn", 448.0), ("float4_e2m1fn", 6.0)):
-        edge = largest * 2.0**-127
-        expect(quant_ops.mx(x, element, block_size=5), x, [0, -0.0, edge, -edge, np.nan])
-    half = tf.cast(x, tf.float16)
-    expect(quant_ops.mx(half, block_size=5), half, [0, -0.0, 0, -0.0, np.nan])
-    expect(quant_ops.mx(half, "int8", block_size=5), half, [0, 0, 0, 0, np.nan])
+def test_infinity_saturates_at_the_limits_of_its_block(backend):
+    """amax = 1.9 in the first block: k = -2 for E2M1, whose largest number is 6, and 0 for int8. The second has no finite number but zeros: its infinities
+    count as float32's largest number, (2 - 2^-23) * 2^127, so k = 127 - emax."""
+    x = tf.constant([[1.9, np.inf, -np.inf, np.nan], [0.0, -0.0, np.inf, -np.inf]])
+    top = 2.0**127
+    result = quant_ops.block_float(x, 4, block_size=4)
+    expect(result, x, [[2 - 0.25, 1.75, -2, np.nan], [0, 0, 1.75 * top, -1.75 * top]])
+    result = quant_ops.mx(x, "float4_e2m1fn", block_size=4)
+    expect(result, x, [[1.5, 1.5, -1.5, np.nan], [0, -0.0, 1.5 * top, -1.5 * top]])
+    result = quant_ops.mx(x, "int8", block_size=4)
+    most = 127 / 64
+    expect(result, x, [[122 / 64, most, -2, np.nan], [0, 0, most * top, -most * top]])
+
+
+def test_a_block_of_zeros(backend):
+    x = tf.constant([0.0, -0.0, np.nan])
+    expect(quant_ops.block_float(x, 8, block_size=3), x, [0, 0, np.nan])
+    expect(quant_ops.mx(x, "int8", block_size=3), x, [0, 0, np.nan])
+    expect(quant_ops.mx(x, block_size=3), x, [0, -0.0, np.nan])
 
 
 def check(x: tf.Tensor, axis: int, size: int, quantize, one_block):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS, forced
 from hypothesis import strategies as st
-from quantization_oracle import Fraction
+from quantization_oracle import DTYPES, Fraction
 
 import quant_ops
 
@@ -15,6 +15,7 @@ ROUNDING, FEW = st.sampled_from(ROUNDINGS), hypothesis.settings(max_examples=40)
 SYMMETRIC = st.sampled_from(("nearest_even", "nearest_away", "toward_zero", "stochastic"))
 # Without the two topmost exponents of float32, where its own limit comes in.
 VALUES = st.floats(-(2.0**125), 2.0**125, width=32) | st.floats(-40, 40, width=32)
+FLOAT32 = DTYPES["float32"]
 BLOCK = st.lists(VALUES, min_size=1, max_size=20)
 
 
@@ -65,7 +66,7 @@ FORMATS = integer_blocks() | mx_blocks(scales=ALL_SCALES)
 def test_on_the_grid_and_within_a_step_or_half_of_one(format, values, rounding):
     quantize, element, scale = format
     x = np.float32(values)
-    amax = oracle_blocks.largest_finite(x.tolist())
+    amax = oracle_blocks.largest(x.tolist(), FLOAT32)
     if not amax:
         return
     unit, (low, high) = Fraction(2) ** scale(amax), element.limits()
@@ -105,7 +106,7 @@ def test_integers_are_symmetric_but_for_the_lowest(format, values, rounding):
     quantize, element, scale = format
     x = np.float32(values)
     result, mirrored = quantize(x, rounding), quantize(-x, rounding)
-    amax = oracle_blocks.largest_finite(x.tolist())
+    amax = oracle_blocks.largest(x.tolist(), FLOAT32)
     last = float(element.limits()[1] * Fraction(2) ** scale(amax)) if amax else 0.0
     assert (np.clip(result, -last, last) == -np.clip(mirrored, -last, last)).all()
 
@@ -162,7 +163,7 @@ def test_integers_are_idempotent_but_for_the_lowest(format, values, rounding):
     quantize, element, scale = format
     x = np.float32(values)
     result = quantize(x, rounding)
-    amax = oracle_blocks.largest_finite(x.tolist())
+    amax = oracle_blocks.largest(x.tolist(), FLOAT32)
     lowest = float(element.limits()[0] * Fraction(2) ** scale(amax)) if amax else 0.0
     hypothesis.assume(result.min() > lowest or not amax)
     assert (quantize(result, rounding, seed=9) == result).all()
