@@ -80,8 +80,9 @@ def test_block_float_by_hand(backend):
 
 
 def test_infinity_saturates_at_the_limits_of_its_block(backend):
-    """amax = 1.9 in the first block: k = -2 for E2M1, whose largest number is 6, and 0 for int8. The second has no finite number but zeros: its infinities
-    count as float32's largest number, (2 - 2^-23) * 2^127, so k = 127 - emax."""
+    """amax = 1.9 in the first block: k = 0, but -2 for E2M1, whose largest number is 6. The second
+    has no finite number but zeros: its infinities count as float32's largest number, (2 - 2^-23) *
+    2^127."""
     x = tf.constant([[1.9, np.inf, -np.inf, np.nan], [0.0, -0.0, np.inf, -np.inf]])
     top = 2.0**127
     result = quant_ops.block_float(x, 4, block_size=4)
