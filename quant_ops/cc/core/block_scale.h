@@ -61,10 +61,10 @@ struct Steps {
   static constexpr Bits kTopBinade = Facts::kInfinity - Facts::kSmallestNormal;
 
   int32_t exponent[kBlock];
-  bool near_limit = false;  // a result may exceed T's largest number
+  bool limited = false;  // a result may be one that T cannot hold
   bool wide = false;        // float has not the exponents
 
-  // From each block's largest magnitude but NaN. Where that is infinite, finite_maximum(i) is asked
+  // From each block's largest magnitude. Where that is infinity or NaN, finite_maximum(i) is asked
   // for block i; infinities count only where there is nothing else, and then as T's largest number.
   template <class FiniteMaximum>
   void set(const ScaleRule& rule, const Bits* largest, int count, FiniteMaximum finite_maximum) {
@@ -91,10 +91,10 @@ struct Steps {
     wide = false;
     for (int i = 0; i < count; ++i) {
       Bits bits = largest[i];
-      if (bits == Facts::kInfinity) bits = finite_maximum(i);
+      if (bits >= Facts::kInfinity) bits = finite_maximum(i);
       if (bits == 0 && largest[i] != 0) bits = Facts::kInfinity - 1;
       exponent[i] = bits == 0 ? 0 : exponent_of(r, bits);
-      near_limit |= bits >= kTopBinade;
+      limited |= bits >= kTopBinade || largest[i] >= Facts::kInfinity;
       wide |= exponent[i] + r.reach_down < -126 || exponent[i] + r.reach_up > 126;
     }
   }

@@ -55,19 +55,30 @@ struct ScaledGrids {
   Element at(int i) const { return element.scaled(exponent[i]); }
 };
 
-// Results beyond T's largest number become the grid's last one inside. They can only be the next
-// power of two: its neighbour is one spacing of its binade away, or of T's if that is coarser.
+// The largest number of integer elements that T can hold: a multiple of 2^exponent.
+template <class T>
+inline double integer_largest(int word_bits, bool negative, int exponent) {
+  const uint64_t half = uint64_t{1} << (word_bits - 1);
+  const int room = 2 - Carrier<T>::kMinExponent - exponent;  // bits below 2^(T's exponents)
+  if (room <= 0) return 0;
+  const uint64_t most = room < 64 ? (uint64_t{1} << room) - 1 : ~uint64_t{0};
+  const uint64_t largest = negative ? half : half - 1;
+  return held<T>(largest < most ? largest : most, exponent);
+}
+
+// Puts the largest number that T can hold in the place of results beyond, and of infinity's.
 template <class T, class C>
-inline void keep_within(const BlockScaledSpec& spec, const int32_t* exponent, int count, C* out) {
-  constexpr int kMaxExponent = 1 - Carrier<T>::kMinExponent;
-  constexpr int kFinest = kMaxExponent - (Carrier<T>::kPrecision - 1);
+inline void keep_within(const BlockScaledSpec& spec, const int32_t* exponent, const T* in,
+                        int count, C* out) {
   for (int i = 0; i < count; ++i) {
-    int spacing = spec.word_bits > 0 ? exponent[i] : kMaxExponent - spec.element.mantissa_bits;
-    spacing = spacing > kFinest ? spacing : kFinest;
-    const double half = power(kMaxExponent) - power(spacing - 1);
-    if (absolute(out[i]) > static_cast<C>(Carrier<T>::kMax)) {
-      out[i] = with_sign_of(static_cast<C>(2 * half), out[i]);
-    }
+    const bool infinite = magnitude_bits(in[i]) == Carrier<T>::kInfinity;
+    if (!infinite && !(absolute(out[i]) > static_cast<C>(Carrier<T>::kMax))) continue;
+    const bool negative = magnitude_bits(in[i]) != bit_cast<typename Carrier<T>::Bits>(in[i]);
+    const double largest = spec.word_bits > 0
+                               ? integer_largest<T>(spec.word_bits, negative, exponent[i])
+                               : minifloat_largest<T>(spec.element, exponent[i]);
+    const C limit = static_cast<C>(largest);
+    out[i] = negative && !(spec.word_bits > 0 && limit == C{0}) ? -limit : limit;
   }
 }
 
@@ -85,7 +96,7 @@ class BlockScaled {
       if (spec_.inner > 1) {
         block += columns(block, end);
       } else if (spec_.block_size <= kBlock) {
-        block += short_blocks(block, end);
+        block += spec_.block_size == 32 ? short_blocks<32>(block, end) : short_blocks<0>(block, end);
       } else {
         block += long_block(block);
       }
@@ -95,26 +106,22 @@ class BlockScaled {
  private:
   using Bits = typename Carrier<T>::Bits;
 
-  // Each returns how many blocks it has done.
+  // Each returns how many blocks it has done. A size known to the compiler takes half the time.
+  template <int kSize>
   int64_t short_blocks(int64_t block, int64_t end) const {
-    const int size = static_cast<int>(spec_.block_size);
+    const int size = kSize > 0 ? kSize : static_cast<int>(spec_.block_size);
     const int64_t left = end - block;
     const int count = static_cast<int>(left < kBlock / size ? left : kBlock / size);
     const int64_t first = block * size;
     Bits largest[kBlock];
+    for (int i = 0; i < count; ++i) largest[i] = maximum(first + size * i, size);
     Steps<T> blocks, elements;
-    // The usual size, known to the compiler, takes half the time.
-    if (size == 32) {
-      for (int i = 0; i < count; ++i) largest[i] = maximum(first + 32 * i, 32);
-    } else {
-      for (int i = 0; i < count; ++i) largest[i] = maximum(first + size * i, size);
-    }
     blocks.set(rule_, largest, count,
                [&](int i) { return finite_maximum(first + i * size, 1, size); });
     for (int i = 0; i < count; ++i) {
       for (int j = 0; j < size; ++j) elements.exponent[i * size + j] = blocks.exponent[i];
     }
-    elements.near_limit = blocks.near_limit;
+    elements.limited = blocks.limited;
     elements.wide = blocks.wide;
     quantize(elements, first, count * size);
     return count;
@@ -142,12 +149,12 @@ class BlockScaled {
     for (int64_t row = 0; row < size; ++row) {
       const T* in = in_ + first + row * inner;
       QUANT_OPS_VECTOR_LOOP
-      for (int i = 0; i < count; ++i) largest[i] = larger(largest[i], not_nan(in[i]));
+      for (int i = 0; i < count; ++i) largest[i] = larger(largest[i], magnitude_bits(in[i]));
     }
     Steps<T> steps;
     steps.set(rule_, largest, count,
               [&](int i) { return finite_maximum(first + i, inner, size); });
-    for (int64_t row = 0; row < size; ++row) quantize(steps, first + row * inner, count);
+    quantize(steps, first, count, size);
     return width;
   }
 
@@ -155,7 +162,7 @@ class BlockScaled {
     const T* in = in_ + first;
     Bits largest = 0;
     QUANT_OPS_VECTOR_LOOP
-    for (int64_t j = 0; j < size; ++j) largest = larger(largest, not_nan(in[j]));
+    for (int64_t j = 0; j < size; ++j) largest = larger(largest, magnitude_bits(in[j]));
     return largest;
   }
 
@@ -168,55 +175,54 @@ class BlockScaled {
     return largest;
   }
 
-  // Infinity counts, so that it shows; NaN does not.
-  static Bits not_nan(T x) {
-    const Bits magnitude = magnitude_bits(x);
-    return magnitude <= Carrier<T>::kInfinity ? magnitude : 0;
-  }
-
   static Bits larger(Bits a, Bits b) { return a > b ? a : b; }
 
-  void quantize(const Steps<T>& steps, int64_t first, int count) const {
+  // Rows of `count` elements, `inner` apart, all with these steps.
+  void quantize(const Steps<T>& steps, int64_t first, int count, int64_t rows = 1) const {
     if constexpr (sizeof(T) < sizeof(double)) {
-      if (!steps.wide) return quantize_as<float>(steps, first, count);
+      if (!steps.wide) return quantize_as<float>(steps, first, count, rows);
     }
-    quantize_as<double>(steps, first, count);
+    quantize_as<double>(steps, first, count, rows);
   }
 
   template <class C>
-  void quantize_as(const Steps<T>& steps, int64_t first, int count) const {
+  void quantize_as(const Steps<T>& steps, int64_t first, int count, int64_t rows) const {
+    const auto run = [&](const auto& element) {
+      with_rounding(spec_.element.rounding, [&](auto tag) {
+        for (int64_t row = 0; row < rows; ++row) {
+          quantize_row<decltype(tag)::value, C>(element, steps, first + row * spec_.inner, count);
+        }
+      });
+    };
     if (spec_.word_bits == 0) {
-      return quantize_with<C>(minifloat_grid<C, C, Significands::kUniform, true>(spec_.element), steps, first, count);
+      return run(minifloat_grid<C, C, Significands::kUniform, true>(spec_.element));
     }
     const uint64_t half = uint64_t{1} << (spec_.word_bits - 1);
     const double high = static_cast<double>(truncate_integer(half - 1, Carrier<T>::kPrecision));
-    const IntegerGrid<C> grid{-static_cast<C>(half), static_cast<C>(high), 1, 1, 1, 1};
-    quantize_with<C>(grid, steps, first, count);
+    run(IntegerGrid<C>{-static_cast<C>(half), static_cast<C>(high), 1, 1, 1, 1});
   }
 
-  template <class C, class Element>
-  void quantize_with(const Element& element, const Steps<T>& steps, int64_t first,
-                     int count) const {
-    with_rounding(spec_.element.rounding, [&](auto tag) {
-      constexpr Rounding kRounding = decltype(tag)::value;
-      C buffer[kBlock];
-      for (int done = 0; done < count;) {
-        const int64_t at = first + done;
-        const int length = block_length(at, first + count);
-        const ScaledGrids<Element> grids{element, steps.exponent + done};
-        const RandomBlock random(spec_.element.stream, at);
-        if constexpr (sizeof(T) == sizeof(C)) {
-          quantize_block<kRounding>(grids, random, in_ + at, length, out_ + at);
-          if (steps.near_limit) keep_within<T>(spec_, grids.exponent, length, out_ + at);
-        } else {
-          widen_block(in_ + at, length, buffer);
-          quantize_block<kRounding>(grids, random, buffer, length, buffer);
-          if (steps.near_limit) keep_within<T>(spec_, grids.exponent, length, buffer);
-          narrow_block(buffer, in_ + at, length, out_ + at);
+  template <Rounding rounding, class C, class Element>
+  void quantize_row(const Element& element, const Steps<T>& steps, int64_t first,
+                    int count) const {
+    C buffer[kBlock];
+    for (int done = 0; done < count;) {
+      const int64_t at = first + done;
+      const int length = block_length(at, first + count);
+      const ScaledGrids<Element> grids{element, steps.exponent + done};
+      const RandomBlock random(spec_.element.stream, at);
+      done += length;
+      if constexpr (sizeof(T) == sizeof(C)) {
+        if (!steps.limited) {
+          quantize_block<rounding>(grids, random, in_ + at, length, out_ + at);
+          continue;
         }
-        done += length;
       }
-    });
+      widen_block(in_ + at, length, buffer);
+      quantize_block<rounding>(grids, random, buffer, length, buffer);
+      if (steps.limited) keep_within(spec_, grids.exponent, in_ + at, length, buffer);
+      narrow_block(buffer, in_ + at, length, out_ + at);
+    }
   }
 
   const BlockScaledSpec& spec_;

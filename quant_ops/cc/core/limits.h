@@ -37,6 +37,17 @@ inline double inwards(uint64_t limit, int frac_bits) {
   return static_cast<double>(limit);
 }
 
+// The largest multiple of 2^lowest up to significand * 2^lowest that T can hold, if that is within
+// T's exponents: no longer than T's precision, a multiple of its smallest number.
+template <class T>
+inline double held(uint64_t significand, int lowest) {
+  significand = truncate_integer(significand, Carrier<T>::kPrecision);
+  const int lost = Carrier<T>::kSubnormalExponent - lowest;
+  if (lost >= 64) return 0;
+  if (lost > 0) significand = significand >> lost << lost;
+  return __builtin_ldexp(static_cast<double>(significand), lowest);
+}
+
 template <class T>
 inline Limits fixed_point_limits(const FixedPointSpec& spec) {
   const uint64_t half = uint64_t{1} << (spec.word_bits - 1);

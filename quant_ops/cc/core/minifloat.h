@@ -92,27 +92,19 @@ struct MinifloatGrid {
   }
 };
 
-// The largest number of the grid that T can hold: its significand no longer than T's precision, its
-// exponent within T's range.
+// The largest number of the grid, times 2^scale, that T can hold.
 template <class T>
-inline double minifloat_largest(const MinifloatSpec& spec) {
-  using Facts = Carrier<T>;
-  constexpr int kMaxExponent = 1 - Facts::kMinExponent;
-  uint64_t significand = static_cast<uint64_t>(spec.max_significand);
-  int exponent = spec.max_exponent;
-  if (exponent > kMaxExponent) {
-    significand = (uint64_t{2} << spec.mantissa_bits) - 1;
-    exponent = kMaxExponent;
-    const int below_normal = spec.min_exponent - exponent;  // there the step grows no smaller
-    if (below_normal > (spec.subnormals ? spec.mantissa_bits : 0)) return 0;
-    if (below_normal > 0) significand = significand >> below_normal << below_normal;
+inline double minifloat_largest(const MinifloatSpec& spec, int scale = 0) {
+  constexpr int kMaxExponent = 1 - Carrier<T>::kMinExponent;
+  const int exponent = spec.max_exponent + scale;
+  if (exponent <= kMaxExponent) {
+    return held<T>(static_cast<uint64_t>(spec.max_significand), exponent - spec.mantissa_bits);
   }
-  significand = truncate_integer(significand, Facts::kPrecision);
-  const int lowest = exponent - spec.mantissa_bits;
-  const int lost = Facts::kSubnormalExponent - lowest;
-  if (lost >= 64) return 0;
-  if (lost > 0) significand = significand >> lost << lost;
-  return static_cast<double>(significand) * power(lowest);
+  // All multiples of the step in T's top binade, if they are normal numbers there.
+  const int min_exponent = spec.min_exponent + scale;
+  int step = kMaxExponent - spec.mantissa_bits;
+  if (kMaxExponent < min_exponent) step = min_exponent - (spec.subnormals ? spec.mantissa_bits : 0);
+  return step > kMaxExponent ? 0 : held<T>((uint64_t{2} << (kMaxExponent - step)) - 1, step);
 }
 
 template <class T, class C, Significands significands, bool saturates>
