@@ -1,6 +1,7 @@
 """Finds and loads the native library, and decides which backend new ops use."""
 
 import os
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -44,7 +45,7 @@ class NativeLibrary:
             warnings.warn(
                 f"{self.problem} Using the composite backend: the same results, more slowly. "
                 f"{REMEDY} (QUANT_OPS_BACKEND=composite asks for it without this warning.)",
-                stacklevel=5,  # the caller of quant_ops.fixed_point
+                stacklevel=_callers_level(),
             )
 
     def _find_and_load(self) -> tuple[ModuleType | None, str]:
@@ -107,6 +108,16 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
 def native() -> ModuleType:
     """The module of native ops."""
     return LIBRARY.require()
+
+
+def _callers_level() -> int:
+    """The stack level, for a warning of the calling function, of the first frame outside."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").split(".")[0] not in ("quant_ops", "tensorflow"):
+            break
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _register_gradients(module: ModuleType) -> None:
