@@ -45,6 +45,7 @@ def test_missing_library_is_said_once_with_the_remedy(files, reason, tmp_path, m
         assert library.backend(missing) == "composite"
         assert library.backend(missing) == "composite"
     assert len(caught) == 1
+    assert caught[0].filename == __file__  # the caller's, not the package's
     message = str(caught[0].message)
     for part in (reason, str(tmp_path / NAME), "python -m quant_ops.build", "make ops"):
         assert part in message
