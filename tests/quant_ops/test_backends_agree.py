@@ -1,19 +1,21 @@
 """native and composite give the same bits, over all magnitudes, signs, NaN, infinities, subnormals.
 
-10^6 values for each dtype x rounding x overflow by default; QUANT_OPS_TEST_VALUES=10000000 for
-more.
+250,000 values for each op, dtype and rounding by default; QUANT_OPS_TEST_VALUES=10000000 for more.
 """
 
+import functools
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from block_values import blocks_of_all_kinds
 from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, forced, from_bits, spread, to_bits
+from oracle_blocks import ELEMENTS
 
 import quant_ops
 
-VALUES = int(os.environ.get("QUANT_OPS_TEST_VALUES", 1_000_000))
+VALUES = int(os.environ.get("QUANT_OPS_TEST_VALUES", 250_000))
 # word_bits, frac_bits, signed: everyday words, one bit, coarse, each compute type, the edges of
 # both arguments, limits beyond the carrier, steps below its subnormals.
 FIXED_POINT = [
@@ -27,6 +29,27 @@ SCALED_INTEGER = [
     (4, np.array([0.1, 0, 5e-324, 1e-310, 1e300, 2.5, 1e-38, 1]), 0),
     (8, np.array([0.1, 1e-42, 6e-8], np.float32), -1),
 ]  # fmt: skip
+# Narrow and wide, no mantissa, each overflow, exponents beyond the narrower dtypes.
+MINIFLOAT = [
+    {"exponent_bits": 4, "mantissa_bits": 3, "specials": "nan"},
+    {"exponent_bits": 5, "mantissa_bits": 2, "overflow": "infinity"},
+    {"exponent_bits": 3, "mantissa_bits": 4, "specials": "fnuz", "overflow": "infinity"},
+    {"exponent_bits": 5, "mantissa_bits": 10, "subnormals": False, "overflow": "infinity"},
+    {"exponent_bits": 8, "mantissa_bits": 23},
+    {"exponent_bits": 6, "mantissa_bits": 0},
+    {"exponent_bits": 3, "mantissa_bits": 20, "specials": "none", "exponent_bias": -20},
+]
+POWER_OF_TWO = [(-8, 7), (-40, -30), (-512, 512), (-130, 127)]
+# Op, its argument, block_size, axis of [10, ..., 32].
+BLOCKS = [
+    (quant_ops.block_float, *case)
+    for case in ((8, 32, -1), (2, 10, 0), (32, 4, 2), (12, 1, 1), (24, 16, -1), (3, 5, 0))
+]
+BLOCKS += [
+    (functools.partial(quant_ops.mx, scale_rounding=scale_rounding), element, *layout)
+    for element, layout in zip(ELEMENTS, 2 * ((32, -1), (5, 0), (2, 2)), strict=True)
+    for scale_rounding in ("floor", "ceil", "rceil", "even")
+]
 
 
 def assert_backends_agree(quantize, bits: np.ndarray, dtype: str):
@@ -74,3 +97,64 @@ def test_scaled_integer(dtype, rounding, overflow):
             bits if axis is None else bits.reshape(8, -1, 3),
             dtype,
         )
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_floats(dtype, rounding):
+    count = VALUES // (len(MINIFLOAT) + len(POWER_OF_TWO))
+    for i, arguments in enumerate(MINIFLOAT):
+        assert_backends_agree(
+            lambda x, i=i, arguments=arguments: quant_ops.minifloat(
+                x, **arguments, rounding=rounding, seed=i, counter=-i
+            ),
+            spread(dtype, count, 2.0**-4, seed=i),
+            dtype,
+        )
+    for i, exponents in enumerate(POWER_OF_TWO):
+        assert_backends_agree(
+            lambda x, i=i, exponents=exponents: quant_ops.power_of_two(
+                x, *exponents, rounding=rounding, seed=i, counter=-i
+            ),
+            spread(dtype, count, 2.0**-4, seed=i),
+            dtype,
+        )
+
+
+def block_bits(dtype: str, count: int, seed: int) -> np.ndarray:
+    """Bit patterns [10, ..., 32]: half of them any values, so that few decide the scales of many,
+    half in blocks of one magnitude."""
+    rows = count // 640
+    anything = spread(dtype, rows * 320, 0.1, seed)
+    alike = blocks_of_all_kinds(dtype, rows * 10, 32, seed)
+    return np.concatenate([anything.reshape(10, rows, 32), alike.reshape(10, rows, 32)], 1)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_blocks(dtype, rounding):
+    """The cases take turns: a quarter of them for each dtype and rounding."""
+    turn = (DTYPES.index(dtype) + ROUNDINGS.index(rounding)) % 4
+    for i, (quantize, *arguments, block_size, axis) in list(enumerate(BLOCKS))[turn::4]:
+        assert_backends_agree(
+            lambda x, q=quantize, w=arguments, b=block_size, a=axis, i=i: q(
+                x, *w, block_size=b, axis=a, rounding=rounding, seed=i, counter=-i
+            ),
+            block_bits(dtype, 4 * VALUES // len(BLOCKS), seed=i),
+            dtype,
+        )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_levels(dtype):
+    bits = spread(dtype, VALUES // 7, 0.1, seed=8)
+    for quantize in (
+        lambda x: quant_ops.binary(x, 0.1),
+        lambda x: quant_ops.binary(x, 0.1, rounding="stochastic", seed=5, counter=6),
+        lambda x: quant_ops.binary(x, 60000.0, rounding="stochastic", seed=5, counter=6),
+        lambda x: quant_ops.ternary(x, 0.1, 0.2),
+        lambda x: quant_ops.ternary(x, 0.1, 1e-310),
+        lambda x: quant_ops.ternary(x, 0.1),
+        lambda x: quant_ops.sparse(x, 0.1),
+    ):
+        assert_backends_agree(quantize, bits, dtype)

@@ -1,4 +1,4 @@
-"""fixed_point against exact rational arithmetic: wide words, special values, shapes.
+"""fixed_point against exact rational arithmetic: wide words, special values.
 
 Words of up to 12 bits are in test_fixed_point_exhaustively.py.
 """
@@ -86,26 +86,3 @@ def test_limits_are_rounded_inwards(backend):
         assert quant_ops.fixed_point(np.float16(np.inf), 24, 0, signed=False) == 65504
         # The largest multiple of 2^-160 below 2^-144 that float32 holds is a multiple of 2^-149.
         assert to_floats(quant_ops.fixed_point(1.0, 17, 160)) == 2.0**-144 - 2.0**-149
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,) * 7, (2, 3, 1, 2, 1, 1, 4)])
-def test_shapes(shape, backend):
-    x = tf.random.stateless_normal(shape, (1, 2))
-    unknown = tf.function(
-        lambda x: quant_ops.fixed_point(x, 8, 4, rounding="stochastic"),
-        input_signature=[tf.TensorSpec(None)],
-    )
-    with forced(backend):
-        result = quant_ops.fixed_point(x, 8, 4, rounding="stochastic")
-        assert result.shape == shape
-        assert (unknown(x).numpy() == result.numpy()).all()
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_static_shape_is_kept(backend):
-    with forced(backend):
-        graph = tf.function(lambda x: quant_ops.fixed_point(x, 8, 4)).get_concrete_function(
-            tf.TensorSpec([None, 5])
-        )
-    assert graph.output_shapes.as_list() == [None, 5]

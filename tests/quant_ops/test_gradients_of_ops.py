@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from carrier_values import BACKENDS, DTYPES, forced
+from every_op import EVERY_OP
 
 import quant_ops
 
-QUANTIZERS = {
-    "fixed_point": lambda x: quant_ops.fixed_point(x, 4, 2, rounding="stochastic", overflow="wrap"),
-    "scaled_integer": lambda x: quant_ops.scaled_integer(x, 0.25, 4),
-    "per_axis": lambda x: quant_ops.scaled_integer(x, [0.25, 0.0, 0.5], 4, axis=0),
+QUANTIZERS = EVERY_OP | {
+    "scaled_integer, per axis": lambda x: quant_ops.scaled_integer(x, [0.25, 0, 0.5, 1], 4, axis=0),
 }
 
 
@@ -24,9 +23,9 @@ def backend(request):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("quantize", QUANTIZERS.values(), ids=QUANTIZERS)
 def test_upstream_passes_unchanged(quantize, dtype):
-    """Also where the value saturates, wraps or is set to zero."""
-    x = tf.constant([0.3, 100.0, -7.7], dtype)
-    weights = tf.constant([1.5, -2.0, 3.0], dtype)
+    """Also where the value saturates, wraps, becomes infinite or is set to zero."""
+    x = tf.constant([0.3, 1000.0, -7.7, 1e-4], dtype)
+    weights = tf.constant([1.5, -2.0, 3.0, 0.25], dtype)
 
     def gradient(x):
         with tf.GradientTape() as tape:
@@ -38,11 +37,23 @@ def test_upstream_passes_unchanged(quantize, dtype):
     assert (tf.function(gradient)(x).numpy() == weights.numpy()).all()
 
 
-def test_nothing_reaches_the_scale():
-    x, scale = tf.constant([1.0, 2.0]), tf.Variable(0.3)
-    with tf.GradientTape() as tape:
-        result = quant_ops.scaled_integer(x, scale, 8)
-    assert tape.gradient(result, scale) is None
+@pytest.mark.parametrize(
+    "quantize",
+    [
+        lambda x, parameter: quant_ops.scaled_integer(x, parameter, 8),
+        lambda x, parameter: quant_ops.binary(x, parameter),
+        lambda x, parameter: quant_ops.ternary(x, parameter),
+        lambda x, parameter: quant_ops.ternary(x, 1.0, parameter),
+        lambda x, parameter: quant_ops.sparse(x, parameter),
+    ],
+    ids=["scale", "level of binary", "level of ternary", "threshold of ternary", "of sparse"],
+)
+def test_nothing_reaches_a_parameter(quantize):
+    x, parameter = tf.Variable([1.0, 2.0]), tf.Variable(0.3)
+    with tf.GradientTape(persistent=True) as tape:
+        result = quantize(x, parameter)
+    assert tape.gradient(result, parameter) is None
+    assert (tape.gradient(result, x).numpy() == 1).all()
 
 
 def test_second_derivative():

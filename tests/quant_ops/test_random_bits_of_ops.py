@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
@@ -85,21 +84,25 @@ print(digest())
 
 @functools.cache
 def digest() -> str:
-    """A hash over both native ops' results: large enough to be cut into many shards."""
+    """A hash over every native op's results: large enough to be cut into many shards."""
     from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, from_bits, spread, to_bits
+    from every_op import LEVELS, ROUNDED
 
-    total = hashlib.sha256()
+    results, stream = [], {"seed": 1, "counter": 2}
     for dtype in DTYPES:
-        x = from_bits(spread(dtype, 100_003, 0.1, seed=3), dtype)
+        x = from_bits(spread(dtype, 100_002, 0.1, seed=3), dtype)
+        results += [quantize(x) for quantize in LEVELS.values()]
         for rounding in ROUNDINGS:
+            results += [quantize(x, rounding=rounding, **stream) for quantize in ROUNDED.values()]
             for overflow in OVERFLOWS:
-                how = {"rounding": rounding, "overflow": overflow, "seed": 1, "counter": 2}
-                for result in (
-                    quant_ops.fixed_point(x, 8, 3, **how),
-                    quant_ops.fixed_point(x, 40, 70, signed=False, **how),
-                    quant_ops.scaled_integer(x, np.float32(0.1), 8, **how),
-                ):
-                    total.update(to_bits(result).tobytes())
+                how = {"rounding": rounding, "overflow": overflow, **stream}
+                results.append(quant_ops.fixed_point(x, 40, 70, signed=False, **how))
+            results.append(quant_ops.mx(x, "int8", block_size=50_001, rounding=rounding, **stream))
+            columns = tf.reshape(x, [6, -1])
+            results.append(quant_ops.mx(columns, block_size=3, axis=0, rounding=rounding, **stream))
+    total = hashlib.sha256()
+    for result in results:
+        total.update(to_bits(result).tobytes())
     return total.hexdigest()
 
 
