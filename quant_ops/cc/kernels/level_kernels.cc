@@ -1,5 +1,6 @@
-#include <cmath>
+#include <cstdint>
 
+#include "absl/base/casts.h"
 #include "kernel_helpers.h"
 
 namespace quant_ops {
@@ -10,7 +11,10 @@ constexpr int64_t kCycles = 1, kStochasticCycles = 6;
 
 double read_level(tensorflow::OpKernelContext* context, int index) {
   const double level = read_scalar(context, index, "level");
-  if (context->status().ok() && !(level > 0 && std::isfinite(level))) {
+  // By its bits, since a thread of TensorFlow's takes a subnormal for zero.
+  const int64_t bits = absl::bit_cast<int64_t>(level);
+  constexpr int64_t kInfinity = int64_t{0x7ff} << 52;
+  if (context->status().ok() && !(0 < bits && bits < kInfinity)) {
     context->CtxFailure(absl::InvalidArgumentError(
         absl::StrCat("level must be positive and finite, received ", level)));
   }
