@@ -25,9 +25,8 @@ struct IntegerGrid {
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
     const C magnitude = not_vanished<rounding>(absolute(x) * steps_a * steps_b, x);
-    C q = round_steps<rounding>(with_sign_of(magnitude, x), bits31);
-    q = q > low ? q : low;
-    q = q < high ? q : high;
+    const C y = between(low, with_sign_of(magnitude, x), high);
+    const C q = round_steps<rounding>(y, bits31);
     return q * step_a * step_b + C{0};  // never -0
   }
 

@@ -28,11 +28,12 @@ struct FixedPointGrid {
 
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
-    C q = round_steps<rounding>(bounded<rounding>(x) * steps, bits31);
+    C q = bounded<rounding>(x) * steps;
+    if constexpr (range == Range::kSaturate) q = between(low, q, high);
+    q = round_steps<rounding>(q, bits31);
     if constexpr (range == Range::kWrapSigned) q = wrap_signed(q, turn, turns);
     if constexpr (range == Range::kWrapUnsigned) q = wrap_unsigned(q, turn, turns, keep);
-    q = q > low ? q : low;
-    q = q < high ? q : high;
+    if constexpr (range != Range::kSaturate) q = between(low, q, high);
     const C result = q * delta + C{0};  // never -0
     if constexpr (range == Range::kSaturate) return result;
     return magnitude_bits(x) == Carrier<C>::kInfinity ? bit_cast<C>(Carrier<C>::kNan) : result;

@@ -39,24 +39,27 @@ struct MinifloatGrid {
   Bits beyond_sign;      // whether that takes the sign of x
   C zero;                // -0 keeps a zero's sign, +0 clears it
 
-  // Nothing leaves the range of C: x in units of 2^(E - 1) is below 4, whatever E is. Infinity
-  // becomes NaN; bits of magnitudes are ordered as the magnitudes are, and NaN is above all.
+  // Nothing leaves the range of C: x in units of 2^(E - 1) is below 4, whatever E is. Infinity that
+  // does not saturate becomes NaN, and then infinity or NaN; bits of magnitudes are ordered as the
+  // magnitudes are, and these two are above all.
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
-    const Bits magnitude = magnitude_bits(x);
+    Bits magnitude = magnitude_bits(x);
+    if constexpr (saturates) magnitude = magnitude < largest ? magnitude : largest;
+    const C limited = bit_cast<C>(magnitude);
     const Bits sign = bit_cast<Bits>(x) & ~Facts::kMagnitudeMask;
     const bool normal = magnitude >= smallest_normal;
     const Bits unit = (normal ? magnitude : smallest_normal) & Facts::kInfinity;
     const C units_per_2 = bit_cast<C>(static_cast<Bits>(Facts::kInfinity - unit));
-    const C half_units = not_vanished<rounding>(absolute(x) * units_per_2, x);
+    const C half_units = not_vanished<rounding>(limited * units_per_2, limited);
     const bool coarse = significands == Significands::kGap && !normal;
-    const C y = half_units * (coarse ? C{0.5} : steps);
+    C y = half_units * (coarse ? C{0.5} : steps);
+    if constexpr (!saturates) y = y < C{0x1p24} ? y : C{0x1p24};  // NaN is not cast
     const bool even = normal & ((unit & kOne) == odd);
     const C rounded = round_magnitude<rounding>(y, even, sign, bits31);
     const C result = rounded * (coarse ? C{1} : step) * bit_cast<C>(unit);
     const Bits bits = bit_cast<Bits>(result);
-    const bool within = bits <= largest;
-    if constexpr (saturates) return bit_cast<C>((within ? bits : largest) | sign) + zero;
+    const bool within = saturates || bits <= largest;
     return bit_cast<C>(within ? bits | sign : overflow<rounding>(magnitude, sign)) + zero;
   }
 

@@ -33,6 +33,13 @@ inline C with_sign_of(C magnitude, C sign) {
   return bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(magnitude) | sign_bit));
 }
 
+// NaN becomes high.
+template <class C>
+inline C between(C low, C x, C high) {
+  x = x < high ? x : high;
+  return x > low ? x : low;
+}
+
 // bits31 < floor(fraction * 2^31): true with probability floor(fraction 2^31) / 2^31. In double the
 // comparison of integers is made in double: b < floor(z) means b + 1 <= z, and b + 1 is exact.
 inline bool chance(float fraction, int32_t bits31) {
