@@ -31,20 +31,20 @@ def block_scaled(
 ) -> tf.Tensor:
     """See `quant_ops.block_float` and `mx`.
 
-    element "integer": multiples of 2^-(w-2) in [-2, 2), w = word_bits, the float facts are 0;
+    element "integer": multiples of 2^-(w-2) in (-2, 2), w = word_bits, the float facts are 0;
     "float": a minifloat with subnormals, word_bits is 0. `limited_scale` keeps the shared exponent
     within that of E8M0.
     """
     if element == "integer":
-        # On [-2, 2] the float whose smallest normal exponent is 1 has this one step.
-        bits, low, high = word_bits - 2, 2.0, 2.0 - 2.0 ** (2 - word_bits)
+        # Up to 2 the float whose smallest normal exponent is 1 has this one step.
+        bits, largest = word_bits - 2, 2.0 - 2.0 ** (2 - word_bits)
         grid = {"mantissa_bits": word_bits - 1, "min_exponent": 1}
     else:
-        bits, high = mantissa_bits, math.ldexp(max_significand, max_exponent - mantissa_bits)
-        low, grid = high, {"mantissa_bits": mantissa_bits, "min_exponent": min_exponent}
+        bits, largest = mantissa_bits, math.ldexp(max_significand, max_exponent - mantissa_bits)
+        grid = {"mantissa_bits": mantissa_bits, "min_exponent": min_exponent}
     blocks = _in_blocks(x, axis, block_size)
     classes = float_bits.classify(blocks)
-    above = _above(scale_rounding, math.ldexp(high, -max_exponent), bits)
+    above = _above(scale_rounding, math.ldexp(largest, -max_exponent), bits)
     shared = _shared_exponent(blocks, classes, above) - max_exponent
     if limited_scale:
         shared = _clip(shared, *SCALE_EXPONENTS)
@@ -53,10 +53,7 @@ def block_scaled(
         significand, tf.minimum(exponent - shared, FAR), classes.negative, **grid,
         rounding=rounding, seed=seed, counter=counter,
     )  # fmt: skip
-    limit = _held(high, shared, blocks.dtype, grid)
-    if low != high:
-        limit = tf.where(classes.negative, _held(low, shared, blocks.dtype, grid), limit)
-    magnitude = tf.minimum(magnitude, limit)
+    magnitude = tf.minimum(magnitude, _held(largest, shared, blocks.dtype, grid))
     minus = classes.negative
     if element == "integer":
         minus = tf.logical_and(minus, magnitude > 0.0)

@@ -35,12 +35,13 @@ def block_float(
 ) -> tf.Tensor:
     """Rounds `x` to block floating point: integers that share one exponent per block.
 
-        q(x) = step * clamp(round(x / step), -2^(w-1), 2^(w-1) - 1),   step = 2^(k - (w - 2))
+        q(x) = step * clamp(round(x / step), -L, L),   step = 2^(k - (w - 2)),   L = 2^(w-1) - 1
         k = floor(log2(largest finite |x| of the block)),   w = word_bits
         dq/dx = 1 (straight through, also to the element that determines k)
 
     A block is `block_size` consecutive elements along `axis`. The shared exponent is unlimited. The
-    largest element uses every bit of its word, so only rounding up to 2^(w-1) saturates.
+    largest element uses every bit of its word, so only rounding up to 2^(w-1) saturates. -2^(w-1)
+    is not used: it would make the grid lopsided, and a second pass choose twice the step.
 
     NaN stays the same NaN and +-inf becomes the block's limit. Neither counts for k; but where no
     finite element is nonzero, infinities count as the largest number of x's dtype. A zero result is
@@ -108,7 +109,7 @@ def mx(
         float6_e3m2fn    28         4      2               2^-4
         float6_e2m3fn    7.5        2      3               2^-3
         float4_e2m1fn    6          2      1               2^-1
-        int8             127/64     0      6               2^-6    (and -2: two's complement)
+        int8             127/64     0      6               2^-6    (-2 is not used)
 
     NaN stays the same NaN and +-inf becomes +-(the largest element) X. Neither counts for amax; but
     where no finite element is nonzero, infinities count as the largest number of x's dtype. A zero

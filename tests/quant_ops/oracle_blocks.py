@@ -15,7 +15,7 @@ from quantization_oracle import Dtype, floor_log2, round_steps
 
 @dataclasses.dataclass(frozen=True)
 class IntegerElement:
-    """unit * {-2^(w-1) .. 2^(w-1) - 1} with unit = 2^-(w-2): the largest is just below 2."""
+    """unit * {-L .. L} with L = 2^(w-1) - 1, unit = 2^-(w-2): the largest is just below 2."""
 
     word_bits: int
     signed_zero = False
@@ -30,8 +30,8 @@ class IntegerElement:
         return Fraction(2) ** -(self.word_bits - 2)
 
     def limits(self) -> tuple[Fraction, Fraction]:
-        half = 2 ** (self.word_bits - 1)
-        return -half * self.unit, (half - 1) * self.unit
+        largest = (2 ** (self.word_bits - 1) - 1) * self.unit
+        return -largest, largest
 
     def round(self, y: Fraction, rounding: str, bits31: int) -> Fraction:
         return round_steps(y / self.unit, rounding, bits31) * self.unit

@@ -48,8 +48,8 @@ HAND_MX = [
     ("float8_e5m2", "floor", [65535, 1.125, 1.375], [57344, 1, 1.5]),
     ("float6_e3m2fn", "floor", [31, 28, 1 / 32, 3 / 32], [28, 28, 0, 1 / 8]),
     ("float6_e2m3fn", "floor", [7.5, 0.1, 1 / 16, -3 / 16], [7.5, 0.125, 0, -0.25]),
-    # Steps of 1/64 up to 127/64 and down to -2; a zero has no sign.
-    ("int8", "floor", [1, 1 / 128, 3 / 128, -1.999, 1.999], [1, 0, 2 / 64, -2, 127 / 64]),
+    # Steps of 1/64 from -127/64 to 127/64; a zero has no sign.
+    ("int8", "floor", [1, 1 / 128, 3 / 128, -1.999, 1.999], [1, 0, 2 / 64, -127 / 64, 127 / 64]),
     ("int8", "even", [1.999, -1 / 64], [2, 0.0]),
     # OCP's E8M0 ends at 2^-127: amax 2^-130 would need k = -132.
     ("float4_e2m1fn", "floor", [2.0**-130, 2.0**-127], [0, 2.0**-127]),
@@ -70,12 +70,12 @@ def test_mx_by_hand(element, scale_rounding, x, expected, backend):
 
 
 def test_block_float_by_hand(backend):
-    """amax = 1.9: k = 0, and four bits have the step 1/4 and the limits -2 and 1.75."""
+    """amax = 1.9: k = 0, and four bits have the step 1/4 and the limits -1.75 and 1.75."""
     x = tf.constant([1, 0.3, -1, 1.9, 0.125, 0.375, -1.9, -0.1])
-    expected = [1, 0.25, -1, 1.75, 0, 0.5, -2, 0]
+    expected = [1, 0.25, -1, 1.75, 0, 0.5, -1.75, 0]
     expect(quant_ops.block_float(x, 4, block_size=8), x, expected)
     # Two blocks: amax 1 and 1.9; the first has k = 0 too, then pairs get their own exponents.
-    expected = [1, 0.25, -1, 1.75, 0.125, 0.375, -2, 0]
+    expected = [1, 0.25, -1, 1.75, 0.125, 0.375, -1.75, 0]
     expect(quant_ops.block_float(x, 4, block_size=2), x, expected)
 
 
@@ -86,12 +86,12 @@ def test_infinity_saturates_at_the_limits_of_its_block(backend):
     x = tf.constant([[1.9, np.inf, -np.inf, np.nan], [0.0, -0.0, np.inf, -np.inf]])
     top = 2.0**127
     result = quant_ops.block_float(x, 4, block_size=4)
-    expect(result, x, [[2 - 0.25, 1.75, -2, np.nan], [0, 0, 1.75 * top, -1.75 * top]])
+    expect(result, x, [[1.75, 1.75, -1.75, np.nan], [0, 0, 1.75 * top, -1.75 * top]])
     result = quant_ops.mx(x, "float4_e2m1fn", block_size=4)
     expect(result, x, [[1.5, 1.5, -1.5, np.nan], [0, -0.0, 1.5 * top, -1.5 * top]])
     result = quant_ops.mx(x, "int8", block_size=4)
     most = 127 / 64
-    expect(result, x, [[122 / 64, most, -2, np.nan], [0, 0, most * top, -most * top]])
+    expect(result, x, [[122 / 64, most, -most, np.nan], [0, 0, most * top, -most * top]])
 
 
 def test_a_block_of_zeros(backend):

@@ -55,7 +55,7 @@ class BlockFloat(BlockFormat):
 
         2^(k-(w-2)) * {min, ..., max},   k = floor(log2 of the block's largest magnitude)
 
-    `min` and `max` are therefore codes, -2^(w-1) and 2^(w-1)-1. The exponent k is not limited.
+    `min` and `max` are therefore codes, -(2^(w-1)-1) and 2^(w-1)-1. The exponent k is not limited.
 
     Raises:
         InputError: an argument is of the wrong type or out of range.
@@ -79,8 +79,8 @@ class BlockFloat(BlockFormat):
 
     @property
     def min(self) -> int:
-        """Smallest code."""
-        return -(2 ** (self.word_bits - 1))
+        """Smallest code: symmetric, the two's complement's lowest is not used."""
+        return -self.max
 
     @property
     def max(self) -> int:
@@ -132,8 +132,8 @@ class MX(BlockFormat):
 
     @property
     def min(self) -> float:
-        """The most negative number, in a block with the largest scale."""
-        return self.element_format.min * 2.0**127
+        """The most negative number, in a block with the largest scale; int8's -128 is not used."""
+        return -self.max
 
     @property
     def max(self) -> float:

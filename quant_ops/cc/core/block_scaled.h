@@ -15,25 +15,26 @@
 
 namespace quant_ops::QUANT_OPS_ISA {
 
-// step * {low, .., high}. The steps of float64 go beyond its normal numbers, so they are products.
+// step * {-largest, .., largest}. The steps of float64 go beyond its normal numbers, so they are
+// products.
 template <class C>
 struct IntegerGrid {
-  C low, high;
+  C largest;
   C steps_a, steps_b;  // steps per unit
   C step_a, step_b;
 
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
-    const C magnitude = not_vanished<rounding>(absolute(x) * steps_a * steps_b, x);
-    const C y = between(low, with_sign_of(magnitude, x), high);
-    const C q = round_steps<rounding>(y, bits31);
+    C magnitude = not_vanished<rounding>(absolute(x) * steps_a * steps_b, x);
+    magnitude = magnitude < largest ? magnitude : largest;
+    const C q = round_steps<rounding>(with_sign_of(magnitude, x), bits31);
     return q * step_a * step_b + C{0};  // never -0
   }
 
   IntegerGrid scaled(int32_t exponent) const {
     const int32_t half = sizeof(C) == sizeof(double) ? exponent >> 1 : 0;
     const int32_t rest = exponent - half;
-    return {low, high, power<C>(-half), power<C>(-rest), power<C>(half), power<C>(rest)};
+    return {largest, power<C>(-half), power<C>(-rest), power<C>(half), power<C>(rest)};
   }
 
   template <class P>
@@ -56,12 +57,11 @@ struct ScaledGrids {
 
 // The largest number of integer elements that T can hold: a multiple of 2^exponent.
 template <class T>
-inline double integer_largest(int word_bits, bool negative, int exponent) {
-  const uint64_t half = uint64_t{1} << (word_bits - 1);
+inline double integer_largest(int word_bits, int exponent) {
+  const uint64_t largest = (uint64_t{1} << (word_bits - 1)) - 1;
   const int room = 2 - Carrier<T>::kMinExponent - exponent;  // bits below 2^(T's exponents)
   if (room <= 0) return 0;
   const uint64_t most = room < 64 ? (uint64_t{1} << room) - 1 : ~uint64_t{0};
-  const uint64_t largest = negative ? half : half - 1;
   return held<T>(largest < most ? largest : most, exponent);
 }
 
@@ -74,7 +74,7 @@ inline void keep_within(const BlockScaledSpec& spec, const int32_t* exponent, co
     if (!infinite && !(absolute(out[i]) > static_cast<C>(Carrier<T>::kMax))) continue;
     const bool negative = magnitude_bits(in[i]) != bit_cast<typename Carrier<T>::Bits>(in[i]);
     const double largest = spec.word_bits > 0
-                               ? integer_largest<T>(spec.word_bits, negative, exponent[i])
+                               ? integer_largest<T>(spec.word_bits, exponent[i])
                                : minifloat_largest<T>(spec.element, exponent[i]);
     const C limit = static_cast<C>(largest);
     out[i] = negative && !(spec.word_bits > 0 && limit == C{0}) ? -limit : limit;
@@ -196,9 +196,8 @@ class BlockScaled {
     if (spec_.word_bits == 0) {
       return run(minifloat_grid<C, C, Significands::kUniform, true>(spec_.element));
     }
-    const uint64_t half = uint64_t{1} << (spec_.word_bits - 1);
-    const double high = static_cast<double>(truncate_integer(half - 1, Carrier<T>::kPrecision));
-    run(IntegerGrid<C>{-static_cast<C>(half), static_cast<C>(high), 1, 1, 1, 1});
+    const uint64_t largest = (uint64_t{1} << (spec_.word_bits - 1)) - 1;
+    run(IntegerGrid<C>{static_cast<C>(held<T>(largest, 0)), 1, 1, 1, 1});
   }
 
   template <Rounding rounding, class C, class Element>

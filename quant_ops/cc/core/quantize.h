@@ -71,7 +71,7 @@ struct MinifloatSpec {
 
 // Blocks share a power of two; element and rounding are those of a minifloat, or of an integer.
 struct BlockScaledSpec {
-  int word_bits = 0;      // 2..32: elements 2^-(w-2) * {-2^(w-1), .., 2^(w-1) - 1}; 0: minifloat
+  int word_bits = 0;      // 2..32: elements up to +-(2^(w-1) - 1) 2^-(w-2); 0: minifloat
   MinifloatSpec element;  // saturates, has subnormals and signed zeros
   ScaleRounding scale_rounding = ScaleRounding::kFloor;
   bool limited_scale = true;  // exponents of the scale in [-127, 127]
