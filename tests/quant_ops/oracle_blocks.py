@@ -5,6 +5,7 @@ Microscaling Formats (MX) Specification v1.0, and shares no code with either bac
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -25,7 +26,7 @@ class IntegerElement:
     def mantissa_bits(self) -> int:
         return self.word_bits - 2
 
-    @property
+    @functools.cached_property
     def unit(self) -> Fraction:
         return Fraction(2) ** -(self.word_bits - 2)
 

@@ -168,5 +168,6 @@ def representable_limit(limit: int, delta: Fraction, carrier: Dtype) -> Fraction
 
 
 def floor_log2(value: Fraction) -> int:
-    exponent = value.numerator.bit_length() - value.denominator.bit_length()
-    return exponent if Fraction(2) ** exponent <= value else exponent - 1
+    above, below = value.numerator, value.denominator
+    exponent = above.bit_length() - below.bit_length()
+    return exponent - (above << max(-exponent, 0) < below << max(exponent, 0))
