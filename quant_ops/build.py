@@ -28,8 +28,9 @@ DEFAULT_OUTPUT = PACKAGE / "lib"
 # calls.
 FLAGS = ("-O3", "-fPIC", "-std=c++17", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno")
 FLAGS += ("-fno-trapping-math",)
+AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
-INSTRUCTION_SETS = {"portable": (), "avx2": ("-mavx2",), "avx512": AVX512}
+INSTRUCTION_SETS = {"portable": (), "avx2": AVX2, "avx512": (*AVX512, "-mfma")}
 
 
 class BuildError(Exception):
@@ -119,7 +120,8 @@ def compiler() -> list[str]:
 def core_commands(cxx: list[str], scratch: Path) -> dict[Path, list[str]]:
     """Object file -> command, for the arithmetic alone: it needs no TensorFlow."""
     commands = {
-        scratch / "quantize.o": [*cxx, *FLAGS, "-c", str(SOURCES / "core" / "quantize.cc")],
+        scratch / f"{name}.o": [*cxx, *FLAGS, "-c", str(SOURCES / "core" / f"{name}.cc")]
+        for name in ("quantize", "scale_table")
     }
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     for name, flags in INSTRUCTION_SETS.items():

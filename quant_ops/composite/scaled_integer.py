@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from quant_ops.composite import float_bits
+from quant_ops.composite.counter_rng import random_bits31
 from quant_ops.composite.float_bits import CARRIERS
 from quant_ops.composite.rounding import (
     clamp_magnitude,
@@ -26,18 +27,21 @@ def scaled_integer(
     overflow: str,
 ) -> tf.Tensor:
     """See `quant_ops.scaled_integer`; the arguments are valid and converted here."""
+    exact = overflow == "saturate" and word_bits <= 20 and tf.float64 not in (x.dtype, scale.dtype)
     scale = _broadcast_scale(_checked_scale(scale), x, axis if per_axis else None)
     classes = float_bits.classify(x)
     value = float_bits.to_float64(x)
     ratio = value / _opaque(scale, value)
     ratio = clamp_magnitude(ratio, classes, 2.0**-200, 2.0**200)
-    steps = round_steps(ratio, rounding, seed, counter)
-    if not rounding.startswith("nearest"):
+    if rounding == "stochastic" and exact:
+        steps = _round_exactly(value, ratio, scale, random_bits31(tf.shape(x), seed, counter))
+    else:
+        steps = round_steps(ratio, rounding, seed, counter)
+    for neighbour in (tf.math.ceil(ratio), tf.floor(ratio)):
         # fl(k * scale) / scale need not be k: what is on the grid already must stay there.
-        nearest = tf.round(ratio)
-        on_grid = tf.equal(float_bits.round_to_carrier(nearest * scale, x.dtype), value)
-        on_grid = tf.logical_and(on_grid, tf.not_equal(nearest, 0.0))  # a subnormal reads as 0
-        steps = tf.where(on_grid, nearest, steps)
+        on_grid = tf.equal(float_bits.round_to_carrier(neighbour * scale, x.dtype), value)
+        on_grid = tf.logical_and(on_grid, tf.not_equal(neighbour, 0.0))  # a subnormal reads as 0
+        steps = tf.where(on_grid, neighbour, steps)
     if overflow == "wrap":
         steps = wrap_signed(steps, word_bits)
     largest = float(CARRIERS[x.dtype].max)
@@ -52,6 +56,24 @@ def scaled_integer(
         wraps = tf.logical_and(classes.infinite, tf.not_equal(scale, 0.0))
         result = float_bits.select(wraps, float_bits.nan(x.dtype), result)
     return float_bits.select(classes.nan, x, result)
+
+
+def _round_exactly(
+    value: tf.Tensor, ratio: tf.Tensor, scale: tf.Tensor, bits31: tf.Tensor
+) -> tf.Tensor:
+    """Stochastic rounding of value / scale by its exact fraction, for operands of up to 24 bits.
+
+    Their quotient is so far from an integer below 2^22 that it does not round to one: the remainder
+    is exact. bits31 < floor(remainder / scale * 2^31) is the sign of a sum whose last term may be
+    rounded; `is_drawn` in `cc/core/exact_quotient.h` says why.
+    """
+    whole = tf.floor(tf.abs(ratio))
+    remainder = tf.abs(value) - whole * scale
+    high = tf.cast(tf.bitwise.bitwise_and(bits31, ~127), tf.float64)
+    low = tf.cast(tf.bitwise.bitwise_and(bits31, 127) + 1, tf.float64)
+    rest = high * scale - remainder * 2.0**31
+    whole += tf.cast(rest + low * scale <= 0.0, tf.float64)
+    return tf.where(ratio < 0, -whole, whole)
 
 
 def _checked_scale(scale: tf.Tensor) -> tf.Tensor:

@@ -83,9 +83,13 @@ def fixed_point(
 
 
 def scaled_integer(
-    x: float, scale: float, dtype: str, word_bits: int, rounding, overflow, bits31=0
+    x: float, scale: float, dtype: str, word_bits: int, rounding, overflow, bits31=0, *, exact
 ) -> float:
-    """The result for the dtype's value `x` and a scale of 0 or 1e-100 .. 1e100; word_bits <= 53."""
+    """The result for the dtype's value `x` and a scale of 0 or 1e-100 .. 1e100; word_bits <= 53.
+
+    exact: the quotient is not rounded to float64 (neither operand is float64, word_bits <= 20,
+    overflow "saturate").
+    """
     carrier = DTYPES[dtype]
     low, high = _integer_limits(word_bits, True)
     if math.isnan(x):
@@ -97,14 +101,18 @@ def scaled_integer(
             return math.nan
         steps = high if x > 0 else low
     else:
-        ratio = Fraction(min(max(x / scale, -(2.0**200)), 2.0**200))
+        ratio = Fraction(x) / Fraction(scale)
+        if not exact:
+            ratio = Fraction(min(max(x / scale, -(2.0**200)), 2.0**200))
         if x != 0 and abs(ratio) < Fraction(2) ** -200:
             ratio = Fraction(2) ** -200 * (1 if x > 0 else -1)
         steps = round_steps(ratio, rounding, bits31)
-        nearest = round(ratio)
-        on_grid = nearest != 0 and carrier.round(Fraction(nearest * scale)) == Fraction(x)
-        if on_grid and not rounding.startswith("nearest"):
-            steps = nearest
+        # From here on a product does not round to the largest number: Dtype.round saturates.
+        too_large = Fraction(2) ** carrier.max_exponent * (2 - Fraction(2) ** -carrier.precision)
+        for neighbour in (math.ceil(ratio), math.floor(ratio)):
+            product = Fraction(neighbour * scale)
+            if neighbour and carrier.round(product) == x and abs(product) < too_large:
+                steps = neighbour
         steps = _wrap(steps, low, word_bits) if overflow == "wrap" else min(max(steps, low), high)
     reach = float(carrier.max) / scale
     if reach < 2**53:

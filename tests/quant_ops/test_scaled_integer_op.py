@@ -1,6 +1,7 @@
 """scaled_integer against exact rational arithmetic, its scales and its axes, both backends."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import quantization_oracle as oracle
 import tensorflow as tf
 from carrier_values import (
     BACKENDS,
+    DETERMINISTIC,
     DTYPES,
     OVERFLOWS,
     ROUNDINGS,
@@ -23,35 +25,104 @@ import quant_ops
 SEED, COUNTER = -3, 11
 
 
+def assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, overflow):
+    """On both backends; `scale` is a NumPy scalar, whose dtype decides which quotient is meant."""
+    x = from_bits(bits, dtype)
+    given = to_floats(x)
+    exact = overflow == "saturate" and word_bits <= 20
+    exact = exact and "float64" not in (dtype, scale.dtype.name)
+    expected = [
+        oracle.scaled_integer(
+            value, float(scale), dtype, word_bits, rounding, overflow,
+            oracle.random_bits(SEED, COUNTER, i) >> 1, exact=exact,
+        )
+        for i, value in enumerate(given)
+    ]  # fmt: skip
+    for backend in BACKENDS:
+        with forced(backend):
+            result = quant_ops.scaled_integer(
+                x, from_bits(to_bits(scale), scale.dtype.name), word_bits,
+                rounding=rounding, overflow=overflow, seed=SEED, counter=COUNTER,
+            )  # fmt: skip
+        # float64's subnormals count as +-2^-200 steps, which the oracle's quotient is too.
+        wrong = [
+            (backend, dtype, word_bits, scale, x_i, got, want)
+            for x_i, got, want in zip(given, to_floats(result), expected, strict=True)
+            if not (got == want or math.isnan(got) and math.isnan(want))
+        ]
+        assert not wrong, (len(wrong), wrong[:5])
+        nan = np.isnan(given)
+        assert (to_bits(result)[nan] == to_bits(x)[nan]).all()
+
+
 @pytest.mark.parametrize("overflow", OVERFLOWS)
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_against_the_oracle(rounding, overflow):
     for dtype in DTYPES:
         for word_bits, scale in ((1, 0.75), (4, 0.1), (8, 3e-3), (16, 1e-39), (24, 7e30), (8, 0.0)):
-            x = from_bits(spread(dtype, 150, scale, seed=word_bits), dtype)
-            given = to_floats(x)
-            expected = [
-                oracle.scaled_integer(
-                    value, scale, dtype, word_bits, rounding, overflow,
-                    oracle.random_bits(SEED, COUNTER, i) >> 1,
-                )
-                for i, value in enumerate(given)
-            ]  # fmt: skip
-            for backend in BACKENDS:
+            for kind in (np.float64, np.float32):
+                scale = kind(scale)
+                bits = spread(dtype, 100, float(scale), seed=word_bits)
+                assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, overflow)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("dtype", DTYPES[:3])
+def test_exact_quotients_against_the_oracle(dtype, rounding):
+    """Scales of every narrow dtype, at the ends of the two compute types and beyond."""
+    for word_bits, scale in (
+        (20, np.float32(0.7)), (20, np.float32(2.0**80)), (12, np.float32(2.0**81 * 1.1)),
+        (20, np.float32(2.0**-80)), (3, np.float32(1e-45)), (8, np.float32(2.0**-80 * 0.99)),
+        (9, np.float16(0.0117)), (17, np.float16(6e-8)), (10, tf.bfloat16.as_numpy_dtype(1.4)),
+    ):  # fmt: skip
+        bits = spread(dtype, 120, float(scale), seed=word_bits)
+        assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, "saturate")
+
+
+@pytest.mark.parametrize("scale", [0.7, 0.75, 1.0, 3e-20, 1e-35])
+def test_stochastic_rounding_decides_at_the_exact_fraction(scale):
+    """x / scale = (bits31 + 1) / 2^31 is the first to be rounded up: x there and next to it."""
+    scale, count = np.float32(scale), 300
+    thresholds = [(oracle.random_bits(SEED, COUNTER, i) >> 1) + 1 for i in range(count)]
+    x = (np.array(thresholds) * 2.0**-31 * np.float64(scale)).astype(np.float32)
+    bits = to_bits(x) + np.random.default_rng(0).integers(-1, 2, count, np.int32)
+    bits |= np.random.default_rng(1).integers(0, 2, count, np.uint32) << np.uint32(31)
+    assert_equal_to_the_oracle(bits, "float32", scale, 8, "stochastic", "saturate")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("rounding", DETERMINISTIC)
+def test_a_wider_scale_changes_no_deterministic_rounding(rounding, backend):
+    """The exact quotient and the one in float64 round alike."""
+    for dtype in DTYPES[:3]:
+        for scale in (np.float32(0.1), np.float32(1.9e-5), np.float32(2.0**81 * 1.1)):
+            for word_bits in (2, 9, 20):
+                x = from_bits(spread(dtype, 3000, float(scale), seed=word_bits), dtype)
                 with forced(backend):
-                    result = quant_ops.scaled_integer(
-                        x, np.float64(scale), word_bits, rounding=rounding, overflow=overflow,
-                        seed=SEED, counter=COUNTER,
-                    )  # fmt: skip
-                # float64's subnormals count as +-2^-200 steps, which the oracle's quotient is too.
-                wrong = [
-                    (backend, dtype, word_bits, scale, x_i, got, want)
-                    for x_i, got, want in zip(given, to_floats(result), expected, strict=True)
-                    if not (got == want or math.isnan(got) and math.isnan(want))
-                ]
-                assert not wrong, (len(wrong), wrong[:5])
-                nan = np.isnan(given)
-                assert (to_bits(result)[nan] == to_bits(x)[nan]).all()
+                    narrow, wide = (
+                        quant_ops.scaled_integer(x, s, word_bits, rounding=rounding)
+                        for s in (scale, np.float64(scale))
+                    )
+                assert (to_bits(narrow) == to_bits(wide)).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_what_is_on_the_grid_stays_there(rounding, backend):
+    """Also where x's dtype rounds the products by more than half a step.
+
+    bfloat16(183 * 1.4033) = 256, although 256 is nearer to 182 * 1.4033, which rounds to 255.
+    bfloat16(255 * 0.003929314) = 1, although 1 is nearer to 254 steps, which rounds to 0.996.
+    """
+    for scale in (1.4033, 0.003929314, 0.0117, 3.7):
+        for kind in (np.float32, np.float64):
+            for dtype in DTYPES:
+                products = [Fraction(k * float(kind(scale))) for k in range(-256, 256)]
+                on_grid = [float(oracle.DTYPES[dtype].round(product)) for product in products]
+                x = tf.constant(on_grid, dtype)
+                with forced(backend):
+                    result = quant_ops.scaled_integer(x, kind(scale), 9, rounding=rounding)
+                assert (to_bits(result) == to_bits(x)).all(), (scale, kind, dtype)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -80,6 +151,29 @@ def test_a_vector_of_scales_is_one_scale_for_each_slice(axis, backend):
             for part, scale in zip(tf.unstack(x, axis=axis), scales, strict=True)
         ]
     assert (whole.numpy() == tf.stack(slices, axis).numpy()).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "shape, axis",
+    [
+        ((3, 5, 1700), 0),  # runs longer than a block
+        ((3, 5, 1700), 1),
+        ((4, 600, 7), 1),  # runs of a few elements, more than are written out
+        ((4, 60, 7), 1),  # a pattern that is written out
+        ((5000,), 0),  # every element its own
+        ((900, 9), 1),
+    ],
+)
+def test_scales_meet_their_elements_in_long_tensors(shape, axis, backend):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(np.float32)
+    scales = rng.uniform(0.01, 0.1, shape[axis]).astype(np.float32)
+    along = np.float64(scales.reshape([-1 if i == axis else 1 for i in range(len(shape))]))
+    expected = np.float32(np.clip(np.rint(x / along), -8, 7) * along)
+    with forced(backend):
+        result = quant_ops.scaled_integer(x, scales, 4, axis=axis, rounding="nearest_even")
+    assert (result.numpy() == expected).all()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -41,14 +41,14 @@ struct OneGrid {
   const Grid& at(int) const { return grid; }
 };
 
-// `grids` offers at(i), the grid of element i.
+// Elements [begin, end) of a block. `grids` offers at(i), the grid of element i.
 template <Rounding rounding, class Grids, class C>
-inline void quantize_block(const Grids& grids, const RandomBlock& random, const C* in, int count,
-                           C* out) {
+inline void quantize_span(const Grids& grids, const RandomBlock& random, const C* in, int begin,
+                          int end, C* out) {
   const Grids g = grids;
   const RandomBlock r = random;
   QUANT_OPS_VECTOR_LOOP
-  for (int i = 0; i < count; ++i) {
+  for (int i = begin; i < end; ++i) {
     int32_t bits31 = 0;
     if constexpr (rounding == Rounding::kStochastic) {
       bits31 = static_cast<int32_t>(random_bits(r.keys, r.index + static_cast<uint32_t>(i)) >> 1);
@@ -57,6 +57,32 @@ inline void quantize_block(const Grids& grids, const RandomBlock& random, const 
     const C result = g.at(i).template quantize<rounding>(x, bits31);
     out[i] = is_nan(x) ? x : result;
   }
+}
+
+template <Rounding rounding, class Grids, class C>
+inline void quantize_block(const Grids& grids, const RandomBlock& random, const C* in, int count,
+                           C* out) {
+  quantize_span<rounding>(grids, random, in, 0, count, out);
+}
+
+// A whole block of T, computed in C; `buffer` has room for it.
+template <Rounding rounding, class Grids, class T, class C>
+inline void quantize_elements(const Grids& grids, const RandomBlock& random, const T* in, int count,
+                              C* buffer, T* out) {
+  const C* from = buffer;
+  C* to = buffer;
+  if constexpr (sizeof(T) == sizeof(C)) {
+    from = in;
+    to = out;
+  } else {
+    widen_block(in, count, buffer);
+  }
+  for (int strip = 0; strip < count; strip += kStrip) {
+    prefetch_strip(in + strip, out + strip);
+    const int end = strip + kStrip < count ? strip + kStrip : count;
+    quantize_span<rounding>(grids, random, from, strip, end, to);
+  }
+  if constexpr (sizeof(T) != sizeof(C)) narrow_block(buffer, in, count, out);
 }
 
 // Elements [begin, end) of an array of T, computed in C.
@@ -72,13 +98,7 @@ inline void quantize_range(const Grid& one_grid, Rounding rounding, const Stream
     for (int64_t first = begin; first < end;) {
       const int count = block_length(first, end);
       const RandomBlock random(stream, first);
-      if constexpr (sizeof(T) == sizeof(C)) {
-        quantize_block<kRounding>(grid, random, in + first, count, out + first);
-      } else {
-        widen_block(in + first, count, buffer);
-        quantize_block<kRounding>(grid, random, buffer, count, buffer);
-        narrow_block(buffer, in + first, count, out + first);
-      }
+      quantize_elements<kRounding>(grid, random, in + first, count, buffer, out + first);
       first += count;
     }
   });

@@ -99,7 +99,7 @@ inline float wide_type(BFloat16);
 inline float wide_type(float);
 inline double wide_type(double);
 
-// Exact for what T can represent, infinity included; a NaN becomes the canonical one.
+// Exact for what T can represent, infinity and the canonical NaN included.
 inline void narrow(double x, double* out) { *out = x; }
 inline void narrow(float x, float* out) { *out = x; }
 inline void narrow(float x, BFloat16* out) {
@@ -107,11 +107,9 @@ inline void narrow(float x, BFloat16* out) {
 }
 inline void narrow(float x, Half* out) {
   const uint32_t bits = bit_cast<uint32_t>(x);
-  const uint32_t magnitude = bits & 0x7FFFFFFFu;
-  const uint32_t finite = bit_cast<uint32_t>(bit_cast<float>(magnitude) * 0x1p-112f) >> 13;
-  const uint32_t special = magnitude == 0x7F800000u ? Carrier<Half>::kInfinity : Carrier<Half>::kNan;
-  out->bits = static_cast<uint16_t>((bits >> 16 & 0x8000u) |
-                                    (magnitude < 0x7F800000u ? finite : special));
+  const float magnitude = bit_cast<float>(bits & 0x7FFFFFFFu);
+  const uint32_t moved = bit_cast<uint32_t>(magnitude * 0x1p-112f) >> 13;
+  out->bits = static_cast<uint16_t>((bits >> 16 & 0x8000u) | (moved & 0x7FFFu));
 }
 template <class T>
 inline void narrow(double x, T* out) {

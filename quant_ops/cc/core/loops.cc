@@ -61,12 +61,6 @@ void run_block_scaled(const BlockScaledSpec& spec, CarrierType type, const void*
   });
 }
 
-ScaleChannel run_make_channel(CarrierType type, double scale, int word_bits) {
-  return with_type(type, [&](auto element) {
-    return make_channel<decltype(element)>(scale, word_bits);
-  });
-}
-
 double run_read_element(CarrierType type, const void* data, int64_t index) {
   return with_type(type, [&](auto element) {
     double value;
@@ -81,9 +75,9 @@ double run_read_element(CarrierType type, const void* data, int64_t index) {
 #define QUANT_OPS_NAME_LITERAL(isa) #isa
 
 extern const Loops kLoops;
-const Loops kLoops = {QUANT_OPS_NAME(QUANT_OPS_ISA), run_fixed_point,  run_scaled_integer,
-                      run_minifloat,                 run_level,        run_block_scaled,
-                      run_make_channel,              run_read_element};
+const Loops kLoops = {QUANT_OPS_NAME(QUANT_OPS_ISA), run_fixed_point, run_scaled_integer,
+                      run_minifloat,                 run_level,       run_block_scaled,
+                      run_read_element};
 
 #undef QUANT_OPS_NAME
 #undef QUANT_OPS_NAME_LITERAL

@@ -14,7 +14,6 @@ struct Loops {
   void (*minifloat)(const MinifloatSpec&, CarrierType, const void*, void*, int64_t, int64_t);
   void (*level)(const LevelSpec&, CarrierType, const void*, void*, int64_t, int64_t);
   void (*block_scaled)(const BlockScaledSpec&, CarrierType, const void*, void*, int64_t, int64_t);
-  ScaleChannel (*make_channel)(CarrierType, double, int);
   double (*read_element)(CarrierType, const void*, int64_t);
 };
 

@@ -19,10 +19,13 @@ const Loops* select_loops() {
   if (!up_to_avx2 && std::strcmp(limit, "portable") != 0) return nullptr;
 #if defined(__x86_64__)
   if (up_to_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("fma")) {
     return &avx512::kLoops;
   }
-  if (up_to_avx2 && __builtin_cpu_supports("avx2")) return &avx2::kLoops;
+  if (up_to_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return &avx2::kLoops;
+  }
 #endif
   return &portable::kLoops;
 }
@@ -39,11 +42,6 @@ const char* instruction_set() { return loops() == nullptr ? nullptr : loops()->i
 bool is_valid_scale(double scale) { return scale >= 0 && scale < __builtin_huge_val(); }
 
 // The calls go through a table, so the compiler cannot move their arithmetic out of the scope.
-
-ScaleChannel make_channel(CarrierType type, double scale, int word_bits) {
-  const HonourSubnormals scope;
-  return loops()->make_channel(type, scale, word_bits);
-}
 
 double read_element(CarrierType type, const void* data, int64_t index) {
   const HonourSubnormals scope;

@@ -37,11 +37,25 @@ struct FixedPointSpec {
   Stream stream;
 };
 
-// One step size and the integers it is used with.
-struct ScaleChannel {
-  double scale = 0;
-  double low = 0;
-  double high = 0;
+// How scaled_integer finds x / scale: see scaled_integer.h and exact_quotient.h.
+enum class Quotient { kRounded, kExactInFloat, kExactInDouble };
+
+// What its loops know of each scale, column by column.
+template <class C>
+struct ScaleColumns {
+  const C* scale = nullptr;
+  const C* inverse = nullptr;  // slightly below 1 / scale
+  const C* low = nullptr;      // the limits of the integer
+  const C* high = nullptr;
+};
+
+// Element i uses entry (i / inner) % count of `floats` (kExactInFloat) or `doubles`: see ScaleTable.
+struct Scales {
+  Quotient quotient = Quotient::kRounded;
+  int64_t count = 1;
+  int64_t inner = 1;
+  ScaleColumns<float> floats;
+  ScaleColumns<double> doubles;
 };
 
 struct ScaledIntegerSpec {
@@ -49,10 +63,7 @@ struct ScaledIntegerSpec {
   Rounding rounding = Rounding::kStochastic;
   Overflow overflow = Overflow::kSaturate;
   Stream stream;
-  // Element i uses channels[(i / inner) % channel_count], from make_channel.
-  const ScaleChannel* channels = nullptr;
-  int64_t channel_count = 1;
-  int64_t inner = 1;
+  Scales scales;
 };
 
 // The grid's facts are those of FloatGrid in float_grid.py.
@@ -91,9 +102,6 @@ struct LevelSpec {
 
 // True if `scale` is finite and not negative.
 bool is_valid_scale(double scale);
-
-// Elements of `type` will be quantized to word_bits-bit multiples of the valid `scale`.
-ScaleChannel make_channel(CarrierType type, double scale, int word_bits);
 
 // The exact value of the element at `index`, whatever the thread does with subnormals.
 double read_element(CarrierType type, const void* data, int64_t index);

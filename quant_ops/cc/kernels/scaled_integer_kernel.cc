@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "../core/scale_table.h"
 #include "kernel_helpers.h"
 
 namespace quant_ops {
@@ -19,16 +20,18 @@ class ScaledIntegerKernel : public tensorflow::OpKernel {
     ScaledIntegerSpec spec = spec_;
     read_stream(context, 2, &spec.stream);
     if (!context->status().ok()) return;
-    std::vector<ScaleChannel> channels;
-    OP_REQUIRES_OK(context, locate_channels(x, context->input(1), &spec));
-    OP_REQUIRES_OK(context, read_channels(x, context->input(1), &channels));
-    spec.channels = channels.data();
+    int64_t inner = 1;
+    OP_REQUIRES_OK(context, check_axis(x, context->input(1), &inner));
+    std::vector<double> scales;
+    OP_REQUIRES_OK(context, read_scales(context->input(1), &scales));
+    const CarrierType type = carrier_type(x.dtype());
+    const ScaleTable table(spec, type, carrier_type(context->input(1).dtype()), scales, inner);
+    spec.scales = table.scales();
     tensorflow::Tensor* result = nullptr;
     OP_REQUIRES_OK(context,
                    context->forward_input_or_allocate_output({0}, 0, x.shape(), &result));
-    // Cycles per element on one AVX-512 core, most of them the division's.
-    const int64_t cycles = spec.rounding == Rounding::kStochastic ? 8 : 5;
-    const CarrierType type = carrier_type(x.dtype());
+    // Cycles per element on one AVX-512 core.
+    const int64_t cycles = spec.rounding == Rounding::kStochastic ? 3 : 2;
     const void* in = x.data();
     void* out = result->data();
     shard(context, x.NumElements(), cycles, [&](int64_t begin, int64_t end) {
@@ -37,9 +40,9 @@ class ScaledIntegerKernel : public tensorflow::OpKernel {
   }
 
  private:
-  // Which channel an element belongs to.
-  absl::Status locate_channels(const tensorflow::Tensor& x, const tensorflow::Tensor& scale,
-                               ScaledIntegerSpec* spec) const {
+  // Element i of x belongs to scale (i / inner) % scale.NumElements().
+  absl::Status check_axis(const tensorflow::Tensor& x, const tensorflow::Tensor& scale,
+                          int64_t* inner) const {
     if (!per_axis_) {
       if (scale.dims() == 0) return absl::OkStatus();
       return absl::InvalidArgumentError(absl::StrCat(
@@ -55,20 +58,19 @@ class ScaledIntegerKernel : public tensorflow::OpKernel {
           absl::StrCat("scale must have one value for each index along axis ", axis, " of x, ",
                        x.dim_size(axis), " of them, received ", scale.shape().DebugString()));
     }
-    spec->channel_count = scale.dim_size(0);
-    for (int i = axis + 1; i < x.dims(); ++i) spec->inner *= x.dim_size(i);
+    for (int i = axis + 1; i < x.dims(); ++i) *inner *= x.dim_size(i);
     return absl::OkStatus();
   }
 
-  absl::Status read_channels(const tensorflow::Tensor& x, const tensorflow::Tensor& scale,
-                             std::vector<ScaleChannel>* channels) const {
+  static absl::Status read_scales(const tensorflow::Tensor& scale, std::vector<double>* scales) {
+    scales->reserve(scale.NumElements());
     for (int64_t i = 0; i < scale.NumElements(); ++i) {
       const double value = read_element(carrier_type(scale.dtype()), scale.data(), i);
       if (!is_valid_scale(value)) {
         return absl::InvalidArgumentError(
             absl::StrCat("scale must be finite and not negative, received ", value, " at ", i));
       }
-      channels->push_back(make_channel(carrier_type(x.dtype()), value, spec_.word_bits));
+      scales->push_back(value);
     }
     return absl::OkStatus();
   }

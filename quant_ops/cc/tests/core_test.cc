@@ -7,6 +7,7 @@
 
 #include "../core/float_types.h"
 #include "../core/quantize.h"
+#include "../core/scale_table.h"
 #include "check.h"
 
 namespace quant_ops {
@@ -120,11 +121,8 @@ void test_scaled_integer() {
   ScaledIntegerSpec spec;
   spec.word_bits = 4;
   spec.rounding = Rounding::kDown;
-  const ScaleChannel channels[] = {make_channel(CarrierType::kFloat, 0.1, 4),
-                                   make_channel(CarrierType::kFloat, 0.0, 4)};
-  spec.channels = channels;
-  spec.channel_count = 2;
-  spec.inner = 2;
+  const ScaleTable table(spec, CarrierType::kFloat, CarrierType::kDouble, {0.1, 0.0}, 2);
+  spec.scales = table.scales();
   const float on_grid = static_cast<float>(3 * 0.1);
   const float x[] = {on_grid, 9.0f, on_grid, kInfinity, -0.25f, -9.0f};
   float result[6];
