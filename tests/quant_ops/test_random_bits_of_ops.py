@@ -10,10 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import oracle_arrays
 import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
-from carrier_values import BACKENDS, forced
+from carrier_values import BACKENDS, DTYPES, forced, to_floats
 
 import quant_ops
 from quant_ops.composite import counter_rng
@@ -55,6 +57,58 @@ def test_seeds_do_not_share_a_permuted_stream():
     assert all(len(a & b) < 30 for i, a in enumerate(sets) for b in sets[:i])
 
 
+# Each with steps of 1 around 0; in blocks of two, the first element sets the scale.
+STEPS_OF_ONE = {
+    "fixed_point": functools.partial(quant_ops.fixed_point, word_bits=8, frac_bits=0),
+    "scaled_integer": functools.partial(quant_ops.scaled_integer, scale=1.0, word_bits=8),
+    "minifloat": functools.partial(
+        quant_ops.minifloat, exponent_bits=3, mantissa_bits=2, exponent_bias=-1
+    ),
+    "no subnormals": functools.partial(
+        quant_ops.minifloat, exponent_bits=3, mantissa_bits=2, exponent_bias=1, subnormals=False
+    ),
+    "power_of_two": functools.partial(quant_ops.power_of_two, min_exponent=0, max_exponent=3),
+    "block_float": functools.partial(quant_ops.block_float, word_bits=4, block_size=2),
+    "mx": functools.partial(quant_ops.mx, element="float4_e2m1fn", block_size=2),
+    "mx, int8": functools.partial(quant_ops.mx, element="int8", block_size=2),
+}
+FIRST = {"block_float": 4.0, "mx": 8.0, "mx, int8": 64.0}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", STEPS_OF_ONE)
+def test_the_chance_is_exact(name, backend):
+    """Fractions that miss their element's own bits by one part in 2^31 or, in a narrower dtype, by
+    the float's distance to the next: away from zero only if bits31 < floor(f 2^31)."""
+    seed, counter, count = 11, -12, 5000
+    bits = oracle_arrays.random_bits31(seed, counter, count)
+    for dtype in DTYPES:
+        for more in (-1, 0, 1, 2):
+            fractions = ((bits + more) * 2.0**-31).astype(tf.as_dtype(dtype).as_numpy_dtype)
+            fractions[fractions >= 1] = 0
+            exact = fractions.astype(np.float64)  # exactly, and so is the product below
+            away = bits < np.floor(exact * 2.0**31)
+            fractions[::2], away[::2] = -fractions[::2], away[::2]
+            counted = slice(None)
+            if name in FIRST:
+                fractions[::2], counted = FIRST[name], slice(1, None, 2)
+            how = {"rounding": "stochastic", "seed": seed, "counter": counter}
+            with forced(backend):
+                result = STEPS_OF_ONE[name](tf.constant(fractions), **how)
+            moved = np.array(to_floats(result)) != 0
+            assert (moved[counted] == away[counted]).all(), (dtype, more)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_chance_of_binary_is_exact(backend):
+    bits = oracle_arrays.random_bits31(11, -12, 5000)
+    for more in (-1, 0, 1, 2):
+        x = (bits + more) * 2.0**-30 - 1  # +level with probability (bits + more) 2^-31
+        with forced(backend):
+            result = quant_ops.binary(x, rounding="stochastic", seed=11, counter=-12)
+        assert ((result.numpy() == 1) == (more > 0)).all()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_seed_and_counter_may_be_tensors(backend):
     x = tf.fill([1000], 0.5)
@@ -85,7 +139,7 @@ print(digest())
 @functools.cache
 def digest() -> str:
     """A hash over every native op's results: large enough to be cut into many shards."""
-    from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, from_bits, spread, to_bits
+    from carrier_values import OVERFLOWS, ROUNDINGS, from_bits, spread, to_bits
     from every_op import LEVELS, ROUNDED
 
     results, stream = [], {"seed": 1, "counter": 2}
