@@ -42,7 +42,7 @@ NEVER = {
 LIGHT = ["tq_halp", "tq_halp.formats", "tq_halp.config", "tq_halp.data", "tq_halp.cli"]
 
 # The command line; everything else warns, raises or returns.
-SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/bench.py", "tq_halp/cli.py"}
+SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/bench/__init__.py", "tq_halp/cli.py"}
 
 PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root|tmp|home|Users)/\w")

@@ -1,0 +1,122 @@
+"""How fast are the native ops, against a copy of the same tensor?
+
+    python experiments/benchmarks/run.py             everything: about 5 minutes on 2 cores
+    python experiments/benchmarks/run.py --redraw    tables and figure from the CSV files
+
+Runs ``python -m tq_halp.bench ops`` once per instruction set, forced by QUANT_OPS_ISA, and
+``cycles.py``. Writes ``ops.csv``, ``cycles.csv``, ``machine.json``, ``ratios.png`` and what stands
+between the marks of ``README.md``. The machine should have nothing else to do.
+"""
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(HERE), str(HERE.parent)]
+import cycles  # noqa: E402
+import figure  # noqa: E402
+import tables  # noqa: E402
+from page import fill  # noqa: E402
+
+# What is run with the best instruction set, and what with each of the others.
+MORE_DTYPES = ["--dtypes=float64,bfloat16,float16", "--sizes=16Mi", "--no-composite"]
+BEST = (["--dtypes=float32"], MORE_DTYPES)
+OTHERS = (["--dtypes=float32", "--no-composite"],)
+
+
+def bench(isa, options):
+    """The lines of the benchmark's CSV file, with the instruction set before them."""
+    environment = os.environ | {"QUANT_OPS_ISA": isa, "QUANT_OPS_BACKEND": "native"}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch, "ops.csv")
+        command = [sys.executable, "-m", "tq_halp.bench", "ops", f"--csv={path}", *options]
+        if subprocess.run(command, env=environment, cwd=ROOT).returncode:
+            sys.exit(f"failed: {' '.join(command)}")
+        with open(path, newline="") as file:
+            return [{"isa": isa, **line} for line in csv.DictReader(file)]
+
+
+def measure(options):
+    load = os.getloadavg()[0]
+    costs = cycles.measure()
+    rows = []
+    for index, isa in enumerate(tables.instruction_sets(costs)):
+        for arguments in OTHERS if index else BEST:
+            rows += bench(isa, [*arguments, *options])
+    for name, lines in (("ops.csv", rows), ("cycles.csv", costs)):
+        with open(HERE / name, "w", newline="") as file:
+            cycles.write(lines, file)
+    facts = json.dumps(machine(load), indent=2)
+    (HERE / "machine.json").write_text(facts + "\n", encoding="utf-8")
+
+
+def machine(load):
+    """What the figures depend on besides the sources."""
+    import importlib.metadata
+
+    from quant_ops import build
+
+    compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
+    return {
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "compiler": compiler.stdout.splitlines()[0],
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "load_before": round(load, 2),
+    }
+
+
+def _processor():
+    """Its name, which the platform module does not know on Linux."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def page():
+    """Tables, figure and sentences from the files that `measure` wrote."""
+    rows, costs = tables.read(HERE / "ops.csv"), tables.read(HERE / "cycles.csv")
+    facts = json.loads((HERE / "machine.json").read_text(encoding="utf-8"))
+    large, small = tables.copy_rates(rows).values()
+    sets = ", ".join(tables.instruction_sets(rows))
+    parts = {
+        "machine": f"{facts['processors']} processors, {facts['processor']}; {facts['system']}; "
+        f"{facts['compiler']}; TensorFlow {facts['tensorflow']}; instruction sets {sets}; load "
+        f"before the run {facts['load_before']}. The copy's rate in float32: {large:,.0f} Melem/s "
+        f"with 16 Mi elements, {small:,.0f} with 64 Ki.",
+        "targets": tables.targets(rows),
+        "verdict": tables.verdict(rows),
+        "profile": tables.profile(rows, costs, facts["processors"]),
+        "dtypes": tables.dtypes(rows),
+        "costs": tables.costs(costs),
+    }
+    for mark, text in parts.items():
+        fill(HERE / "README.md", mark, text)
+    figure.draw(rows, HERE / "ratios.png")
+    print(f"{parts['targets']}\n\n{parts['verdict']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--redraw", action="store_true", help="page and figure from the CSV files")
+    parser.add_argument("--repeats", type=int, default=15, help="timed turns, see the benchmark")
+    arguments = parser.parse_args()
+    if not arguments.redraw:
+        measure([f"--repeats={arguments.repeats}"])
+    page()
+
+
+if __name__ == "__main__":
+    main()

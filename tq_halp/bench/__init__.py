@@ -1,0 +1,38 @@
+"""`python -m tq_halp.bench [ops | step]`: what emulation costs, as ratios taken in one run."""
+
+import argparse
+import sys
+
+from tq_halp.bench import ops, step
+from tq_halp.errors import InputError
+
+#: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
+BENCHMARKS = {"ops": ops, "step": step}
+
+
+def main(arguments=None) -> int:
+    """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(arguments or ["ops"])
+    try:
+        BENCHMARKS[options.what].run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tq-halp bench", description="Time the ops, or a training step. Without a word: ops."
+    )
+    commands = parser.add_subparsers(dest="what", metavar="{" + ",".join(BENCHMARKS) + "}")
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(
+            name,
+            help=module.PURPOSE,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+    return parser

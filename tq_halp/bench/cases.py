@@ -1,0 +1,75 @@
+"""Which ops, with which arguments, are timed. No TensorFlow: the command line reads the names."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from tq_halp.config import Rounding
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+ROUNDINGS = get_args(Rounding)
+BLOCK = 32
+# Those that an op takes, where it does not take them all.
+ROUNDINGS_OF = {"binary": ("nearest_up", "stochastic"), "ternary": (), "sparse": ()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A function of `quant_ops` and what it is called with, besides x, rounding and counter."""
+
+    op: str
+    variant: str  # tells the cases of an op apart
+    arguments: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        return f"{self.op} {self.variant}".strip()
+
+    def roundings(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `wanted`; in place of one that the op lacks its first, or "" if it has none."""
+        known = ROUNDINGS_OF.get(self.op, ROUNDINGS) or ("",)
+        return tuple(dict.fromkeys(r if r in known else known[0] for r in wanted))
+
+
+def _minifloat(exponent_bits: int, mantissa_bits: int) -> Case:
+    arguments = {"exponent_bits": exponent_bits, "mantissa_bits": mantissa_bits}
+    return Case("minifloat", f"{exponent_bits}, {mantissa_bits}", arguments)
+
+
+def _mx(element: str, axis: int) -> Case:
+    arguments = {"element": element, "axis": axis, "block_size": BLOCK}
+    return Case("mx", f"{element}, axis {axis}", arguments)
+
+
+def _block_float(axis: int) -> Case:
+    arguments = {"word_bits": 8, "block_size": BLOCK, "axis": axis}
+    return Case("block_float", f"8, axis {axis}", arguments)
+
+
+# scaled_integer's `scale` depends on the shape of x: see ops.py.
+CASES = (
+    Case("fixed_point", "8, 4", {"word_bits": 8, "frac_bits": 4}),
+    Case("scaled_integer", "8", {"word_bits": 8}),
+    Case("scaled_integer", "8, axis -1", {"word_bits": 8, "axis": -1}),
+    Case("scaled_integer", "8, axis 0", {"word_bits": 8, "axis": 0}),
+    *(_minifloat(*bits) for bits in ((4, 3), (5, 2), (8, 7))),
+    Case("power_of_two", "-8, 7", {"min_exponent": -8, "max_exponent": 7}),
+    *(_block_float(axis) for axis in (-1, 0)),
+    *(_mx(e, a) for e in ("float8_e4m3fn", "float4_e2m1fn", "int8") for a in (-1, 0)),
+    Case("binary", "", {}),
+    Case("ternary", "given threshold", {"threshold": 0.7}),
+    Case("ternary", "own threshold", {}),
+    Case("sparse", "", {"threshold": 0.7}),
+)
+OPS = tuple(dict.fromkeys(case.op for case in CASES))
+
+
+def shape(size: int) -> tuple[int, int]:
+    """The most nearly square matrix of `size` elements that blocks divide along either axis.
+
+    Its columns are a power of two, so that `size` must be a multiple of BLOCK^2.
+    """
+    columns = BLOCK
+    while size % (2 * columns * BLOCK) == 0 and 4 * columns * columns <= size:
+        columns *= 2
+    return size // columns, columns
