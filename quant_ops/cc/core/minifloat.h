@@ -39,13 +39,14 @@ struct MinifloatGrid {
   Bits beyond_sign;      // whether that takes the sign of x
   C zero;                // -0 keeps a zero's sign, +0 clears it
 
-  // Nothing leaves the range of C: x in units of 2^(E - 1) is below 4, whatever E is. Infinity that
-  // does not saturate becomes NaN, and then infinity or NaN; bits of magnitudes are ordered as the
-  // magnitudes are, and these two are above all.
+  // Nothing leaves the range of C: x in units of 2^(E - 1) is below 4, whatever E is. Bits of
+  // magnitudes are ordered as the magnitudes are, and NaN is above all. Infinity becomes NaN, but
+  // not on the way to a cast.
   template <Rounding rounding>
   C quantize(C x, int32_t bits31) const {
+    constexpr bool kCasts = rounding == Rounding::kStochastic;
     Bits magnitude = magnitude_bits(x);
-    if constexpr (saturates) magnitude = magnitude < largest ? magnitude : largest;
+    if constexpr (kCasts && saturates) magnitude = smaller(magnitude, largest);
     const C limited = bit_cast<C>(magnitude);
     const Bits sign = bit_cast<Bits>(x) & ~Facts::kMagnitudeMask;
     const bool normal = magnitude >= smallest_normal;
@@ -54,14 +55,20 @@ struct MinifloatGrid {
     const C half_units = not_vanished<rounding>(limited * units_per_2, limited);
     const bool coarse = significands == Significands::kGap && !normal;
     C y = half_units * (coarse ? C{0.5} : steps);
-    if constexpr (!saturates) y = y < C{0x1p24} ? y : C{0x1p24};  // NaN is not cast
+    if constexpr (kCasts && !saturates) {
+      y = bit_cast<C>(smaller(bit_cast<Bits>(y), bit_cast<Bits>(C{0x1p24})));
+    }
     const bool even = normal & ((unit & kOne) == odd);
     const C rounded = round_magnitude<rounding>(y, even, sign, bits31);
     const C result = rounded * (coarse ? C{1} : step) * bit_cast<C>(unit);
     const Bits bits = bit_cast<Bits>(result);
-    const bool within = saturates || bits <= largest;
+    if constexpr (kCasts && saturates) return bit_cast<C>(bits | sign) + zero;
+    if constexpr (saturates) return bit_cast<C>(smaller(bits, largest) | sign) + zero;
+    const bool within = bits <= largest;
     return bit_cast<C>(within ? bits | sign : overflow<rounding>(magnitude, sign)) + zero;
   }
+
+  static Bits smaller(Bits a, Bits b) { return a < b ? a : b; }
 
   template <Rounding rounding>
   static C round_magnitude(C y, bool even, Bits sign, int32_t bits31) {

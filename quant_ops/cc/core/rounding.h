@@ -33,11 +33,11 @@ inline C with_sign_of(C magnitude, C sign) {
   return bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(magnitude) | sign_bit));
 }
 
-// NaN becomes high.
+// NaN becomes low.
 template <class C>
 inline C between(C low, C x, C high) {
-  x = x < high ? x : high;
-  return x > low ? x : low;
+  x = x > low ? x : low;
+  return x < high ? x : high;
 }
 
 // bits31 < floor(fraction * 2^31): true with probability floor(fraction 2^31) / 2^31. In double the
