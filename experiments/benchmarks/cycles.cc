@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,6 +25,7 @@
 
 #include "core/float_types.h"
 #include "core/quantize.h"
+#include "core/scale_table.h"
 
 namespace quant_ops {
 namespace {
@@ -70,23 +73,21 @@ Quantize fixed_point_case() {
   };
 }
 
-// `channels` scales, each for `inner` elements in a row.
-Quantize scaled_integer_case(int64_t channels, int64_t inner) {
-  std::vector<ScaleChannel> scales[4];
-  for (const Type& type : kTypes) {
-    for (int64_t i = 0; i < channels; ++i) {
-      const double scale = static_cast<double>(128 + i) / 4096;  // exact in every dtype
-      scales[static_cast<int>(type.type)].push_back(make_channel(type.type, scale, 8));
-    }
+// `count` scales, each for `inner` elements in a row, of the elements' own type.
+Quantize scaled_integer_case(int64_t count, int64_t inner) {
+  std::vector<double> scales;  // exact in every type
+  for (int64_t i = 0; i < count; ++i) scales.push_back(static_cast<double>(128 + i) / 4096);
+  ScaledIntegerSpec spec;
+  spec.word_bits = 8;
+  std::map<CarrierType, std::shared_ptr<ScaleTable>> tables;
+  for (const Type& t : kTypes) {
+    tables[t.type] = std::make_shared<ScaleTable>(spec, t.type, t.type, scales, inner);
   }
-  return [=](CarrierType type, Rounding rounding, const void* in, void* out, int64_t count) {
-    ScaledIntegerSpec spec;
-    spec.word_bits = 8;
-    spec.rounding = rounding;
-    spec.channels = scales[static_cast<int>(type)].data();
-    spec.channel_count = channels;
-    spec.inner = inner;
-    scaled_integer(spec, type, in, out, 0, count);
+  return [=](CarrierType type, Rounding rounding, const void* in, void* out, int64_t elements) {
+    ScaledIntegerSpec rounded = spec;
+    rounded.rounding = rounding;
+    rounded.scales = tables.at(type)->scales();
+    scaled_integer(rounded, type, in, out, 0, elements);
   };
 }
 
