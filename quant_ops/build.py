@@ -117,18 +117,24 @@ def compiler() -> list[str]:
     )
 
 
-def core_commands(cxx: list[str], scratch: Path) -> dict[Path, list[str]]:
-    """Object file -> command, for the arithmetic alone: it needs no TensorFlow."""
+def core_commands(
+    cxx: list[str], scratch: Path, options: tuple[str, ...] = ()
+) -> dict[Path, list[str]]:
+    """Object file -> command, for the arithmetic alone: it needs no TensorFlow.
+
+    `options` override the library's own flags: a test may want sanitizers, or to wait less.
+    """
+    flags = (*FLAGS, *options)
     commands = {
-        scratch / f"{name}.o": [*cxx, *FLAGS, "-c", str(SOURCES / "core" / f"{name}.cc")]
+        scratch / f"{name}.o": [*cxx, *flags, "-c", str(SOURCES / "core" / f"{name}.cc")]
         for name in ("quantize", "scale_table")
     }
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    for name, flags in INSTRUCTION_SETS.items():
+    for name, machine in INSTRUCTION_SETS.items():
         if x86 or name == "portable":
             source = str(SOURCES / "core" / "loops.cc")
             define = f"-DQUANT_OPS_ISA={name}"
-            commands[scratch / f"loops_{name}.o"] = [*cxx, *FLAGS, *flags, define, "-c", source]
+            commands[scratch / f"loops_{name}.o"] = [*cxx, *flags, *machine, define, "-c", source]
     return commands
 
 
