@@ -14,11 +14,15 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
 INSTRUCTION_SETS = ("avx512", "avx2")
 
 
 def program():
     """The path of the program, compiled if need be."""
+    from tq_halp.running.quiet import start_tensorflow
+
+    start_tensorflow()  # which quant_ops imports
     from quant_ops import build
 
     folder = ROOT / "build" / f"cycles-{build.source_hash()}"
@@ -29,6 +33,7 @@ def program():
     cxx = build.compiler()
     core = build.core_commands(cxx, folder)
     own = {folder / "cycles.o": [*cxx, *build.FLAGS, "-I", str(build.SOURCES), "-c", str(source)]}
+    print(f"compiling the core into {folder} ...", file=sys.stderr)
     build.run_all(own | {path: command for path, command in core.items() if not path.exists()})
     build.run_all({target: [*cxx, *map(str, [*own, *core])]})
     return target

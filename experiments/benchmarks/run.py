@@ -10,6 +10,7 @@ between the marks of ``README.md``. The machine should have nothing else to do.
 
 import argparse
 import csv
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cycles  # noqa: E402
 import figure  # noqa: E402
 import tables  # noqa: E402
@@ -60,8 +61,6 @@ def measure(options):
 
 def machine(load):
     """What the figures depend on besides the sources."""
-    import importlib.metadata
-
     from quant_ops import build
 
     compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
