@@ -131,6 +131,8 @@ Call draw_block_scaled(Random& random, CarrierType) {
   call.lowest = -10;
   call.highest = 10;
   if (random.one_in(2)) call.lowest = call.highest = static_cast<int>(random.between(-1100, 1100));
+  // Other rules may find another scale for the results, whose largest is not that of x.
+  call.idempotent = spec.scale_rounding == ScaleRounding::kFloor;
   call.block_size = spec.block_size;
   call.inner = spec.inner;
   return call;

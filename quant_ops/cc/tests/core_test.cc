@@ -133,6 +133,51 @@ void test_scaled_integer() {
   CHECK(!is_valid_scale(NAN) && !is_valid_scale(kInfinity));
 }
 
+void test_levels() {
+  LevelSpec spec;
+  spec.level = 2;
+  spec.threshold = 0.5;
+  constexpr float kInputs[6] = {-kInfinity, -0.5f, -0.0f, 0.25f, 0.5f, 0.75f};
+  struct Row {
+    LevelKind kind;
+    float expected[6];
+  };
+  constexpr Row kRows[] = {
+      {LevelKind::kBinary, {-2, -2, 2, 2, 2, 2}},
+      {LevelKind::kTernary, {-2, 0, 0, 0, 0, 2}},
+      {LevelKind::kSparse, {-kInfinity, -0.5f, 0, 0, 0.5f, 0.75f}},
+  };
+  for (const Row& row : kRows) {
+    spec.kind = row.kind;
+    float result[6];
+    level(spec, CarrierType::kFloat, kInputs, result, 0, 6);
+    for (int i = 0; i < 6; ++i) {
+      CHECK(result[i] == row.expected[i]);
+      CHECK(result[i] != 0 || !std::signbit(result[i]));
+    }
+  }
+}
+
+// At +-level there is nothing to draw; between, +level has the probability (1 + x / level) / 2.
+void test_stochastic_binary() {
+  constexpr int kCount = 4096;
+  LevelSpec spec;
+  spec.level = 4;
+  spec.rounding = Rounding::kStochastic;
+  for (const float x : {-kInfinity, -4.0f, -1.0f, 0.0f, 4.0f, kInfinity}) {
+    const std::vector<float> in(kCount, x);
+    std::vector<float> out(kCount);
+    level(spec, CarrierType::kFloat, in.data(), out.data(), 0, kCount);
+    int up = 0;
+    for (const float result : out) {
+      CHECK(result == 4 || result == -4);
+      up += result == 4;
+    }
+    const double mean = kCount * (1 + std::fmin(std::fmax(x / 4, -1), 1)) / 2;
+    CHECK(std::fabs(up - mean) <= 5 * std::sqrt(mean * (1 - mean / kCount)));  // 5 sigma
+  }
+}
+
 }  // namespace
 }  // namespace quant_ops
 
@@ -143,5 +188,7 @@ int main() {
   quant_ops::test_every_half_converts_and_returns();
   quant_ops::test_random_bits_beyond_2_to_32();
   quant_ops::test_scaled_integer();
+  quant_ops::test_levels();
+  quant_ops::test_stochastic_binary();
   std::printf("passed with %s\n", quant_ops::instruction_set());
 }
