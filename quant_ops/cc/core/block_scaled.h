@@ -27,7 +27,7 @@ struct IntegerGrid {
   C quantize(C x, int32_t bits31) const {
     C magnitude = not_vanished<rounding>(absolute(x) * steps_a * steps_b, x);
     magnitude = magnitude < largest ? magnitude : largest;
-    const C q = round_steps<rounding>(with_sign_of(magnitude, x), bits31);
+    const C q = round_with_sign<rounding>(magnitude, x, bits31);
     return q * step_a * step_b + C{0};  // never -0
   }
 

@@ -67,6 +67,9 @@ inline bool is_nan(T x) {
   return magnitude_bits(x) > Carrier<T>::kInfinity;
 }
 
+inline bool is_nan(float x) { return x != x; }
+inline bool is_nan(double x) { return x != x; }
+
 // 2^exponent of a normal number.
 inline double power(int exponent) {
   return bit_cast<double>(static_cast<uint64_t>(exponent + 1023) << 52);

@@ -12,6 +12,22 @@
 
 namespace quant_ops::QUANT_OPS_ISA {
 
+// |x| > threshold is |x| > not_above(threshold) for numbers x of C, and likewise for >= and
+// not_below: the nearest numbers of C, for finite thresholds that are not negative.
+template <class C>
+inline C not_above(double threshold) {
+  const C near = static_cast<C>(threshold);
+  const auto bits = bit_cast<typename Carrier<C>::Bits>(near);
+  return static_cast<double>(near) > threshold ? bit_cast<C>(bits - 1) : near;
+}
+
+template <class C>
+inline C not_below(double threshold) {
+  const C near = static_cast<C>(threshold);
+  const auto bits = bit_cast<typename Carrier<C>::Bits>(near);
+  return static_cast<double>(near) < threshold ? bit_cast<C>(bits + 1) : near;
+}
+
 // +level or -level: the sign of x, or with a probability that is linear between them.
 template <class C>
 struct BinaryGrid {
@@ -31,23 +47,22 @@ struct BinaryGrid {
 // +-level where |x| > threshold, else 0.
 template <class C>
 struct TernaryGrid {
-  C level;
-  double threshold;
+  C level, threshold;
 
   template <Rounding>
   C quantize(C x, int32_t) const {
-    return static_cast<double>(absolute(x)) > threshold ? with_sign_of(level, x) : C{0};
+    return absolute(x) > threshold ? with_sign_of(level, x) : C{0};
   }
 };
 
 // x where |x| >= threshold, else 0.
 template <class C>
 struct SparseGrid {
-  double threshold;
+  C threshold;
 
   template <Rounding>
   C quantize(C x, int32_t) const {
-    return static_cast<double>(absolute(x)) >= threshold ? x + C{0} : C{0};
+    return absolute(x) >= threshold ? x + C{0} : C{0};
   }
 };
 
@@ -63,9 +78,9 @@ inline void level_range(const LevelSpec& spec, const void* in, void* out, int64_
     case LevelKind::kBinary:
       return run(spec.rounding, BinaryGrid<C>{level});
     case LevelKind::kTernary:
-      return run(Rounding::kNearestEven, TernaryGrid<C>{level, spec.threshold});
+      return run(Rounding::kNearestEven, TernaryGrid<C>{level, not_above<C>(spec.threshold)});
     case LevelKind::kSparse:
-      return run(Rounding::kNearestEven, SparseGrid<C>{spec.threshold});
+      return run(Rounding::kNearestEven, SparseGrid<C>{not_below<C>(spec.threshold)});
   }
 }
 

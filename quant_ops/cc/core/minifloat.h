@@ -50,17 +50,19 @@ struct MinifloatGrid {
     const C limited = bit_cast<C>(magnitude);
     const Bits sign = bit_cast<Bits>(x) & ~Facts::kMagnitudeMask;
     const bool normal = magnitude >= smallest_normal;
-    const Bits unit = (normal ? magnitude : smallest_normal) & Facts::kInfinity;
+    const Bits unit = larger(magnitude, smallest_normal) & Facts::kInfinity;
     const C units_per_2 = bit_cast<C>(static_cast<Bits>(Facts::kInfinity - unit));
     const C half_units = not_vanished<rounding>(limited * units_per_2, limited);
     const bool coarse = significands == Significands::kGap && !normal;
-    C y = half_units * (coarse ? C{0.5} : steps);
+    const C multiplier = coarse ? C{0.5} : steps;
+    const C divisor = coarse ? C{1} : step;  // chosen here: later, and GCC makes two paths
+    C y = half_units * multiplier;
     if constexpr (kCasts && !saturates) {
       y = bit_cast<C>(smaller(bit_cast<Bits>(y), bit_cast<Bits>(C{0x1p24})));
     }
     const bool even = normal & ((unit & kOne) == odd);
     const C rounded = round_magnitude<rounding>(y, even, sign, bits31);
-    const C result = rounded * (coarse ? C{1} : step) * bit_cast<C>(unit);
+    const C result = rounded * divisor * bit_cast<C>(unit);
     const Bits bits = bit_cast<Bits>(result);
     if constexpr (kCasts && saturates) return bit_cast<C>(bits | sign) + zero;
     if constexpr (saturates) return bit_cast<C>(smaller(bits, largest) | sign) + zero;
@@ -69,11 +71,14 @@ struct MinifloatGrid {
   }
 
   static Bits smaller(Bits a, Bits b) { return a < b ? a : b; }
+  static Bits larger(Bits a, Bits b) { return a > b ? a : b; }
 
   template <Rounding rounding>
   static C round_magnitude(C y, bool even, Bits sign, int32_t bits31) {
     if constexpr (rounding == Rounding::kNearestEven && significands == Significands::kOne) {
       return even & (y == C{1.5}) ? C{1} : round_even(y);
+    } else if constexpr (is_symmetric(rounding)) {
+      return round_magnitude_steps<rounding>(y, bits31);
     } else {
       const C with_sign = bit_cast<C>(static_cast<Bits>(bit_cast<Bits>(y) | sign));
       return absolute(round_steps<rounding>(with_sign, bits31));

@@ -49,30 +49,56 @@ inline bool chance(double fraction, int32_t bits31) {
   return static_cast<double>(bits31) + 1.0 <= fraction * 0x1p31;
 }
 
-// A difference is exact wherever the comparison after it depends on it.
+constexpr bool is_symmetric(Rounding rounding) {
+  return rounding != Rounding::kDown && rounding != Rounding::kUp &&
+         rounding != Rounding::kNearestUp;
+}
+
+// Of y >= 0, for the symmetric roundings. The difference is exact wherever the comparison after it
+// depends on it.
+template <Rounding rounding, class C>
+inline C round_magnitude_steps(C y, int32_t bits31) {
+  if constexpr (rounding == Rounding::kNearestEven) {
+    return round_even(y);
+  } else {
+    const C whole = round_to_zero(y);
+    if constexpr (rounding == Rounding::kTowardZero) return whole;
+    const C fraction = y - whole;
+    bool away;
+    if constexpr (rounding == Rounding::kStochastic) {
+      away = chance(fraction, bits31);
+    } else {
+      away = fraction >= C{0.5};
+    }
+    return whole + (away ? C{1} : C{0});
+  }
+}
+
 template <Rounding rounding, class C>
 inline C round_steps(C y, int32_t bits31) {
   if constexpr (rounding == Rounding::kNearestEven) {
     return round_even(y);
+  } else if constexpr (rounding == Rounding::kTowardZero) {
+    return round_to_zero(y);
   } else if constexpr (rounding == Rounding::kDown) {
     return round_down(y);
   } else if constexpr (rounding == Rounding::kUp) {
     return round_up(y);
-  } else if constexpr (rounding == Rounding::kTowardZero) {
-    return round_to_zero(y);
   } else if constexpr (rounding == Rounding::kNearestUp) {
     const C below = round_down(y);
     return below + (y - below >= C{0.5} ? C{1} : C{0});
   } else {
-    const C whole = round_to_zero(y);
-    const C fraction = absolute(y - whole);
-    bool away;
-    if constexpr (rounding == Rounding::kNearestAway) {
-      away = fraction >= C{0.5};
-    } else {
-      away = chance(fraction, bits31);
-    }
-    return whole + with_sign_of(away ? C{1} : C{0}, y);
+    return with_sign_of(round_magnitude_steps<rounding>(absolute(y), bits31), y);
+  }
+}
+
+// Of y >= 0 with the sign of another number.
+template <Rounding rounding, class C>
+inline C round_with_sign(C y, C sign, int32_t bits31) {
+  if constexpr (is_symmetric(rounding)) {
+    return with_sign_of(round_magnitude_steps<rounding>(y, bits31), sign);
+  } else {
+    return round_steps<rounding>(with_sign_of(y, sign), bits31);
   }
 }
 
