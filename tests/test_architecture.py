@@ -17,7 +17,7 @@ LEVELS = (
     {"quant_ops", "tq_halp.errors"},
     {"tq_halp.formats", "tq_halp.settings"},
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
-    {"tq_halp.layers", "tq_halp.algorithms", "tq_halp.models"},
+    {"tq_halp.layers", "tq_halp.algorithms", "tq_halp.models", "tq_halp.linear"},
     {"tq_halp.quantization_map"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
@@ -36,10 +36,18 @@ NEVER = {
     "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.data": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.linear": {"tensorflow", "keras"},
 }
 
 # Wrong input is answered at once, so these must not wait for TensorFlow.
-LIGHT = ["tq_halp", "tq_halp.formats", "tq_halp.config", "tq_halp.data", "tq_halp.cli"]
+LIGHT = [
+    "tq_halp",
+    "tq_halp.formats",
+    "tq_halp.config",
+    "tq_halp.data",
+    "tq_halp.linear",
+    "tq_halp.cli",
+]
 
 # The command line; everything else warns, raises or returns.
 SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/bench/__init__.py", "tq_halp/cli.py"}

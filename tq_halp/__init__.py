@@ -20,6 +20,7 @@ _HOME = {
     "data": None,
     "formats": None,
     "layers": None,
+    "linear": None,
     "models": None,
     "quantization_map": None,
     "quantizers": None,

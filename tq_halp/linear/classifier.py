@@ -1,0 +1,98 @@
+"""Logistic and softmax regression by LM-HALP."""
+
+import numpy as np
+
+from tq_halp.errors import InputError
+from tq_halp.linear import prediction, samples
+from tq_halp.linear.estimator import LinearEstimator
+from tq_halp.linear.labels import classes_of
+from tq_halp.linear.parameters import check_parameters
+
+
+class LMHALPClassifier(LinearEstimator):
+    """Logistic regression, or softmax for more than two classes, trained in low precision.
+
+    It minimises, with sample weights s (1 if not given) and a = Wx + b,
+
+        two classes   Σ_i s_i (log(1 + exp(a_i)) − t_i a_i) / Σ_i s_i + l2/2 ‖w‖²,  t_i in {0, 1}
+        more          Σ_i s_i (log Σ_c exp(a_ic) − a_i,y_i) / Σ_i s_i + l2/2 ‖W‖²
+
+    The intercepts are not penalised. scikit-learn's `LogisticRegression` has the same minimum for
+    C = 1 / (l2 · Σ_i s_i). Separable classes have no minimum without l2: the weights then grow
+    until `tol` or `epochs` ends training.
+
+    Parameters and attributes are those of `LMHALPRegressor`, and
+
+        classes_: the sorted labels.
+        coef_: float64 [1, features] for two classes, else [classes, features];
+        intercept_: float64 [1] or [classes].
+
+    De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3 and
+    Section 5.
+    """
+
+    _estimator_type = "classifier"
+
+    def fit(self, X, y, sample_weight=None):
+        """Trains on X [n, features] and labels y [n]; returns self.
+
+        Args:
+            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used as they
+                are; float16, bool and integers are converted.
+            y: integers, strings, booleans, or anything that can be sorted; two classes or more.
+            sample_weight: [n], 0 or above; an integer weight counts as so many samples.
+
+        Raises:
+            InputError, TypeError: a parameter or an array is not usable; says what would be.
+        """
+        check_parameters(self)
+        x = samples.features(X)
+        y = samples.target_vector(y, len(x), type(self).__name__)
+        weights = samples.weight_vector(sample_weight, len(x))
+        classes, indices = classes_of(y, weights)
+        self._check_continues(classes)
+        binary = len(classes) == 2
+        self.coef_, self.intercept_ = self._train(
+            x,
+            indices,
+            weights,
+            loss="logistic" if binary else "softmax",
+            outputs=1 if binary else len(classes),
+        )
+        self.classes_ = classes
+        self._note_features(X, x)
+        return self
+
+    def _check_continues(self, classes):
+        if self.warm_start and self._is_fitted() and not np.array_equal(self.classes_, classes):
+            raise InputError(
+                f"warm_start continues a fit of the classes {self.classes_.tolist()}, received "
+                f"{classes.tolist()}; set warm_start=False or fit the same classes"
+            )
+
+    def decision_function(self, X):
+        """The scores a, float64: [n] for two classes (above 0 is the second), else [n, classes]."""
+        scores = self._scores(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """The most probable class of each sample."""
+        scores = self._scores(X)
+        if scores.shape[1] == 1:
+            return self.classes_[(scores[:, 0] > 0).astype(np.intp)]
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, exact where probabilities are tiny."""
+        return prediction.log_probabilities(self._scores(X))
+
+    def predict_proba(self, X):
+        """σ(a), or softmax: float64 [n, classes], in the order of classes_."""
+        return np.exp(self.predict_log_proba(X))
+
+    def score(self, X, y, sample_weight=None):
+        """The share of samples, by weight, whose class is predicted."""
+        predicted = self.predict(X)
+        y = samples.target_vector(y, len(predicted), type(self).__name__)
+        weights = samples.weight_vector(sample_weight, len(y))
+        return prediction.mean(np.asarray(predicted == y, np.float64), weights)

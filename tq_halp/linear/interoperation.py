@@ -1,0 +1,49 @@
+"""What scikit-learn expects of an estimator that does not inherit from it, without importing it.
+
+Its tags are made when it asks for them, so it is there then. Its users catch its exceptions and
+filter its warnings: where it has been imported, ours are subclasses of both.
+"""
+
+import functools
+import sys
+
+
+class NotFittedError(ValueError, AttributeError):
+    """The estimator is used before `fit`."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Training ended before the gradient was as small as `tol` asks."""
+
+
+class DataConversionWarning(UserWarning):
+    """Input was taken for what it was probably meant to be."""
+
+
+def shared_with_sklearn(ours: type) -> type:
+    """`ours`, or a subclass of it and of scikit-learn's class of the same name."""
+    theirs = getattr(sys.modules.get("sklearn.exceptions"), ours.__name__, None)
+    return ours if theirs is None else _joined(ours, theirs)
+
+
+@functools.cache
+def _joined(ours: type, theirs: type) -> type:
+    # Pickled as ours: it has a name to be found by, in a process without scikit-learn too.
+    members = {
+        "__doc__": ours.__doc__,
+        "__module__": ours.__module__,
+        "__reduce__": lambda self: (ours, self.args),
+    }
+    return type(ours.__name__, (ours, theirs), members)
+
+
+def sklearn_tags(kind: str):
+    """The `sklearn.utils.Tags` of a "regressor" or "classifier" of dense, finite 2-D data."""
+    from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+
+    return Tags(
+        estimator_type=kind,
+        target_tags=TargetTags(required=True),
+        classifier_tags=ClassifierTags() if kind == "classifier" else None,
+        regressor_tags=RegressorTags() if kind == "regressor" else None,
+    )

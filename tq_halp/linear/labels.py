@@ -1,0 +1,52 @@
+"""Class labels of any kind, as class indices."""
+
+import numpy as np
+
+from tq_halp.errors import InputError
+
+
+def classes_of(y: np.ndarray, weights: np.ndarray | None):
+    """The sorted classes, and the index of each label's class, float64.
+
+    Labels are integers, strings, booleans, whole floating-point numbers, or objects that can be
+    sorted. A sample without weight does not make a class; such an index is 0.
+
+    Raises:
+        InputError: fewer than two classes; a continuous, complex, missing or unsortable label.
+    """
+    if y.dtype.kind == "c":
+        raise InputError(f"Complex data not supported: y must be class labels, received {y.dtype}")
+    _check_known(y)
+    used = y if weights is None else y[weights > 0]
+    try:
+        classes = np.unique(used)
+    except TypeError as error:
+        raise InputError(
+            f"Unknown label type: y must hold labels of one kind, which can be sorted ({error})"
+        ) from None
+    if len(classes) < 2:
+        held = ", ".join(map(repr, classes.tolist()))
+        raise InputError(f"y must hold at least two classes, received one class: {held}")
+    if weights is None:
+        return classes, np.searchsorted(classes, y).astype(np.float64)
+    indices = np.zeros(len(y))
+    indices[weights > 0] = np.searchsorted(classes, used)
+    return classes, indices
+
+
+def _check_known(y):
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            raise InputError("y must be class labels, Input y contains NaN or infinity")
+        if (y != np.floor(y)).any():
+            example = y[y != np.floor(y)][0]
+            raise InputError(
+                f"Unknown label type: continuous. y must be class labels, received {example}; "
+                "for regression use LMHALPRegressor"
+            )
+    elif y.dtype.kind == "O":
+        missing = [label for label in y.tolist() if label is None or label != label]
+        if missing:
+            raise InputError(f"y must be class labels, received {missing[0]!r} among them")
+    elif y.dtype.kind not in "biuUS":
+        raise InputError(f"Unknown label type: y must be class labels, received dtype {y.dtype}")

@@ -1,0 +1,99 @@
+"""Least squares by LM-HALP."""
+
+import numpy as np
+
+from tq_halp.linear import prediction, samples
+from tq_halp.linear.estimator import LinearEstimator
+from tq_halp.linear.parameters import check_parameters
+
+
+class LMHALPRegressor(LinearEstimator):
+    """Least squares, with l2 ridge regression, trained in low precision. It minimises
+
+        Σ_i s_i (x_iᵀw + b − y_i)² / (2 Σ_i s_i) + l2/2 ‖w‖²
+
+    with sample weights s (1 if not given); the intercept b is not penalised. scikit-learn's `Ridge`
+    has the same minimum for alpha = l2 · Σ_i s_i.
+
+    The integer algorithms solve the problem of the *quantized* X: nearest multiples of
+    max|X| / (2^(data_bits − 1) − 1). Standardise features first, or use
+    feature_scale="per_feature", so that a small feature is not lost beside a large one.
+
+    Parameters:
+        word_bits: 8 or 16, of HALP's offsets and of the low-precision baselines' weights.
+        data_bits: 4, 8 or 16, of the quantized X; 8 for floating-point algorithms means nothing.
+        mu: HALP's scale: offsets reach ‖∇f(w̃)‖ / mu. "auto" follows the offsets seen.
+        learning_rate: "auto" is 1 / (2 L(b)) with L(b) the smoothness of minibatches.
+        batch_size: samples of a step.
+        epochs: outer epochs at most: inner steps, then a pass over all data. 500 reach `tol` where
+            L / (smallest curvature) is below some thousands times the steps of an epoch.
+        l2: of the penalty, 0 or above.
+        algorithm: "halp"; "svrg" and "sgd" in float32 (float64 for a float64 X); "lp_svrg" and
+            "lp_sgd", whose weights are on a fixed grid. SGD and the last two end at a floor.
+        n_threads: None for the usable cores where the data is large enough to share; more than
+            there are cores count as that many.
+        random_state: seed of batches and rounding: integer, NumPy generator, or None.
+        fit_intercept: False fixes b = 0.
+        tol: training ends when the gradient's norm is below tol times that at w = 0. With 0 it goes
+            on until nothing improves.
+        inner_steps: of an epoch; None for one pass over the data, at least 100.
+        feature_scale: "per_feature" divides every column by its largest magnitude before it is
+            quantized, which is also the space that gradients are taken in. coef_ is for X itself.
+        weight_range: the fixed grid of "lp_svrg" and "lp_sgd" covers [−weight_range, weight_range).
+        patience: training ends after so many epochs that improved neither loss nor gradient.
+        warm_start: start from the last fit's weights.
+        callback: called with a copy of every epoch's record; True returned ends training.
+
+    Attributes:
+        coef_: float64 [features]; intercept_: float.
+        n_iter_: outer epochs run; stop_reason_: "tolerance", "no_progress", "callback", "epochs".
+        history_: a dict per outer epoch: epoch, loss, gradient_norm (of the objective above for the
+            quantized, scaled X), seconds, inner_seconds, gradient_seconds, learning_rate, scale (of
+            the offsets' grid), saturated (share of offsets at its ends), mu. `seconds` is the time
+            of inner steps and full gradient; of the first alone for "sgd" and "lp_sgd", where
+            the other only measures.
+        start_: such a dict for the start; setup_seconds_: choosing a rate, quantizing, copying.
+        learning_rate_; n_features_in_; feature_names_in_ (for data frames).
+
+    De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3 and
+    Section 5.
+    """
+
+    _estimator_type = "regressor"
+
+    def fit(self, X, y, sample_weight=None):
+        """Trains on X [n, features] and y [n]; returns self.
+
+        Args:
+            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used as they
+                are; float16, bool and integers are converted.
+            sample_weight: [n], 0 or above; an integer weight counts as so many samples.
+
+        Raises:
+            InputError, TypeError: a parameter or an array is not usable; says what would be.
+        """
+        check_parameters(self)
+        x = samples.features(X)
+        y = samples.target_vector(y, len(x), type(self).__name__)
+        y = samples.real_targets(y)
+        weights = samples.weight_vector(sample_weight, len(x))
+        coefficients, intercepts = self._train(x, y, weights, loss="squared", outputs=1)
+        self.coef_, self.intercept_ = coefficients[0], float(intercepts[0])
+        self._note_features(X, x)
+        return self
+
+    def predict(self, X):
+        """x·coef_ + intercept_, float64 [n]."""
+        return self._scores(X)[:, 0]
+
+    def score(self, X, y, sample_weight=None):
+        """R² = 1 − Σ s_i (y_i − ŷ_i)² / Σ s_i (y_i − ȳ)²; for a constant y 1 if exact, else 0."""
+        predicted = self.predict(X)
+        y = samples.target_vector(y, len(predicted), type(self).__name__)
+        y = samples.real_targets(y)
+        weights = samples.weight_vector(sample_weight, len(y))
+        left = prediction.mean((y - predicted) ** 2, weights)
+        all_ = prediction.mean((y - prediction.mean(y, weights)) ** 2, weights)
+        if all_ == 0:
+            return 1.0 if left == 0 else 0.0
+        return float(np.subtract(1.0, left / all_))

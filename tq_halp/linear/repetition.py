@@ -1,0 +1,39 @@
+"""Small problems in one form, whatever the order of their samples and however often one is told.
+
+A sample of weight 2 and a sample told twice are the same problem, with the same minimum. Where
+there are many minima, or training ends early, what is found depends on the order and the batches:
+in this form it is the same to the last bit.
+"""
+
+import numpy as np
+
+LARGEST = 1 << 16  # bytes of X: beyond this a sorted copy would be felt
+
+
+def without_repetition(x, targets, weights):
+    """Samples without weight left out; those of a small X sorted, equal ones as one.
+
+    Args:
+        x: [n, d]; targets: float64 [n]; weights: float64 [n], 0 or above, or None for ones.
+
+    Returns:
+        The same three for the samples that remain; the weights None if all are equal.
+    """
+    if weights is not None and weights.min() == 0:
+        used = weights > 0
+        x, targets, weights = x[used], targets[used], weights[used]
+    if x.nbytes <= LARGEST:
+        x, targets, weights = _merged(x, targets, np.ones(len(x)) if weights is None else weights)
+    if weights is not None and weights.min() == weights.max():
+        weights = None
+    return x, targets, weights
+
+
+def _merged(x, targets, weights):
+    # -0.0 + 0.0 is 0.0: the same number has the same bytes.
+    rows = np.concatenate(
+        [(x + x.dtype.type(0)).view(np.uint8), (targets + 0.0)[:, None].view(np.uint8)], axis=1
+    )
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
+    _, first, index = np.unique(keys, return_index=True, return_inverse=True)
+    return x[first], targets[first], np.bincount(index.ravel(), weights=weights)

@@ -1,0 +1,114 @@
+"""The learning rate: half of what the smoothness of the minibatches' losses allows.
+
+A step of SVRG on batch B of b samples moves along ∇f_B, which is L_B-smooth with
+
+    L_B = c λ_max(1/b Σ_{i in B} s_i x_i x_iᵀ) + max_j l2_j
+
+where c bounds the loss' second derivative (1 squared, 1/4 logistic, 1/2 softmax) and s_i are the
+sample weights, of mean 1. In expectation over batches without replacement that is (Gower et al.)
+
+    L(b) ≤ (n − b) / (b (n − 1)) L_max + n (b − 1) / (b (n − 1)) L
+
+with L_max the largest c s_i ‖x_i‖² and L that of all data. An outlier counts for L_max / b, as it
+must: in its own direction one batch alone has all the curvature. L is not known; the largest L_B of
+a few batches is above it and takes its place. SVRG contracts for rates up to 1 / L(b), and fastest
+per step near half of that: the variance it adds in an epoch is α L(b) / (2 − α L(b)) of what is
+left, one third.
+
+Gower, Loizou, Qian, Sailanbayev, Shulgin, Richtárik, *SGD: General Analysis and Improved Rates*,
+arXiv 1901.09401, Section 3.3. Johnson, Zhang, *Accelerating Stochastic Gradient Descent using
+Predictive Variance Reduction*, 2013, Theorem 1.
+"""
+
+import numpy as np
+
+from tq_halp.errors import InputError
+from tq_halp.linear.samples import blocks
+
+CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}
+_BATCHES = 32  # whose L_B is found
+_MARGIN = 1.1  # the largest of all is above the largest of these
+_COLUMNS = 1 << 16  # of a batch at a time, for its Gram matrix
+_SIDE = 512  # of a Gram matrix, whose eigenvalues are found directly
+
+
+def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, intercept, l2) -> float:
+    """1 / (2 L(b)); 1 where there is no curvature at all.
+
+    Args:
+        x: [n, d], uint8 or floating; weights: [n] or None; column_scales: [d] or None.
+        intercept: the constant in the intercept's column, 0 if there is none.
+        l2: [d], of the scaled columns' weights.
+
+    Raises:
+        InputError: the squares of X or their sum overflow.
+    """
+    n, b = len(x), min(batch_size, len(x))
+    s = np.ones(n) if weights is None else weights * (n / weights.sum())
+    largest = float(np.max(s * (squared_norms(x, column_scales) + intercept**2)))
+    if not np.isfinite(largest):
+        raise InputError("X must have rows whose squares can be added, divide it by its largest")
+    batches = [largest] if b == 1 else _batch_smoothness(x, s, b, column_scales, intercept)
+    of_batches = max(batches) * (_MARGIN if b > 1 else 1.0)
+    share = (n - b) / (b * (n - 1)) if n > 1 else 0.0
+    expected = share * largest + (1 - share) * min(of_batches, largest)
+    smoothness = CURVATURE[loss] * max(expected, of_batches) + float(np.max(l2, initial=0.0))
+    return 0.5 / smoothness if smoothness > 0 else 1.0
+
+
+def squared_norms(x, column_scales=None) -> np.ndarray:
+    """‖x_i‖² of every row, float64, block by block."""
+    result = np.empty(len(x))
+    for rows in blocks(x):
+        block = _scaled(x[rows], column_scales)
+        with np.errstate(over="ignore"):
+            result[rows] = np.einsum("ij,ij->i", block, block)
+    return result
+
+
+def _batch_smoothness(x, s, b, column_scales, intercept):
+    """λ_max(1/b Σ s_i x_i x_iᵀ) of random batches of b rows; of all rows if that is one batch."""
+    draw = np.random.default_rng(0)
+    for _ in range(_BATCHES if b < len(x) else 1):
+        rows = np.sort(draw.choice(len(x), b, replace=False)) if b < len(x) else np.arange(b)
+        roots = np.sqrt(s[rows])[:, None]
+        yield _largest_eigenvalue(x, rows, roots, column_scales, intercept) / b
+
+
+def _largest_eigenvalue(x, rows, roots, column_scales, intercept):
+    b, d = len(rows), x.shape[1]
+    if b > _SIDE and d > _SIDE:
+        return _power_iteration(x, rows, roots, column_scales, intercept)
+    if d < b:
+        block = np.column_stack([_scaled(x[rows], column_scales), np.full(b, intercept)]) * roots
+        return np.linalg.eigvalsh(block.T @ block)[-1]
+    gram = intercept**2 * (roots @ roots.T)
+    for start in range(0, d, _COLUMNS):
+        columns = slice(start, start + _COLUMNS)
+        scales = None if column_scales is None else column_scales[columns]
+        block = _scaled(x[rows, columns], scales) * roots
+        gram += block @ block.T
+    return np.linalg.eigvalsh(gram)[-1]
+
+
+def _power_iteration(x, rows, roots, column_scales, intercept, steps=12):
+    """From a random start, λ_max from below: the estimate's margin is for this too."""
+    v = np.random.default_rng(1).standard_normal(x.shape[1] + 1)
+    for _ in range(steps):
+        norm = np.linalg.norm(v)
+        if norm == 0:
+            return 0.0
+        v, total = v / norm, np.zeros_like(v)
+        for part in blocks(x[: len(rows)]):
+            block = _scaled(x[rows[part]], column_scales)
+            block = np.column_stack([block, np.full(len(block), intercept)]) * roots[part]
+            total += block.T @ (block @ v)
+        v = total
+    return float(np.linalg.norm(v))
+
+
+def _scaled(block, column_scales):
+    block = block.astype(np.float64)
+    if column_scales is not None:
+        block *= column_scales
+    return block

@@ -1,0 +1,151 @@
+"""Outer epochs until the gradient is small, nothing improves any more, or enough were run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tq_halp.errors import InputError
+
+# Without an anchor the pass over all the data only measures, so its time is not the algorithm's.
+WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
+CENTERED = ("halp",)
+
+_PROGRESS = 1e-3  # of the best gradient norm, or of the whole decrease of the loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How outer epochs are run, and when they end."""
+
+    algorithm: str
+    learning_rate: float
+    growth: float | None  # of the learning rate, at most; None keeps it as it is
+    steps: int  # inner steps of an epoch
+    mu: float | None  # HALP's scale parameter; None chooses the scale
+    word_bits: int
+    epochs: int
+    tolerance: float  # a gradient norm
+    patience: int  # epochs without progress
+    n_threads: int
+    callback: Callable[[dict], object] | None
+
+
+def train(solver, schedule: Schedule):
+    """Runs the solver's outer epochs.
+
+    Returns:
+        (history, reason): the records of `record`, that of the start first; and what ended it,
+        "tolerance", "no_progress", "callback" or "epochs".
+
+    Raises:
+        InputError: the iterate became infinite: the learning rate is too large.
+    """
+    history = [record(0, solver.measurement, 0.0, None, schedule)]
+    progress = Progress(schedule.patience)
+    rate = AdaptiveRate(schedule.learning_rate, schedule.growth or 1.0)
+    while (reason := _finished(history, schedule, progress)) is None:
+        measured = solver.epoch(
+            rate.rate, schedule.steps, mu=schedule.mu, n_threads=schedule.n_threads
+        )
+        history.append(record(len(history), measured, rate.rate, history[-1], schedule))
+        if schedule.growth is not None:
+            rate.saw(history[-2]["gradient_norm"], history[-1]["gradient_norm"])
+        if schedule.callback is not None and _is_true(schedule.callback(dict(history[-1]))):
+            return history, "callback"
+    return history, reason
+
+
+def record(
+    epoch: int, measured: dict, rate: float, before: dict | None, schedule: Schedule
+) -> dict:
+    """What is told of an outer epoch, measured at the iterate that it ends with.
+
+    `seconds` are those of the inner steps and, where the algorithm uses it, of the pass over all
+    the data that gives the next epoch's full gradient. `mu` is ‖g̃‖ / (δ (2^(b−1) − 1)) of HALP's
+    grid, given or chosen; None elsewhere.
+    """
+    seconds = measured["inner_seconds"]
+    if schedule.algorithm not in WITHOUT_SNAPSHOTS:
+        seconds += measured["gradient_seconds"]
+    mu = None
+    if schedule.algorithm in CENTERED and before is not None and measured["scale"] > 0:
+        box = measured["scale"] * (2 ** (schedule.word_bits - 1) - 1)
+        mu = before["gradient_norm"] / box
+    return {
+        "epoch": epoch,
+        "loss": float(measured["loss"]),
+        "gradient_norm": float(measured["gradient_norm"]),
+        "seconds": float(seconds),
+        "inner_seconds": float(measured["inner_seconds"]),
+        "gradient_seconds": float(measured["gradient_seconds"]),
+        "learning_rate": float(rate),
+        "scale": float(measured["scale"]),
+        "saturated": float(measured["saturated"]),
+        "mu": mu,
+    }
+
+
+class AdaptiveRate:
+    """Half after an epoch that raised the gradient's norm, a fifth more after one that lowered it,
+    but by less than half.
+
+    The rate that smoothness allows is what the worst curvature needs, and a logistic loss has less
+    where it is minimal: the largest rate that works is found by trying. One that raised the norm by
+    half was beyond the stable ones; three fifths of it is the most from then on, and a hundredth
+    more per epoch. All between a 16th of the start and `most` times it.
+    """
+
+    def __init__(self, start: float, most: float):
+        self.rate = start
+        self._lowest, self._most = start / 16, most * start
+        self._limit = self._most
+
+    def saw(self, before: float, after: float) -> None:
+        """The gradient's norm before and after an epoch."""
+        self._limit = min(1.01 * self._limit, self._most)
+        if after > 1.5 * before:
+            self._limit = 0.6 * self.rate
+        factor = 0.5 if after >= before else 1.2 if after > 0.5 * before else 1.0
+        self.rate = max(min(factor * self.rate, self._limit), self._lowest)
+
+
+class Progress:
+    """Whether the best gradient norm or the best loss improved in the last `patience` epochs.
+
+    Noise makes new records too, ever more rarely: small ones do not count.
+    """
+
+    def __init__(self, patience: int):
+        self._patience = patience
+        self._start = self._loss = self._norm = np.inf
+        self._epochs_without = -1
+
+    def has_ended(self, loss: float, norm: float) -> bool:
+        if self._start == np.inf:
+            self._start = loss
+        self._epochs_without += 1
+        if norm < (1 - _PROGRESS) * self._norm:
+            self._norm, self._epochs_without = norm, 0
+        if self._loss - loss > _PROGRESS * (self._start - loss):
+            self._loss, self._epochs_without = loss, 0
+        return self._epochs_without >= self._patience
+
+
+def _is_true(answer):
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
+def _finished(history, schedule, progress):
+    last = history[-1]
+    loss, norm = last["loss"], last["gradient_norm"]
+    if not (np.isfinite(loss) and np.isfinite(norm)):
+        raise InputError(
+            f"learning_rate must be small enough to converge, received {last['learning_rate']:g}: "
+            f"the loss is {loss} after {last['epoch']} epochs; use 'auto' or a smaller one"
+        )
+    if norm <= schedule.tolerance:
+        return "tolerance"
+    if progress.has_ended(loss, norm):
+        return "no_progress"
+    return "epochs" if last["epoch"] >= schedule.epochs else None
