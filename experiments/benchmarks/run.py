@@ -97,7 +97,7 @@ def page():
         f"with 16 Mi elements, {small:,.0f} with 64 Ki.",
         "targets": tables.targets(rows),
         "verdict": tables.verdict(rows),
-        "profile": tables.profile(rows, costs, facts["processors"]),
+        "profile": tables.profile(rows, costs),
         "dtypes": tables.dtypes(rows),
         "costs": tables.costs(costs),
     }

@@ -101,18 +101,18 @@ def dtypes(rows):
     return _table(lines)
 
 
-def profile(rows, cycles, processors):
+def profile(rows, cycles):
     """Where the time goes in the rows that fall short: what one element costs."""
     costs = {(row["isa"], key(row)): row for row in in_float32(cycles)}
     head = ["op", "rounding", "elements", "set", "instructions", "cycles"]
-    lines = [[*head, "arithmetic, ns", "copy, ns", "op, ns", "arithmetic / op"]]
+    lines = [[*head, "arithmetic, ns", "copy, ns", "op, ns", "threads busy"]]
     for row in filter(is_short, in_float32(rows)):
         cost, op = costs[row["isa"], key(row)], 1e3 / rate(row)
-        arithmetic = cost["nanoseconds"] / processors
+        arithmetic = cost["nanoseconds"]
         times = [f"{ns:.3f}" for ns in (arithmetic, op * reached(row), op)]
         counts = [_number(cost["instructions"], 2), _number(cost["cycles"], 2)]
         place = [SIZES[row["elements"]], row["isa"]]
-        lines.append([*key(row), *place, *counts, *times, f"{arithmetic / op:.0%}"])
+        lines.append([*key(row), *place, *counts, *times, f"{arithmetic / op:.2f}"])
     return _table(lines) if len(lines) > 1 else "Nothing falls short."
 
 
