@@ -26,10 +26,11 @@ from tq_halp.errors import InputError
 from tq_halp.linear.samples import blocks
 
 CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}
-_BATCHES = 32  # whose L_B is found
-_MARGIN = 1.1  # the largest of all is above the largest of these
-_COLUMNS = 1 << 16  # of a batch at a time, for its Gram matrix
-_SIDE = 512  # of a Gram matrix, whose eigenvalues are found directly
+_MARGIN = 1.1  # the largest of all batches is above the largest of a few
+_SETS = 8  # of rows that are looked at; each has no more than
+_FEW, _MANY, _ELEMENTS = 64, 4096, 1 << 22  # _FEW rows, or _MANY rows and _ELEMENTS elements
+_COLUMNS = 1 << 16  # of _FEW rows at a time
+_POWERS = 16  # steps of power iteration
 
 
 def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, intercept, l2) -> float:
@@ -48,8 +49,9 @@ def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, inte
     largest = float(np.max(s * (squared_norms(x, column_scales) + intercept**2)))
     if not np.isfinite(largest):
         raise InputError("X must have rows whose squares can be added, divide it by its largest")
-    batches = [largest] if b == 1 else _batch_smoothness(x, s, b, column_scales, intercept)
-    of_batches = max(batches) * (_MARGIN if b > 1 else 1.0)
+    of_batches = largest
+    if b > 1:
+        of_batches = _MARGIN * max(_batch_smoothness(x, s, b, column_scales, intercept))
     share = (n - b) / (b * (n - 1)) if n > 1 else 0.0
     expected = share * largest + (1 - share) * min(of_batches, largest)
     smoothness = CURVATURE[loss] * max(expected, of_batches) + float(np.max(l2, initial=0.0))
@@ -67,23 +69,22 @@ def squared_norms(x, column_scales=None) -> np.ndarray:
 
 
 def _batch_smoothness(x, s, b, column_scales, intercept):
-    """λ_max(1/b Σ s_i x_i x_iᵀ) of random batches of b rows; of all rows if that is one batch."""
+    """λ_max(1/m Σ s_i x_i x_iᵀ) of several random sets of m rows.
+
+    m = b if b rows are not too many; of fewer, λ_max is larger in expectation, as it is convex.
+    """
+    n, d = x.shape
+    m = min(b, max(_FEW, min(_MANY, _ELEMENTS // d)))
+    find = _from_gram_matrix if m <= _FEW else _by_power_iteration
     draw = np.random.default_rng(0)
-    for _ in range(_BATCHES if b < len(x) else 1):
-        rows = np.sort(draw.choice(len(x), b, replace=False)) if b < len(x) else np.arange(b)
-        roots = np.sqrt(s[rows])[:, None]
-        yield _largest_eigenvalue(x, rows, roots, column_scales, intercept) / b
+    for _ in range(1 if m == n else _SETS):
+        rows = np.sort(draw.choice(n, m, replace=False))
+        yield find(x, rows, np.sqrt(s[rows])[:, None], column_scales, intercept) / m
 
 
-def _largest_eigenvalue(x, rows, roots, column_scales, intercept):
-    b, d = len(rows), x.shape[1]
-    if b > _SIDE and d > _SIDE:
-        return _power_iteration(x, rows, roots, column_scales, intercept)
-    if d < b:
-        block = np.column_stack([_scaled(x[rows], column_scales), np.full(b, intercept)]) * roots
-        return np.linalg.eigvalsh(block.T @ block)[-1]
+def _from_gram_matrix(x, rows, roots, column_scales, intercept):
     gram = intercept**2 * (roots @ roots.T)
-    for start in range(0, d, _COLUMNS):
+    for start in range(0, x.shape[1], _COLUMNS):
         columns = slice(start, start + _COLUMNS)
         scales = None if column_scales is None else column_scales[columns]
         block = _scaled(x[rows, columns], scales) * roots
@@ -91,20 +92,16 @@ def _largest_eigenvalue(x, rows, roots, column_scales, intercept):
     return np.linalg.eigvalsh(gram)[-1]
 
 
-def _power_iteration(x, rows, roots, column_scales, intercept, steps=12):
-    """From a random start, λ_max from below: the estimate's margin is for this too."""
-    v = np.random.default_rng(1).standard_normal(x.shape[1] + 1)
-    for _ in range(steps):
-        norm = np.linalg.norm(v)
-        if norm == 0:
-            return 0.0
-        v, total = v / norm, np.zeros_like(v)
-        for part in blocks(x[: len(rows)]):
-            block = _scaled(x[rows[part]], column_scales)
-            block = np.column_stack([block, np.full(len(block), intercept)]) * roots[part]
-            total += block.T @ (block @ v)
-        v = total
-    return float(np.linalg.norm(v))
+def _by_power_iteration(x, rows, roots, column_scales, intercept):
+    """Approaches λ_max from below, which the margin covers."""
+    block = _scaled(x[rows], column_scales)
+    block = np.column_stack([block, np.full(len(rows), intercept)]) * roots
+    v, length = np.random.default_rng(1).standard_normal(block.shape[1]), 1.0
+    for _ in range(_POWERS):
+        v = block.T @ (block @ v)
+        length = np.linalg.norm(v)
+        v /= max(length, np.finfo(float).tiny)
+    return length
 
 
 def _scaled(block, column_scales):
