@@ -1,6 +1,6 @@
 """How fast are the native ops, against a copy of the same tensor?
 
-    python experiments/benchmarks/run.py             everything: about 5 minutes on 2 cores
+    python experiments/benchmarks/run.py             everything: about 7 minutes on 2 cores
     python experiments/benchmarks/run.py --redraw    tables and figure from the CSV files
 
 Runs ``python -m tq_halp.bench ops`` once per instruction set, forced by QUANT_OPS_ISA, and
