@@ -158,6 +158,28 @@ void test_levels() {
   }
 }
 
+// A threshold that is no number of the array's type still divides its neighbours.
+void test_thresholds_between_numbers() {
+  const double thresholds[] = {
+      0,   0x1p-149,    0x1.8p-149,  0x1.8p-148,     1e-60,          0.1,
+      0.7, 1 - 0x1p-26, 1 + 0x1p-24, 0x1.fffffep127, 0x1.ffffffp127, 1e300};
+  for (const double threshold : thresholds) {
+    const float near = static_cast<float>(threshold);
+    for (const float x :
+         {0.0f, std::nextafter(near, 0.0f), near, std::nextafter(near, kInfinity)}) {
+      LevelSpec spec;
+      spec.threshold = threshold;
+      float result;
+      spec.kind = LevelKind::kTernary;
+      level(spec, CarrierType::kFloat, &x, &result, 0, 1);
+      CHECK(result == (x > threshold ? 1.0f : 0.0f));
+      spec.kind = LevelKind::kSparse;
+      level(spec, CarrierType::kFloat, &x, &result, 0, 1);
+      CHECK(result == (x >= threshold ? x : 0.0f));
+    }
+  }
+}
+
 // At +-level there is nothing to draw; between, +level has the probability (1 + x / level) / 2.
 void test_stochastic_binary() {
   constexpr int kCount = 4096;
@@ -189,6 +211,7 @@ int main() {
   quant_ops::test_random_bits_beyond_2_to_32();
   quant_ops::test_scaled_integer();
   quant_ops::test_levels();
+  quant_ops::test_thresholds_between_numbers();
   quant_ops::test_stochastic_binary();
   std::printf("passed with %s\n", quant_ops::instruction_set());
 }
