@@ -63,7 +63,7 @@ def check_parameters(p) -> None:
     _positive("weight_range", p.weight_range)
     _number("l2", p.l2)
     _number("tol", p.tol)
-    _count("batch_size", p.batch_size)
+    _count("batch_size", p.batch_size, most=1 << 15)
     _count("epochs", p.epochs)
     _count("patience", p.patience)
     _count("inner_steps", p.inner_steps, or_none=True)
@@ -128,10 +128,10 @@ def _number(name, value):
         raise InputError(f"{name} must be a finite number, 0 or above, received {value!r}")
 
 
-def _count(name, value, or_none=False):
-    if not (value is None and or_none) and not (_is_integer(value) and 1 <= value < 2**31):
+def _count(name, value, or_none=False, most=2**31 - 1):
+    if not (value is None and or_none) and not (_is_integer(value) and 1 <= value <= most):
         valid = "None or " if or_none else ""
-        raise InputError(f"{name} must be {valid}an integer from 1 to 2^31 - 1, received {value!r}")
+        raise InputError(f"{name} must be {valid}an integer from 1 to {most}, received {value!r}")
 
 
 def _boolean(name, value):

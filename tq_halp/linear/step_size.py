@@ -10,10 +10,10 @@ sample weights, of mean 1. In expectation over batches without replacement that 
     L(b) ≤ (n − b) / (b (n − 1)) L_max + n (b − 1) / (b (n − 1)) L
 
 with L_max the largest c s_i ‖x_i‖² and L that of all data. An outlier counts for L_max / b, as it
-must: in its own direction one batch alone has all the curvature. L is not known; the largest L_B of
-a few batches is above it and takes its place. SVRG contracts for rates up to 1 / L(b), and fastest
-per step near half of that: the variance it adds in an epoch is α L(b) / (2 − α L(b)) of what is
-left, one third.
+must: in its own direction one batch alone has all the curvature. L and a few L_B are found from a
+part of the data, and the larger of L(b) and these is used. SVRG contracts for rates up to
+1 / L(b), and fastest per step near half of that: the variance it adds in an epoch is
+α L(b) / (2 − α L(b)) of what is left, one third.
 
 Gower, Loizou, Qian, Sailanbayev, Shulgin, Richtárik, *SGD: General Analysis and Improved Rates*,
 arXiv 1901.09401, Section 3.3. Johnson, Zhang, *Accelerating Stochastic Gradient Descent using
@@ -27,7 +27,7 @@ from tq_halp.linear.samples import blocks
 
 CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}
 _MARGIN = 1.1  # the largest of all batches is above the largest of a few
-_SETS = 8  # of rows that are looked at; each has no more than
+_SETS = 8  # of rows that are looked at, fewer of large ones; each has no more than
 _FEW, _MANY, _ELEMENTS = 64, 4096, 1 << 22  # _FEW rows, or _MANY rows and _ELEMENTS elements
 _COLUMNS = 1 << 16  # of _FEW rows at a time
 _POWERS = 16  # steps of power iteration
@@ -49,11 +49,14 @@ def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, inte
     largest = float(np.max(s * (squared_norms(x, column_scales) + intercept**2)))
     if not np.isfinite(largest):
         raise InputError("X must have rows whose squares can be added, divide it by its largest")
-    of_batches = largest
+    expected = of_batches = largest
     if b > 1:
-        of_batches = _MARGIN * max(_batch_smoothness(x, s, b, column_scales, intercept))
-    share = (n - b) / (b * (n - 1)) if n > 1 else 0.0
-    expected = share * largest + (1 - share) * min(of_batches, largest)
+        of_all, of_batches = (
+            _MARGIN * max(_smoothness(x, s, rows, sets, column_scales, intercept))
+            for rows, sets in ((n, 1), (b, _SETS))
+        )
+        share = (n - b) / (b * (n - 1))
+        expected = share * largest + (1 - share) * min(of_all, largest)
     smoothness = CURVATURE[loss] * max(expected, of_batches) + float(np.max(l2, initial=0.0))
     return 0.5 / smoothness if smoothness > 0 else 1.0
 
@@ -68,16 +71,16 @@ def squared_norms(x, column_scales=None) -> np.ndarray:
     return result
 
 
-def _batch_smoothness(x, s, b, column_scales, intercept):
-    """λ_max(1/m Σ s_i x_i x_iᵀ) of several random sets of m rows.
+def _smoothness(x, s, rows, sets, column_scales, intercept):
+    """λ_max(1/m Σ s_i x_i x_iᵀ) of random sets of m rows: of `rows`, if those are not too many.
 
-    m = b if b rows are not too many; of fewer, λ_max is larger in expectation, as it is convex.
+    Of fewer, λ_max is larger in expectation, as it is convex.
     """
     n, d = x.shape
-    m = min(b, max(_FEW, min(_MANY, _ELEMENTS // d)))
+    m = min(rows, max(_FEW, min(_MANY, _ELEMENTS // d)))
     find = _from_gram_matrix if m <= _FEW else _by_power_iteration
     draw = np.random.default_rng(0)
-    for _ in range(1 if m == n else _SETS):
+    for _ in range(1 if m == n else min(sets, max(2, _ELEMENTS // (m * d)))):
         rows = np.sort(draw.choice(n, m, replace=False))
         yield find(x, rows, np.sqrt(s[rows])[:, None], column_scales, intercept) / m
 
