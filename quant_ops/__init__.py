@@ -8,13 +8,15 @@
     mx(x, element)                                  OCP microscaling: small floats, a shared scale
     binary(x, level), ternary(x, level, threshold)  +-level; +-level or 0
     sparse(x, threshold)                            x, or 0 where it is small
+    LinearSolver(x, targets, loss=...)              HALP for linear models, in integers
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
-The two backends give the same bits. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
+The two backends of the quantizers give the same bits; the solver has the native one only. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
 """
 
 from quant_ops.library import backend
 from quant_ops.ops import (
+    LinearSolver,
     binary,
     block_float,
     fixed_point,
@@ -27,6 +29,7 @@ from quant_ops.ops import (
 )
 
 __all__ = [
+    "LinearSolver",
     "backend",
     "binary",
     "block_float",

@@ -31,6 +31,10 @@ FLAGS += ("-fno-trapping-math",)
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 INSTRUCTION_SETS = {"portable": (), "avx2": AVX2, "avx512": (*AVX512, "-mfma")}
+# The linear solvers' loops take the instructions for products of bytes for granted in AVX-512. Those
+# in floating point may fuse multiplications and additions: no other arithmetic has to agree with them.
+BYTE_PRODUCTS = {"avx512": ("-mavx512vnni",)}
+FUSED = ("-ffp-contract=fast",)
 
 
 class BuildError(Exception):
@@ -49,7 +53,8 @@ def tensorflow_version() -> str:
 
 def source_hash() -> str:
     """Twelve hexadecimal digits over all that determines the library: flags and sources."""
-    digest = hashlib.sha256(repr((FLAGS, INSTRUCTION_SETS)).encode())
+    flags = (FLAGS, INSTRUCTION_SETS, BYTE_PRODUCTS, FUSED)
+    digest = hashlib.sha256(repr(flags).encode())
     for path in [*_core_and_glue("*.h"), *_core_and_glue("*.cc")]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
@@ -129,13 +134,39 @@ def core_commands(
         scratch / f"{name}.o": [*cxx, *flags, "-c", str(SOURCES / "core" / f"{name}.cc")]
         for name in ("quantize", "scale_table")
     }
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    for name, machine in INSTRUCTION_SETS.items():
-        if x86 or name == "portable":
-            source = str(SOURCES / "core" / "loops.cc")
-            define = f"-DQUANT_OPS_ISA={name}"
-            commands[scratch / f"loops_{name}.o"] = [*cxx, *flags, *machine, define, "-c", source]
+    for name, machine in _instruction_sets():
+        source = str(SOURCES / "core" / "loops.cc")
+        commands[scratch / f"loops_{name}.o"] = [*cxx, *flags, *machine, "-c", source]
     return commands
+
+
+def linear_commands(
+    cxx: list[str], scratch: Path, options: tuple[str, ...] = ()
+) -> dict[Path, list[str]]:
+    """As core_commands, for the solvers of linear models, which need no TensorFlow either."""
+    folder, flags = SOURCES / "linear", (*FLAGS, *options)
+    per_set = {"integer_kernels": (), "floating_kernels": FUSED}
+    commands = {
+        scratch / f"{source.stem}.o": [*cxx, *flags, "-c", str(source)]
+        for source in sorted(folder.glob("*.cc"))
+        if source.stem not in per_set
+    }
+    for name, machine in _instruction_sets():
+        for stem, more in per_set.items():
+            extra = (*machine, *BYTE_PRODUCTS.get(name, ()), *more)
+            command = [*cxx, *flags, *extra, "-c", str(folder / f"{stem}.cc")]
+            commands[scratch / f"{stem}_{name}.o"] = command
+    return commands
+
+
+def _instruction_sets() -> list[tuple[str, tuple[str, ...]]]:
+    """Those that this machine's compiler knows, with their flags."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return [
+        (name, (*flags, f"-DQUANT_OPS_ISA={name}"))
+        for name, flags in INSTRUCTION_SETS.items()
+        if x86 or name == "portable"
+    ]
 
 
 def run_all(commands: dict[Path, list[str]]) -> None:
@@ -157,7 +188,7 @@ def _compile(scratch: Path) -> Path:
     cxx = compiler()
     version = tensorflow_version()
     compile_flags, link_flags = _tensorflow_flags()
-    commands = core_commands(cxx, scratch)
+    commands = core_commands(cxx, scratch) | linear_commands(cxx, scratch)
     for source in (*sorted(SOURCES.glob("kernels/*.cc")), *sorted(SOURCES.glob("ops/*.cc"))):
         command = [*cxx, *FLAGS, *compile_flags, "-c", str(source)]
         commands[scratch / f"{source.stem}.o"] = command

@@ -121,11 +121,11 @@ def _callers_level() -> int:
 
 
 def _register_gradients(module: ModuleType) -> None:
-    """Straight through to the first input, `x`; nothing reaches the others."""
+    """Straight through to the quantizers' first input, `x`; nothing reaches the others."""
 
     def gradient(op, upstream):
         return upstream, *[None] * (len(op.inputs) - 1)
 
     for name in dir(module):
-        if name.startswith("QuantOps"):
+        if name.startswith("QuantOps") and not name.startswith("QuantOpsLinear"):
             tf.RegisterGradient(name)(gradient)

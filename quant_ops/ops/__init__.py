@@ -4,8 +4,10 @@ from quant_ops.ops.blocks import block_float, mx
 from quant_ops.ops.floats import minifloat, power_of_two
 from quant_ops.ops.grids import fixed_point, scaled_integer
 from quant_ops.ops.levels import binary, sparse, ternary
+from quant_ops.ops.linear import LinearSolver
 
 __all__ = [
+    "LinearSolver",
     "binary",
     "block_float",
     "fixed_point",

@@ -1,0 +1,213 @@
+#include "floating_solver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace quant_ops::linear {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+template <class Real>
+const FloatKernels<Real>& float_kernels() {
+  if constexpr (sizeof(Real) == sizeof(float)) {
+    return floating_kernels().single_precision;
+  } else {
+    return floating_kernels().double_precision;
+  }
+}
+
+}  // namespace
+
+template <class Real>
+FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Features& features,
+                                     const FeatureStatistics& facts, const SolverOptions& options,
+                                     const std::vector<double>& initial)
+    : problem_(problem),
+      options_(options),
+      kernels_(float_kernels<Real>()),
+      samples_(problem),
+      data_(pack_floats<Real>(features, facts, samples_.order, options.threads)),
+      columns_(problem.columns),
+      padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
+      has_intercept_(features.has_intercept),
+      block_rows_(std::clamp<int64_t>(
+          (int64_t{128} << 10) / (data_.stride * static_cast<int64_t>(sizeof(Real))), 8,
+          kRowBlock)),
+      weights_(problem.outputs * padded_),
+      predictions_(problem.outputs * problem.rows),
+      gradient_(problem.outputs * problem.columns) {
+  for (int o = 0; o < problem.outputs && !initial.empty(); ++o) {
+    for (int64_t j = 0; j < columns_; ++j) {
+      weights_[o * padded_ + j] = static_cast<Real>(initial[o * columns_ + j]);
+    }
+    if (has_intercept_) {
+      weights_[o * padded_ + columns_ - 1] /= static_cast<Real>(data_.intercept_value);
+    }
+  }
+  update_gradient(options.threads);
+}
+
+template <class Real>
+Rows<Real> FloatingSolver<Real>::rows(int64_t first, int64_t count) const {
+  return {data_.data.data() + first * data_.stride, data_.stride, static_cast<int>(count), nullptr};
+}
+
+template <class Real>
+std::vector<double> FloatingSolver<Real>::weights() const {
+  std::vector<double> result(gradient_.size());
+  for (int o = 0; o < problem_.outputs; ++o) {
+    std::copy_n(weights_.data() + o * padded_, columns_, result.data() + o * columns_);
+    if (has_intercept_) result[(o + 1) * columns_ - 1] *= data_.intercept_value;
+  }
+  return result;
+}
+
+template <class Real>
+Measurement FloatingSolver<Real>::epoch(const EpochOptions& options) {
+  const auto start = Clock::now();
+  run_steps(options);
+  measurement_.inner_seconds = seconds_since(start);
+  const auto middle = Clock::now();
+  update_gradient(options.threads);
+  measurement_.gradient_seconds = seconds_since(middle);
+  return measurement_;
+}
+
+// As the integer solver's steps: threads share the columns out, one barrier a step.
+template <class Real>
+void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
+  const int outputs = problem_.outputs;
+  const int64_t stride = problem_.batch_size + 64;
+  const int64_t units = padded_ / kColumnUnit;
+  const int threads = static_cast<int>(std::min<int64_t>(options.threads, units));
+  const bool reduces_variance = options_.algorithm == Algorithm::kSvrg;
+  const double rate = options.learning_rate;
+  Array<Real> parts(2 * threads * outputs * stride), sums(outputs * padded_);
+  Array<Real> drift(outputs * padded_), keep(padded_), factors(problem_.rows);
+  for (int o = 0; o < outputs && reduces_variance; ++o) {
+    for (int64_t j = 0; j < columns_; ++j) {
+      drift[o * padded_ + j] = static_cast<Real>(rate * gradient_[o * columns_ + j]);
+    }
+  }
+  for (int64_t j = 0; j < columns_; ++j) keep[j] = static_cast<Real>(1 - rate * problem_.l2[j]);
+  for (int64_t i = 0; i < problem_.rows; ++i) {
+    factors[i] =
+        static_cast<Real>(rate * static_cast<double>(problem_.batches()) * samples_.weights[i]);
+  }
+  Barrier barrier(threads);
+  const auto part_of = [&](int64_t step, int id) {
+    return parts.data() + ((step & 1) * threads + id) * outputs * stride;
+  };
+  run_team(threads, [&](int id) {
+    const Part mine(padded_, kColumnUnit, threads, id);
+    const int64_t end = std::min(mine.end, data_.stride);
+    Array<Real> beta(outputs * stride);
+    Batch batch(problem_, steps_done_);
+    for (int64_t step = 0; step < options.steps; ++step) {
+      const uint64_t number = steps_done_ + static_cast<uint64_t>(step);
+      const Batch next(problem_, number + 1);
+      Rows<Real> data = rows(batch.first, batch.count);
+      data.next = data_.data.data() + next.first * data_.stride;
+      Real* const own = part_of(step, id);
+      std::fill_n(own, outputs * stride, Real{0});
+      kernels_.forward(data, weights_.data(), padded_, outputs, mine.begin, end, own, stride);
+      barrier.wait();
+      std::copy_n(part_of(step, 0), outputs * stride, beta.data());
+      for (int other = 1; other < threads; ++other) {
+        const Real* const part = part_of(step, other);
+        for (int64_t i = 0; i < outputs * stride; ++i) beta[i] += part[i];
+      }
+      for (int at = 0; at < batch.count; at += kRowBlock) {
+        kernels_.predict(problem_.loss, outputs, std::min(kRowBlock, batch.count - at),
+                         beta.data() + at, stride);
+      }
+      for (int o = 0; o < outputs; ++o) {
+        const Real* const before = predictions_.data() + o * problem_.rows + batch.first;
+        const Real* const factor = factors.data() + batch.first;
+        Real* const b = beta.data() + o * stride;
+        for (int r = 0; r < batch.count; ++r) b[r] = (b[r] - before[r]) * factor[r];
+      }
+      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, sums.data(), padded_);
+      for (int o = 0; o < outputs; ++o) {
+        kernels_.update(sums.data() + o * padded_, drift.data() + o * padded_, keep.data(),
+                        mine.begin, std::min(mine.end, columns_), weights_.data() + o * padded_);
+      }
+      batch = next;
+    }
+  });
+  steps_done_ += static_cast<uint64_t>(options.steps);
+}
+
+// sum_i weight_i derivative_i x_i at the weights: block by block, which stay in the cache.
+template <class Real>
+void FloatingSolver<Real>::update_gradient(int threads) {
+  const int outputs = problem_.outputs;
+  const int64_t blocks = (problem_.rows + block_rows_ - 1) / block_rows_;
+  std::vector<double> losses(blocks);
+  std::vector<Array<double>> totals(threads);
+  const bool keeps_predictions = options_.algorithm == Algorithm::kSvrg;
+  run_team(threads, [&](int id) {
+    totals[id] = Array<double>(outputs * padded_);
+    double* const total = totals[id].data();
+    Array<Real> a(outputs * kRowBlock), sums(outputs * padded_);
+    Array<double> activations(outputs * kRowBlock);
+    const Part mine(blocks, 1, threads, id);
+    for (int64_t block = mine.begin; block < mine.end; ++block) {
+      const int64_t first = block * block_rows_;
+      const int count = static_cast<int>(std::min(block_rows_, problem_.rows - first));
+      Rows<Real> data = rows(first, count);
+      data.next = data.data + block_rows_ * data_.stride;
+      std::fill_n(a.data(), a.size(), Real{0});
+      kernels_.forward(data, weights_.data(), padded_, outputs, 0, std::min(padded_, data_.stride),
+                       a.data(), kRowBlock);
+      std::copy_n(a.data(), a.size(), activations.data());
+      const double* const targets = samples_.targets.data() + first;
+      const double* const weights = samples_.weights.data() + first;
+      losses[block] = kernels_.loss(problem_.loss, outputs, count, activations.data(), kRowBlock,
+                                    targets, weights);
+      kernels_.predict(problem_.loss, outputs, count, a.data(), kRowBlock);
+      for (int o = 0; o < outputs; ++o) {
+        Real* const p = a.data() + o * kRowBlock;
+        Real* const kept = predictions_.data() + o * problem_.rows + first;
+        for (int r = 0; r < count; ++r) {
+          const bool is_class = targets[r] == o;
+          const double target =
+              problem_.loss == Loss::kSoftmax ? (is_class ? 1.0 : 0.0) : targets[r];
+          if (keeps_predictions) kept[r] = p[r];
+          p[r] = static_cast<Real>(weights[r] * static_cast<double>(problem_.rows) *
+                                   (static_cast<double>(p[r]) - target));
+        }
+      }
+      kernels_.backward(data, a.data(), kRowBlock, outputs, 0, std::min(padded_, data_.stride),
+                        sums.data(), padded_);
+      for (int64_t i = 0; i < outputs * padded_; ++i) total[i] += static_cast<double>(sums[i]);
+    }
+  });
+  if (!keeps_predictions) samples_.write_targets(problem_, predictions_.data());
+  double loss = 0, squares = 0;
+  for (const double part : losses) loss += part;
+  for (int o = 0; o < outputs; ++o) {
+    for (int64_t j = 0; j < columns_; ++j) {
+      double sum = 0;
+      for (int id = 0; id < threads; ++id) sum += totals[id][o * padded_ + j];
+      gradient_[o * columns_ + j] = sum / static_cast<double>(problem_.rows);
+      const double w = static_cast<double>(weights_[o * padded_ + j]);
+      const double g = gradient_[o * columns_ + j] + problem_.l2[j] * w;
+      squares += g * g;
+      loss += 0.5 * problem_.l2[j] * w * w;
+    }
+  }
+  measurement_.loss = loss;
+  measurement_.gradient_norm = std::sqrt(squares);
+}
+
+template class FloatingSolver<float>;
+template class FloatingSolver<double>;
+
+}  // namespace quant_ops::linear

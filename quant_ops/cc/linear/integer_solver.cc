@@ -1,0 +1,264 @@
+#include "integer_solver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+namespace quant_ops::linear {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+template <class Word, class Sum>
+const IntegerKernels<Word, Sum>& integer_kernels() {
+  if constexpr (sizeof(Word) == 1) {
+    return kernels().narrow;
+  } else {
+    return kernels().wide;
+  }
+}
+
+double largest_curvature(Loss loss) {
+  return loss == Loss::kSquared ? 1.0 : loss == Loss::kLogistic ? 0.25 : 0.5;
+}
+
+// Blocks of rows that stay in the second-level cache between their two uses.
+int64_t choose_block_rows(int64_t stride) {
+  const int64_t rows = std::clamp<int64_t>((int64_t{128} << 10) / stride, 8, 512);
+  return rows < kRowBlock ? rows / 4 * 4 : rows / kRowBlock * kRowBlock;
+}
+
+}  // namespace
+
+template <class Word, class Sum>
+IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& features,
+                                        const FeatureStatistics& facts,
+                                        const SolverOptions& options,
+                                        const std::vector<double>& initial)
+    : problem_(problem),
+      options_(options),
+      kernels_(integer_kernels<Word, Sum>()),
+      samples_(problem),
+      data_(pack_integers(features, facts, samples_.order, options.data_bits, sizeof(Word) > 1,
+                          options.threads)),
+      columns_(problem.columns),
+      padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
+      has_intercept_(features.has_intercept),
+      limit_((int32_t{1} << (options.word_bits - 1)) - 1),
+      block_rows_(choose_block_rows(data_.stride)),
+      fraction_bits_(sizeof(Word) == 1 ? 16 : 24),
+      center_(problem.outputs * problem.columns),
+      gradient_(center_.size()),
+      gradient_low_(center_.size()),
+      offsets_(problem.outputs * padded_),
+      activations_(problem.outputs * problem.rows),
+      references_(problem.outputs * problem.rows),
+      predictions_(problem.outputs * problem.rows),
+      coefficient_scale_(options.word_bits, options.data_bits, fraction_bits_) {
+  double scale = 0;
+  if (!is_centered()) scale = options.weight_range / (limit_ + 1);
+  if (!initial.empty()) {
+    // The start is a movement from zero like any other, over one or more grids of offsets.
+    std::vector<double> left = initial;
+    for (int o = 0; o < problem.outputs && has_intercept_; ++o) {
+      left[(o + 1) * columns_ - 1] /= data_.intercept_value;
+    }
+    for (int round = 0; round < (is_centered() ? 8 : 1); ++round) {
+      double largest = 0;
+      for (const double w : left) largest = std::max(largest, std::fabs(w));
+      if (is_centered()) scale = largest / limit_;
+      if (!(largest > 0)) break;
+      for (int o = 0; o < problem.outputs; ++o) {
+        for (int64_t j = 0; j < columns_; ++j) {
+          double& w = left[o * columns_ + j];
+          const double n = std::clamp(std::rint(w / scale), -limit_ - 1.0, double(limit_));
+          offsets_[o * padded_ + j] = static_cast<Word>(static_cast<int32_t>(n));
+          w -= n * scale;
+        }
+      }
+      finish_steps(scale);
+      update_gradient(scale, true, options.threads);
+    }
+  }
+  update_gradient(scale, false, options.threads);
+  measure();
+}
+
+template <class Word, class Sum>
+IntegerRows IntegerSolver<Word, Sum>::rows(int64_t first, int64_t count) const {
+  return {data_.data.data() + first * data_.stride, data_.stride, static_cast<int>(count), nullptr};
+}
+
+template <class Word, class Sum>
+std::vector<double> IntegerSolver<Word, Sum>::weights() const {
+  std::vector<double> result = center_;
+  for (int o = 0; o < problem_.outputs && has_intercept_; ++o) {
+    result[(o + 1) * columns_ - 1] *= data_.intercept_value;
+  }
+  return result;
+}
+
+template <class Word, class Sum>
+Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
+  const auto start = Clock::now();
+  const double scale = choose_scale(options);
+  measurement_.scale = scale;
+  measurement_.saturated = 0;
+  if (!(scale > 0) || !std::isfinite(scale)) return measurement_;  // at the optimum, or lost
+  const Plan constants = plan(options, scale);
+  run_steps(options, constants);
+  finish_steps(scale);
+  measurement_.inner_seconds = seconds_since(start);
+  const auto middle = Clock::now();
+  update_gradient(scale, true, options.threads);
+  measure();
+  measurement_.gradient_seconds = seconds_since(middle);
+  return measurement_;
+}
+
+template <class Word, class Sum>
+double IntegerSolver<Word, Sum>::choose_scale(const EpochOptions& options) {
+  if (!is_centered()) return options_.weight_range / (limit_ + 1);
+  double reach = options.learning_rate * static_cast<double>(options.steps);
+  const double curvature = largest_curvature(problem_.loss) * data_.mean_square_norm / columns_;
+  if (curvature > 0) reach = std::min(reach, 2 / curvature);
+  return offset_scale_.box(options.mu, gradient_norms(), reach) / limit_;
+}
+
+// u = sum_r gamma_r x_r is in units of 2^-exponent scale, drift and the rest in 2^-fraction_bits
+// scale.
+template <class Word, class Sum>
+typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const EpochOptions& options,
+                                                                       double scale) const {
+  Plan p;
+  const int exponent = coefficient_scale_.exponent();
+  const double one = std::exp2(fraction_bits_);
+  p.scale = scale;
+  p.coefficients = {problem_.loss,    is_centered(),
+                    problem_.outputs, static_cast<float>(scale * data_.scale),
+                    limit_,           {}};
+  p.update = {fraction_bits_ - exponent, limit_, {}};
+  const double unit = options.learning_rate * static_cast<double>(problem_.batches()) *
+                      data_.scale * std::exp2(exponent) / scale;
+  p.units.resize(problem_.rows);
+  for (int64_t i = 0; i < problem_.rows; ++i) {
+    p.units[i] = static_cast<float>(unit * samples_.weights[i]);
+  }
+  p.drift = Array<Sum>(problem_.outputs * padded_);
+  p.keep = Array<Sum>(problem_.outputs * padded_);
+  const bool reduces_variance = options_.algorithm != Algorithm::kLowPrecisionSgd;
+  const double bound = std::exp2(fraction_bits_ == 16 ? 29 : 50);
+  for (int o = 0; o < problem_.outputs; ++o) {
+    for (int64_t j = 0; j < columns_; ++j) {
+      const int64_t at = o * columns_ + j;
+      const double decay = std::min(options.learning_rate * problem_.l2[j], 1.0);
+      double drift =
+          reduces_variance ? options.learning_rate * (gradient_[at] + gradient_low_[at]) : 0.0;
+      if (is_centered()) drift += decay * center_[at];
+      const double units = std::clamp(std::rint(drift / scale * one), -bound, bound);
+      p.drift[o * padded_ + j] = static_cast<Sum>(units);
+      p.keep[o * padded_ + j] = static_cast<Sum>(std::rint(one * (1 - decay)));
+    }
+  }
+  return p;
+}
+
+// Threads share the columns out: each has its own offsets, and its part of the dot products. One
+// barrier a step is enough, as the parts of two steps are in different places.
+template <class Word, class Sum>
+void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan& plan) {
+  const int outputs = problem_.outputs;
+  const int64_t most = problem_.batch_size;
+  const int64_t stride = (most + 3) / 4 * 4 + 64;
+  const int64_t units = padded_ / kColumnUnit;
+  const int threads = static_cast<int>(std::min<int64_t>(options.threads, units));
+  Array<int64_t> parts(2 * threads * outputs * stride);
+  Array<Sum> sums(outputs * padded_);
+  std::vector<uint32_t> largest(threads);
+  Barrier barrier(threads);
+  const auto part_of = [&](int64_t step, int id) {
+    return parts.data() + ((step & 1) * threads + id) * outputs * stride;
+  };
+  run_team(threads, [&](int id) {
+    const Part mine(padded_, kColumnUnit, threads, id);
+    const int64_t mine_end = std::min(mine.end, columns_);
+    Array<int64_t> dots(outputs * stride);
+    Array<Word> gamma(outputs * stride);
+    Array<float> scratch(outputs * kRowBlock);
+    uint32_t seen = 0;
+    Batch batch(problem_, steps_done_);
+    for (int64_t step = 0; step < options.steps; ++step) {
+      const uint64_t number = steps_done_ + static_cast<uint64_t>(step);
+      const Batch next(problem_, number + 1);
+      IntegerRows data = rows(batch.first, batch.count);
+      data.next = data_.data.data() + next.first * data_.stride;
+      int64_t* const own = part_of(step, id);
+      std::fill_n(own, outputs * stride, 0);
+      kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits}, outputs,
+                       mine.begin, mine.end, own, stride);
+      barrier.wait();
+      const int64_t* all = own;
+      if (threads > 1) {
+        std::fill_n(dots.data(), outputs * stride, 0);
+        for (int other = 0; other < threads; ++other) {
+          const int64_t* const part = part_of(step, other);
+          for (int64_t i = 0; i < outputs * stride; ++i) dots[i] += part[i];
+        }
+        all = dots.data();
+      }
+      CoefficientSpec coefficients = plan.coefficients;
+      coefficients.stream = stream(problem_.seed, Draw::kStep, number);
+      const uint32_t magnitude = kernels_.coefficients(
+          coefficients, all, stride, batch.count, predictions_.data() + batch.first, problem_.rows,
+          plan.units.data() + batch.first, scratch.data(), gamma.data());
+      seen = std::max(seen, magnitude);
+      for (int o = 0; o < outputs; ++o) {
+        std::fill_n(gamma.data() + o * stride + batch.count, 4, Word{0});
+      }
+      kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs,
+                        mine.begin, mine.end, sums.data(), padded_);
+      UpdateSpec update = plan.update;
+      update.stream = coefficients.stream;
+      for (int o = 0; o < outputs; ++o) {
+        const int64_t at = o * padded_;
+        kernels_.update(update, sums.data() + at, plan.drift.data() + at, plan.keep.data() + at, at,
+                        mine.begin, mine_end, offsets_.data() + at);
+      }
+      batch = next;
+    }
+    largest[id] = seen;
+  });
+  steps_done_ += static_cast<uint64_t>(options.steps);
+  const uint32_t bits = *std::max_element(largest.begin(), largest.end());
+  float magnitude;
+  std::memcpy(&magnitude, &bits, sizeof(magnitude));
+  coefficient_scale_.saw(magnitude, limit_);
+}
+
+// The centre moves by the offsets, or is them.
+template <class Word, class Sum>
+void IntegerSolver<Word, Sum>::finish_steps(double scale) {
+  int32_t largest = 0;
+  int64_t saturated = 0;
+  for (int o = 0; o < problem_.outputs; ++o) {
+    for (int64_t j = 0; j < columns_; ++j) {
+      const int32_t z = offsets_[o * padded_ + j];
+      double& w = center_[o * columns_ + j];
+      w = (is_centered() ? w : 0.0) + scale * z;
+      largest = std::max(largest, std::abs(z));
+      saturated += std::abs(z) >= limit_;
+    }
+  }
+  measurement_.saturated = static_cast<double>(saturated) / static_cast<double>(center_.size());
+  offset_scale_.saw(largest * scale, saturated > 0);
+}
+
+template class IntegerSolver<int8_t, int32_t>;
+template class IntegerSolver<int16_t, double>;
+
+}  // namespace quant_ops::linear

@@ -1,0 +1,88 @@
+// HALP for linear models, and the low-precision baselines: integer inner loops.
+#ifndef QUANT_OPS_LINEAR_INTEGER_SOLVER_H_
+#define QUANT_OPS_LINEAR_INTEGER_SOLVER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+#include "memory.h"
+#include "offset_scale.h"
+#include "packing.h"
+#include "samples.h"
+#include "solver.h"
+#include "team.h"
+
+namespace quant_ops::linear {
+
+// The full gradient, kept up to date rather than computed anew. It is sum_i r_i x_i, where each
+// reference r_i follows weight_i * derivative_i in steps of a quantum that shrinks with the
+// changes: bit centering of the derivatives. The steps are small integers, so that a pass over the
+// data is integer arithmetic, and what it leaves out becomes part of the next epoch's change.
+//
+// Word: int8_t, or int16_t if data or words have 16 bits; Sum: int32_t, double.
+template <class Word, class Sum>
+class IntegerSolver : public Solver {
+ public:
+  IntegerSolver(const Problem& problem, const Features& features, const FeatureStatistics& facts,
+                const SolverOptions& options, const std::vector<double>& initial);
+
+  Measurement epoch(const EpochOptions& options) override;
+  Measurement measurement() const override { return measurement_; }
+  std::vector<double> weights() const override;
+
+ private:
+  // A step's constants.
+  struct Plan {
+    double scale;  // of the offsets
+    CoefficientSpec coefficients;
+    UpdateSpec update;
+    std::vector<float> units;  // per row
+    Array<Sum> drift, keep;    // per output and column
+  };
+  // What a pass over the data has found.
+  struct Found {
+    double rest = 0, largest = 0, loss = 0;
+  };
+
+  bool is_centered() const { return options_.algorithm == Algorithm::kHalp; }
+  IntegerRows rows(int64_t first, int64_t count) const;
+  double choose_scale(const EpochOptions& options);
+  Plan plan(const EpochOptions& options, double scale) const;
+  void run_steps(const EpochOptions& options, const Plan& plan);
+  void finish_steps(double scale);
+  void update_gradient(double scale, bool moved, int threads);
+  double sampled_change(double scale, bool moved);
+  Found gradient_pass(const SnapshotSpec& spec, bool moved, int threads);
+  RowState state(int64_t first);
+  void measure();
+  OffsetScale::Gradient gradient_norms() const;
+
+  const Problem problem_;
+  const SolverOptions options_;
+  const IntegerKernels<Word, Sum>& kernels_;
+  const Samples samples_;
+  const PackedIntegers data_;
+  const int64_t columns_, padded_;
+  const bool has_intercept_;
+  const int32_t limit_;
+  int64_t block_rows_;
+  int fraction_bits_;
+
+  std::vector<double> center_;                   // [outputs, columns]
+  std::vector<double> gradient_, gradient_low_;  // of the data term, as unevaluated sums
+  Array<Word> offsets_;                          // [outputs, padded]
+  Array<double> activations_, references_;       // [outputs, rows]
+  Array<float> predictions_;                     // likewise; targets for SGD
+  OffsetScale offset_scale_;
+  CoefficientScale coefficient_scale_;
+  uint64_t steps_done_ = 0;
+  Measurement measurement_;
+};
+
+extern template class IntegerSolver<int8_t, int32_t>;
+extern template class IntegerSolver<int16_t, double>;
+
+}  // namespace quant_ops::linear
+
+#endif  // QUANT_OPS_LINEAR_INTEGER_SOLVER_H_

@@ -1,0 +1,124 @@
+// Losses row by row: up to kRowBlock rows at a time, one array per output.
+//
+// The derivative of every loss is prediction - target: the activation itself for least squares, a
+// probability for logistic regression and softmax (where the target is 1 for its class, else 0).
+#ifndef QUANT_OPS_LINEAR_LOSSES_H_
+#define QUANT_OPS_LINEAR_LOSSES_H_
+
+#include <cstdint>
+
+#include "../core/isa.h"
+#include "exponential.h"
+#include "kernels.h"
+#include "problem.h"
+
+namespace quant_ops::QUANT_OPS_ISA {
+
+using linear::kRowBlock;
+using linear::Loss;
+
+// Activations [o * stride + r] become predictions.
+template <class Real>
+inline void predict(Loss loss, int outputs, int rows, Real* a, int64_t stride) {
+  if (loss == Loss::kSquared) return;
+  if (loss == Loss::kLogistic) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) a[r] = Real(1) / (Real(1) + exponential(-a[r]));
+    return;
+  }
+  Real largest[kRowBlock], total[kRowBlock] = {};
+  for (int r = 0; r < rows; ++r) largest[r] = a[r];
+  for (int o = 1; o < outputs; ++o) {
+    const Real* row = a + o * stride;
+    for (int r = 0; r < rows; ++r) largest[r] = row[r] > largest[r] ? row[r] : largest[r];
+  }
+  for (int o = 0; o < outputs; ++o) {
+    Real* const row = a + o * stride;
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) {
+      row[r] = exponential(row[r] - largest[r]);
+      total[r] += row[r];
+    }
+  }
+  for (int r = 0; r < rows; ++r) total[r] = Real(1) / total[r];
+  for (int o = 0; o < outputs; ++o) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) a[o * stride + r] *= total[r];
+  }
+}
+
+// Changes t of the activations become changes of the predictions p, without cancellation: with
+// m = expm1(t), p (1 - p) m / (1 + p m) and, for softmax, p (m - s) / (1 + s), s = sum_o p_o m_o.
+template <class Real>
+inline void predict_change(Loss loss, int outputs, int rows, Real* t, int64_t stride, const Real* p,
+                           int64_t p_stride) {
+  if (loss == Loss::kSquared) return;
+  if (loss == Loss::kLogistic) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) {
+      const Real m = exponential_minus_one(t[r]);
+      t[r] = p[r] * (Real(1) - p[r]) * m / (Real(1) + p[r] * m);
+    }
+    return;
+  }
+  // A shift of all activations changes nothing: without the largest, no m is above 0.
+  Real largest[kRowBlock], sum[kRowBlock] = {};
+  for (int r = 0; r < rows; ++r) largest[r] = t[r];
+  for (int o = 1; o < outputs; ++o) {
+    const Real* row = t + o * stride;
+    for (int r = 0; r < rows; ++r) largest[r] = row[r] > largest[r] ? row[r] : largest[r];
+  }
+  for (int o = 0; o < outputs; ++o) {
+    Real* const row = t + o * stride;
+    const Real* const before = p + o * p_stride;
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) {
+      row[r] = exponential_minus_one(row[r] - largest[r]);
+      sum[r] += before[r] * row[r];
+    }
+  }
+  for (int o = 0; o < outputs; ++o) {
+    Real* const row = t + o * stride;
+    const Real* const before = p + o * p_stride;
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) row[r] = before[r] * (row[r] - sum[r]) / (Real(1) + sum[r]);
+  }
+}
+
+// The losses' weighted sum, from the activations.
+inline double total_loss(Loss loss, int outputs, int rows, const double* a, int64_t stride,
+                         const double* targets, const double* weights) {
+  double losses[kRowBlock];
+  if (loss == Loss::kSquared) {
+    for (int r = 0; r < rows; ++r) losses[r] = 0.5 * (a[r] - targets[r]) * (a[r] - targets[r]);
+  } else if (loss == Loss::kLogistic) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) {
+      const double magnitude = a[r] < 0 ? -a[r] : a[r];
+      const double above = a[r] > 0 ? a[r] : 0;
+      losses[r] = above + logarithm(1 + exponential(-magnitude)) - targets[r] * a[r];
+    }
+  } else {
+    double largest[kRowBlock], total[kRowBlock] = {};
+    for (int r = 0; r < rows; ++r) largest[r] = a[r];
+    for (int o = 1; o < outputs; ++o) {
+      for (int r = 0; r < rows; ++r) {
+        largest[r] = a[o * stride + r] > largest[r] ? a[o * stride + r] : largest[r];
+      }
+    }
+    for (int o = 0; o < outputs; ++o) {
+      QUANT_OPS_VECTOR_LOOP
+      for (int r = 0; r < rows; ++r) total[r] += exponential(a[o * stride + r] - largest[r]);
+    }
+    for (int r = 0; r < rows; ++r) {
+      losses[r] = largest[r] + logarithm(total[r]) - a[static_cast<int>(targets[r]) * stride + r];
+    }
+  }
+  double sum = 0;
+  for (int r = 0; r < rows; ++r) sum += weights[r] * losses[r];
+  return sum;
+}
+
+}  // namespace quant_ops::QUANT_OPS_ISA
+
+#endif  // QUANT_OPS_LINEAR_LOSSES_H_

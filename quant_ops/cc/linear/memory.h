@@ -1,0 +1,54 @@
+// Large arrays for the loops: aligned to huge pages, which the system is asked for, zeroed, with
+// room behind the end for loops that read further.
+#ifndef QUANT_OPS_LINEAR_MEMORY_H_
+#define QUANT_OPS_LINEAR_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace quant_ops::linear {
+
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+template <class T>
+class Array {
+ public:
+  Array() = default;
+  explicit Array(int64_t size) : size_(size) {
+    constexpr std::size_t kPage = std::size_t{2} << 20, kLine = 64, kSlack = 4096;
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T) + kSlack;
+    const std::size_t alignment = bytes < kPage ? kLine : kPage;
+    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* const memory = std::aligned_alloc(alignment, rounded);
+    if (memory == nullptr) throw std::bad_alloc();
+#if defined(__linux__)
+    if (alignment == kPage) madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    std::memset(memory, 0, rounded);
+    memory_.reset(static_cast<T*>(memory));
+  }
+
+  T* data() { return memory_.get(); }
+  const T* data() const { return memory_.get(); }
+  T& operator[](int64_t i) { return memory_.get()[i]; }
+  const T& operator[](int64_t i) const { return memory_.get()[i]; }
+  int64_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<T, FreeMemory> memory_;
+  int64_t size_ = 0;
+};
+
+}  // namespace quant_ops::linear
+
+#endif  // QUANT_OPS_LINEAR_MEMORY_H_

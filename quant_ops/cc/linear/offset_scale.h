@@ -1,0 +1,77 @@
+// HALP's scale and its coefficients', from what was seen in the epoch before.
+#ifndef QUANT_OPS_LINEAR_OFFSET_SCALE_H_
+#define QUANT_OPS_LINEAR_OFFSET_SCALE_H_
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace quant_ops::linear {
+
+// delta = box / (2^(b-1) - 1), where no offset should have to leave [-box, box].
+//
+// With mu, the paper's rule: box = |gradient|_2 / mu. Without, the first box is how far the largest
+// element of the gradient alone can move an offset in an epoch; later ones are the largest offset
+// of the epoch before, shrunk as the gradient has shrunk, with a margin, and more where offsets
+// ended at the box's sides.
+class OffsetScale {
+ public:
+  struct Gradient {
+    double norm, largest;  // 2-norm, infinity-norm
+  };
+
+  // `reach`: learning rate times steps, or what the curvature leaves of it.
+  double box(double mu, const Gradient& gradient, double reach) {
+    if (mu > 0) return gradient.norm / mu;
+    const double first = gradient.largest * reach;
+    if (box_ == 0 || !std::isfinite(box_)) {
+      box_ = first;
+    } else {
+      const double shrunk = std::min(gradient.norm / norm_, kMostGrowth);
+      const double wanted = saturated_ ? kMostGrowth * box_ : kMargin * seen_;
+      box_ = std::max(wanted * shrunk, first / kWidestGuess);
+    }
+    norm_ = gradient.norm;
+    return box_;
+  }
+
+  // After an epoch: the largest |offset|, and whether some were at the ends of their range.
+  void saw(double largest, bool saturated) {
+    seen_ = largest;
+    saturated_ = saturated;
+  }
+
+ private:
+  static constexpr double kMargin = 1.25, kMostGrowth = 2, kWidestGuess = 64;
+
+  double box_ = 0, norm_ = 0, seen_ = 0;
+  bool saturated_ = false;
+};
+
+// The coefficients' unit is 2^-exponent steps of the offsets for each step of the data: as fine as
+// the largest one allows. Before any was seen it is, for data of 8 bits, the paper's 2^-word_bits.
+class CoefficientScale {
+ public:
+  CoefficientScale(int word_bits, int data_bits, int fraction_bits)
+      : finest_(fraction_bits - 2), exponent_(std::min(word_bits + data_bits - 8, finest_)) {}
+
+  int exponent() const { return exponent_; }
+
+  // The largest |coefficient| before rounding.
+  void saw(double largest, int32_t limit) {
+    if (!(largest > 0)) return;
+    const double room = std::log2(limit / (kMargin * largest));
+    const double exponent = std::floor(exponent_ + std::min(room, 64.0));
+    exponent_ = static_cast<int>(std::clamp(exponent, 0.0, double(finest_)));
+  }
+
+ private:
+  static constexpr double kMargin = 1.5;
+
+  int finest_;
+  int exponent_;
+};
+
+}  // namespace quant_ops::linear
+
+#endif  // QUANT_OPS_LINEAR_OFFSET_SCALE_H_

@@ -1,0 +1,52 @@
+// What is known of the samples besides their features, in the order in which batches take them.
+#ifndef QUANT_OPS_LINEAR_SAMPLES_H_
+#define QUANT_OPS_LINEAR_SAMPLES_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "problem.h"
+#include "sampling.h"
+
+namespace quant_ops::linear {
+
+struct Samples {
+  std::vector<int64_t> order;
+  std::vector<double> targets, weights;
+
+  explicit Samples(const Problem& problem)
+      : order(row_order(problem.seed, problem.rows)), targets(problem.rows), weights(problem.rows) {
+    for (int64_t i = 0; i < problem.rows; ++i) {
+      targets[i] = problem.targets[order[i]];
+      weights[i] = problem.weights[order[i]];
+    }
+  }
+
+  // [o * rows + i]: what SGD subtracts from the predictions.
+  template <class Real>
+  void write_targets(const Problem& problem, Real* out) const {
+    for (int o = 0; o < problem.outputs; ++o) {
+      for (int64_t i = 0; i < problem.rows; ++i) {
+        const bool is_class = targets[i] == o;
+        const double target = problem.loss == Loss::kSoftmax ? (is_class ? 1.0 : 0.0) : targets[i];
+        out[o * problem.rows + i] = static_cast<Real>(target);
+      }
+    }
+  }
+};
+
+// The batch's first row and its size.
+struct Batch {
+  int64_t first;
+  int count;
+
+  Batch(const Problem& problem, uint64_t step) {
+    first = batch_of_step(problem.seed, step, problem.batches()) * problem.batch_size;
+    count = static_cast<int>(std::min(problem.batch_size, problem.rows - first));
+  }
+};
+
+}  // namespace quant_ops::linear
+
+#endif  // QUANT_OPS_LINEAR_SAMPLES_H_

@@ -1,0 +1,88 @@
+#include "solver.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+#include "floating_solver.h"
+#include "integer_solver.h"
+#include "kernels.h"
+
+namespace quant_ops {
+
+#define QUANT_OPS_DECLARE(isa)                           \
+  namespace isa {                                        \
+  extern const linear::Kernels kLinearKernels;           \
+  extern const linear::FloatingKernels kFloatingKernels; \
+  }
+QUANT_OPS_DECLARE(portable)
+#if defined(__x86_64__)
+QUANT_OPS_DECLARE(avx2)
+QUANT_OPS_DECLARE(avx512)
+#endif
+#undef QUANT_OPS_DECLARE
+
+namespace linear {
+namespace {
+
+struct Tables {
+  const Kernels* integers;
+  const FloatingKernels* floats;
+};
+
+// QUANT_OPS_ISA is checked where the ops are made (quantize.cc).
+Tables select_tables() {
+  const char* limit = std::getenv("QUANT_OPS_ISA");
+  const bool any = limit == nullptr || *limit == '\0' || std::strcmp(limit, "avx512") == 0;
+#if defined(__x86_64__)
+  if (any && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma")) {
+    return {&avx512::kLinearKernels, &avx512::kFloatingKernels};
+  }
+  if ((any || std::strcmp(limit, "avx2") == 0) && __builtin_cpu_supports("avx2") &&
+      __builtin_cpu_supports("fma")) {
+    return {&avx2::kLinearKernels, &avx2::kFloatingKernels};
+  }
+#endif
+  static_cast<void>(any);
+  return {&portable::kLinearKernels, &portable::kFloatingKernels};
+}
+
+const Tables& tables() {
+  static const Tables selected = select_tables();
+  return selected;
+}
+
+}  // namespace
+
+const Kernels& kernels() { return *tables().integers; }
+const FloatingKernels& floating_kernels() { return *tables().floats; }
+const char* linear_instruction_set() { return kernels().instruction_set; }
+
+std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& features,
+                                    const SolverOptions& options,
+                                    const std::vector<double>& initial) {
+  const FeatureStatistics facts = statistics(features, problem.rows, options.threads);
+  if (!std::isfinite(facts.mean_square)) {
+    throw std::invalid_argument(
+        "x must be finite, received NaN, infinity or numbers whose squares "
+        "have no sum");
+  }
+  if (options.algorithm == Algorithm::kSvrg || options.algorithm == Algorithm::kSgd) {
+    if (options.double_precision) {
+      return std::make_unique<FloatingSolver<double>>(problem, features, facts, options, initial);
+    }
+    return std::make_unique<FloatingSolver<float>>(problem, features, facts, options, initial);
+  }
+  if (options.data_bits == 16 || options.word_bits == 16) {
+    return std::make_unique<IntegerSolver<int16_t, double>>(problem, features, facts, options,
+                                                            initial);
+  }
+  return std::make_unique<IntegerSolver<int8_t, int32_t>>(problem, features, facts, options,
+                                                          initial);
+}
+
+}  // namespace linear
+}  // namespace quant_ops

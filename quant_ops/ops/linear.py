@@ -1,0 +1,203 @@
+"""`LinearSolver`: linear models fitted by integer arithmetic, and the baselines beside it."""
+
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from quant_ops.arguments import boolean, choice, integer
+from quant_ops.library import native
+
+LOSSES = ("squared", "logistic", "softmax")
+ALGORITHMS = ("halp", "lp_svrg", "lp_sgd", "svrg", "sgd")
+MEASUREMENTS = (
+    "loss",
+    "gradient_norm",
+    "inner_seconds",
+    "gradient_seconds",
+    "scale",
+    "saturated",
+)
+
+
+class LinearSolver:
+    """A linear model being fitted, one outer epoch at a time (De Sa et al. 2018, LM-HALP).
+
+        f(w, b) = sum_i s_i loss_i(w . x_i + b) / sum_i s_i + 1/2 sum_j l2_j |w_j|^2
+
+    squared: (a - target)^2 / 2. logistic: log(1 + exp(a)) - target a. softmax:
+    log(sum_c exp(a_c)) - a_target, one output per class.
+
+    "halp" quantizes x once, to multiples of max |x| / (2^(data_bits-1) - 1), and minimises f over
+    that. An outer epoch of T steps, each on one batch drawn from ceil(n / batch_size), moves integer
+    offsets z of word_bits from the centre:
+
+        gamma_i = Q(rate (loss'_i(x_i . (w + z)) - loss'_i(x_i . w)))    one integer per sample
+        z       = Q(z - sum_i gamma_i x_i - rate gradient(w))            integer arithmetic only
+
+    Q is stochastic rounding. Then w moves by z in double precision, and the gradient follows by one
+    integer pass over the data; what that pass rounds off is part of the next. The result depends on
+    the arguments and the seed, not on the number of threads or the machine's instruction set.
+
+    "lp_svrg" and "lp_sgd" hold the weights themselves in word_bits, on a fixed grid. "svrg" and "sgd"
+    compute in x's own floating-point type; their sums depend on the number of threads.
+
+    Args:
+        x: NumPy array [n, d], C-contiguous, uint8, float32 or float64, finite.
+        targets: [n]; in [0, 1] for "logistic", class indices for "softmax".
+        loss: one of LOSSES; algorithm: one of ALGORITHMS.
+        outputs: classes for "softmax", else 1.
+        sample_weights: [n], not negative, of positive sum; all equal if None.
+        l2: [d], or a number for all; the intercept has none.
+        column_scales: [d] positive factors: x's columns are multiplied before they are quantized.
+        intercept: whether there is a b.
+        batch_size: samples of a step.
+        word_bits: 8 or 16. data_bits: 4, 8 or 16.
+        weight_range: the weights of "lp_svrg" and "lp_sgd" are in [-range, range).
+        initial: [outputs, d + intercept] weights to start from; zero if None.
+        seed: of order, batches and rounding.
+        n_threads: for the preparation of the data.
+
+    Attributes:
+        measurement: loss, gradient_norm (2-norm of f's gradient, for the quantized x where x is
+            quantized, to one percent), inner_seconds, gradient_seconds, scale (step of the epoch's
+            offsets) and saturated (share of offsets at the ends of their range).
+        setup_seconds: what quantization and copying of the data took.
+
+    Raises:
+        ValueError: an argument is out of its range, shapes do not agree, or x is not finite.
+        RuntimeError: there is no native library; this op has no other backend.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        targets: Any,
+        *,
+        loss: str,
+        algorithm: str = "halp",
+        outputs: int = 1,
+        sample_weights: Any = None,
+        l2: Any = 0.0,
+        column_scales: Any = None,
+        intercept: bool = False,
+        batch_size: int = 64,
+        word_bits: int = 8,
+        data_bits: int = 8,
+        weight_range: float = 1.0,
+        initial: Any = None,
+        seed: int = 0,
+        n_threads: int = 1,
+    ):
+        x = _features(x)
+        samples, features = x.shape
+        start = time.perf_counter()
+        weights = np.ones(samples) if sample_weights is None else _vector(sample_weights)
+        total = weights.sum()
+        if not (np.all(weights >= 0) and 0 < total < np.inf):
+            raise ValueError("sample_weights must be finite, not negative, and not all zero")
+        self._scales = None if column_scales is None else _vector(column_scales)
+        scales = np.ones(0) if self._scales is None else self._scales
+        if not np.all((scales > 0) & np.isfinite(scales)):
+            raise ValueError("column_scales must be positive and finite")
+        penalty = np.broadcast_to(np.asarray(0.0 if l2 is None else l2, np.float64), features)
+        if not np.all((penalty >= 0) & np.isfinite(penalty)):
+            raise ValueError("l2 must be finite and not negative")
+        if scales.size:
+            penalty = penalty * scales**2
+        with _user_errors(), tf.device("CPU:0"):
+            self._handle = native().quant_ops_linear_solver(
+                x=tf.convert_to_tensor(x),
+                targets=_vector(targets),
+                sample_weights=weights / total,
+                column_scales=scales,
+                l2=penalty,
+                initial=self._scaled(initial),
+                loss=choice(loss, "loss", LOSSES),
+                algorithm=choice(algorithm, "algorithm", ALGORITHMS),
+                outputs=integer(outputs, "outputs", 1, 1 << 20),
+                intercept=boolean(intercept, "intercept"),
+                batch_size=integer(batch_size, "batch_size", 1, 1 << 15),
+                word_bits=word_bits,
+                data_bits=data_bits,
+                weight_range=float(weight_range),
+                seed=integer(seed, "seed", -(1 << 63), (1 << 63) - 1),
+                threads=integer(n_threads, "n_threads", 1, 1024),
+            )
+        self.setup_seconds = time.perf_counter() - start
+        self.measurement = self._state()[1]
+
+    def epoch(
+        self, learning_rate: float, steps: int, mu: float | None = None, n_threads: int = 1
+    ) -> dict[str, float]:
+        """Runs one outer epoch of `steps` inner steps and returns its measurement.
+
+        mu: HALP's scale is |gradient| / (mu (2^(word_bits-1) - 1)); None chooses the scale from the
+        largest offset of the epoch before and the gradient's decrease.
+        """
+        if mu is not None and not mu > 0:
+            raise ValueError(f"mu must be positive or None, received {mu!r}")
+        with _user_errors(), tf.device("CPU:0"):
+            values = native().quant_ops_linear_epoch(
+                self._handle,
+                tf.constant(learning_rate, tf.float64),
+                tf.constant(0.0 if mu is None else mu, tf.float64),
+                tf.constant(steps, tf.int64),
+                tf.constant(n_threads, tf.int64),
+            )
+        self.measurement = _measurement(values)
+        return self.measurement
+
+    def weights(self) -> np.ndarray:
+        """The iterate, float64 [outputs, d + intercept], for x as it was given; b is last."""
+        weights = self._state()[0]
+        if self._scales is not None:
+            weights[:, : self._scales.size] *= self._scales
+        return weights
+
+    def _state(self) -> tuple[np.ndarray, dict[str, float]]:
+        with tf.device("CPU:0"):
+            weights, values = native().quant_ops_linear_state(self._handle)
+        return np.array(weights), _measurement(values)
+
+    def _scaled(self, initial: Any) -> np.ndarray:
+        """Weights for the scaled columns; none at all for zero."""
+        if initial is None:
+            return np.zeros(0)
+        weights = np.array(initial, np.float64)
+        if not np.all(np.isfinite(weights)):
+            raise ValueError("initial must be finite")
+        if self._scales is not None:
+            weights[:, : self._scales.size] /= self._scales
+        return weights if np.any(weights) else np.zeros(0)
+
+
+class _user_errors:
+    """Turns TensorFlow's errors about arguments into ValueError, with their first line."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, tf.errors.InvalidArgumentError):
+            message = str(error.message).split(" [Op:")[0].split("}} ")[-1]
+            raise ValueError(message) from None
+
+
+def _features(x: np.ndarray) -> np.ndarray:
+    known = isinstance(x, np.ndarray) and x.dtype in (np.uint8, np.float32, np.float64)
+    if not known or x.ndim != 2 or x.size == 0:
+        what = f"{x.dtype} array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x)
+        raise ValueError(
+            f"x must be a NumPy array [n, d] of uint8, float32 or float64, received {what}"
+        )
+    return np.ascontiguousarray(x)
+
+
+def _vector(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float64)
+
+
+def _measurement(values: tf.Tensor) -> dict[str, float]:
+    return dict(zip(MEASUREMENTS, values.numpy().tolist(), strict=True))
