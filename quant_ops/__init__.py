@@ -11,7 +11,8 @@
     LinearSolver(x, targets, loss=...)              HALP for linear models, in integers
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
-The two backends of the quantizers give the same bits; the solver has the native one only. `QUANT_OPS_BACKEND=native` or `=composite` forces one.
+The two backends of the quantizers give the same bits; `QUANT_OPS_BACKEND=native` or `=composite`
+forces one. The solver has the native backend only.
 """
 
 from quant_ops.library import backend

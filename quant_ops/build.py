@@ -31,8 +31,8 @@ FLAGS += ("-fno-trapping-math",)
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 INSTRUCTION_SETS = {"portable": (), "avx2": AVX2, "avx512": (*AVX512, "-mfma")}
-# The linear solvers' loops take the instructions for products of bytes for granted in AVX-512. Those
-# in floating point may fuse multiplications and additions: no other arithmetic has to agree with them.
+# The linear solvers' loops take the instructions for products of bytes for granted in AVX-512.
+# Those in floating point may fuse multiplications and additions: nothing has to agree with them.
 BYTE_PRODUCTS = {"avx512": ("-mavx512vnni",)}
 FUSED = ("-ffp-contract=fast",)
 

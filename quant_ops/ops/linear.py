@@ -30,8 +30,8 @@ class LinearSolver:
     log(sum_c exp(a_c)) - a_target, one output per class.
 
     "halp" quantizes x once, to multiples of max |x| / (2^(data_bits-1) - 1), and minimises f over
-    that. An outer epoch of T steps, each on one batch drawn from ceil(n / batch_size), moves integer
-    offsets z of word_bits from the centre:
+    that. An outer epoch of T steps, each on one of ceil(n / batch_size) batches at random, moves
+    integer offsets z of word_bits from the centre:
 
         gamma_i = Q(rate (loss'_i(x_i . (w + z)) - loss'_i(x_i . w)))    one integer per sample
         z       = Q(z - sum_i gamma_i x_i - rate gradient(w))            integer arithmetic only
@@ -40,8 +40,8 @@ class LinearSolver:
     integer pass over the data; what that pass rounds off is part of the next. The result depends on
     the arguments and the seed, not on the number of threads or the machine's instruction set.
 
-    "lp_svrg" and "lp_sgd" hold the weights themselves in word_bits, on a fixed grid. "svrg" and "sgd"
-    compute in x's own floating-point type; their sums depend on the number of threads.
+    "lp_svrg" and "lp_sgd" hold the weights themselves in word_bits, on a fixed grid. "svrg" and
+    "sgd" compute in x's own floating-point type; their sums depend on the number of threads.
 
     Args:
         x: NumPy array [n, d], C-contiguous, uint8, float32 or float64, finite.
