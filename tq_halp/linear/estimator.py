@@ -88,7 +88,7 @@ class LinearEstimator(Parameters):
         x, targets, weights = without_repetition(x, targets, weights)
         scales = _column_scales(x) if self.feature_scale == "per_feature" else None
         l2 = np.full(x.shape[1], float(self.l2)) if self.l2 else None
-        space = {"column_scales": scales, "intercept": float(self.fit_intercept)}
+        space = {"column_scales": scales, "intercept": bool(self.fit_intercept)}
         rate = self.learning_rate
         if rate == "auto":
             squares = 1.0 if scales is None else np.square(scales)

@@ -47,11 +47,12 @@ class LMHALPRegressor(LinearEstimator):
     Attributes:
         coef_: float64 [features]; intercept_: float.
         n_iter_: outer epochs run; stop_reason_: "tolerance", "no_progress", "callback", "epochs".
-        history_: a dict per outer epoch: epoch, loss, gradient_norm (of the objective above for the
-            quantized, scaled X), seconds, inner_seconds, gradient_seconds, learning_rate, scale (of
-            the offsets' grid), saturated (share of offsets at its ends), mu. `seconds` is the time
-            of inner steps and full gradient; of the first alone for "sgd" and "lp_sgd", where
-            the other only measures.
+        history_: a dict per outer epoch: epoch, loss, gradient_norm, seconds, inner_seconds,
+            gradient_seconds, learning_rate, scale (of the offsets' grid), saturated (share of
+            offsets at its ends), mu. Loss and gradient are of the objective above for the
+            quantized, scaled X, its intercept the weight of a column with X's root mean square.
+            `seconds` is the time of inner steps and full gradient; of the first alone for "sgd"
+            and "lp_sgd", where the other only measures.
         start_: such a dict for the start; setup_seconds_: choosing a rate, quantizing, copying.
         learning_rate_; n_features_in_; feature_names_in_ (for data frames).
 

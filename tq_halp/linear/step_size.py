@@ -38,7 +38,7 @@ def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, inte
 
     Args:
         x: [n, d], uint8 or floating; weights: [n] or None; column_scales: [d] or None.
-        intercept: the constant in the intercept's column, 0 if there is none.
+        intercept: whether there is one: a column of the constant `intercept_value`.
         l2: [d], of the scaled columns' weights.
 
     Raises:
@@ -46,13 +46,15 @@ def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, inte
     """
     n, b = len(x), min(batch_size, len(x))
     s = np.ones(n) if weights is None else weights * (n / weights.sum())
-    largest = float(np.max(s * (squared_norms(x, column_scales) + intercept**2)))
+    norms = squared_norms(x, column_scales)
+    constant = intercept_value(norms, x.shape[1]) if intercept else 0.0
+    largest = float(np.max(s * (norms + constant**2)))
     if not np.isfinite(largest):
         raise InputError("X must have rows whose squares can be added, divide it by its largest")
     expected = of_batches = largest
     if b > 1:
         of_all, of_batches = (
-            _MARGIN * max(_smoothness(x, s, rows, sets, column_scales, intercept))
+            _MARGIN * max(_smoothness(x, s, rows, sets, column_scales, constant))
             for rows, sets in ((n, 1), (b, _SETS))
         )
         share = (n - b) / (b * (n - 1))
@@ -69,6 +71,11 @@ def squared_norms(x, column_scales=None) -> np.ndarray:
         with np.errstate(over="ignore"):
             result[rows] = np.einsum("ij,ij->i", block, block)
     return result
+
+
+def intercept_value(norms, features) -> float:
+    """What the solver has in the intercept's column: the root mean square of X, 1 if that is 0."""
+    return float(np.sqrt(np.mean(norms) / features)) or 1.0
 
 
 def _smoothness(x, s, rows, sets, column_scales, intercept):

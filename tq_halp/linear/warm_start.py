@@ -4,6 +4,7 @@ import numpy as np
 
 from tq_halp.errors import InputError
 from tq_halp.linear.samples import blocks
+from tq_halp.linear.step_size import intercept_value, squared_norms
 
 
 def initial_weights(coefficients, intercepts, shape, fit_intercept) -> np.ndarray:
@@ -31,7 +32,10 @@ def gradient_norm_at_zero(x, targets, weights, *, loss, outputs, column_scales, 
         total += factors[rows].T @ x[rows].astype(np.float64)
     if column_scales is not None:
         total *= column_scales
-    squares = np.sum(total**2) + intercept**2 * np.sum(factors.sum(axis=0) ** 2)
+    squares = np.sum(total**2)
+    if intercept:
+        constant = intercept_value(squared_norms(x, column_scales), x.shape[1])
+        squares += constant**2 * np.sum(factors.sum(axis=0) ** 2)
     return float(np.sqrt(squares) / (len(x) if weights is None else weights.sum()))
 
 
