@@ -57,7 +57,7 @@ def test_ops_on_the_composite_backend(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["linear"], "choose from"),
+        (["layers"], "choose from"),
         (["ops", "--ops", "fixed_pont"], "did you mean 'fixed_point'"),
         (["ops", "--ops", ""], "known: fixed_point"),
         (["ops", "--roundings", "nearest"], "'nearest'"),

@@ -20,6 +20,22 @@ def at_least_one(text: str) -> int:
     return number
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Integers of at least 1, with commas between them."""
+    return tuple(dict.fromkeys(map(at_least_one, text.split(","))))
+
+
+def part(text: str) -> float:
+    """A number above 0 and at most 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, received {text!r}")
+    return number
+
+
 def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     """Words from `choices`, with commas between them."""
 

@@ -1,0 +1,224 @@
+"""The benchmark of linear models: tiny sizes, so that what is tested is that it works."""
+
+import csv
+import gzip
+import math
+
+import numpy as np
+import pytest
+
+from tq_halp import bench
+from tq_halp.bench import linear, linear_data, linear_machine
+from tq_halp.bench.linear_race import BASELINE, Contender, contenders, figures
+from tq_halp.errors import InputError
+
+TINY = ["linear", "--scale", "0.001", "--epochs", "2", "--threads", "1"]
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_figure_of_every_contender(tmp_path, capsys):
+    path = tmp_path / "linear.csv"
+    sets = ["--datasets", "400000x256,25000x4096", "--threads", "1,3", "--batch-sizes", "8,1"]
+    assert bench.main([*TINY, *sets, "--csv", str(path)]) == 0
+    rows = read(path)
+    assert tuple(rows[0]) == linear.FIELDS
+    assert len(rows) == 2 * 2 * 2 * 5
+    assert {(r["word_bits"], r["data_bits"]) for r in rows} == {
+        ("32", "32"),
+        ("8", "4"),
+        ("8", "8"),
+        ("8", "16"),
+        ("16", "16"),
+    }
+    for row in rows:
+        assert all(row[name] for name in linear.FIELDS)
+        assert all(float(row[name]) > 0 for name in linear.FIELDS[6:])
+        assert int(row["steps"]) == -(-int(row["samples"]) // int(row["batch_size"]))
+        if row["algorithm"] == "svrg":
+            assert {row[name] for name in ("total_ratio", "norm_worst", "norm_last")} == {"1.0"}
+    printed = capsys.readouterr().out
+    for expected in ("400000x256", "float32", "16/16", "Geometric means", "instructions"):
+        assert expected in printed
+
+
+def test_chosen_bits(tmp_path):
+    path = tmp_path / "linear.csv"
+    words = ["--datasets", "25000x4096", "--word-bits", "16", "--data-bits", "8,4"]
+    assert bench.main([*TINY, *words, "--csv", str(path)]) == 0
+    assert [(r["word_bits"], r["data_bits"]) for r in read(path)] == [
+        ("32", "32"),
+        ("16", "8"),
+        ("16", "4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--datasets", "mnits"], "did you mean 'mnist'"),
+        (["--data-bits", "5"], "received '5'; known: 4, 8, 16"),
+        (["--word-bits", "4"], "received '4'; known: 8, 16"),
+        (["--threads", "0"], "at least 1, received '0'"),
+        (["--batch-sizes", "64,x"], "at least 1, received 'x'"),
+        (["--scale", "0"], "above 0 and at most 1, received '0'"),
+        (["--scale", "nan"], "above 0 and at most 1, received 'nan'"),
+        (["--epochs", "0"], "at least 1, received '0'"),
+        (["--csv", "no/such/folder/linear.csv"], "folder that exists"),
+    ],
+)
+def test_wrong_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        bench.main(["linear", *arguments])
+    assert stopped.value.code == 2
+    printed = capsys.readouterr().err
+    assert message in printed and "Traceback" not in printed
+
+
+def test_wrong_instruction_set(monkeypatch, capsys):
+    monkeypatch.setenv("QUANT_OPS_ISA", "sse")
+    assert bench.main(TINY) == 2
+    expected = "error: QUANT_OPS_ISA must be portable, avx2 or avx512, received 'sse'\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_no_native_library(monkeypatch, capsys):
+    import quant_ops
+
+    def missing(*_, **__):
+        raise RuntimeError("there is no native library")
+
+    monkeypatch.setattr(quant_ops, "LinearSolver", missing)
+    assert bench.main([*TINY, "--datasets", "25000x4096"]) == 2
+    assert capsys.readouterr().err.strip().endswith("error: there is no native library")
+
+
+def test_mnist_is_left_out_where_it_is_not(monkeypatch, capsys):
+    monkeypatch.setattr(linear_data, "locate", lambda known: None)
+    assert bench.main([*TINY, "--datasets", "25000x4096,mnist"]) == 0
+    assert "Left out, as it is not there and cannot be fetched: mnist." in capsys.readouterr().out
+    assert bench.main([*TINY, "--datasets", "mnist"]) == 2
+    assert "error: --datasets: mnist is not there" in capsys.readouterr().err
+
+
+def write_idx(path, values):
+    head = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes()
+    path.write_bytes(gzip.compress(head + values.tobytes()))
+
+
+def test_mnist_is_read(tmp_path, monkeypatch):
+    images = np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28)
+    write_idx(tmp_path / "train-images-idx3-ubyte.gz", images)
+    write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.array([7, 3], np.uint8))
+    monkeypatch.setattr(linear_data, "locate", lambda known: tmp_path)
+    data = linear_data.load("mnist")
+    np.testing.assert_array_equal(data.x, images.reshape(2, 784) / np.float32(255))
+    assert (data.targets.tolist(), data.loss, data.outputs) == ([7, 3], "softmax", 10)
+    assert len(linear_data.load("mnist", 0.5).x) == 1
+
+
+BROKEN = {
+    "empty": b"",
+    "not compressed": b"\0\0\x08\x03",
+    "cut off": gzip.compress(bytes(100))[:-9],
+    "no sizes": gzip.compress(b"\0\0\x08\x03"),
+    "short": gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + b"1234567"),
+    "one dimension": gzip.compress(b"\0\0\x08\x01\0\0\0\x03abc"),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_broken_mnist(tmp_path, content):
+    for part in ("images-idx3", "labels-idx1"):
+        (tmp_path / f"train-{part}-ubyte.gz").write_bytes(content)
+    with pytest.raises(InputError, match="replace it by a copy"):
+        linear_data.mnist(tmp_path, "train")
+
+
+def test_synthetic_labels_follow_a_linear_model_with_noise():
+    data = linear_data.load("400000x256", 0.01)
+    assert (data.x.shape, data.x.dtype) == ((4000, 256), np.float32)
+    w, *_ = np.linalg.lstsq(data.x, data.targets - 0.5, rcond=None)
+    # Of 4000 labels from logits N(0, 4), the best weights tell 0.5 + E|p - 0.5| = 0.78, and those
+    # found are close to them; a share of 4000 deviates by less than 0.03 = 4 sqrt(0.25 / 4000).
+    agreement = np.mean((data.x @ w > 0) == data.targets)
+    assert 0.73 < agreement < 0.83
+
+
+def test_default_contenders():
+    assert contenders(None, (4, 8, 16)) == (
+        BASELINE,
+        Contender("halp", 8, 4),
+        Contender("halp", 8, 8),
+        Contender("halp", 8, 16),
+        Contender("halp", 16, 16),
+    )
+    assert contenders((16,), (4,)) == (BASELINE, Contender("halp", 16, 4))
+
+
+def epoch(inner, gradient, norm):
+    return {"inner_seconds": inner, "gradient_seconds": gradient, "gradient_norm": norm}
+
+
+def test_figures():
+    """By hand: the start's record counts for norms only."""
+    baseline = [epoch(0, 0, 9), epoch(4, 4, 8), epoch(3, 6, 4)]
+    own = [epoch(0, 0, 9), epoch(1, 3, 12), epoch(2, 1, 2)]
+    row = figures(own, baseline)
+    assert (row["inner_seconds"], row["gradient_seconds"], row["total_seconds"]) == (1, 1, 3)
+    assert (row["inner_median"], row["gradient_median"], row["total_median"]) == (1.5, 2, 3.5)
+    assert (row["inner_ratio"], row["gradient_ratio"], row["total_ratio"]) == (3, 4, 8 / 3)
+    assert row["median_ratio"] == 8.5 / 3.5
+    assert (row["norm_worst"], row["norm_last"]) == (1.5, 0.5)
+    assert (row["first_norm"], row["last_norm"]) == (9, 2)
+
+
+def test_norms_of_zero_are_equal():
+    records = [epoch(1, 1, 0)] * 2
+    assert figures(records, records)["norm_worst"] == 1
+    assert figures([epoch(1, 1, 1)] * 2, records)["norm_worst"] == math.inf
+
+
+def test_geometric_means():
+    def row(data, ratio, algorithm="halp"):
+        numbers = dict.fromkeys(("total_ratio", "inner_ratio", "gradient_ratio"), ratio)
+        names = {"isa": "avx2", "word_bits": 8, "data_bits": 4, "batch_size": 64, "threads": 1}
+        extra = {"median_ratio": ratio, "norm_worst": ratio}
+        return {"data": data, "algorithm": algorithm} | numbers | names | extra
+
+    (group,) = linear.summarize([row("a", 2.0), row("a", 1.0, "svrg"), row("b", 8.0)])
+    assert (group["total_ratio"], group["norm_worst"]) == (pytest.approx(4.0), 8.0)
+    assert (group["data_sets"], group["data_bits"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "flags, limit, expected",
+    [
+        ("avx2 fma", "", "avx2"),
+        ("avx2 fma", "avx512", "avx2"),
+        ("avx2 fma", "portable", "portable"),
+        ("avx2", "", "portable"),
+        ("fma avx2 avx512f avx512bw avx512dq avx512vl avx512_vnni", "", "avx512"),
+        ("fma avx2 avx512f avx512bw avx512dq avx512vl avx512_vnni", "avx2", "avx2"),
+        ("fma avx2 avx512f avx512bw avx512dq avx512vl", "", "avx2"),
+    ],
+)
+def test_instruction_set(flags, limit, expected, tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(linear_machine, "CPUINFO", path)
+    monkeypatch.setenv("QUANT_OPS_ISA", limit)
+    assert linear_machine.instruction_set() == expected
+    monkeypatch.setattr(linear_machine, "CPUINFO", tmp_path / "none")
+    assert linear_machine.instruction_set() == ("portable" if limit == "portable" else "unknown")
+
+
+def test_reading_memory():
+    reader = linear_machine.MemoryReader(threads=2)
+    reader.turn()
+    first = reader.best
+    reader.turn()
+    assert reader.best >= first > 0
