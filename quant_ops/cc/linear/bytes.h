@@ -33,11 +33,13 @@ struct Bytes {
   static V load(const void* from) { return _mm512_loadu_si512(from); }
   static void store(void* to, V v) { _mm512_storeu_si512(to, v); }
 
-  // Elements [column, column + 64) of a row, as stored but for what makes kInt8 unsigned.
+  // The part-th kSize elements of the unit at `column`, as stored but for what makes kInt8
+  // unsigned.
   template <Storage storage>
-  static V elements(const uint8_t* row, int64_t column) {
+  static V elements(const uint8_t* row, int64_t column, int) {
     if constexpr (storage == Storage::kInt4) {
-      const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + column / 2));
+      const __m256i pairs =
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + (column >> 1)));
       const __m256i lower = _mm256_set1_epi8(15);
       const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), lower);
       return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_and_si256(pairs, lower)), upper, 1);
@@ -64,15 +66,14 @@ struct Bytes {
   static V dot(V acc, V x, const Weights& w) {
     return _mm512_dpbusd_epi32(acc, x, w.signed_bytes);
   }
-  // acc - kOffset * (sum of w), by lanes
-  template <Storage storage>
-  static V less_offset(V acc, const V& w) {
-    if constexpr (kOffset<storage> == 0) return acc;
-    const V offset = splat(static_cast<int8_t>(kOffset<storage>));
-    return _mm512_sub_epi32(acc, _mm512_dpbusd_epi32(zero(), offset, w));
-  }
 
   static V add32(V a, V b) { return _mm512_add_epi32(a, b); }
+  static V splat32(int32_t value) { return _mm512_set1_epi32(value); }
+
+  // A whole unit of kInt4.
+  static V nibbles_dot(V acc, const uint8_t* pairs, const Weights (&w)[1]) {
+    return dot<Storage::kInt4>(acc, elements<Storage::kInt4>(pairs, 0, 0), w[0]);
+  }
 
   static V low8(V a, V b) { return _mm512_unpacklo_epi8(a, b); }
   static V high8(V a, V b) { return _mm512_unpackhi_epi8(a, b); }
@@ -99,12 +100,13 @@ struct Bytes {
   static void store(void* to, V v) { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }
 
   template <Storage storage>
-  static V elements(const uint8_t* row, int64_t column) {
+  static V elements(const uint8_t* row, int64_t column, int part) {
     if constexpr (storage == Storage::kInt4) {
-      const V pairs = load(row + column / 64 * 32);
-      return _mm256_and_si256(column & 32 ? _mm256_srli_epi16(pairs, 4) : pairs, splat(15));
+      const V pairs = load(row + (column >> 1));
+      return part == 0 ? _mm256_and_si256(pairs, splat(15))
+                       : _mm256_and_si256(_mm256_srli_epi16(pairs, 4), splat(15));
     } else {
-      return load(row + column);
+      return load(row + column + part * kSize);
     }
   }
 
@@ -128,14 +130,18 @@ struct Bytes {
                         : _mm256_maddubs_epi16(x, w.signed_bytes);
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
-  template <Storage storage>
-  static V less_offset(V acc, const V& w) {
-    if constexpr (kOffset<storage> == 0) return acc;
-    const V pairs = _mm256_maddubs_epi16(splat(kOffset<storage>), w);
-    return _mm256_sub_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
 
   static V add32(V a, V b) { return _mm256_add_epi32(a, b); }
+  static V splat32(int32_t value) { return _mm256_set1_epi32(value); }
+
+  // A whole unit of kInt4: two products of 15 by 128 fit in 16 bits twice.
+  static V nibbles_dot(V acc, const uint8_t* pairs, const Weights (&w)[2]) {
+    const V lower = elements<Storage::kInt4>(pairs, 0, 0),
+            upper = elements<Storage::kInt4>(pairs, 0, 1);
+    const V sums = _mm256_add_epi16(_mm256_maddubs_epi16(lower, w[0].signed_bytes),
+                                    _mm256_maddubs_epi16(upper, w[1].signed_bytes));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
+  }
 
   static V low8(V a, V b) { return _mm256_unpacklo_epi8(a, b); }
   static V high8(V a, V b) { return _mm256_unpackhi_epi8(a, b); }
@@ -178,11 +184,11 @@ struct Bytes {
   static void store(void* to, V v) { std::memcpy(to, v.b, 16); }
 
   template <Storage storage>
-  static V elements(const uint8_t* row, int64_t column) {
-    if constexpr (storage != Storage::kInt4) return load(row + column);
+  static V elements(const uint8_t* row, int64_t column, int part) {
+    if constexpr (storage != Storage::kInt4) return load(row + column + part * kSize);
     V v;
-    const uint8_t* pairs = row + column / 64 * 32 + column % 32;
-    const int shift = column & 32 ? 4 : 0;
+    const uint8_t* pairs = row + column / 2 + part % 2 * kSize;
+    const int shift = part < 2 ? 0 : 4;
     for (int i = 0; i < 16; ++i) v.b[i] = static_cast<int8_t>(pairs[i] >> shift & 15);
     return v;
   }
@@ -207,12 +213,11 @@ struct Bytes {
     std::memcpy(acc.b, lanes, 16);
     return acc;
   }
-  template <Storage storage>
-  static V less_offset(V acc, const V& w) {
-    if constexpr (kOffset<storage> == 0) return acc;
-    return dot<storage>(acc, splat(-kOffset<storage>), {w});
-  }
 
+  static V splat32(int32_t value) {
+    const int32_t lanes[4] = {value, value, value, value};
+    return load(lanes);
+  }
   static V add32(V a, V b) {
     int32_t lanes[2][4];
     std::memcpy(lanes[0], a.b, 16);
@@ -220,6 +225,14 @@ struct Bytes {
     for (int i = 0; i < 4; ++i) lanes[0][i] += lanes[1][i];
     std::memcpy(a.b, lanes[0], 16);
     return a;
+  }
+
+  // A whole unit of kInt4.
+  static V nibbles_dot(V acc, const uint8_t* pairs, const Weights (&w)[4]) {
+    for (int part = 0; part < 4; ++part) {
+      acc = dot<Storage::kInt4>(acc, elements<Storage::kInt4>(pairs, 0, part), w[part]);
+    }
+    return acc;
   }
 
   template <int kWidth, int kFrom>

@@ -142,7 +142,7 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
   p.coefficients = {problem_.loss,    is_centered(),
                     problem_.outputs, static_cast<float>(scale * data_.scale),
                     limit_,           {}};
-  p.update = {fraction_bits_ - exponent, limit_, {}};
+  p.update = {false, fraction_bits_ - exponent, limit_, {}};
   const double unit = options.learning_rate * static_cast<double>(problem_.batches()) *
                       data_.scale * std::exp2(exponent) / scale;
   p.units.resize(problem_.rows);
@@ -157,6 +157,7 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
     for (int64_t j = 0; j < columns_; ++j) {
       const int64_t at = o * columns_ + j;
       const double decay = std::min(options.learning_rate * problem_.l2[j], 1.0);
+      p.update.decays = p.update.decays || decay > 0;
       double drift =
           reduces_variance ? options.learning_rate * (gradient_[at] + gradient_low_[at]) : 0.0;
       if (is_centered()) drift += decay * center_[at];

@@ -54,6 +54,7 @@ struct CoefficientSpec {
 
 // From sums to offsets: see steps.h.
 struct UpdateSpec {
+  bool decays;    // whether any `keep` is below one
   int shift;      // of the sums, to the left
   int32_t limit;  // offsets are in [-limit - 1, limit]
   Stream stream;

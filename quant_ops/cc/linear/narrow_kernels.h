@@ -30,14 +30,34 @@ inline void prefetch_unit(const IntegerRows& rows, int row, int64_t column) {
   __builtin_prefetch(rows.next + row * rows.stride + column * kBitsPerElement / 8, 0, 2);
 }
 
+// What a sum of products with `values` lacks because stored elements are above what they stand for.
+template <Storage storage>
+inline int32_t excess_of(const int8_t* values, int64_t count) {
+  int32_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += values[i];
+  return -Bytes::kOffset<storage> * sum;
+}
+
+template <Storage storage>
+inline Bytes::V unit_dot(Bytes::V acc, const uint8_t* row, int64_t column,
+                         const Bytes::Weights (&w)[kParts]) {
+  if constexpr (storage == Storage::kInt4) {
+    return Bytes::nibbles_dot(acc, row + column / 2, w);
+  } else {
+    for (int part = 0; part < kParts; ++part) {
+      acc = Bytes::dot<storage>(acc, Bytes::elements<storage>(row, column, part), w[part]);
+    }
+    return acc;
+  }
+}
+
 // kRows rows from `first` on and kOutputs outputs from `output` on.
 template <Storage storage, int kRows, int kOutputs>
 inline void forward_tile(const IntegerRows& rows, int first, const Digits<int8_t>& z, int output,
                          int64_t begin, int64_t end, int64_t* dots, int64_t dots_stride) {
   using V = Bytes::V;
-  V acc[kOutputs][kRows], offset[kOutputs];
+  V acc[kOutputs][kRows];
   for (int o = 0; o < kOutputs; ++o) {
-    offset[o] = Bytes::zero();
     for (int r = 0; r < kRows; ++r) acc[o][r] = Bytes::zero();
   }
   const uint8_t* const data = rows.data + first * rows.stride;
@@ -47,23 +67,22 @@ inline void forward_tile(const IntegerRows& rows, int first, const Digits<int8_t
     if (prefetches) {
       for (int r = first & 1; r < kRows; r += 2) prefetch_unit<storage>(rows, first + r, column);
     }
-    for (int part = 0; part < kParts; ++part) {
-      const int64_t at = column + part * Bytes::kSize;
-      Bytes::Weights w[kOutputs];
-      for (int o = 0; o < kOutputs; ++o) {
-        w[o] = Bytes::weights<storage>(Bytes::load(z_values + o * z.stride + at));
-        offset[o] = Bytes::less_offset<storage>(offset[o], w[o].signed_bytes);
+    Bytes::Weights w[kOutputs][kParts];
+    for (int o = 0; o < kOutputs; ++o) {
+      for (int part = 0; part < kParts; ++part) {
+        const int8_t* const from = z_values + o * z.stride + column + part * Bytes::kSize;
+        w[o][part] = Bytes::weights<storage>(Bytes::load(from));
       }
-      for (int r = 0; r < kRows; ++r) {
-        const V x = Bytes::elements<storage>(data + r * rows.stride, at);
-        for (int o = 0; o < kOutputs; ++o) acc[o][r] = Bytes::dot<storage>(acc[o][r], x, w[o]);
+    }
+    for (int r = 0; r < kRows; ++r) {
+      for (int o = 0; o < kOutputs; ++o) {
+        acc[o][r] = unit_dot<storage>(acc[o][r], data + r * rows.stride, column, w[o]);
       }
     }
   }
   for (int o = 0; o < kOutputs; ++o) {
-    const int32_t shift = Bytes::kOffset<storage> == 0 ? 0 : Bytes::sum(offset[o]);
     int64_t* to = dots + (output + o) * dots_stride + first;
-    for (int r = 0; r < kRows; ++r) to[r] += Bytes::sum(acc[o][r]) + shift;
+    for (int r = 0; r < kRows; ++r) to[r] += Bytes::sum(acc[o][r]);
   }
 }
 
@@ -94,6 +113,11 @@ inline void forward_narrow(const IntegerRows& rows, const Digits<int8_t>& z, int
     if (outputs == 1) run(std::integral_constant<int, 8>{}, std::integral_constant<int, 1>{});
     run(std::integral_constant<int, 4>{}, std::integral_constant<int, 3>{});
     run(std::integral_constant<int, 1>{}, std::integral_constant<int, 3>{});
+    if constexpr (Bytes::kOffset<storage> == 0) continue;
+    for (int o = 0; o < outputs; ++o) {
+      const int32_t excess = excess_of<storage>(z.values + o * z.stride + from, to - from);
+      for (int r = 0; r < rows.count; ++r) dots[o * dots_stride + r] += excess;
+    }
   }
 }
 
@@ -124,26 +148,25 @@ inline void store_transposed(const Bytes::V (&pieces)[4], Sum* sums) {
 
 // Four rows from `row` on; what stands in for missing ones has coefficients of 0.
 template <Storage storage>
-inline Transposed transposed(const IntegerRows& rows, int row, int64_t column) {
+inline Transposed transposed(const IntegerRows& rows, int row, int64_t column, int part) {
   const uint8_t* const a = rows.data + row * rows.stride;
   const int left = rows.count - row;
   const uint8_t* const b = left > 1 ? a + rows.stride : a;
   const uint8_t* const c = left > 2 ? a + 2 * rows.stride : a;
   const uint8_t* const d = left > 3 ? a + 3 * rows.stride : a;
-  return Transposed(Bytes::elements<storage>(a, column), Bytes::elements<storage>(b, column),
-                    Bytes::elements<storage>(c, column), Bytes::elements<storage>(d, column));
+  return Transposed(
+      Bytes::elements<storage>(a, column, part), Bytes::elements<storage>(b, column, part),
+      Bytes::elements<storage>(c, column, part), Bytes::elements<storage>(d, column, part));
 }
 
 // The sums of kVectors vectors of columns for kOutputs outputs, in registers.
 template <Storage storage, int kVectors, int kOutputs>
-struct ColumnSums {
-  Bytes::V acc[kOutputs][kVectors][4], offset[kOutputs];
-
+class ColumnSums {
+ public:
   ColumnSums() {
-    for (int o = 0; o < kOutputs; ++o) {
-      offset[o] = Bytes::zero();
-      for (auto& pieces : acc[o]) {
-        for (Bytes::V& piece : pieces) piece = Bytes::zero();
+    for (auto& output : acc_) {
+      for (auto& vector : output) {
+        for (Bytes::V& piece : vector) piece = Bytes::zero();
       }
     }
   }
@@ -154,28 +177,33 @@ struct ColumnSums {
     Bytes::Weights w[kOutputs];
     for (int o = 0; o < kOutputs; ++o) {
       w[o] = Bytes::weights<storage>(Bytes::splat4(gamma + o * stride));
-      offset[o] = Bytes::less_offset<storage>(offset[o], w[o].signed_bytes);
     }
     for (int v = 0; v < kVectors; ++v) {
       const Transposed& columns = x(v);
       for (int o = 0; o < kOutputs; ++o) {
         for (int p = 0; p < 4; ++p) {
-          acc[o][v][p] = Bytes::dot<storage>(acc[o][v][p], columns.pieces[p], w[o]);
+          acc_[o][v][p] = Bytes::dot<storage>(acc_[o][v][p], columns.pieces[p], w[o]);
         }
       }
     }
   }
 
-  void store(int32_t* sums, int64_t stride) {
+  // After `rows` of them.
+  void store(const int8_t* gamma, int64_t gamma_stride, int rows, int32_t* sums, int64_t stride) {
     for (int o = 0; o < kOutputs; ++o) {
       for (int v = 0; v < kVectors; ++v) {
         if constexpr (Bytes::kOffset<storage> != 0) {
-          for (Bytes::V& piece : acc[o][v]) piece = Bytes::add32(piece, offset[o]);
+          const Bytes::V excess =
+              Bytes::splat32(excess_of<storage>(gamma + o * gamma_stride, rows));
+          for (Bytes::V& piece : acc_[o][v]) piece = Bytes::add32(piece, excess);
         }
-        store_transposed(acc[o][v], sums + o * stride + v * Bytes::kSize);
+        store_transposed(acc_[o][v], sums + o * stride + v * Bytes::kSize);
       }
     }
   }
+
+ private:
+  Bytes::V acc_[kOutputs][kVectors][4];
 };
 
 template <Storage storage>
@@ -191,9 +219,9 @@ inline void backward_one_output(const IntegerRows& rows, const int8_t* gamma, in
         prefetch_unit<storage>(rows, row + 3, column);
       }
       out.add(gamma + row, 0,
-              [&](int v) { return transposed<storage>(rows, row, at + v * Bytes::kSize); });
+              [&](int v) { return transposed<storage>(rows, row, column, part + v); });
     }
-    out.store(sums + at, 0);
+    out.store(gamma, 0, rows.count, sums + at, 0);
   }
 }
 
@@ -202,15 +230,15 @@ constexpr int kTransposedRows = 256;
 
 template <Storage storage>
 inline void backward_outputs(const IntegerRows& rows, const Digits<int8_t>& gamma, int outputs,
-                             int64_t column, int32_t* sums, int64_t sums_stride) {
+                             int64_t column, int part, int32_t* sums, int64_t sums_stride) {
   Transposed columns[kTransposedRows / 4];
   int32_t more[3 * Bytes::kSize];
   for (int first = 0; first < rows.count; first += kTransposedRows) {
     const int left = rows.count - first;
     const int groups = ((left < kTransposedRows ? left : kTransposedRows) + 3) / 4;
     for (int g = 0; g < groups; ++g) {
-      columns[g] = transposed<storage>(rows, first + 4 * g, column);
-      if (rows.next != nullptr && column % kColumnUnit == 0) {
+      columns[g] = transposed<storage>(rows, first + 4 * g, column, part);
+      if (rows.next != nullptr && part == 0) {
         prefetch_unit<storage>(rows, first + 4 * g + 1, column);
         prefetch_unit<storage>(rows, first + 4 * g + 3, column);
       }
@@ -223,9 +251,10 @@ inline void backward_outputs(const IntegerRows& rows, const Digits<int8_t>& gamm
         out.add(coefficients + 4 * g, gamma.stride,
                 [&](int) -> const Transposed& { return columns[g]; });
       }
-      int32_t* const to = sums + output * sums_stride + column;
-      if (first == 0) return out.store(to, sums_stride);
-      out.store(more, Bytes::kSize);
+      int32_t* const to = sums + output * sums_stride + column + part * Bytes::kSize;
+      const int done = left < kTransposedRows ? left : kTransposedRows;
+      if (first == 0) return out.store(coefficients, gamma.stride, done, to, sums_stride);
+      out.store(coefficients, gamma.stride, done, more, Bytes::kSize);
       for (int o = 0; o < kOutputs; ++o) {
         for (int j = 0; j < Bytes::kSize; ++j)
           to[o * sums_stride + j] += more[o * Bytes::kSize + j];
@@ -243,8 +272,7 @@ inline void backward_narrow(const IntegerRows& rows, const Digits<int8_t>& gamma
       continue;
     }
     for (int part = 0; part < kParts; ++part) {
-      backward_outputs<storage>(rows, gamma, outputs, column + part * Bytes::kSize, sums,
-                                sums_stride);
+      backward_outputs<storage>(rows, gamma, outputs, column, part, sums, sums_stride);
     }
   }
 }

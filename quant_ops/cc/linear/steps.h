@@ -13,6 +13,7 @@
 namespace quant_ops::QUANT_OPS_ISA {
 
 using linear::CoefficientSpec;
+using linear::kColumnUnit;
 using linear::SnapshotSpec;
 using linear::UpdateSpec;
 
@@ -119,36 +120,46 @@ inline linear::SnapshotSums snapshot(const SnapshotSpec& spec, const int64_t* do
 
 // z = clamp(floor((z keep - sum 2^shift - h + r) / 2^16)), r in [0, 2^16), all in steps of 2^-16:
 // the upper 8 bits of r are the element's own, the lower 8 all elements' in this step, which leaves
-// the rounding of each without bias.
+// the rounding of each without bias. Four elements of a unit, 16 apart, share one draw.
+template <bool decays>
+inline void update_unit(const UpdateSpec& spec, Keys keys, int32_t shared, uint32_t index,
+                        const int32_t* sums, const int32_t* drift, const int32_t* keep, int8_t* z) {
+  constexpr int kDraws = kColumnUnit / 4;
+  const int32_t bound = int32_t{1} << (29 - spec.shift);
+  const int32_t low = -spec.limit - 1, high = spec.limit;
+  uint32_t draws[kDraws];
+  int32_t values[kColumnUnit];
+  QUANT_OPS_VECTOR_LOOP
+  for (int i = 0; i < kDraws; ++i) draws[i] = random_bits(keys, index + static_cast<uint32_t>(i));
+  QUANT_OPS_VECTOR_LOOP
+  for (int j = 0; j < kColumnUnit; ++j) values[j] = z[j];
+  for (int part = 0; part < 4; ++part) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int i = 0; i < kDraws; ++i) {
+      const int j = part * kDraws + i;
+      int32_t s = sums[j] < bound ? sums[j] : bound;
+      s = s > -bound ? s : -bound;
+      const int32_t own = static_cast<int32_t>(draws[i] >> (8 * part) << 8 & 0xFF00);
+      const int32_t kept = decays ? values[j] * keep[j] : values[j] * 65536;
+      const int32_t v = (kept - s * (1 << spec.shift) - drift[j] + (own + shared)) >> 16;
+      values[j] = v < low ? low : v > high ? high : v;
+    }
+  }
+  QUANT_OPS_VECTOR_LOOP
+  for (int j = 0; j < kColumnUnit; ++j) z[j] = static_cast<int8_t>(values[j]);
+}
+
 inline void update_narrow(const UpdateSpec& spec, const int32_t* sums, const int32_t* drift,
                           const int32_t* keep, int64_t index_base, int64_t begin, int64_t end,
                           int8_t* z) {
-  constexpr int kChunk = 256;
   const Keys keys = make_keys(spec.stream, 1);
   const int32_t shared = static_cast<int32_t>(random_bits(keys, 0xFFFFFFFFu) >> 24);
-  const int32_t bound = int32_t{1} << (29 - spec.shift);
-  const int shift = spec.shift;
-  const int32_t low = -spec.limit - 1, high = spec.limit;
-  for (int64_t first = begin; first < end; first += kChunk) {
-    const int count = static_cast<int>(end - first < kChunk ? end - first : kChunk);
-    uint32_t words[kChunk / 4];
+  const auto run = spec.decays ? update_unit<true> : update_unit<false>;
+  for (int64_t first = begin; first < end; first += kColumnUnit) {
     const uint32_t index = static_cast<uint32_t>((index_base + first) / 4);
-    QUANT_OPS_VECTOR_LOOP
-    for (int i = 0; i < kChunk / 4; ++i) words[i] = random_bits(keys, index + i);
-    uint8_t bytes[kChunk];
-    std::memcpy(bytes, words, kChunk);  // little-endian
-    const int32_t* const sum = sums + first;
-    const int32_t* const h = drift + first;
-    const int32_t* const kept = keep + first;
-    int8_t* const out = z + first;
-    QUANT_OPS_VECTOR_LOOP
-    for (int i = 0; i < count; ++i) {
-      int32_t s = sum[i] < bound ? sum[i] : bound;
-      s = s > -bound ? s : -bound;
-      const int32_t random = (int32_t{bytes[i]} << 8) + shared;
-      const int32_t v = (out[i] * kept[i] - s * (1 << shift) - h[i] + random) >> 16;
-      out[i] = static_cast<int8_t>(v < low ? low : v > high ? high : v);
-    }
+    run(spec, keys, shared, index, sums + first, drift + first, keep + first, z + first);
+    // Beyond the last column offsets stay zero.
+    for (int64_t j = end; j < first + kColumnUnit; ++j) z[j] = 0;
   }
 }
 
