@@ -230,22 +230,43 @@ def test_numpy_numbers_are_numbers():
     assert model.fit(X, Y).n_iter_ == 2
 
 
-def test_progress_counts_epochs_without_a_new_best():
+def test_progress_counts_epochs_since_the_best():
     progress = Progress(patience=3)
-    # A new best loss; then a norm, and a loss, that are better by too little.
-    losses_and_norms = [(1.0, 1.0), (0.5, 2.0), (0.5, 0.9995), (0.4999, 1.0), (0.5, 1.2)]
-    assert [progress.has_ended(*one) for one in losses_and_norms] == [False] * 4 + [True]
+    table = [
+        (1.0, 1.0, False),
+        (0.5, 2.0, False),  # a new best loss
+        (0.5, 0.9995, False),  # one: a better norm, by too little
+        (0.4999, 1.0, False),  # two: a better loss, by too little
+        (0.45, 1.5, False),  # a new best loss
+        (9.0, 9.0, False),  # one
+        (8.0, 8.0, False),  # on the way back
+        (7.0, 7.0, False),
+        (7.0, 6.0, False),  # two
+        (6.0, 6.0, True),
+    ]
+    assert [progress.has_ended(loss, norm) for loss, norm, _ in table] == [end for *_, end in table]
 
 
 def test_adaptive_rate_by_hand():
     rate = AdaptiveRate(1.0, most=2.0)
-    rates = []
-    for before, after in [(8, 4.1), (4.1, 2), (2, 1.5), (1.5, 1.4), (1.4, 3), (3, 2.9), (2.9, 2.8)]:
+    # Gradient norm and loss of one epoch after the other, and the rate from then on.
+    table = [
+        (8.0, 9.0, None),
+        (4.1, 8.0, 1.5),
+        (2.0, 7.0, 1.5),  # fast enough
+        (1.9, 6.0, 2.0),  # the most
+        (2.0, 5.0, 2.0),  # the gradient rises, but not the loss
+        (1.9, 5.5, 2.0),  # the loss rises, but not the gradient
+        (2.0, 5.5, 1.0),
+        (1.9, 5.4, 1.2),
+        (3.0, 5.3, 0.72),  # by more than half: at most 0.6 of 1.2
+        (2.9, 5.2, 1.01 * 0.72),
+        (9.0, 9.0, 0.5 * 1.01 * 0.72),
+    ]
+    records = [{"gradient_norm": norm, "loss": loss} for norm, loss, _ in table]
+    for before, after, (*_, expected) in zip(records, records[1:], table[1:], strict=False):
         rate.saw(before, after)
-        rates.append(rate.rate)
-    # Slow, fast, slow, slow; then too fast: half of 1.728, and no more than 0.6 of it; slow twice.
-    expected = [1.2, 1.2, 1.44, 1.728, 0.864, 1.2 * 0.864, 1.01**2 * 0.6 * 1.728]
-    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+        assert rate.rate == pytest.approx(expected, rel=1e-12)
 
 
 def test_threads_are_no_more_than_cores():

@@ -50,7 +50,7 @@ def train(solver, schedule: Schedule):
         )
         history.append(record(len(history), measured, rate.rate, history[-1], schedule))
         if schedule.growth is not None:
-            rate.saw(history[-2]["gradient_norm"], history[-1]["gradient_norm"])
+            rate.saw(history[-2], history[-1])
         if schedule.callback is not None and _is_true(schedule.callback(dict(history[-1]))):
             return history, "callback"
     return history, reason
@@ -87,44 +87,58 @@ def record(
 
 
 class AdaptiveRate:
-    """Half after an epoch that raised the gradient's norm, a fifth more after one that lowered it,
-    but by less than half.
+    """More after an epoch that lowered loss and gradient, half after one that raised both.
 
     The rate that smoothness allows is what the worst curvature needs, and a logistic loss has less
-    where it is minimal: the largest rate that works is found by trying. One that raised the norm by
-    half was beyond the stable ones; three fifths of it is the most from then on, and a hundredth
-    more per epoch. All between a 16th of the start and `most` times it.
+    where it is minimal: the largest rate that works is found by trying, by halves as much again
+    until the first that does not, by fifths from then on. An epoch that lowered the gradient's norm
+    to less than half is left alone. One that raised it by half was beyond the stable rates: three
+    fifths of its rate are the most from then on, and a hundredth more per epoch. All between a
+    16th of the start and `most` times it.
+
+    The gradient's norm alone would be too careful: it is that of the steepest directions' noise,
+    while the loss falls along the flat ones. The loss alone ends at its own rounding.
     """
 
     def __init__(self, start: float, most: float):
         self.rate = start
         self._lowest, self._most = start / 16, most * start
-        self._limit = self._most
+        self._limit, self._growth = self._most, 1.5
 
-    def saw(self, before: float, after: float) -> None:
-        """The gradient's norm before and after an epoch."""
+    def saw(self, before: dict, after: dict) -> None:
+        """The records of an epoch and of the one before it."""
+        ratio = after["gradient_norm"] / before["gradient_norm"]
+        falls = after["loss"] < before["loss"]
         self._limit = min(1.01 * self._limit, self._most)
-        if after > 1.5 * before:
+        if ratio > 1.5:
             self._limit = 0.6 * self.rate
-        factor = 0.5 if after >= before else 1.2 if after > 0.5 * before else 1.0
+        factor = 1.0
+        if ratio >= 1 and not falls:
+            factor, self._growth = 0.5, 1.2
+        elif 0.5 < ratio < 1 and falls:
+            factor = self._growth
         self.rate = max(min(factor * self.rate, self._limit), self._lowest)
 
 
 class Progress:
-    """Whether the best gradient norm or the best loss improved in the last `patience` epochs.
+    """Whether there were `patience` epochs since the best gradient norm or the best loss.
 
-    Noise makes new records too, ever more rarely: small ones do not count.
+    Noise makes new records too, ever more rarely: small ones do not count. Nor do epochs in which
+    both fell: after a learning rate that was too large it may be a long way back.
     """
 
     def __init__(self, patience: int):
         self._patience = patience
         self._start = self._loss = self._norm = np.inf
-        self._epochs_without = -1
+        self._epochs_without = 0
+        self._before = np.inf, np.inf
 
     def has_ended(self, loss: float, norm: float) -> bool:
         if self._start == np.inf:
             self._start = loss
-        self._epochs_without += 1
+        if not (loss < self._before[0] and norm < self._before[1]):
+            self._epochs_without += 1
+        self._before = loss, norm
         if norm < (1 - _PROGRESS) * self._norm:
             self._norm, self._epochs_without = norm, 0
         if self._loss - loss > _PROGRESS * (self._start - loss):
