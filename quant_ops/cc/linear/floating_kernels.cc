@@ -7,7 +7,7 @@ namespace quant_ops::QUANT_OPS_ISA {
 
 template <class Real>
 constexpr linear::FloatKernels<Real> kFloatKernels = {
-    forward_float<Real>, backward_float<Real>, update_float<Real>, predict<Real>, total_loss};
+    forward_float<Real>, backward_float<Real>, update_float<Real>, predict<Real>, predict_and_lose};
 
 extern const linear::FloatingKernels kFloatingKernels;
 const linear::FloatingKernels kFloatingKernels = {kFloatKernels<float>, kFloatKernels<double>};

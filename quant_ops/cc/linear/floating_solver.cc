@@ -84,8 +84,7 @@ template <class Real>
 void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
   const int outputs = problem_.outputs;
   const int64_t stride = problem_.batch_size + 64;
-  const int64_t units = padded_ / kColumnUnit;
-  const int threads = static_cast<int>(std::min<int64_t>(options.threads, units));
+  const int threads = useful_threads(problem_, options.threads);
   const bool reduces_variance = options_.algorithm == Algorithm::kSvrg;
   const double rate = options.learning_rate;
   Array<Real> parts(2 * threads * outputs * stride), sums(outputs * padded_);
@@ -171,17 +170,17 @@ void FloatingSolver<Real>::update_gradient(int threads) {
       const double* const weights = samples_.weights.data() + first;
       losses[block] = kernels_.loss(problem_.loss, outputs, count, activations.data(), kRowBlock,
                                     targets, weights);
-      kernels_.predict(problem_.loss, outputs, count, a.data(), kRowBlock);
       for (int o = 0; o < outputs; ++o) {
-        Real* const p = a.data() + o * kRowBlock;
+        const double* const p = activations.data() + o * kRowBlock;
+        Real* const beta = a.data() + o * kRowBlock;
         Real* const kept = predictions_.data() + o * problem_.rows + first;
         for (int r = 0; r < count; ++r) {
           const bool is_class = targets[r] == o;
           const double target =
               problem_.loss == Loss::kSoftmax ? (is_class ? 1.0 : 0.0) : targets[r];
-          if (keeps_predictions) kept[r] = p[r];
-          p[r] = static_cast<Real>(weights[r] * static_cast<double>(problem_.rows) *
-                                   (static_cast<double>(p[r]) - target));
+          if (keeps_predictions) kept[r] = static_cast<Real>(p[r]);
+          beta[r] =
+              static_cast<Real>(weights[r] * static_cast<double>(problem_.rows) * (p[r] - target));
         }
       }
       kernels_.backward(data, a.data(), kRowBlock, outputs, 0, std::min(padded_, data_.stride),

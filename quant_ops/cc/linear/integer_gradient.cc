@@ -5,12 +5,6 @@
 #include "integer_solver.h"
 
 namespace quant_ops::linear {
-namespace {
-
-double power_above(double x) { return std::exp2(std::ceil(std::log2(x))); }
-
-}  // namespace
-
 template <class Word, class Sum>
 RowState IntegerSolver<Word, Sum>::state(int64_t first) {
   return {activations_.data() + first,     references_.data() + first,
@@ -31,7 +25,7 @@ void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, int thr
   for (int pass = 0; pass < kMostPasses; ++pass) {
     if (!std::isfinite(largest)) break;
     SnapshotSpec spec{problem_.loss, problem_.outputs, scale * data_.scale, 1, limit_};
-    if (largest > 0) spec.quantum = power_above(largest / limit_);
+    if (largest > 0) spec.quantum = largest / limit_;
     const bool moves = moved && pass == 0;
     const Found found = gradient_pass(spec, moves, threads);
     measurement_.loss = found.loss;
@@ -49,7 +43,7 @@ void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, int thr
 template <class Word, class Sum>
 double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
   constexpr int64_t kGroups = 8, kGroup = 32;
-  constexpr double kMargin = 1.75;  // the largest of all rows is above the largest of these
+  constexpr double kMargin = 1.25;  // what few rows have in excess is left for the next epoch
   const int outputs = problem_.outputs;
   Array<double> copies(3 * outputs * kGroup), scratch(outputs * kRowBlock);
   Array<float> predictions(outputs * kGroup);

@@ -176,8 +176,7 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
   const int outputs = problem_.outputs;
   const int64_t most = problem_.batch_size;
   const int64_t stride = (most + 3) / 4 * 4 + 64;
-  const int64_t units = padded_ / kColumnUnit;
-  const int threads = static_cast<int>(std::min<int64_t>(options.threads, units));
+  const int threads = useful_threads(problem_, options.threads);
   Array<int64_t> parts(2 * threads * outputs * stride);
   Array<Sum> sums(outputs * padded_);
   std::vector<uint32_t> largest(threads);

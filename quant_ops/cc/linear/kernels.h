@@ -126,7 +126,8 @@ struct FloatKernels {
                  Real* w);
   // Activations [o * stride + r] of up to kRowBlock rows become predictions.
   void (*predict)(Loss loss, int outputs, int rows, Real* activations, int64_t stride);
-  double (*loss)(Loss loss, int outputs, int rows, const double* activations, int64_t stride,
+  // The losses' weighted sum; activations become predictions.
+  double (*loss)(Loss loss, int outputs, int rows, double* activations, int64_t stride,
                  const double* targets, const double* weights);
 };
 

@@ -17,6 +17,41 @@ namespace quant_ops::QUANT_OPS_ISA {
 using linear::kRowBlock;
 using linear::Loss;
 
+// The largest of each row's outputs.
+template <class Real>
+inline void largest_outputs(int outputs, int rows, const Real* a, int64_t stride, Real* largest) {
+  for (int r = 0; r < rows; ++r) largest[r] = a[r];
+  for (int o = 1; o < outputs; ++o) {
+    const Real* const row = a + o * stride;
+    for (int r = 0; r < rows; ++r) largest[r] = row[r] > largest[r] ? row[r] : largest[r];
+  }
+}
+
+// a becomes exp(a - largest), of sum `total` per row.
+template <class Real>
+inline void exponentials(int outputs, int rows, Real* a, int64_t stride, Real* largest,
+                         Real* total) {
+  largest_outputs(outputs, rows, a, stride, largest);
+  for (int r = 0; r < rows; ++r) total[r] = 0;
+  for (int o = 0; o < outputs; ++o) {
+    Real* const row = a + o * stride;
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) {
+      row[r] = exponential(row[r] - largest[r]);
+      total[r] += row[r];
+    }
+  }
+}
+
+template <class Real>
+inline void normalize(int outputs, int rows, Real* a, int64_t stride, Real* total) {
+  for (int r = 0; r < rows; ++r) total[r] = Real(1) / total[r];
+  for (int o = 0; o < outputs; ++o) {
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) a[o * stride + r] *= total[r];
+  }
+}
+
 // Activations [o * stride + r] become predictions.
 template <class Real>
 inline void predict(Loss loss, int outputs, int rows, Real* a, int64_t stride) {
@@ -26,25 +61,9 @@ inline void predict(Loss loss, int outputs, int rows, Real* a, int64_t stride) {
     for (int r = 0; r < rows; ++r) a[r] = Real(1) / (Real(1) + exponential(-a[r]));
     return;
   }
-  Real largest[kRowBlock], total[kRowBlock] = {};
-  for (int r = 0; r < rows; ++r) largest[r] = a[r];
-  for (int o = 1; o < outputs; ++o) {
-    const Real* row = a + o * stride;
-    for (int r = 0; r < rows; ++r) largest[r] = row[r] > largest[r] ? row[r] : largest[r];
-  }
-  for (int o = 0; o < outputs; ++o) {
-    Real* const row = a + o * stride;
-    QUANT_OPS_VECTOR_LOOP
-    for (int r = 0; r < rows; ++r) {
-      row[r] = exponential(row[r] - largest[r]);
-      total[r] += row[r];
-    }
-  }
-  for (int r = 0; r < rows; ++r) total[r] = Real(1) / total[r];
-  for (int o = 0; o < outputs; ++o) {
-    QUANT_OPS_VECTOR_LOOP
-    for (int r = 0; r < rows; ++r) a[o * stride + r] *= total[r];
-  }
+  Real largest[kRowBlock], total[kRowBlock];
+  exponentials(outputs, rows, a, stride, largest, total);
+  normalize(outputs, rows, a, stride, total);
 }
 
 // Changes t of the activations become changes of the predictions p, without cancellation: with
@@ -63,11 +82,7 @@ inline void predict_change(Loss loss, int outputs, int rows, Real* t, int64_t st
   }
   // A shift of all activations changes nothing: without the largest, no m is above 0.
   Real largest[kRowBlock], sum[kRowBlock] = {};
-  for (int r = 0; r < rows; ++r) largest[r] = t[r];
-  for (int o = 1; o < outputs; ++o) {
-    const Real* row = t + o * stride;
-    for (int r = 0; r < rows; ++r) largest[r] = row[r] > largest[r] ? row[r] : largest[r];
-  }
+  largest_outputs(outputs, rows, t, stride, largest);
   for (int o = 0; o < outputs; ++o) {
     Real* const row = t + o * stride;
     const Real* const before = p + o * p_stride;
@@ -85,34 +100,29 @@ inline void predict_change(Loss loss, int outputs, int rows, Real* t, int64_t st
   }
 }
 
-// The losses' weighted sum, from the activations.
-inline double total_loss(Loss loss, int outputs, int rows, const double* a, int64_t stride,
-                         const double* targets, const double* weights) {
+// As predict, and returns the losses' weighted sum.
+inline double predict_and_lose(Loss loss, int outputs, int rows, double* a, int64_t stride,
+                               const double* targets, const double* weights) {
   double losses[kRowBlock];
   if (loss == Loss::kSquared) {
     for (int r = 0; r < rows; ++r) losses[r] = 0.5 * (a[r] - targets[r]) * (a[r] - targets[r]);
   } else if (loss == Loss::kLogistic) {
     QUANT_OPS_VECTOR_LOOP
     for (int r = 0; r < rows; ++r) {
-      const double magnitude = a[r] < 0 ? -a[r] : a[r];
       const double above = a[r] > 0 ? a[r] : 0;
-      losses[r] = above + logarithm(1 + exponential(-magnitude)) - targets[r] * a[r];
+      const double e = exponential(a[r] > 0 ? -a[r] : a[r]);
+      losses[r] = above + logarithm(1 + e) - targets[r] * a[r];
+      a[r] = (a[r] > 0 ? 1 : e) / (1 + e);
     }
   } else {
-    double largest[kRowBlock], total[kRowBlock] = {};
-    for (int r = 0; r < rows; ++r) largest[r] = a[r];
-    for (int o = 1; o < outputs; ++o) {
-      for (int r = 0; r < rows; ++r) {
-        largest[r] = a[o * stride + r] > largest[r] ? a[o * stride + r] : largest[r];
-      }
-    }
-    for (int o = 0; o < outputs; ++o) {
-      QUANT_OPS_VECTOR_LOOP
-      for (int r = 0; r < rows; ++r) total[r] += exponential(a[o * stride + r] - largest[r]);
-    }
+    double largest[kRowBlock], total[kRowBlock];
     for (int r = 0; r < rows; ++r) {
-      losses[r] = largest[r] + logarithm(total[r]) - a[static_cast<int>(targets[r]) * stride + r];
+      losses[r] = -a[static_cast<int>(targets[r]) * stride + r];
     }
+    exponentials(outputs, rows, a, stride, largest, total);
+    QUANT_OPS_VECTOR_LOOP
+    for (int r = 0; r < rows; ++r) losses[r] += largest[r] + logarithm(total[r]);
+    normalize(outputs, rows, a, stride, total);
   }
   double sum = 0;
   for (int r = 0; r < rows; ++r) sum += weights[r] * losses[r];

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels.h"
 #include "problem.h"
 #include "sampling.h"
 
@@ -46,6 +47,15 @@ struct Batch {
     count = static_cast<int>(std::min(problem.batch_size, problem.rows - first));
   }
 };
+
+// How many threads a step keeps busy: waiting for each other costs as much as some thousand
+// products, and columns are shared out by units.
+inline int useful_threads(const Problem& problem, int threads) {
+  const int64_t units = (problem.columns + kColumnUnit - 1) / kColumnUnit;
+  const int64_t products = problem.batch_size * units * kColumnUnit * problem.outputs;
+  const int64_t useful = std::min(units, std::max<int64_t>(1, products / 8192));
+  return static_cast<int>(std::min<int64_t>(threads, useful));
+}
 
 }  // namespace quant_ops::linear
 

@@ -86,35 +86,36 @@ inline linear::SnapshotSums snapshot(const SnapshotSpec& spec, const int64_t* do
     }
   }
   linear::SnapshotSums sums;
-  sums.loss =
-      total_loss(spec.loss, spec.outputs, rows, scratch, kRowBlock, state.targets, state.weights);
-  predict(spec.loss, spec.outputs, rows, scratch, kRowBlock);
+  sums.loss = predict_and_lose(spec.loss, spec.outputs, rows, scratch, kRowBlock, state.targets,
+                               state.weights);
   const double limit = spec.limit, inverse = 1 / spec.quantum;
-  double rests[kRowBlock] = {};
+  const bool classes = spec.loss == Loss::kSoftmax;
+  double rests[kRowBlock] = {}, largest[kRowBlock] = {};
   for (int o = 0; o < spec.outputs; ++o) {
     double* const reference = state.references + o * state.stride;
+    float* const predictions = state.predictions + o * state.stride;
     const double* const p = scratch + o * kRowBlock;
-    const bool classes = spec.loss == Loss::kSoftmax;
+    Word* const out = gamma + o * gamma_stride;
     QUANT_OPS_VECTOR_LOOP
     for (int r = 0; r < rows; ++r) {
-      state.predictions[o * state.stride + r] = static_cast<float>(p[r]);
+      predictions[r] = static_cast<float>(p[r]);
       const double target = classes ? (state.targets[r] == o ? 1.0 : 0.0) : state.targets[r];
       const double change = state.weights[r] * (p[r] - target) - reference[r];
       double n = __builtin_rint(change * inverse);
       n = n > -limit ? n : -limit;
       n = n < limit ? n : limit;
-      gamma[o * gamma_stride + r] = static_cast<Word>(static_cast<int32_t>(n));
+      out[r] = static_cast<Word>(static_cast<int32_t>(n));
       reference[r] += n * spec.quantum;
       const double rest = change - n * spec.quantum;
       rests[r] += rest * rest;
-      scratch[o * kRowBlock + r] = change < 0 ? -change : change;
-    }
-    for (int r = 0; r < rows; ++r) {
-      const double change = scratch[o * kRowBlock + r];
-      sums.largest = change > sums.largest ? change : sums.largest;
+      const double magnitude = change < 0 ? -change : change;
+      largest[r] = magnitude > largest[r] ? magnitude : largest[r];
     }
   }
-  for (int r = 0; r < rows; ++r) sums.rest += rests[r];
+  for (int r = 0; r < rows; ++r) {
+    sums.rest += rests[r];
+    sums.largest = largest[r] > sums.largest ? largest[r] : sums.largest;
+  }
   return sums;
 }
 
