@@ -22,7 +22,8 @@ def read(path):
 
 def test_every_figure_of_every_contender(tmp_path, capsys):
     path = tmp_path / "linear.csv"
-    sets = ["--datasets", "400000x256,25000x4096", "--threads", "1,3", "--batch-sizes", "8,1"]
+    sets = ["--datasets", "400000x256,25000x4096", "--threads", "1,3", "--batch-sizes", "64,1"]
+    sets += ["--passes", "2"]
     assert bench.main([*TINY, *sets, "--csv", str(path)]) == 0
     rows = read(path)
     assert tuple(rows[0]) == linear.FIELDS
@@ -37,7 +38,9 @@ def test_every_figure_of_every_contender(tmp_path, capsys):
     for row in rows:
         assert all(row[name] for name in linear.FIELDS)
         assert all(float(row[name]) > 0 for name in linear.FIELDS[6:])
-        assert int(row["steps"]) == -(-int(row["samples"]) // int(row["batch_size"]))
+        assert int(row["steps"]) == 2 * -(-int(row["samples"]) // int(row["batch_size"]))
+        passed = 3 * float(row["data_bytes"]) / float(row["total_seconds"])
+        assert float(row["bytes_per_s"]) == pytest.approx(passed)
         if row["algorithm"] == "svrg":
             assert {row[name] for name in ("total_ratio", "norm_worst", "norm_last")} == {"1.0"}
     printed = capsys.readouterr().out

@@ -20,7 +20,7 @@ PURPOSE = "HALP for linear models against float32 SVRG"
 
 WORDS = ("data", "isa", "algorithm")
 FIELDS = ("data", "samples", "features", "outputs", "isa", "algorithm", "word_bits", "data_bits")
-FIELDS += ("batch_size", "threads", "learning_rate", "steps", "epochs", "setup_seconds")
+FIELDS += ("batch_size", "threads", "learning_rate", "passes", "steps", "epochs", "setup_seconds")
 FIELDS += ("inner_seconds", "gradient_seconds", "total_seconds")
 FIELDS += ("inner_median", "gradient_median", "total_median")
 FIELDS += ("inner_ratio", "gradient_ratio", "total_ratio", "median_ratio")
@@ -48,8 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("batch-sizes", "64", "samples of a step, default: %(default)s"),
     ):
         add(f"--{name}", type=arguments.counts, default=default, metavar="A,B", help=text)
-    text = "outer epochs of each contender, default: %(default)s"
-    add("--epochs", type=arguments.at_least_one, default=10, metavar="N", help=text)
+    for name, default, text in (
+        ("epochs", 10, "outer epochs of each contender, default: %(default)s"),
+        (
+            "passes",
+            1,
+            "of an epoch's steps over the data, more for tiny data; default: %(default)s",
+        ),
+    ):
+        add(f"--{name}", type=arguments.at_least_one, default=default, metavar="N", help=text)
     text = "part of the samples, for a quick look; default: 1"
     add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
     add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
@@ -109,6 +116,7 @@ def _measure(options: argparse.Namespace, missing: list[str]) -> Iterator[dict[s
                     threads=threads,
                     epochs=options.epochs,
                     learning_rate=rates[batch],
+                    passes=options.passes,
                 )
                 yield from linear_race.race(data, entered, setting, lambda: progress.advance(task))
 

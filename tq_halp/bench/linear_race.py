@@ -45,6 +45,7 @@ class Setting:
     threads: int
     epochs: int
     learning_rate: float
+    passes: int = 1  # of an epoch's inner loop over as many samples as there are
 
 
 def learning_rate(data: LinearData, batch_size: int) -> float:
@@ -69,12 +70,13 @@ def race(
     """One row per contender, the baseline's first. `advance` is called after every epoch.
 
     All solvers exist at once and run an epoch each in turn, in an order that is reversed from turn
-    to turn, beside one reading of memory. An epoch is as many steps as there are batches.
+    to turn, beside one reading of memory. An epoch has as many steps as there are batches, `passes`
+    times over.
 
     Raises:
         InputError: there is no native library.
     """
-    steps = -(-len(data.x) // min(setting.batch_size, len(data.x)))
+    steps = setting.passes * -(-len(data.x) // setting.batch_size)
     solvers = {contender: _solver(data, contender, setting) for contender in entered}
     epochs = {contender: [solver.measurement] for contender, solver in solvers.items()}
     reader = MemoryReader(setting.threads)
@@ -98,12 +100,13 @@ def race(
             "batch_size": setting.batch_size,
             "threads": setting.threads,
             "learning_rate": setting.learning_rate,
+            "passes": setting.passes,
             "steps": steps,
             "epochs": setting.epochs,
             "setup_seconds": solver.setup_seconds,
             "read_bytes_per_s": reader.best,
             **figures(epochs[contender], epochs[entered[0]]),
-            **_bytes(data, contender, epochs[contender], reader.best),
+            **_bytes(data, contender, setting, epochs[contender], reader.best),
         }
 
 
@@ -139,11 +142,11 @@ def _quotient(a, b):
     return a / b if b else 1.0 if a == b else float("inf")
 
 
-def _bytes(data, contender, epochs, read):
-    """Of the elements that an epoch goes through, once in the steps and once in the pass."""
+def _bytes(data, contender, setting, epochs, read):
+    """Of the elements that an epoch goes through: in the steps, and once for the gradient."""
     once = data.x.size * contender.data_bits / 8
-    best = min(_seconds(epochs)["total"])
-    return {"data_bytes": once, "bytes_per_s": 2 * once / best, "of_read": 2 * once / best / read}
+    rate = (setting.passes + 1) * once / min(_seconds(epochs)["total"])
+    return {"data_bytes": once, "bytes_per_s": rate, "of_read": rate / read}
 
 
 def _solver(data, contender, setting):
