@@ -269,6 +269,18 @@ def test_adaptive_rate_by_hand():
         assert rate.rate == pytest.approx(expected, rel=1e-12)
 
 
+def test_stalled_epochs_halve_the_rate():
+    rate, record = AdaptiveRate(1.0, most=2.0), {"gradient_norm": 1.0, "loss": 1.0}
+    better = {"gradient_norm": 0.9, "loss": 0.9}
+    rates = []
+    for without_progress in range(6):
+        rate.saw(record, better, without_progress)
+        rates.append(rate.rate)
+    # By halves up to the most; halved, and a hundredth more is allowed each time; halved again.
+    expected = [1.5, 2.0, 1.0, 1.01, 1.01**2, 1.01**2 / 2]
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
 def test_threads_are_no_more_than_cores():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert LMHALPRegressor(n_threads=10_000)._threads(10) == cores

@@ -50,7 +50,7 @@ def train(solver, schedule: Schedule):
         )
         history.append(record(len(history), measured, rate.rate, history[-1], schedule))
         if schedule.growth is not None:
-            rate.saw(history[-2], history[-1])
+            rate.saw(history[-2], history[-1], progress.epochs_without)
         if schedule.callback is not None and _is_true(schedule.callback(dict(history[-1]))):
             return history, "callback"
     return history, reason
@@ -93,7 +93,8 @@ class AdaptiveRate:
     where it is minimal: the largest rate that works is found by trying, by halves as much again
     until the first that does not, by fifths from then on. An epoch that lowered the gradient's norm
     to less than half is left alone. One that raised it by half was beyond the stable rates: three
-    fifths of its rate are the most from then on, and a hundredth more per epoch. All between a
+    fifths of its rate are the most from then on, and a hundredth more per epoch. Every third epoch
+    without progress halves the rate and the most: noise is as large as what is left. All between a
     16th of the start and `most` times it.
 
     The gradient's norm alone would be too careful: it is that of the steepest directions' noise,
@@ -105,15 +106,18 @@ class AdaptiveRate:
         self._lowest, self._most = start / 16, most * start
         self._limit, self._growth = self._most, 1.5
 
-    def saw(self, before: dict, after: dict) -> None:
-        """The records of an epoch and of the one before it."""
+    def saw(self, before: dict, after: dict, without_progress: int = 0) -> None:
+        """The records of an epoch and of the one before it, and epochs since the best."""
         ratio = after["gradient_norm"] / before["gradient_norm"]
         falls = after["loss"] < before["loss"]
         self._limit = min(1.01 * self._limit, self._most)
         if ratio > 1.5:
             self._limit = 0.6 * self.rate
         factor = 1.0
-        if ratio >= 1 and not falls:
+        if without_progress % 3 == 2:
+            factor, self._growth = 0.5, 1.2
+            self._limit = 0.5 * self.rate
+        elif ratio >= 1 and not falls:
             factor, self._growth = 0.5, 1.2
         elif 0.5 < ratio < 1 and falls:
             factor = self._growth
@@ -130,20 +134,20 @@ class Progress:
     def __init__(self, patience: int):
         self._patience = patience
         self._start = self._loss = self._norm = np.inf
-        self._epochs_without = 0
+        self.epochs_without = 0
         self._before = np.inf, np.inf
 
     def has_ended(self, loss: float, norm: float) -> bool:
         if self._start == np.inf:
             self._start = loss
         if not (loss < self._before[0] and norm < self._before[1]):
-            self._epochs_without += 1
+            self.epochs_without += 1
         self._before = loss, norm
         if norm < (1 - _PROGRESS) * self._norm:
-            self._norm, self._epochs_without = norm, 0
+            self._norm, self.epochs_without = norm, 0
         if self._loss - loss > _PROGRESS * (self._start - loss):
-            self._loss, self._epochs_without = loss, 0
-        return self._epochs_without >= self._patience
+            self._loss, self.epochs_without = loss, 0
+        return self.epochs_without >= self._patience
 
 
 def _is_true(answer):
