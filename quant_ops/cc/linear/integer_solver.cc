@@ -108,7 +108,7 @@ Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
   const auto start = Clock::now();
   const double scale = choose_scale(options);
   measurement_.scale = scale;
-  measurement_.saturated = 0;
+  measurement_.saturated = measurement_.inner_seconds = measurement_.gradient_seconds = 0;
   if (!(scale > 0) || !std::isfinite(scale)) return measurement_;  // at the optimum, or lost
   const Plan constants = plan(options, scale);
   run_steps(options, constants);
@@ -255,7 +255,7 @@ void IntegerSolver<Word, Sum>::finish_steps(double scale) {
     }
   }
   measurement_.saturated = static_cast<double>(saturated) / static_cast<double>(center_.size());
-  offset_scale_.saw(largest * scale, saturated > 0);
+  offset_scale_.saw(largest * scale, measurement_.saturated);
 }
 
 template class IntegerSolver<int8_t, int32_t>;

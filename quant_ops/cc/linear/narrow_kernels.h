@@ -247,6 +247,7 @@ inline void backward_outputs(const IntegerRows& rows, const Digits<int8_t>& gamm
       constexpr int kOutputs = decltype(tag)::value;
       ColumnSums<storage, 1, kOutputs> out;
       const int8_t* const coefficients = gamma.values + output * gamma.stride + first;
+#pragma GCC unroll 4
       for (int g = 0; g < groups; ++g) {
         out.add(coefficients + 4 * g, gamma.stride,
                 [&](int) -> const Transposed& { return columns[g]; });

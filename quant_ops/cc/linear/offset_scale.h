@@ -27,25 +27,25 @@ class OffsetScale {
     if (box_ == 0 || !std::isfinite(box_)) {
       box_ = first;
     } else {
-      const double shrunk = std::min(gradient.norm / norm_, kMostGrowth);
-      const double wanted = saturated_ ? kMostGrowth * box_ : kMargin * seen_;
-      box_ = std::max(wanted * shrunk, first / kWidestGuess);
+      const double change = std::min(gradient.norm / norm_, kMostGrowth);
+      const double wanted = crowded_ ? 2 * box_ * std::max(change, 0.5) : kMargin * seen_ * change;
+      box_ = std::max(wanted, first / kWidestGuess);
     }
     norm_ = gradient.norm;
     return box_;
   }
 
-  // After an epoch: the largest |offset|, and whether some were at the ends of their range.
-  void saw(double largest, bool saturated) {
+  // After an epoch: the largest |offset|, and the share of those at the ends of their range.
+  void saw(double largest, double saturated) {
     seen_ = largest;
-    saturated_ = saturated;
+    crowded_ = saturated > kFew;
   }
 
  private:
-  static constexpr double kMargin = 1.25, kMostGrowth = 2, kWidestGuess = 64;
+  static constexpr double kMargin = 1.25, kMostGrowth = 2, kWidestGuess = 64, kFew = 0.01;
 
   double box_ = 0, norm_ = 0, seen_ = 0;
-  bool saturated_ = false;
+  bool crowded_ = false;
 };
 
 // The coefficients' unit is 2^-exponent steps of the offsets for each step of the data: as fine as

@@ -142,8 +142,9 @@ inline void update_unit(const UpdateSpec& spec, Keys keys, int32_t shared, uint3
       s = s > -bound ? s : -bound;
       const int32_t own = static_cast<int32_t>(draws[i] >> (8 * part) << 8 & 0xFF00);
       const int32_t kept = decays ? values[j] * keep[j] : values[j] * 65536;
-      const int32_t v = (kept - s * (1 << spec.shift) - drift[j] + (own + shared)) >> 16;
-      values[j] = v < low ? low : v > high ? high : v;
+      int32_t v = (kept - s * (1 << spec.shift) - drift[j] + (own + shared)) >> 16;
+      v = v > low ? v : low;
+      values[j] = v < high ? v : high;
     }
   }
   QUANT_OPS_VECTOR_LOOP
