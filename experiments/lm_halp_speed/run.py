@@ -1,0 +1,135 @@
+"""How fast is HALP for linear models, against float32 SVRG and against scikit-learn?
+
+    python experiments/lm_halp_speed/run.py                everything: about 15 minutes on 2 cores
+    python experiments/lm_halp_speed/run.py --only curves  one part of it: speed, curves or rivals
+    python experiments/lm_halp_speed/run.py --quick        small sizes, to a temporary folder: 3
+    python experiments/lm_halp_speed/run.py --redraw       tables and figures from the CSV files
+
+"speed" runs ``python -m tq_halp.bench linear`` once per instruction set, forced by QUANT_OPS_ISA;
+it writes ``speed.csv``, ``in_cache.csv`` and ``machine.json``, "curves" ``curves.csv``, "rivals"
+``rivals.csv``. All fill what stands between the marks of ``README.md``. The machine should have
+nothing else to do.
+"""
+
+import argparse
+import csv
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
+import curves  # noqa: E402
+import figure  # noqa: E402
+import rivals  # noqa: E402
+import tables  # noqa: E402
+from page import fill  # noqa: E402
+
+PARTS = ("speed", "curves", "rivals")
+# Of the benchmark; 1 % of the samples are 4 MB in float32, and stay in the cache.
+FULL = {"64": ["--epochs=10"], "1": ["--epochs=5"]}
+QUICK = {"64": ["--epochs=3", "--scale=0.05"], "1": ["--epochs=2", "--scale=0.02"]}
+IN_CACHE = ["--scale=0.01", "--passes=8", "--threads=1"]
+
+
+def bench(isa, options):
+    """The lines of the benchmark's CSV file."""
+    environment = os.environ | {"QUANT_OPS_ISA": isa}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch, "linear.csv")
+        command = [sys.executable, "-m", "tq_halp.bench", "linear", f"--csv={path}", *options]
+        if subprocess.run(command, env=environment, cwd=ROOT).returncode:
+            sys.exit(f"failed: {' '.join(command)}")
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def measure_speed(output, quick):
+    from tq_halp.bench.linear_machine import available_sets
+
+    load = os.getloadavg()[0]
+    rows, in_cache = [], []
+    for isa in [name for name in available_sets() if name != "portable"] or ["portable"]:
+        in_cache += bench(isa, IN_CACHE)
+        for batch, options in (QUICK if quick else FULL).items():
+            rows += bench(isa, [f"--batch-sizes={batch}", *options])
+    tables.write(rows, output / "speed.csv")
+    tables.write(in_cache, output / "in_cache.csv")
+    (output / "machine.json").write_text(json.dumps(machine(load), indent=2) + "\n")
+
+
+def machine(load):
+    """What the figures depend on besides the sources."""
+    from quant_ops import build
+
+    compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
+    return {
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "compiler": compiler.stdout.splitlines()[0],
+        "scikit-learn": importlib.metadata.version("scikit-learn"),
+        "load_before": round(load, 2),
+    }
+
+
+def _processor():
+    """Its name, which the platform module does not know on Linux."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def parts_of_page(folder):
+    """Mark -> text, from the files that are there; figures are drawn on the way."""
+    parts = {}
+    if (folder / "speed.csv").exists():
+        rows = tables.read(folder / "speed.csv")
+        facts = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+        parts["machine"] = tables.machine(rows, facts)
+        parts["targets"] = tables.targets(rows)
+        parts["verdict"] = tables.verdict(rows)
+        parts["details"] = tables.details([r for r in rows if r["batch_size"] == 64])
+        parts["batch_1"] = tables.details([r for r in rows if r["batch_size"] == 1])
+        parts["profile"] = tables.profile(rows, tables.read(folder / "in_cache.csv"))
+    if (folder / "curves.csv").exists():
+        rows = tables.read(folder / "curves.csv")
+        parts["reference"] = tables.reference(rows)
+        figure.draw(rows, folder / "curves.png")
+    if (folder / "rivals.csv").exists():
+        parts["rivals"] = tables.rivals(tables.read(folder / "rivals.csv"))
+    return parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--quick", action="store_true", help="small sizes; the page is left alone")
+    parser.add_argument("--redraw", action="store_true", help="page and figure from the CSV files")
+    arguments = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="lm_halp_speed-")) if arguments.quick else HERE
+    wanted = () if arguments.redraw else (arguments.only,) if arguments.only else PARTS
+    if "speed" in wanted:
+        measure_speed(folder, arguments.quick)
+    if "curves" in wanted:
+        tables.write(curves.measure(arguments.quick), folder / "curves.csv")
+    if "rivals" in wanted:
+        tables.write(rivals.measure(arguments.quick), folder / "rivals.csv")
+    for mark, text in parts_of_page(folder).items():
+        print(f"{mark}:\n{text}\n")
+        if folder == HERE:
+            fill(HERE / "README.md", mark, text)
+    print(f"written to {folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The page of experiments/lm_halp_speed: its tables from made-up rows, its reading of data."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "lm_halp_speed"
+
+
+def module(name):
+    """One of the experiment's modules; other experiments have modules of these names."""
+    spec = importlib.util.spec_from_file_location(f"lm_halp_speed_{name}", FOLDER / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return module("tables")
+
+
+@pytest.fixture
+def rivals(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", module("datasets"))
+    return module("rivals")
+
+
+def row(ratio, bits=(8, 8), data="a", isa="avx512", batch_size=64, threads=1, norm=1.0):
+    """One of `speed.csv`, where SVRG takes a second per epoch and memory is read at 10 GB/s."""
+    numbers = dict.fromkeys(("inner_ratio", "gradient_ratio", "total_ratio", "median_ratio"), ratio)
+    seconds = {f"{part}_seconds": 0.5 / ratio for part in ("inner", "gradient")}
+    numbers |= seconds | {"total_seconds": 1 / ratio, "setup_seconds": 0.25}
+    numbers |= {"bytes_per_s": 2e9, "read_bytes_per_s": 1e10, "of_read": 0.2}
+    numbers |= {"samples": 1e5, "features": 100.0, "passes": 1.0}
+    numbers |= {"word_bits": float(bits[0]), "data_bits": float(bits[1])}
+    numbers |= {"batch_size": float(batch_size), "threads": float(threads)}
+    algorithm = "svrg" if bits[0] == 32 else "halp"
+    norms = {"norm_worst": norm, "norm_last": 1.0}
+    return numbers | norms | {"isa": isa, "algorithm": algorithm, "data": data}
+
+
+def test_targets_are_geometric_means(tables):
+    rows = [row(2.0, norm=1.6), row(8.0, data="b"), row(1.0, (32, 32)), row(3.0, isa="avx2")]
+    rows += [row(1.0, batch_size=1)]
+    head, rule, best, one, avx2 = tables.targets(rows).splitlines()
+    assert head.count("|") == rule.count("|") == best.count("|")
+    assert best == "| avx512 | 64 | 1 | 8/8 | 4 | 4.00 | 4.00 | 4.00 | yes | 1.60 |"
+    assert one == "| avx512 | 1 | 1 | 8/8 |  | 1.00 | 1.00 | 1.00 |  | 1.00 |"
+    assert avx2.startswith("| avx2 | 64 | 1 | 8/8 | 3 | 3.00 |") and "| yes |" in avx2
+
+
+def test_where_avx2_is_the_best_both_targets_are_judged(tables):
+    rows = [row(3.5, isa="avx2"), row(6.0, (8, 4), isa="avx2"), row(2.0, (8, 16), isa="avx2")]
+    assert "| 8/8 | 4, 3 | 3.50 | 3.50 | 3.50 | no, yes |" in tables.targets(rows)
+    verdict = tables.verdict(rows).splitlines()
+    assert verdict[0] == ("- 8/4, avx2, 1 thread: 6.00 times as fast as SVRG, 6 wanted: met.")
+    assert verdict[1].endswith(
+        "3.50 times as fast as SVRG, 4 wanted: falls short by a factor of 1.14."
+    )
+    assert verdict[2].endswith("3 wanted: met.")
+    assert "in 3 of 3 runs; the largest ratio is 1.00" in verdict[3]
+
+
+def test_norms_are_judged(tables):
+    verdict = tables.verdict([row(4.0, norm=1.51), row(4.0, data="b", norm=1.5)])
+    assert "in 1 of 2 runs; the largest ratio is 1.51" in verdict
+
+
+def test_details(tables):
+    _, _, line = tables.details([row(4.0)]).splitlines()
+    times = "0.25 | 125.0 | 125.0 | 250.0 | 4.00 | 4.00 | 2.0 | 0.20 | 1.00 | 1.00 |"
+    assert line == f"| avx512 | a | 1 | HALP 8/8 | {times}"
+
+
+def test_profile(tables):
+    """10^7 elements of a byte at 10 GB/s: 0.1 ns each; half a second for them: 50 ns."""
+    small = row(2.0) | {"samples": 1e3, "passes": 8.0, "inner_seconds": 0.004}
+    _, _, line = tables.profile([row(1.0)], [small]).splitlines()
+    assert line == "| avx512 | a | HALP 8/8 | 0.100 | 5.000 | 50.000 | 2500.000 | 50.000 | 2.00 |"
+
+
+def test_reference(tables):
+    def norms(name, *values):
+        names = {"problem": "least squares", "algorithm": name}
+        return [names | {"epoch": float(k), "gradient_norm": v} for k, v in values]
+
+    rows = norms("SVRG, float64", (0, 9.8), (1, 8.0), (1, 8.4), (2, 5.0))
+    rows += norms("HALP 8/8, μ = 3", (0, 9.8), (1, 7.1)) + norms("HALP 8/8, μ = auto", (1, 2.0))
+    rows += norms("HALP 8/8, μ = auto", (0, 9.8))
+    head, _, svrg, halp, other = tables.reference(rows).splitlines()
+    assert "| k = 0 | k = 1 | within" in head
+    assert svrg == "| SVRG, float64 | 9.8 (9.8, 1.00) | 8.2 (4.1, 2.00) | yes |"
+    assert halp == "| HALP 8/8, μ = 3 | 9.8 (9.8, 1.00) | 7.1 (3.5, 2.03) | no |"
+    assert other == "| HALP 8/8, μ = auto | 9.8 | 2 |  |"
+
+
+def test_rivals_table(tables):
+    def rival(name, seconds):
+        numbers = {"seconds": seconds, "iterations": 7.0, "loss_ratio": 1.0099, "accuracy": 0.9}
+        finals = {"final_accuracy": None, "final_accuracy_of_lbfgs": 0.92}
+        return {"data": "a9a", "contender": name} | numbers | finals
+
+    rows = [rival("HALP 8/8", 0.5), rival("scikit-learn, lbfgs", 2), rival("scikit-learn, saga", 1)]
+    first = tables.rivals(rows).splitlines()[2]
+    assert first == "| a9a | HALP 8/8 | 0.500 | 2.00 | 4.00 | 7 | 1.0099 | 90.00 |  | 92.00 |"
+
+
+def test_csv_and_back(tables, tmp_path):
+    path = tmp_path / "rows.csv"
+    tables.write([{"isa": "avx2", "threads": 2, "final_accuracy": ""}], path)
+    assert tables.read(path) == [{"isa": "avx2", "threads": 2.0, "final_accuracy": None}]
+
+
+def test_objective_by_hand(rivals):
+    x, labels = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
+    two = SimpleNamespace(coef_=np.array([[3.0]]), intercept_=np.array([-4.0]), classes_=labels)
+    # Scores -1 and 2: both losses are log(1 + exp(-|score|)).
+    expected = np.mean(np.log1p(np.exp([-1.0, -2.0]))) + rivals.L2 / 2 * 9
+    assert rivals.objective(two, x, labels) == pytest.approx(expected, rel=1e-12)
+    # The same as a softmax of two classes whose scores differ by that, but for the penalty.
+    coefficients = np.array([[0.0], [3.0]])
+    softmax = SimpleNamespace(coef_=coefficients, intercept_=np.array([0.0, -4.0]), classes_=labels)
+    assert rivals.objective(softmax, x, labels) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.05, 0.01])
+def test_the_least_number_of_iterations(rivals, monkeypatch, rate):
+    """Losses that fall as 1 + exp(-rate n): enough from n = log(100) / rate."""
+    monkeypatch.setattr(
+        rivals,
+        "_timed",
+        lambda make, n, *_: {"iterations": n, "loss_ratio": 1 + np.exp(-rate * n)},
+    )
+    found = rivals.least(None, None, None, 1.0)["iterations"]
+    needed = np.log(100) / rate
+    # Not more than uses nine tenths of the excess, or an iteration more.
+    assert needed <= found <= max(needed - np.log(0.9) / rate, needed + 1)
+
+
+def test_sparse_text():
+    x, labels = module("datasets").sparse_text("-1 1:1 3:0.5\n+1 2:2 \n", 3)
+    np.testing.assert_array_equal(x, [[1, 0, 0.5], [0, 2, 0]])
+    np.testing.assert_array_equal(labels, [-1, 1])
