@@ -24,13 +24,16 @@ class OffsetScale {
   double box(double mu, const Gradient& gradient, double reach) {
     if (mu > 0) return gradient.norm / mu;
     const double first = gradient.largest * reach;
-    if (box_ == 0 || !std::isfinite(box_)) {
+    if (epochs_ == 0 || !std::isfinite(box_)) {
       box_ = first;
     } else {
-      const double change = std::min(gradient.norm / norm_, kMostGrowth);
-      const double wanted = crowded_ ? 2 * box_ * std::max(change, 0.5) : kMargin * seen_ * change;
+      // The first steps go down the steepest directions: the others do not slow down as much.
+      const double least = crowded_ ? 0.5 : epochs_ == 1 ? 0.3 : 0;
+      const double change = std::clamp(gradient.norm / norm_, least, kMostGrowth);
+      const double wanted = crowded_ ? 2 * box_ * change : kMargin * seen_ * change;
       box_ = std::max(wanted, first / kWidestGuess);
     }
+    ++epochs_;
     norm_ = gradient.norm;
     return box_;
   }
@@ -46,6 +49,7 @@ class OffsetScale {
 
   double box_ = 0, norm_ = 0, seen_ = 0;
   bool crowded_ = false;
+  int64_t epochs_ = 0;
 };
 
 // The coefficients' unit is 2^-exponent steps of the offsets for each step of the data: as fine as
