@@ -1,0 +1,140 @@
+"""What the solver refuses, naming the argument; and that a refusal leaves it as it was."""
+
+import numpy as np
+import pytest
+
+from quant_ops.ops.linear import LinearSolver
+
+X = np.random.default_rng(0).standard_normal((50, 4))
+Y = X[:, 0].copy()
+
+
+def with_one(value, like=Y):
+    """`like` with an element that is `value`."""
+    changed = np.array(like, float)
+    changed.flat[3] = value
+    return changed
+
+
+NOT_FINITE = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", NOT_FINITE)
+@pytest.mark.parametrize("algorithm", ["halp", "svrg"])
+def test_features_that_are_not_finite(algorithm, value, dtype):
+    with pytest.raises(ValueError, match="x must be finite"):
+        LinearSolver(with_one(value, X).astype(dtype), Y, loss="squared", algorithm=algorithm)
+
+
+@pytest.mark.parametrize(
+    "x", [X[:0], X[:, :0], X[0], X[None], X.astype(int), X.astype(np.float16), X.tolist(), None]
+)
+def test_features_of_another_kind(x):
+    with pytest.raises(ValueError, match="x must be a NumPy array"):
+        LinearSolver(x, Y, loss="squared")
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e300])
+def test_features_whose_squares_overflow(factor):
+    with pytest.raises(ValueError, match="squares"):
+        LinearSolver(X * factor, Y, loss="squared")
+
+
+@pytest.mark.parametrize("target", [3, -1, 0.5, np.nan, np.inf])
+def test_classes(target):
+    with pytest.raises(ValueError, match="targets must be classes below 3"):
+        LinearSolver(X, with_one(target, np.arange(50) % 3), loss="softmax", outputs=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("targets", Y[:-1]),
+        ("sample_weights", np.ones(49)),
+        ("sample_weights", np.zeros(50)),
+        ("sample_weights", -np.ones(50)),
+        ("sample_weights", with_one(-1e-9, np.ones(50))),
+        ("sample_weights", with_one(np.nan)),
+        ("sample_weights", with_one(np.inf)),
+        ("column_scales", np.ones(1)),
+        ("column_scales", np.array([1, 1, 0, 1.0])),
+        ("column_scales", np.array([1, 1, -1, 1.0])),
+        ("column_scales", np.array([1, 1, np.nan, 1.0])),
+        ("column_scales", np.array([1, 1, np.inf, 1.0])),
+        ("l2", -1e-9),
+        ("l2", np.nan),
+        ("l2", np.inf),
+        ("l2", [1, 1, -1, 1]),
+        ("initial", np.ones((1, 5))),
+        ("initial", np.array([[1, 1, 1, np.nan]])),
+        ("initial", np.array([[1, 1, 1, np.inf]])),
+        ("loss", "hinge"),
+        ("algorithm", "adam"),
+        ("outputs", 0),
+        ("outputs", 2),
+        ("intercept", "yes"),
+        ("batch_size", 0),
+        ("batch_size", 1.5),
+        ("batch_size", 32769),
+        ("word_bits", 0),
+        ("word_bits", 4),
+        ("word_bits", 32),
+        ("data_bits", 2),
+        ("data_bits", 32),
+        ("weight_range", 0.0),
+        ("weight_range", -1.0),
+        ("weight_range", np.nan),
+        ("weight_range", np.inf),
+        ("seed", 0.5),
+        ("seed", 2**63),
+        ("n_threads", 0),
+        ("n_threads", 1025),
+    ],
+)
+def test_other_arguments(name, value):
+    arguments = {"targets": Y, "loss": "squared", name: value}
+    with pytest.raises(ValueError, match=name):
+        LinearSolver(X, **arguments)
+
+
+@pytest.mark.parametrize("name", ["column_scales", "l2"])
+def test_vectors_of_another_length(name):
+    with pytest.raises(ValueError, match=r"4|shape"):
+        LinearSolver(X, Y, loss="squared", **{name: np.ones(3)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("learning_rate", rate) for rate in (0.0, -1.0, *NOT_FINITE)),
+        *(("mu", mu) for mu in (0.0, -1.0, *NOT_FINITE)),
+        ("steps", -1),
+        ("n_threads", 0),
+    ],
+)
+@pytest.mark.parametrize("algorithm", ["halp", "sgd"])
+def test_epochs(algorithm, name, value):
+    solver = LinearSolver(X, Y, loss="squared", algorithm=algorithm)
+    solver.epoch(0.1, 5)
+    weights, measurement = solver.weights(), solver.measurement
+    with pytest.raises(ValueError, match="threads" if name == "n_threads" else name):
+        solver.epoch(**{"learning_rate": 0.1, "steps": 5, name: value})
+    np.testing.assert_array_equal(solver.weights(), weights)
+    assert solver.measurement == measurement
+    solver.epoch(0.1, 5)
+    assert solver.measurement != measurement
+
+
+def test_a_weight_range_that_float32_cannot_hold():
+    with pytest.raises(ValueError, match="weight_range"):
+        LinearSolver(X, Y, loss="squared", algorithm="lp_sgd", weight_range=1e300)
+
+
+def test_features_are_copied():
+    x = X.copy()
+    solver = LinearSolver(x, Y, loss="squared")
+    x[:] = 1e9
+    other = LinearSolver(X, Y, loss="squared")
+    assert solver.epoch(0.1, 20)["loss"] == other.epoch(0.1, 20)["loss"]
+    np.testing.assert_array_equal(solver.weights(), other.weights())
