@@ -38,6 +38,18 @@ def compile_programs(
     return [folder / name for name in names]
 
 
+def compile_linear(folder: Path, options: tuple[str, ...] = ()) -> Path:
+    """The fuzzer of the linear solvers; `options` as in build.core_commands."""
+    cxx = compiler()
+    commands = build.linear_commands(cxx, folder, options)
+    source = str(TESTS / "linear_fuzz.cc")
+    commands[folder / "linear_fuzz.o"] = [*cxx, *build.FLAGS, *options, "-c", source]
+    build.run_all(commands)
+    program = folder / "linear_fuzz"
+    build.run_all({program: [*cxx, *options, "-pthread", *map(str, commands)]})
+    return program
+
+
 def output(instruction_set: str, *command: object) -> str:
     """What a program prints, limited to an instruction set; it must succeed."""
     environment = os.environ | {"QUANT_OPS_ISA": instruction_set, "TSAN_OPTIONS": "halt_on_error=1"}
