@@ -53,7 +53,7 @@ class LinearOracle:
         self.z = np.zeros(shape, np.int64)
         self.activations, self.references = np.zeros((2, outputs, rows))
         self.exponent = min(word_bits + data_bits - 8, self.fraction_bits - 2)
-        self.box, self.norm, self.seen, self.was_saturated = 0.0, 0.0, 0.0, False
+        self.box, self.norm, self.seen, self.crowded, self.boxes = 0.0, 0.0, 0.0, False, 0
         self.steps_done = 0
         self.grid = np.float32(weight_range).astype(float) / (self.limit + 1)
         scale = 0.0 if self.centered else self.grid
@@ -114,11 +114,14 @@ class LinearOracle:
         curvature = bound * self.mean_square_norm / self.columns
         reach = learning_rate * steps
         first = np.abs(g).max() * (min(reach, 2 / curvature) if curvature > 0 else reach)
-        if self.box == 0:
+        if self.boxes == 0:
             self.box = first
         else:
-            wanted = 2 * self.box if self.was_saturated else 1.25 * self.seen
-            self.box = max(wanted * min(norm / self.norm, 2), first / 64)
+            least = 0.5 if self.crowded else 0.3 if self.boxes == 1 else 0
+            change = min(max(norm / self.norm, least), 2)
+            wanted = 2 * self.box * change if self.crowded else 1.25 * self.seen * change
+            self.box = max(wanted, first / 64)
+        self.boxes += 1
         self.norm = norm
         return self.box / self.limit
 
@@ -186,7 +189,7 @@ class LinearOracle:
         self.center = (self.center if self.centered else 0.0) + scale * self.z
         self.seen = np.abs(self.z).max() * scale
         self.saturated = np.mean(np.abs(self.z) >= self.limit)
-        self.was_saturated = self.saturated > 0
+        self.crowded = self.saturated > 0.01
 
     def full_gradient(self):
         return self.gradient + self.gradient_low + self.l2 * self.center
