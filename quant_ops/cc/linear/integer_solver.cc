@@ -23,10 +23,6 @@ const IntegerKernels<Word, Sum>& integer_kernels() {
   }
 }
 
-double largest_curvature(Loss loss) {
-  return loss == Loss::kSquared ? 1.0 : loss == Loss::kLogistic ? 0.25 : 0.5;
-}
-
 // Blocks of rows that stay in the second-level cache between their two uses.
 int64_t choose_block_rows(int64_t stride) {
   const int64_t rows = std::clamp<int64_t>((int64_t{128} << 10) / stride, 8, 512);
@@ -106,28 +102,23 @@ std::vector<double> IntegerSolver<Word, Sum>::weights() const {
 template <class Word, class Sum>
 Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
   const auto start = Clock::now();
-  const double scale = choose_scale(options);
+  double scale = choose_scale(options);
   measurement_.scale = scale;
   measurement_.saturated = measurement_.inner_seconds = measurement_.gradient_seconds = 0;
   if (!(scale > 0) || !std::isfinite(scale)) return measurement_;  // at the optimum, or lost
-  const Plan constants = plan(options, scale);
-  run_steps(options, constants);
+  if (is_centered() && options.mu == 0) {
+    scale = run_with_fitted_scale(options, scale);
+  } else {
+    run_steps(options, plan(options, scale));
+  }
   finish_steps(scale);
+  measurement_.scale = scale;
   measurement_.inner_seconds = seconds_since(start);
   const auto middle = Clock::now();
   update_gradient(scale, true, options.threads);
   measure();
   measurement_.gradient_seconds = seconds_since(middle);
   return measurement_;
-}
-
-template <class Word, class Sum>
-double IntegerSolver<Word, Sum>::choose_scale(const EpochOptions& options) {
-  if (!is_centered()) return options_.weight_range / (limit_ + 1);
-  double reach = options.learning_rate * static_cast<double>(options.steps);
-  const double curvature = largest_curvature(problem_.loss) * data_.mean_square_norm / columns_;
-  if (curvature > 0) reach = std::min(reach, 2 / curvature);
-  return offset_scale_.box(options.mu, gradient_norms(), reach) / limit_;
 }
 
 // u = sum_r gamma_r x_r is in units of 2^-exponent scale, drift and the rest in 2^-fraction_bits
@@ -243,19 +234,15 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
 // The centre moves by the offsets, or is them.
 template <class Word, class Sum>
 void IntegerSolver<Word, Sum>::finish_steps(double scale) {
-  int32_t largest = 0;
-  int64_t saturated = 0;
   for (int o = 0; o < problem_.outputs; ++o) {
     for (int64_t j = 0; j < columns_; ++j) {
-      const int32_t z = offsets_[o * padded_ + j];
       double& w = center_[o * columns_ + j];
-      w = (is_centered() ? w : 0.0) + scale * z;
-      largest = std::max(largest, std::abs(z));
-      saturated += std::abs(z) >= limit_;
+      w = (is_centered() ? w : 0.0) + scale * offsets_[o * padded_ + j];
     }
   }
-  measurement_.saturated = static_cast<double>(saturated) / static_cast<double>(center_.size());
-  offset_scale_.saw(largest * scale, measurement_.saturated);
+  const OffsetFit fit = offset_fit();
+  measurement_.saturated = fit.saturated;
+  offset_scale_.saw(fit, scale);
 }
 
 template class IntegerSolver<int8_t, int32_t>;

@@ -49,6 +49,9 @@ class IntegerSolver : public Solver {
   IntegerRows rows(int64_t first, int64_t count) const;
   double choose_scale(const EpochOptions& options);
   Plan plan(const EpochOptions& options, double scale) const;
+  double run_with_fitted_scale(const EpochOptions& options, double scale);
+  int rescale_offsets(double share_of_epoch);
+  OffsetFit offset_fit() const;
   void run_steps(const EpochOptions& options, const Plan& plan);
   void finish_steps(double scale);
   void update_gradient(double scale, bool moved, int threads);

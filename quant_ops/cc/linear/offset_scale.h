@@ -8,6 +8,22 @@
 
 namespace quant_ops::linear {
 
+// Where the offsets are in their range.
+struct OffsetFit {
+  int32_t largest = 0;   // |offset|
+  double saturated = 0;  // share of offsets at the ends
+
+  bool is_crowded() const { return saturated > 0.01; }
+
+  // The bits by which `expected` could grow within `limit`.
+  static int room(double expected, int32_t limit) {
+    constexpr int kMost = 4;
+    int bits = 0;
+    while (bits < kMost && std::ldexp(expected, bits + 1) <= limit) ++bits;
+    return bits;
+  }
+};
+
 // delta = box / (2^(b-1) - 1), where no offset should have to leave [-box, box].
 //
 // With mu, the paper's rule: box = |gradient|_2 / mu. Without, the first box is how far the largest
@@ -38,14 +54,17 @@ class OffsetScale {
     return box_;
   }
 
-  // After an epoch: the largest |offset|, and the share of those at the ends of their range.
-  void saw(double largest, double saturated) {
-    seen_ = largest;
-    crowded_ = saturated > kFew;
+  // During an epoch, by 2^-bits.
+  void rescale(int bits) { box_ = std::ldexp(box_, -bits); }
+
+  // After an epoch.
+  void saw(const OffsetFit& fit, double scale) {
+    seen_ = fit.largest * scale;
+    crowded_ = fit.is_crowded();
   }
 
  private:
-  static constexpr double kMargin = 1.25, kMostGrowth = 2, kWidestGuess = 64, kFew = 0.01;
+  static constexpr double kMargin = 1.25, kMostGrowth = 2, kWidestGuess = 64;
 
   double box_ = 0, norm_ = 0, seen_ = 0;
   bool crowded_ = false;
@@ -60,6 +79,9 @@ class CoefficientScale {
       : finest_(fraction_bits - 2), exponent_(std::min(word_bits + data_bits - 8, finest_)) {}
 
   int exponent() const { return exponent_; }
+
+  // The offsets' steps have become 2^bits times as fine.
+  void rescale(int bits) { exponent_ = std::clamp(exponent_ - bits, 0, finest_); }
 
   // The largest |coefficient| before rounding.
   void saw(double largest, int32_t limit) {
