@@ -109,18 +109,18 @@ class LinearSolver:
         with _user_errors(), tf.device("CPU:0"):
             self._handle = native().quant_ops_linear_solver(
                 x=tf.convert_to_tensor(x),
-                targets=_vector(targets),
+                targets=_targets(targets, loss, samples),
                 sample_weights=weights / total,
                 column_scales=scales,
                 l2=penalty,
-                initial=self._scaled(initial),
+                initial=self._scaled(initial, (outputs, features + bool(intercept))),
                 loss=choice(loss, "loss", LOSSES),
                 algorithm=choice(algorithm, "algorithm", ALGORITHMS),
                 outputs=integer(outputs, "outputs", 1, 1 << 20),
                 intercept=boolean(intercept, "intercept"),
                 batch_size=integer(batch_size, "batch_size", 1, 1 << 15),
-                word_bits=word_bits,
-                data_bits=data_bits,
+                word_bits=integer(word_bits, "word_bits", 8, 16),
+                data_bits=integer(data_bits, "data_bits", 4, 16),
                 weight_range=float(weight_range),
                 seed=integer(seed, "seed", -(1 << 63), (1 << 63) - 1),
                 threads=integer(n_threads, "n_threads", 1, 1024),
@@ -138,6 +138,7 @@ class LinearSolver:
         """
         if mu is not None and not mu > 0:
             raise ValueError(f"mu must be positive or None, received {mu!r}")
+        steps = integer(steps, "steps", 0, 1 << 62)
         with _user_errors(), tf.device("CPU:0"):
             values = native().quant_ops_linear_epoch(
                 self._handle,
@@ -161,13 +162,16 @@ class LinearSolver:
             weights, values = native().quant_ops_linear_state(self._handle)
         return np.array(weights), _measurement(values)
 
-    def _scaled(self, initial: Any) -> np.ndarray:
+    def _scaled(self, initial: Any, shape: tuple[int, int]) -> np.ndarray:
         """Weights for the scaled columns; none at all for zero."""
         if initial is None:
             return np.zeros(0)
         weights = np.array(initial, np.float64)
-        if not np.all(np.isfinite(weights)):
-            raise ValueError("initial must be finite")
+        if weights.shape != shape or not np.all(np.isfinite(weights)):
+            raise ValueError(
+                f"initial must be finite, of shape {shape}, received shape {weights.shape}"
+                + ("" if weights.shape != shape else " with NaN or infinity")
+            )
         if self._scales is not None:
             weights[:, : self._scales.size] /= self._scales
         return weights if np.any(weights) else np.zeros(0)
@@ -193,6 +197,18 @@ def _features(x: np.ndarray) -> np.ndarray:
             f"x must be a NumPy array [n, d] of uint8, float32 or float64, received {what}"
         )
     return np.ascontiguousarray(x)
+
+
+def _targets(values: Any, loss: str, samples: int) -> np.ndarray:
+    targets = _vector(values)
+    if targets.shape != (samples,):
+        raise ValueError(f"targets must have shape ({samples},), received {targets.shape}")
+    wanted, valid = "finite", np.isfinite(targets)
+    if loss == "logistic":
+        wanted, valid = "in [0, 1]", (targets >= 0) & (targets <= 1)
+    if loss != "softmax" and not valid.all():  # of classes the op tells how many there are
+        raise ValueError(f"targets must be {wanted}, received {targets[~valid][0]}")
+    return targets
 
 
 def _vector(values: Any) -> np.ndarray:

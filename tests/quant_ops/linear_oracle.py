@@ -101,7 +101,10 @@ class LinearOracle:
         self.scale = self.choose_scale(learning_rate, steps, mu) if self.centered else self.grid
         if not self.scale > 0:
             return
-        self.run_steps(learning_rate, steps, self.scale)
+        if self.centered and mu is None:
+            self.run_with_fitted_scale(learning_rate, steps)
+        else:
+            self.run_steps(learning_rate, steps, self.scale)
         self.finish_steps(self.scale)
         self.update_gradient(self.scale, True)
 
@@ -125,12 +128,33 @@ class LinearOracle:
         self.norm = norm
         return self.box / self.limit
 
+    def run_with_fitted_scale(self, rate, steps):
+        """After 1/64, 1/16, 1/4 and 1/2 of the steps the offsets are moved by some bits."""
+        done = 0
+        for part in (64, 16, 4, 2, 1):
+            count = steps // part - done
+            if count == 0:
+                continue
+            self.run_steps(rate, count, self.scale)
+            done += count
+            if done == steps:
+                return
+            bits = -1
+            if not np.mean(np.abs(self.z) >= self.limit) > 0.01:
+                expected, bits = 1.25 * np.abs(self.z).max() / (done / steps), 0
+                while bits < 4 and expected * 2 ** (bits + 1) <= self.limit:
+                    bits += 1
+            self.z = np.rint(self.z * 2.0**bits).astype(np.int64)
+            self.exponent = min(max(self.exponent - bits, 0), self.fraction_bits - 2)
+            self.box *= 2.0**-bits
+            self.scale *= 2.0**-bits
+
     def run_steps(self, rate, steps, scale):
         outputs, rows = self.activations.shape
         batches = -(-rows // self.batch_size)
         unit = rate * float(batches) * self.step * 2.0**self.exponent / scale
         units = (unit * self.s).astype(np.float32)
-        decay = np.minimum(rate * self.l2, 1.0)
+        decay = np.minimum(rate * self.l2, 2.0)
         one = 2.0**self.fraction_bits
         reduces = self.algorithm != "lp_sgd"
         drift = rate * (self.gradient + self.gradient_low) if reduces else 0 * self.gradient

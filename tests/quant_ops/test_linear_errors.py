@@ -41,6 +41,25 @@ def test_features_whose_squares_overflow(factor):
         LinearSolver(X * factor, Y, loss="squared")
 
 
+@pytest.mark.parametrize("target", NOT_FINITE)
+def test_targets_that_are_not_finite(target):
+    with pytest.raises(ValueError, match="targets must be finite"):
+        LinearSolver(X, with_one(target), loss="squared")
+
+
+@pytest.mark.parametrize("target", [*NOT_FINITE, 2.0, -0.1])
+def test_targets_that_are_no_probabilities(target):
+    with pytest.raises(ValueError, match=r"targets must be in \[0, 1\]"):
+        LinearSolver(X, with_one(target, np.arange(50) % 2), loss="logistic")
+
+
+@pytest.mark.parametrize("initial", [np.ones(4), np.zeros((1, 9)), np.ones((4, 1))])
+@pytest.mark.parametrize("scales", [None, np.ones(4)])
+def test_initial_weights_of_another_shape(initial, scales):
+    with pytest.raises(ValueError, match=r"initial must be finite, of shape \(1, 4\)"):
+        LinearSolver(X, Y, loss="squared", initial=initial, column_scales=scales)
+
+
 @pytest.mark.parametrize("target", [3, -1, 0.5, np.nan, np.inf])
 def test_classes(target):
     with pytest.raises(ValueError, match="targets must be classes below 3"):

@@ -23,6 +23,14 @@ def solved(x, y, epochs=40, steps=60, rate=None, **options):
     return solver
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.15])
+def test_decay_by_more_than_the_whole_weight(rate):
+    """rate * l2 > 1 overshoots, and converges as long as it is below 2."""
+    solver = solved(X, Y, rate=rate, l2=8.0)
+    exact = np.linalg.solve(X.T @ X / 300 + 8 * np.eye(6), X.T @ Y / 300)
+    np.testing.assert_allclose(solver.weights()[0], exact, atol=1e-9)
+
+
 @pytest.mark.parametrize("word_bits", [8, 16])
 def test_zero_weights_are_as_good_as_no_samples(word_bits):
     keep = np.arange(300) % 3 > 0

@@ -147,7 +147,7 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
   for (int o = 0; o < problem_.outputs; ++o) {
     for (int64_t j = 0; j < columns_; ++j) {
       const int64_t at = o * columns_ + j;
-      const double decay = std::min(options.learning_rate * problem_.l2[j], 1.0);
+      const double decay = std::min(options.learning_rate * problem_.l2[j], 2.0);
       p.update.decays = p.update.decays || decay > 0;
       double drift =
           reduces_variance ? options.learning_rate * (gradient_[at] + gradient_low_[at]) : 0.0;
