@@ -1,17 +1,12 @@
 #include "floating_solver.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+
+#include "stopwatch.h"
 
 namespace quant_ops::linear {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 template <class Real>
 const FloatKernels<Real>& float_kernels() {
@@ -70,12 +65,12 @@ std::vector<double> FloatingSolver<Real>::weights() const {
 
 template <class Real>
 Measurement FloatingSolver<Real>::epoch(const EpochOptions& options) {
-  const auto start = Clock::now();
+  const Stopwatch steps;
   run_steps(options);
-  measurement_.inner_seconds = seconds_since(start);
-  const auto middle = Clock::now();
+  measurement_.inner_seconds = steps.seconds();
+  const Stopwatch pass;
   update_gradient(options.threads);
-  measurement_.gradient_seconds = seconds_since(middle);
+  measurement_.gradient_seconds = pass.seconds();
   return measurement_;
 }
 

@@ -1,18 +1,13 @@
 #include "integer_solver.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
+#include "stopwatch.h"
+
 namespace quant_ops::linear {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 template <class Word, class Sum>
 const IntegerKernels<Word, Sum>& integer_kernels() {
@@ -101,7 +96,7 @@ std::vector<double> IntegerSolver<Word, Sum>::weights() const {
 
 template <class Word, class Sum>
 Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
-  const auto start = Clock::now();
+  const Stopwatch steps;
   double scale = choose_scale(options);
   measurement_.scale = scale;
   measurement_.saturated = measurement_.inner_seconds = measurement_.gradient_seconds = 0;
@@ -113,11 +108,11 @@ Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
   }
   finish_steps(scale);
   measurement_.scale = scale;
-  measurement_.inner_seconds = seconds_since(start);
-  const auto middle = Clock::now();
+  measurement_.inner_seconds = steps.seconds();
+  const Stopwatch pass;
   update_gradient(scale, true, options.threads);
   measure();
-  measurement_.gradient_seconds = seconds_since(middle);
+  measurement_.gradient_seconds = pass.seconds();
   return measurement_;
 }
 
