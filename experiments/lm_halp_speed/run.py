@@ -33,7 +33,7 @@ from page import fill  # noqa: E402
 
 PARTS = ("speed", "curves", "rivals")
 # Of the benchmark; 1 % of the samples are 4 MB in float32, and stay in the cache.
-FULL = {"64": ["--epochs=10"], "1": ["--epochs=5"]}
+FULL = {"64": ["--epochs=16"], "1": ["--epochs=5"]}
 QUICK = {"64": ["--epochs=3", "--scale=0.05"], "1": ["--epochs=2", "--scale=0.02"]}
 IN_CACHE = ["--scale=0.01", "--passes=8", "--threads=1"]
 

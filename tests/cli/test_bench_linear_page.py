@@ -66,9 +66,11 @@ def test_where_avx2_is_the_best_both_targets_are_judged(tables):
     assert "in 3 of 3 runs; the largest ratio is 1.00" in verdict[3]
 
 
-def test_norms_are_judged(tables):
-    verdict = tables.verdict([row(4.0, norm=1.51), row(4.0, data="b", norm=1.5)])
+def test_norms_and_disturbances_are_judged(tables):
+    busy = row(4.0, data="b", norm=1.5) | {"median_ratio": 3.0}
+    verdict = tables.verdict([row(4.0, norm=1.51), busy])
     assert "in 1 of 2 runs; the largest ratio is 1.51" in verdict
+    assert "In 1 of these runs" in verdict
 
 
 def test_details(tables):
