@@ -3,11 +3,14 @@
 import inspect
 
 import keras
+import tensorflow as tf
 
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers.counter import CallCounter
+from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
+from tq_halp.layers.substitution import call_with
 
 # Every tensor that some layer can quantize.
 ROLES = (
@@ -20,6 +23,11 @@ ROLES = (
     "gradients",
     "errors",
 )
+
+
+# Keras' names of variables that are no weights, and of those that are added to a product.
+STATISTICS = ("moving_", "renorm_")
+BIASES = ("bias", "beta")
 
 
 class QuantizedLayer:
@@ -36,13 +44,18 @@ class QuantizedLayer:
     Weights are quantized in the compute dtype. Without quantizers the layer equals its Keras
     parent bit for bit.
 
+    A subclass sets `roles`. Its call is the Keras layer's own, in which each variable has the value
+    Q(W); `role_of` says which role a variable belongs to. Where a tensor inside the call must be
+    reached, the subclass has a `call` of its own, made of `_start_call`, `_weight` and `_output`,
+    and takes `training`.
+
     Stochastic rounding: the bits are a function of the quantizer's seed, "<layer name>/<tensor>"
     (`Quantizer.derive`), the element's index, and the counter n * 2^32 + t. n is the layer's
     `rounding_counter`, an int64 that a training call advances by one and inference leaves
     alone, so that predictions repeat; t is the time step, 0 for all that is quantized once a call.
-    Two training calls from the same n, in two `keras.StatelessScope`s, see the same bits.
-
-    Subclasses set `roles` and call `_start_call`, `_weight`, `_output` in their `call`.
+    Two training calls from the same n, in two `keras.StatelessScope`s, see the same bits. A tensor
+    has the name of its variable, the second of a name "<name>/1" and so on; the output is "output",
+    the k-th of several "output/<k>".
     """
 
     roles: tuple[str, ...] = ()
@@ -52,7 +65,10 @@ class QuantizedLayer:
         initializer = inspect.signature(cls.__init__).parameters.values()
         # An __init__ of its own that names its parameters already says what help() should show.
         if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in initializer):
-            cls.__signature__ = _extended_signature(cls)
+            cls.__signature__ = extended_signature(cls, QuantizedLayer)
+        keras_call = keras_parent(cls, QuantizedLayer).call
+        if cls.call is keras_call:
+            cls.call = substituting_call(keras_call)
 
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
@@ -87,9 +103,56 @@ class QuantizedLayer:
                 raise InputError(f"{cls.__name__}: {role}: {error}") from error
         return chosen
 
+    def role_of(self, variable):
+        """The role whose quantizer a variable of the layer gets; None: it is never quantized.
+
+        Never: what is no floating-point weight, and the statistics that BatchNormalization keeps.
+        """
+        if not tf.as_dtype(variable.dtype).is_floating or variable.name.startswith(STATISTICS):
+            return None
+        return "bias" if variable.name.endswith(BIASES) else "weights"
+
+    def quantized_call(self, *args, **kwargs):
+        """What Keras calls instead of `call` under a dtype such as "int8_from_float32"."""
+        if self.is_quantizing:
+            raise InputError(
+                f"{self.name}: dtype must be a floating-point policy such as mixed_bfloat16 where "
+                f"tensors have quantizers, received {self.dtype_policy.name}"
+            )
+        return super().quantized_call(*args, **kwargs)
+
+    def compute_output_spec(self, *args, training=None, **kwargs):
+        """Keras' own, for the layers too that know nothing of `training`."""
+        return super().compute_output_spec(*args, **kwargs)
+
+    @property
+    def is_quantizing(self):
+        """Whether any tensor has a quantizer."""
+        return any(quantizer is not None for quantizer in self.quantizers.values())
+
+    def _call_quantized(self, keras_call, training):
+        """The outputs of `keras_call()`, on quantized weights, quantized."""
+        if not self.is_quantizing:
+            return keras_call()
+        counter = self._start_call(training)
+        outputs = call_with(self, self._substitutes(self.weights, counter), keras_call)
+        return self._outputs(outputs, counter)
+
     def _start_call(self, training):
         """The counter for this call's stochastic rounding, which a training call advances."""
         return self.rounding_counter.start_call(training) if self.rounding_counter else 0
+
+    def _substitutes(self, variables, counter):
+        """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
+        seen, substitutes = {}, []
+        for variable in variables:
+            nth = seen[variable.name] = seen.get(variable.name, -1) + 1
+            role = self.role_of(variable)
+            used = (role, "gradients") if role else ()
+            if any(self.quantizers.get(each) for each in used):
+                name = f"{variable.name}/{nth}" if nth else variable.name
+                substitutes.append((variable, self._weight(role, name, variable, counter)))
+        return substitutes
 
     def _weight(self, role, name, weight, counter):
         """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""
@@ -97,10 +160,25 @@ class QuantizedLayer:
         weight = self._quantize_gradient("gradients", f"{name}/gradient", weight, counter)
         return self._quantize(role, name, weight, counter)
 
-    def _output(self, y, counter):
+    def _outputs(self, outputs, counter):
+        """`_output` of each floating-point tensor in a nested structure."""
+        leaves = keras.tree.flatten(outputs)
+        names = ["output"] if len(leaves) == 1 else [f"output/{k}" for k in range(len(leaves))]
+        quantized = [
+            self._output(y, counter, name) if tf.is_tensor(y) and y.dtype.is_floating else y
+            for y, name in zip(leaves, names, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(outputs, quantized)
+
+    def _output(self, y, counter, name="output"):
         """Q(y), whose incoming gradient is quantized as `errors` says."""
-        y = self._quantize("activations", "output", y, counter)
-        return self._quantize_gradient("errors", "output/error", y, counter)
+        quantized = self._quantize("activations", name, y, counter)
+        quantized = self._quantize_gradient("errors", f"{name}/error", quantized, counter)
+        # Keras keeps a mask as an attribute of the tensor that it belongs to.
+        mask = getattr(y, "_keras_mask", None)
+        if mask is not None and quantized is not y:
+            quantized._keras_mask = mask
+        return quantized
 
     def _quantize(self, role, name, x, counter, **kwargs):
         quantizer = self.quantizers.get(role)
@@ -113,19 +191,3 @@ class QuantizedLayer:
         if quantizer is None:
             return x
         return quantizers.quantize_gradient(x, quantizer.derive(f"{self.name}/{name}"), counter)
-
-
-def _extended_signature(cls):
-    """The signature of the Keras class that `cls` extends, plus one keyword argument per role."""
-    parent = next(
-        base
-        for base in cls.__mro__[1:]
-        if issubclass(base, keras.Layer) and not issubclass(base, QuantizedLayer)
-    )
-    signature = inspect.signature(parent)
-    own = [
-        inspect.Parameter(role, inspect.Parameter.KEYWORD_ONLY, default=None) for role in cls.roles
-    ]
-    kept = [p for p in signature.parameters.values() if p.name not in cls.roles]
-    rest = [p for p in kept if p.kind is inspect.Parameter.VAR_KEYWORD]
-    return signature.replace(parameters=[*(p for p in kept if p not in rest), *own, *rest])

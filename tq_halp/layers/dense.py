@@ -1,7 +1,6 @@
 """`keras.layers.Dense` with quantized kernel, bias, output, error and weight gradients."""
 
 import keras
-from keras import ops
 
 from tq_halp.layers.base import QuantizedLayer
 
@@ -15,12 +14,3 @@ class QuantDense(QuantizedLayer, keras.layers.Dense):
     """
 
     roles = ("weights", "bias", "activations", "gradients", "errors")
-
-    def call(self, inputs, training=None):
-        counter = self._start_call(training)
-        x = ops.matmul(inputs, self._weight("weights", "kernel", self.kernel, counter))
-        if self.bias is not None:
-            x = ops.add(x, self._weight("bias", "bias", self.bias, counter))
-        if self.activation is not None:
-            x = self.activation(x)
-        return self._output(x, counter)

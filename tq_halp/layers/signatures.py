@@ -1,0 +1,55 @@
+"""How a quantized layer shows itself: the signatures of the Keras class it extends, and a bit more.
+
+Keras reads the signature of `call` to know where masks and `training` go.
+"""
+
+import functools
+import inspect
+
+import keras
+
+Parameter = inspect.Parameter
+
+
+def keras_parent(cls, mixin):
+    """The class that the quantized class `cls` extends: the first that knows nothing of `mixin`."""
+    return next(
+        base
+        for base in cls.__mro__[1:]
+        if issubclass(base, keras.Layer) and not issubclass(base, mixin)
+    )
+
+
+def extended_signature(cls, mixin):
+    """The signature of the Keras class that `cls` extends, plus one keyword argument per role."""
+    signature = inspect.signature(keras_parent(cls, mixin))
+    kept = [p for p in signature.parameters.values() if p.name not in cls.roles]
+    roles = [Parameter(role, Parameter.KEYWORD_ONLY, default=None) for role in cls.roles]
+    return signature.replace(parameters=_before_keywords(kept, roles))
+
+
+def substituting_call(keras_call):
+    """The `call` of a quantized layer made from that of its Keras class, plus `training`.
+
+    A call needs `training` even where Keras' does not, to know whether its random bits move on.
+    """
+    own = inspect.signature(keras_call)
+    takes_training = "training" in own.parameters
+    extra = [] if takes_training else [Parameter("training", Parameter.KEYWORD_ONLY, default=None)]
+
+    @functools.wraps(keras_call)
+    def call(self, *args, **kwargs):
+        if takes_training:
+            training = own.bind(self, *args, **kwargs).arguments.get("training")
+        else:
+            training = kwargs.pop("training", None)
+        return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training)
+
+    call.__signature__ = own.replace(parameters=_before_keywords(own.parameters.values(), extra))
+    return call
+
+
+def _before_keywords(parameters, added):
+    """The parameters with some more, in front of a **kwargs."""
+    rest = [p for p in parameters if p.kind is Parameter.VAR_KEYWORD]
+    return [*(p for p in parameters if p not in rest), *added, *rest]

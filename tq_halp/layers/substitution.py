@@ -1,0 +1,64 @@
+"""A Keras layer's own call, run with other values in its variables."""
+
+import keras
+
+
+class Substitution(keras.StatelessScope):
+    """Inside, the given variables have the given values. All else is as it is outside.
+
+    Unlike in a plain `StatelessScope`, which it extends, every other variable keeps the value that
+    an outer scope gives it, and an assignment goes through at once: to the outer scope, or to the
+    variable itself. So BatchNorm statistics, seed states and metrics advance as they always do, in
+    branches and loops of a graph too.
+
+    Args:
+        substitutes: pairs of a `keras.Variable` and a tensor of its shape, which is converted to
+            the dtype that the variable has here (the compute dtype, for one that Keras casts).
+
+    Attributes:
+        losses: what `add_loss` received, unless an outer scope has taken it.
+    """
+
+    def __init__(self, substitutes):
+        # Variables made inside belong to the outermost scope, which initializes them at its end.
+        super().__init__(substitutes, collect_losses=True, initialize_variables=False)
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            return self.original_scope.get_current_value(variable)
+        return value
+
+    def add_update(self, update):
+        variable, value = update
+        if super().get_current_value(variable) is not None:
+            super().add_update(update)
+        self.__exit__()
+        try:
+            variable.assign(value)
+        finally:
+            self.__enter__()
+
+    def add_loss(self, loss):
+        outer = self.original_scope
+        if outer is None:
+            super().add_loss(loss)
+        elif outer.collect_losses:
+            outer.add_loss(loss)
+
+
+def call_with(layer, substitutes, call):
+    """What `call()` returns, with `substitutes` in the place of variables of `layer`.
+
+    Args:
+        layer: gets the losses that `call` adds.
+        substitutes: as for `Substitution`; may be empty.
+        call: a function without arguments.
+    """
+    if not substitutes:
+        return call()
+    with Substitution(substitutes) as scope:
+        outputs = call()
+    for loss in scope.losses:
+        layer.add_loss(loss)
+    return outputs
