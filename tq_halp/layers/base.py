@@ -8,6 +8,7 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
+from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
 from tq_halp.layers.substitution import call_with
@@ -24,6 +25,9 @@ ROLES = (
     "errors",
 )
 
+
+# Those of layers that multiply with weights and add a bias.
+PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
 # Keras' names of variables that are no weights, and of those that are added to a product.
 STATISTICS = ("moving_", "renorm_")
@@ -73,6 +77,10 @@ class QuantizedLayer:
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         super().__init__(*args, **kwargs)
+        self.clock = None
+        if any(isinstance(each, quantizers.ScheduledQuantizer) for each in chosen.values()):
+            self.clock = TrainingClock(name=f"{self.name}_clock")
+            chosen = {role: self.clock.bind(quantizer) for role, quantizer in chosen.items()}
         self.quantizers = chosen
         used = [quantizer for quantizer in chosen.values() if quantizer is not None]
         if used and quant_ops.backend() == "native":
@@ -140,6 +148,8 @@ class QuantizedLayer:
 
     def _start_call(self, training):
         """The counter for this call's stochastic rounding, which a training call advances."""
+        if self.clock and training:
+            self.clock.check_driven()
         return self.rounding_counter.start_call(training) if self.rounding_counter else 0
 
     def _substitutes(self, variables, counter):

@@ -13,22 +13,25 @@ import tensorflow as tf
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.quantizer import Quantizer
+from tq_halp.quantizers.scheduled import ScheduledQuantizer
 
-__all__ = ["Quantizer", "get", "quantize_gradient"]
+__all__ = ["Quantizer", "ScheduledQuantizer", "get", "quantize_gradient"]
 
 
-def get(identifier) -> Quantizer | None:
+def get(identifier) -> Quantizer | ScheduledQuantizer | None:
     """A quantizer from None, a mapping, a format, its name or a quantizer.
 
     Raises:
         InputError: anything else, or a mapping that is wrong; says what would be right.
     """
-    if identifier is None or isinstance(identifier, Quantizer):
+    if identifier is None or isinstance(identifier, (Quantizer, ScheduledQuantizer)):
         return identifier
     if isinstance(identifier, Mapping):
         # Keras may have wrapped the mapping the way it serialises registered objects.
         if identifier.get("class_name") == "Quantizer":
             identifier = identifier["config"]
+        if "stages" in identifier:
+            return ScheduledQuantizer.from_config(identifier)
         return Quantizer.from_config(identifier)
     if isinstance(identifier, (str, formats.Format)):
         return Quantizer(identifier)
