@@ -4,10 +4,43 @@ Importing this package registers the layers with Keras, which a process must do 
 `.keras` file that holds them.
 """
 
-from tq_halp.layers.conv import QuantConv2D
-from tq_halp.layers.dense import QuantDense
+from tq_halp.layers import generated
+from tq_halp.layers.conv import (
+    QuantConv1D,
+    QuantConv1DTranspose,
+    QuantConv2D,
+    QuantConv2DTranspose,
+    QuantConv3D,
+    QuantConv3DTranspose,
+    QuantDepthwiseConv1D,
+    QuantDepthwiseConv2D,
+    QuantSeparableConv1D,
+    QuantSeparableConv2D,
+)
+from tq_halp.layers.dense import QuantDense, QuantEinsumDense
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.lstm import QuantLSTM
+from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantize import Quantize
 
-__all__ = ["QuantConv2D", "QuantDense", "QuantEmbedding", "QuantLSTM", "Quantize"]
+globals().update(generated.CLASSES)
+
+__all__ = [
+    *generated.CLASSES,
+    "QuantConv1D",
+    "QuantConv1DTranspose",
+    "QuantConv2D",
+    "QuantConv2DTranspose",
+    "QuantConv3D",
+    "QuantConv3DTranspose",
+    "QuantDense",
+    "QuantDepthwiseConv1D",
+    "QuantDepthwiseConv2D",
+    "QuantEinsumDense",
+    "QuantEmbedding",
+    "QuantLSTM",
+    "QuantLayer",
+    "QuantSeparableConv1D",
+    "QuantSeparableConv2D",
+    "Quantize",
+]

@@ -1,5 +1,6 @@
 """What every quantized layer shares: its quantizers, their random bits, and its configuration."""
 
+import collections
 import inspect
 
 import keras
@@ -11,7 +12,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
-from tq_halp.layers.substitution import call_with
+from tq_halp.layers.substitution import call_with, weights_of
 
 # Every tensor that some layer can quantize.
 ROLES = (
@@ -29,10 +30,6 @@ ROLES = (
 # Those of layers that multiply with weights and add a bias.
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
-# Keras' names of variables that are no weights, and of those that are added to a product.
-STATISTICS = ("moving_", "renorm_")
-BIASES = ("bias", "beta")
-
 
 class QuantizedLayer:
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.
@@ -49,7 +46,8 @@ class QuantizedLayer:
     parent bit for bit.
 
     A subclass sets `roles`. Its call is the Keras layer's own, in which each variable has the value
-    Q(W); `role_of` says which role a variable belongs to. Where a tensor inside the call must be
+    Q(W); `role_of` says to which role a weight belongs, and statistics such as BatchNormalization's
+    have none. Where a tensor inside the call must be
     reached, the subclass has a `call` of its own, made of `_start_call`, `_weight` and `_output`,
     and takes `training`.
 
@@ -112,13 +110,8 @@ class QuantizedLayer:
         return chosen
 
     def role_of(self, variable):
-        """The role whose quantizer a variable of the layer gets; None: it is never quantized.
-
-        Never: what is no floating-point weight, and the statistics that BatchNormalization keeps.
-        """
-        if not tf.as_dtype(variable.dtype).is_floating or variable.name.startswith(STATISTICS):
-            return None
-        return "bias" if variable.name.endswith(BIASES) else "weights"
+        """The role whose quantizer one of the layer's weights gets."""
+        return "bias" if variable.name == "beta" or variable.name.endswith("bias") else "weights"
 
     def quantized_call(self, *args, **kwargs):
         """What Keras calls instead of `call` under a dtype such as "int8_from_float32"."""
@@ -143,7 +136,7 @@ class QuantizedLayer:
         if not self.is_quantizing:
             return keras_call()
         counter = self._start_call(training)
-        outputs = call_with(self, self._substitutes(self.weights, counter), keras_call)
+        outputs = call_with(self, self._substitutes(weights_of(self), counter), keras_call)
         return self._outputs(outputs, counter)
 
     def _start_call(self, training):
@@ -152,14 +145,14 @@ class QuantizedLayer:
             self.clock.check_driven()
         return self.rounding_counter.start_call(training) if self.rounding_counter else 0
 
-    def _substitutes(self, variables, counter):
+    def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
-        seen, substitutes = {}, []
-        for variable in variables:
-            nth = seen[variable.name] = seen.get(variable.name, -1) + 1
+        seen, substitutes = collections.Counter(), []
+        for variable in weights:
+            nth = seen[variable.name]
+            seen[variable.name] += 1
             role = self.role_of(variable)
-            used = (role, "gradients") if role else ()
-            if any(self.quantizers.get(each) for each in used):
+            if any(self.quantizers.get(each) for each in (role, "gradients")):
                 name = f"{variable.name}/{nth}" if nth else variable.name
                 substitutes.append((variable, self._weight(role, name, variable, counter)))
         return substitutes

@@ -1,16 +1,31 @@
-"""`keras.layers.Dense` with quantized kernel, bias, output, error and weight gradients."""
+"""Quantized twins of `keras.layers.Dense` and `EinsumDense`."""
 
 import keras
 
-from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantDense(QuantizedLayer, keras.layers.Dense):
     """y = Q_activations(activation(x Q_weights(W) + Q_bias(b))); see `QuantizedLayer` for the rest.
 
+    With LoRA, W and the two factors of its update are weights, each quantized by itself.
+
     Args: those of `keras.layers.Dense`, and weights, bias, activations, gradients, errors: each
         None, a `Quantizer`, a format or a mapping.
     """
 
-    roles = ("weights", "bias", "activations", "gradients", "errors")
+    roles = PRODUCT_ROLES
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantEinsumDense(QuantizedLayer, keras.layers.EinsumDense):
+    """y = Q_activations(activation(einsum(equation, x, Q_weights(W)) + Q_bias(b))).
+
+    With LoRA as `QuantDense`.
+
+    Args: those of `keras.layers.EinsumDense`, and weights, bias, activations, gradients, errors:
+        each None, a `Quantizer`, a format or a mapping. See `QuantizedLayer` for what each does.
+    """
+
+    roles = PRODUCT_ROLES

@@ -1,25 +1,87 @@
 """Which quantized class stands for which Keras class: the only table of its kind."""
 
+from collections.abc import Mapping
+
 import keras
 
-from tq_halp.layers.conv import QuantConv2D
-from tq_halp.layers.dense import QuantDense
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.layers import conv, dense, generated
+from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.lstm import QuantLSTM
+from tq_halp.layers.quant_layer import QuantLayer
+from tq_halp.layers.signatures import keras_parent
 
 QUANTIZED = {
-    keras.layers.Dense: QuantDense,
-    keras.layers.Conv2D: QuantConv2D,
-    keras.layers.Embedding: QuantEmbedding,
-    keras.layers.LSTM: QuantLSTM,
+    keras_parent(quantized, QuantizedLayer): quantized
+    for quantized in (
+        dense.QuantDense,
+        dense.QuantEinsumDense,
+        conv.QuantConv1D,
+        conv.QuantConv2D,
+        conv.QuantConv3D,
+        conv.QuantConv1DTranspose,
+        conv.QuantConv2DTranspose,
+        conv.QuantConv3DTranspose,
+        conv.QuantDepthwiseConv1D,
+        conv.QuantDepthwiseConv2D,
+        conv.QuantSeparableConv1D,
+        conv.QuantSeparableConv2D,
+        QuantEmbedding,
+        QuantLSTM,
+        *generated.CLASSES.values(),
+    )
 }
 
 
 def quantized_class(layer_class: type) -> type | None:
     """The quantized twin of a Keras layer class (its own twin if quantized already), or None.
 
-    Exact classes only: of a subclass nobody here knows what its `call` does.
+    Exact classes only: of a subclass nobody here knows what its `call` does. Where there is no twin
+    `QuantLayer` can be wrapped around a layer; its `roles` say what that quantizes.
     """
-    if layer_class in QUANTIZED.values():
+    if layer_class in QUANTIZED.values() or layer_class is QuantLayer:
         return layer_class
     return QUANTIZED.get(layer_class)
+
+
+def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
+    """A new quantized layer made from a layer's configuration; the given one is untouched.
+
+    It is of the layer's quantized class or, where there is none, a `QuantLayer` around a copy. It
+    has the layer's name and no quantizers but those given; it is not built, and nothing is done
+    about weights: those of the result are, in order, those of the layer, apart from the
+    `rounding_counter` of quantized layers.
+
+    Args:
+        layer: any layer that is no model, quantized already or not.
+        quantizers: by role, what `QuantizedLayer.choose` takes; a role left out is given None.
+
+    Raises:
+        InputError: a role that the layer does not have; a wrong quantizer; or a layer of a user's
+            class whose `get_config` does not say how to make another one.
+    """
+    target = quantized_class(type(layer)) or QuantLayer
+    for role in quantizers:
+        if role not in target.roles:
+            raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
+    if target is QuantLayer and not isinstance(layer, QuantLayer):
+        return QuantLayer(copy_of(layer), **quantizers)
+    kept = {k: v for k, v in layer.get_config().items() if k not in getattr(layer, "roles", ())}
+    return target.from_config({**kept, **quantizers})
+
+
+def copy_of(layer: keras.Layer) -> keras.Layer:
+    """A layer made from the configuration of another.
+
+    Raises:
+        InputError: its class does not say in `get_config` what its constructor needs.
+    """
+    try:
+        return type(layer).from_config(layer.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{layer.name}: class {type(layer).__name__} cannot be copied, its get_config "
+            f"must return what its constructor takes; received: {error}"
+        ) from error

@@ -29,24 +29,31 @@ def extended_signature(cls, mixin):
 
 
 def substituting_call(keras_call):
-    """The `call` of a quantized layer made from that of its Keras class, plus `training`.
-
-    A call needs `training` even where Keras' does not, to know whether its random bits move on.
-    """
-    own = inspect.signature(keras_call)
-    takes_training = "training" in own.parameters
-    extra = [] if takes_training else [Parameter("training", Parameter.KEYWORD_ONLY, default=None)]
+    """The `call` of a quantized layer made from that of its Keras class."""
+    signature = inspect.signature(keras_call)
+    takes_training = "training" in signature.parameters
 
     @functools.wraps(keras_call)
     def call(self, *args, **kwargs):
         if takes_training:
-            training = own.bind(self, *args, **kwargs).arguments.get("training")
+            training = signature.bind(self, *args, **kwargs).arguments.get("training")
         else:
             training = kwargs.pop("training", None)
         return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training)
 
-    call.__signature__ = own.replace(parameters=_before_keywords(own.parameters.values(), extra))
+    call.__signature__ = with_training(signature)
     return call
+
+
+def with_training(signature):
+    """The signature of a `call` that needs `training` even where the Keras layer's does not.
+
+    Without it a layer could not know whether its random bits move on.
+    """
+    if "training" in signature.parameters:
+        return signature
+    training = Parameter("training", Parameter.KEYWORD_ONLY, default=None)
+    return signature.replace(parameters=_before_keywords(signature.parameters.values(), [training]))
 
 
 def _before_keywords(parameters, added):

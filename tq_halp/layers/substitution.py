@@ -62,3 +62,12 @@ def call_with(layer, substitutes, call):
     for loss in scope.losses:
         layer.add_loss(loss)
     return outputs
+
+
+def weights_of(layer):
+    """The variables that a layer and its sublayers train, or would if they were not frozen.
+
+    Not the statistics, which look the same from outside when a layer is frozen.
+    """
+    trained = {id(v) for each in layer._flatten_layers() for v in each._trainable_variables}
+    return [variable for variable in layer.weights if id(variable) in trained]

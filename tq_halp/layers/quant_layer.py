@@ -1,0 +1,95 @@
+"""The quantized form of a layer that has no quantized class of its own, such as a user's."""
+
+import functools
+import inspect
+
+import keras
+
+from tq_halp.errors import InputError
+from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.signatures import with_training
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantLayer(QuantizedLayer, keras.layers.Layer):
+    """Any Keras layer, called on quantized weights, with quantized outputs.
+
+        y = Q_activations(layer(x)), in which each weight W of the layer and its sublayers is Q(W)
+
+    A weight whose name ends in "bias", or is "beta", gets the quantizer of `bias`, every other that
+    of `weights`. Variables made with trainable=False are left alone, frozen ones are not. Each
+    floating-point output is quantized, also in a nested structure. What the layer assigns to
+    variables, its losses and its masks are as without the wrapper.
+
+    To load a saved model, the class of `layer` must be registered with Keras or be given in
+    `custom_objects`.
+
+    Args:
+        layer: a `keras.layers.Layer`, built or not, whose `call` reads its variables as Keras
+            variables (not by their NumPy values, and not only in `build`).
+        weights, bias, activations, gradients, errors: each None, a `Quantizer`, a format or a
+            mapping. See `QuantizedLayer` for what each does.
+        **kwargs: name, dtype, trainable; by default those of `layer`.
+
+    Raises:
+        InputError: `layer` is no layer, or is a model; or a quantizer is wrong.
+    """
+
+    roles = PRODUCT_ROLES
+
+    def __init__(self, layer, **kwargs):
+        if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
+            raise InputError(
+                "QuantLayer: layer must be a keras.layers.Layer and no model (for which there is "
+                f"QuantizationMap.apply), received {layer!r}"
+            )
+        # Keras' __init__ reads the signature of `call`; it shall see the layer's.
+        vars(self)["call"] = _with_signature(self.call, with_training(_signature(layer)))
+        given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
+        super().__init__(**{**given, **kwargs})
+        self.layer = layer
+        self.autocast = layer.autocast
+        self.supports_masking = layer.supports_masking
+        self.supports_jit = self.supports_jit and layer.supports_jit
+
+    def call(self, *args, **kwargs):
+        training = kwargs.get("training")
+        if "training" not in _signature(self.layer).parameters:
+            kwargs.pop("training", None)
+        return self._call_quantized(lambda: self.layer(*args, **kwargs), training)
+
+    def compute_output_shape(self, *args, **kwargs):
+        return self.layer.compute_output_shape(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        if "training" not in _signature(self.layer).parameters:
+            kwargs.pop("training", None)
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_mask(self, *args, **kwargs):
+        return self.layer.compute_mask(*args, **kwargs)
+
+    def get_build_config(self):
+        return None  # the layer's own configuration says how to build it
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
+
+
+def _signature(layer):
+    return inspect.signature(layer.call)
+
+
+def _with_signature(call, signature):
+    @functools.wraps(call)
+    def signed(*args, **kwargs):
+        return call(*args, **kwargs)
+
+    signed.__signature__ = signature
+    return signed
