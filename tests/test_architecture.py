@@ -14,11 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # what numbers, layers and algorithms are
-    {"quant_ops", "tq_halp.errors"},
+    {"quant_ops", "tq_halp.errors", "tq_halp.files"},
     {"tq_halp.formats", "tq_halp.settings"},
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
-    {"tq_halp.layers", "tq_halp.algorithms", "tq_halp.models", "tq_halp.linear"},
+    {
+        "tq_halp.layers",
+        "tq_halp.optimizers",
+        "tq_halp.algorithms",
+        "tq_halp.models",
+        "tq_halp.linear",
+    },
     {"tq_halp.quantization_map"},
+    {"tq_halp.report"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},
@@ -32,6 +39,7 @@ LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
 NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
+    "tq_halp.files": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
@@ -50,7 +58,13 @@ LIGHT = [
 ]
 
 # The command line; everything else warns, raises or returns.
-SPEAKS = {"quant_ops/build.py", "tq_halp/train.py", "tq_halp/bench/__init__.py", "tq_halp/cli.py"}
+SPEAKS = {
+    "quant_ops/build.py",
+    "tq_halp/train.py",
+    "tq_halp/report/command.py",
+    "tq_halp/bench/__init__.py",
+    "tq_halp/cli.py",
+}
 
 PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root|tmp|home|Users)/\w")

@@ -7,9 +7,10 @@ import math
 import pytest
 
 from tq_halp.errors import InputError
+from tq_halp.files import replacing
 from tq_halp.running.metrics import perplexity
 from tq_halp.running.plotting import plot_curves
-from tq_halp.running.run_directory import COLUMNS, RunDirectory, replacing
+from tq_halp.running.run_directory import COLUMNS, RunDirectory
 
 
 def test_an_exception_leaves_the_former_file(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tq_halp.running.run_directory import replacing
+from tq_halp.files import replacing
 
 # A table sent to a file is not cut off where a narrow terminal would end.
 WIDTH = 132

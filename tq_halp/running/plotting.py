@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tq_halp.files import replacing
 from tq_halp.running.metrics import perplexity
-from tq_halp.running.run_directory import replacing
 
 
 def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:

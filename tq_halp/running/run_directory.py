@@ -1,15 +1,15 @@
 """What a run leaves behind, complete at every moment: no file is ever seen half written."""
 
-import contextlib
 import csv
 import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tq_halp.errors import InputError
+from tq_halp.files import replacing
 
 #: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
 COLUMNS = (
@@ -25,17 +25,6 @@ COLUMNS = (
     "saturated_fraction",
     "mu",
 )
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `path` in one step if the block ends without an exception."""
-    temporary = path.with_name(f".writing-{path.name}")  # Keeps the ending: Keras decides by it.
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class RunDirectory:
