@@ -25,11 +25,10 @@ LEVELS = (
         "tq_halp.linear",
     },
     {"tq_halp.quantization_map"},
-    {"tq_halp.report"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},
-    {"tq_halp.train", "tq_halp.bench"},
+    {"tq_halp.train", "tq_halp.bench", "tq_halp.report"},
     {"tq_halp.cli"},
     {"tq_halp.__main__"},
 )

@@ -15,6 +15,8 @@ _HOME = {
     "LowPrecisionSVRG": "tq_halp.algorithms",
     "HALP": "tq_halp.algorithms",
     "QuantizationMap": "tq_halp.quantization_map",
+    "QuantizedOptimizer": "tq_halp.optimizers",
+    "quantize_momentum": "tq_halp.optimizers",
     "InputError": "tq_halp.errors",
     "algorithms": None,
     "data": None,
@@ -22,6 +24,7 @@ _HOME = {
     "layers": None,
     "linear": None,
     "models": None,
+    "optimizers": None,
     "quantization_map": None,
     "quantizers": None,
 }

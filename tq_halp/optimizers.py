@@ -1,0 +1,215 @@
+"""Any Keras optimizer with quantized slots: its momenta, and whatever else it keeps per weight."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tq_halp import formats, quantizers
+from tq_halp.errors import InputError
+from tq_halp.quantizers import Quantizer
+
+# What an optimizer keeps in lists, one entry per trainable variable, that are no slots.
+_NO_SLOTS = ("_variables", "_trainable_variables")
+
+
+def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
+    """An optimizer that steps as `optimizer` does, with slots that are numbers of a format.
+
+    Args:
+        optimizer: any Keras optimizer, its name or configuration. It is used, not copied; a
+            `LossScaleOptimizer` is built anew around it, because it must be the outermost. One that
+            is quantized already gets `quantizer` instead of what it had.
+        quantizer: as for `QuantizedOptimizer`.
+
+    Raises:
+        InputError: as `QuantizedOptimizer`.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(optimizer, QuantizedOptimizer):
+        optimizer = optimizer.inner_optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        own = {key: getattr(optimizer, key) for key in ("initial_scale", "dynamic_growth_steps")}
+        inner = quantize_momentum(optimizer.inner_optimizer, quantizer)
+        return keras.optimizers.LossScaleOptimizer(inner, name=optimizer.name, **own)
+    return QuantizedOptimizer(optimizer, quantizer)
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantizedOptimizer(keras.optimizers.Optimizer):
+    """After every step of an optimizer each of its slots is rounded: s <- Q(s).
+
+    Slots are the floating-point variables that an optimizer keeps for a trainable variable: SGD's
+    momentum, Adam's two moments, the averages of `use_ema`, accumulated gradients. The step itself
+    is computed in the slots' dtype, from slots on their grid.
+
+    Stochastic rounding: the bits are a function of the quantizer's seed, "<index>/<slot>" (the
+    position of the trainable variable, and the optimizer's attribute that holds its slot, such as
+    "0/_momentums"), the element's index, and the number of steps so far.
+
+    Dynamic loss scaling goes outside: `LossScaleOptimizer(QuantizedOptimizer(Adam(), ...))`, as
+    `compile` has it under a float16 policy.
+
+    Args:
+        inner_optimizer: a Keras optimizer that has slots.
+        quantizer: for every slot, what `quantizers.get` takes; or one each for some of them: a
+            mapping from the `path` of a trainable variable, or a sequence with one for each
+            trainable variable in the model's order. None leaves the slots of a variable alone.
+
+    Raises:
+        InputError: a quantizer is wrong; when the optimizer is built, if a path is none of the
+            variables', a sequence is of another length, the blocks of a format do not fit a slot,
+            or the optimizer has no slots.
+    """
+
+    def __init__(self, inner_optimizer, quantizer, name=None):
+        if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
+            raise InputError(f"optimizer must be a Keras optimizer, received {inner_optimizer!r}")
+        if isinstance(inner_optimizer, keras.optimizers.LossScaleOptimizer):
+            raise InputError(
+                "optimizer must not be a LossScaleOptimizer, which goes outside: "
+                "LossScaleOptimizer(QuantizedOptimizer(Adam(), ...))"
+            )
+        super().__init__(
+            learning_rate=0.0,  # never used: `learning_rate` is the inner optimizer's
+            loss_scale_factor=inner_optimizer.loss_scale_factor,
+            name=name or f"quantized_{inner_optimizer.name}",
+        )
+        self.inner_optimizer = inner_optimizer
+        self._quantizer = _parse(quantizer)
+
+    def build(self, variables):
+        if self.built:
+            return
+        chosen = _one_for_each(self._quantizer, variables)
+        if not self.inner_optimizer.built:
+            self.inner_optimizer.build(variables)
+        super().build(variables)
+        self._quantizer = chosen
+        self._check_slots(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        if len(grads) == 0:
+            return
+        if not self.built:
+            self.build(list(trainable_variables))
+        # A LossScaleOptimizer sets the factor from outside; the inner optimizer divides by it.
+        self.inner_optimizer.loss_scale_factor = self.loss_scale_factor
+        self.inner_optimizer.apply(grads, trainable_variables)
+        self._iterations.assign_add(1)
+        counter = tf.cast(self._iterations.value, tf.int64)
+        for index, name, slot in self._slots():
+            if self._quantizer[index] is not None:
+                quantizer = self._quantizer[index].derive(f"{index}/{name}")
+                slot.assign(quantizer(slot.value, counter))
+
+    def _slots(self) -> Iterator[tuple[int, str, keras.Variable]]:
+        """(position of the trainable variable, attribute of the optimizer, slot) of every slot."""
+        count = len(self._trainable_variables)
+        known = {id(variable) for variable in self.inner_optimizer.variables}
+        for name, entries in vars(self.inner_optimizer).items():
+            if name in _NO_SLOTS or not isinstance(entries, list) or len(entries) != count:
+                continue
+            for index, slot in enumerate(entries):
+                if id(slot) in known and keras.backend.is_float_dtype(slot.dtype):
+                    yield index, name, slot
+
+    def _check_slots(self, variables):
+        slots = list(self._slots())
+        if not slots:
+            raise InputError(
+                f"optimizer must keep momenta or other slots, received a "
+                f"{type(self.inner_optimizer).__name__} without any (SGD needs momentum > 0)"
+            )
+        for index, name, slot in slots:
+            quantizer = self._quantizer[index]
+            try:
+                if quantizer is not None:
+                    quantizer.format.check_shape(slot.shape)
+            except InputError as error:
+                raise InputError(f"momentum: {name} of {variables[index].path}: {error}") from error
+
+    # ---- what else a Keras optimizer is ------------------------------------------------------
+
+    @property
+    def variables(self):
+        return [*super().variables, *self.inner_optimizer.variables]
+
+    def set_weights(self, weights):
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
+
+    # Keras saves the inner optimizer, an attribute, on its own.
+    def save_own_variables(self, store):
+        store["iterations"] = np.asarray(self._iterations)
+
+    def load_own_variables(self, store):
+        self._iterations.assign(store["iterations"])
+
+    @property
+    def iterations(self):
+        return self.inner_optimizer.iterations
+
+    @property
+    def learning_rate(self):
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.inner_optimizer.learning_rate = learning_rate
+
+    def finalize_variable_values(self, var_list):
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
+            # By position once they are known: paths can change when a model is loaded.
+            "quantizer": _map(self._quantizer, lambda q: q and q.get_config()),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        inner = keras.saving.deserialize_keras_object(config["inner_optimizer"])
+        return cls(inner, config["quantizer"], config["name"])
+
+
+def _parse(given):
+    """The quantizers in the structure in which they were given."""
+    try:
+        if isinstance(given, Mapping) and "format" not in given:
+            return {path: quantizers.get(each) for path, each in given.items()}
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            return [quantizers.get(each) for each in given]
+        chosen = quantizers.get(given)
+    except InputError as error:
+        raise InputError(f"momentum: {error}") from error
+    if chosen is None:
+        raise InputError("momentum must be a quantizer, or one for each variable, received None")
+    return chosen
+
+
+def _map(chosen, function):
+    if isinstance(chosen, Mapping):
+        return {path: function(each) for path, each in chosen.items()}
+    return function(chosen) if isinstance(chosen, Quantizer) else [function(q) for q in chosen]
+
+
+def _one_for_each(chosen, variables) -> list[Quantizer | None]:
+    """The quantizer of each trainable variable."""
+    if isinstance(chosen, Quantizer):
+        return [chosen] * len(variables)
+    if isinstance(chosen, Mapping):
+        paths = [variable.path for variable in variables]
+        for path in chosen:
+            if path not in paths:
+                raise InputError(f"momentum: {formats.unknown('trainable variable', path, paths)}")
+        return [chosen.get(path) for path in paths]
+    if len(chosen) != len(variables):
+        raise InputError(
+            f"momentum must have one quantizer for each of the {len(variables)} trainable "
+            f"variables, received {len(chosen)}"
+        )
+    return list(chosen)
