@@ -11,6 +11,7 @@ from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
+from tq_halp.layers.random_state import SavesRandomState
 from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
 from tq_halp.layers.substitution import call_with, weights_of
 
@@ -31,7 +32,7 @@ ROLES = (
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
 
-class QuantizedLayer:
+class QuantizedLayer(SavesRandomState):
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.
 
     With W a weight, Q_r the quantizer given for role r (None: the identity), y the Keras layer's
@@ -85,7 +86,10 @@ class QuantizedLayer:
             self.supports_jit = False  # the native ops have no XLA kernel
         self.rounding_counter = None
         if any(quantizer.stochastic for quantizer in used):
+            self._tracker.unlock()  # some Keras layers are built when their __init__ ends
             self.rounding_counter = CallCounter(name=f"{self.name}_rounding_counter")
+            if self.built:
+                self._lock_state()
 
     def get_config(self):
         given = {role: q.get_config() for role, q in self.quantizers.items() if q is not None}

@@ -1,0 +1,110 @@
+"""One or more cases of every feed-forward layer: the Keras class, arguments, shapes of inputs."""
+
+import keras
+import numpy as np
+import pytest
+
+from tq_halp.layers.registry import quantized_class
+
+W = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4}
+B = {"format": "fixed_point", "word_bits": 8, "frac_bits": 7, "rounding": "down"}
+A = {"format": "fixed_point", "word_bits": 5, "frac_bits": 3}
+G = {"format": "fixed_point", "word_bits": 7, "frac_bits": 3, "rounding": "up"}
+E = {"format": "fixed_point", "word_bits": 6, "frac_bits": 5, "rounding": "toward_zero"}
+EVERY = {"weights": W, "bias": B, "activations": A, "gradients": G, "errors": E}
+
+LINE, SQUARE, CUBE = (2, 6, 4), (2, 6, 6, 4), (2, 4, 4, 4, 2)
+
+TABLE = [
+    ("Dense", dict(units=3, activation="tanh"), [(2, 5, 4)]),
+    ("Dense", dict(units=3, use_bias=False), [(2, 4)]),
+    ("EinsumDense", dict(equation="abc,cd->abd", output_shape=(None, 3), bias_axes="d"), [LINE]),
+    ("Conv1D", dict(filters=3, kernel_size=2, padding="causal", dilation_rate=2), [LINE]),
+    ("Conv2D", dict(filters=4, kernel_size=(2, 3), strides=2, groups=2), [SQUARE]),
+    ("Conv2D", dict(filters=2, kernel_size=3, padding="same", use_bias=False), [SQUARE]),
+    ("Conv3D", dict(filters=2, kernel_size=2, activation="relu"), [CUBE]),
+    ("Conv1DTranspose", dict(filters=3, kernel_size=2, strides=2), [LINE]),
+    ("Conv2DTranspose", dict(filters=3, kernel_size=2, strides=2), [SQUARE]),
+    ("Conv3DTranspose", dict(filters=2, kernel_size=2), [CUBE]),
+    ("DepthwiseConv1D", dict(kernel_size=2, depth_multiplier=2), [LINE]),
+    ("DepthwiseConv2D", dict(kernel_size=3, padding="same"), [SQUARE]),
+    ("SeparableConv1D", dict(filters=3, kernel_size=2), [LINE]),
+    ("SeparableConv2D", dict(filters=3, kernel_size=3, activation="relu"), [SQUARE]),
+    ("BatchNormalization", dict(), [LINE]),
+    ("BatchNormalization", dict(scale=False, axis=1), [SQUARE]),
+    ("BatchNormalization", dict(renorm=True), [LINE]),
+    ("LayerNormalization", dict(), [LINE]),
+    ("LayerNormalization", dict(axis=(1, 2), center=False), [SQUARE]),
+    ("GroupNormalization", dict(groups=2), [SQUARE]),
+    ("RMSNormalization", dict(), [LINE]),
+    ("UnitNormalization", dict(), [LINE]),
+    ("PReLU", dict(alpha_initializer="ones", shared_axes=[1]), [LINE]),
+    ("Add", dict(), [LINE, (2, 6, 1)]),
+    ("Subtract", dict(), [LINE, LINE]),
+    ("Multiply", dict(), [LINE, LINE, LINE]),
+    ("Average", dict(), [LINE, LINE]),
+    ("Maximum", dict(), [LINE, LINE]),
+    ("Minimum", dict(), [LINE, LINE]),
+    ("Concatenate", dict(axis=1), [LINE, (2, 3, 4)]),
+    ("Dot", dict(axes=2), [LINE, LINE]),
+    ("Activation", dict(activation="gelu"), [LINE]),
+    ("ReLU", dict(max_value=1.5), [LINE]),
+    ("LeakyReLU", dict(), [LINE]),
+    ("ELU", dict(), [LINE]),
+    ("Softmax", dict(), [LINE]),
+    ("UpSampling1D", dict(), [LINE]),
+    ("UpSampling2D", dict(interpolation="bilinear"), [SQUARE]),
+    ("UpSampling3D", dict(), [CUBE]),
+]
+for rank, shape in ((1, LINE), (2, SQUARE), (3, CUBE)):
+    for kind in ("Max", "Average"):
+        TABLE += [
+            (f"{kind}Pooling{rank}D", {"pool_size": 2}, [shape]),
+            (f"Global{kind}Pooling{rank}D", {}, [shape]),
+            (f"Adaptive{kind}Pooling{rank}D", {"output_size": 2}, [shape]),
+        ]
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+class Case:
+    """A Keras class with its quantized twin, arguments and inputs."""
+
+    def __init__(self, name, arguments, shapes):
+        self.keras_class = getattr(keras.layers, name)
+        self.quantized_class = quantized_class(self.keras_class)
+        self.arguments = arguments
+        self.shapes = shapes
+        self.roles = self.quantized_class.roles
+
+    @property
+    def inputs(self):
+        """A tensor, or a list of them for a layer that merges; not twice the same."""
+        inputs = [floats(*shape, seed=seed) for seed, shape in enumerate(self.shapes)]
+        return inputs if len(inputs) > 1 else inputs[0]
+
+    def symbols(self):
+        symbols = [keras.Input(shape[1:], dtype="float32") for shape in self.shapes]
+        return symbols if len(symbols) > 1 else symbols[0]
+
+    def plain(self, **more):
+        return self.weighted(self.keras_class(**self.arguments, **more))
+
+    def quantized(self, given, **more):
+        """With those of the given quantizers that the layer has."""
+        given = {role: given[role] for role in self.roles if role in given}
+        return self.weighted(self.quantized_class(**self.arguments, **given, **more))
+
+    def weighted(self, layer):
+        """Built, each weight another and none 0; statistics stay as they are."""
+        layer.build(self.shapes if len(self.shapes) > 1 else self.shapes[0])
+        for seed, variable in enumerate(layer.trainable_variables, start=7):
+            variable.assign(floats(*variable.shape, seed=seed))
+        return layer
+
+
+CASES = [Case(*row) for row in TABLE if hasattr(keras.layers, row[0])]
+IDS = [f"{case.keras_class.__name__}-{k}" for k, case in enumerate(CASES)]
+every_case = pytest.mark.parametrize("case", CASES, ids=IDS)
