@@ -19,9 +19,11 @@ from tq_halp.layers.conv import (
 )
 from tq_halp.layers.dense import QuantDense, QuantEinsumDense
 from tq_halp.layers.embedding import QuantEmbedding
-from tq_halp.layers.lstm import QuantLSTM
+from tq_halp.layers.gru import QuantGRU, QuantGRUCell
+from tq_halp.layers.lstm import QuantLSTM, QuantLSTMCell
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantize import Quantize
+from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
 
 globals().update(generated.CLASSES)
 
@@ -38,9 +40,14 @@ __all__ = [
     "QuantDepthwiseConv2D",
     "QuantEinsumDense",
     "QuantEmbedding",
+    "QuantGRU",
+    "QuantGRUCell",
     "QuantLSTM",
+    "QuantLSTMCell",
     "QuantLayer",
     "QuantSeparableConv1D",
     "QuantSeparableConv2D",
+    "QuantSimpleRNN",
+    "QuantSimpleRNNCell",
     "Quantize",
 ]

@@ -1,27 +1,58 @@
-"""`keras.layers.LSTM` with quantized kernels, bias, gates, states, output, error and gradients."""
+"""`keras.layers.LSTM` and its cell with all their tensors quantized."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from tq_halp.errors import InputError
-from tq_halp.layers.base import ROLES, QuantizedLayer
-from tq_halp.layers.lstm_cell import FixedForCall, QuantLSTMCell
-
-
-class _WithQuantizedCell(keras.layers.RNN):
-    """Receives the plain cell that `LSTM.__init__` hands to its super class, and swaps it.
-
-    Standing between LSTM and RNN in the method resolution order, it keeps LSTM's own signature
-    and argument handling; a cell replaced afterwards would stay tracked by Keras.
-    """
-
-    def __init__(self, cell, **kwargs):
-        config = {**cell.get_config(), "implementation": cell.implementation}
-        super().__init__(QuantLSTMCell.from_config(config), **kwargs)
+from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.recurrent import QuantizedRecurrence, WithQuantizedCell
+from tq_halp.layers.recurrent_cell import QuantizedCell, dropped
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class QuantLSTM(QuantizedLayer, keras.layers.LSTM, _WithQuantizedCell):
+class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
+    """A time step of `QuantLSTM`, whose formula it has, to stack and to put into RNN layers.
+
+    y_t = Q_activations(h_t) is the output; given initial states are used as they are.
+
+    Args: those of `keras.layers.LSTMCell`, and the quantizers of `QuantLSTM`.
+    """
+
+    state_names = ("hidden_state", "cell_state")
+
+    def _step(self, x, states, time, training):
+        fixed = self.fixed
+        h, c = states
+        z_i, z_f, z_c, z_o = self._pre_activations(x, h, training)
+        i = fixed.gate("input_gate", self.recurrent_activation(z_i), time)
+        f = fixed.gate("forget_gate", self.recurrent_activation(z_f), time)
+        g = fixed.gate("candidate", self.activation(z_c), time)
+        o = fixed.gate("output_gate", self.recurrent_activation(z_o), time)
+        c = fixed.state("cell_state", f * c + i * g, time)
+        h = fixed.state("hidden_state", o * self.activation(c), time)
+        return [h, c]
+
+    def _pre_activations(self, x, h, training):
+        """x W + h U + b for the gates i, f, c, o, in the same order of operations as Keras'."""
+        fixed = self.fixed
+        x_mask, h_mask = self._masks(x, h, training)
+        if self.implementation != 1:
+            z = ops.matmul(dropped(x, x_mask), fixed.kernel)
+            z = ops.add(z, ops.matmul(h, fixed.recurrent_kernel))
+            return ops.split(z if fixed.bias is None else ops.add(z, fixed.bias), 4, axis=1)
+        # Keras' implementation 1: every gate has dropout masks of its own.
+        kernels = ops.split(fixed.kernel, 4, axis=1)
+        recurrent_kernels = ops.split(fixed.recurrent_kernel, 4, axis=1)
+        biases = [None] * 4 if fixed.bias is None else ops.split(fixed.bias, 4, axis=0)
+        gates = []
+        for k in range(4):
+            z = ops.matmul(dropped(x, x_mask and x_mask[k]), kernels[k])
+            z = z if biases[k] is None else z + biases[k]
+            gates.append(z + ops.matmul(dropped(h, h_mask and h_mask[k]), recurrent_kernels[k]))
+        return gates
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantLSTM(QuantizedRecurrence, QuantizedLayer, keras.layers.LSTM, WithQuantizedCell):
     """The LSTM of Keras, every tensor of which can be quantized. With Q_r the quantizer of role r:
 
         z_t         = x_t Q_weights(W) + h_{t-1} Q_recurrent_weights(U) + Q_bias(b)
@@ -30,10 +61,9 @@ class QuantLSTM(QuantizedLayer, keras.layers.LSTM, _WithQuantizedCell):
         h_t         = Q_state(o tanh(c_t))
         y_t         = Q_activations(h_t)           the recurrence continues with h_t, not with y_t
 
-    Weights are quantized once per call, not once per time step; a given initial state is quantized
-    too. `errors` quantizes the gradient of y (not what flows from one time step to the one before);
+    `errors` quantizes the gradient of y (not what flows from one time step to the one before);
     `gradients` that of W, U and b, summed over time. Masks, dropout, `go_backwards`, `stateful` and
-    the rest work as in Keras. cuDNN cannot quantize within a step and is never used.
+    the rest work as in Keras. See `QuantizedRecurrence` for the rest.
 
     Args: those of `keras.layers.LSTM`, and weights, recurrent_weights, bias, activations, state,
         gates, gradients, errors: each None, "none", a `Quantizer`, a format or a mapping.
@@ -43,60 +73,4 @@ class QuantLSTM(QuantizedLayer, keras.layers.LSTM, _WithQuantizedCell):
         InputError: a quantizer is wrong, or use_cudnn=True.
     """
 
-    roles = ROLES
-
-    @classmethod
-    def choose(cls, given):
-        if given["recurrent_weights"] is None:
-            given = {**given, "recurrent_weights": given["weights"]}
-        return super().choose(given)
-
-    def __init__(self, *args, use_cudnn="auto", **kwargs):
-        if use_cudnn is True:
-            raise InputError("use_cudnn must be 'auto' or False for a QuantLSTM, received True")
-        super().__init__(*args, use_cudnn=False, **kwargs)
-
-    def get_config(self):
-        config = super().get_config()
-        if self.quantizers["weights"] is not None:
-            config.setdefault("recurrent_weights", "none")
-        return config
-
-    def call(self, sequences, initial_state=None, mask=None, training=False):
-        counter = self._start_call(training)
-        # The cell finds what is fixed for this call the way Keras' own cells find dropout masks.
-        self.cell.fixed = self._fix(counter)
-        try:
-            outputs = super().call(
-                sequences, initial_state=initial_state, mask=mask, training=training
-            )
-        finally:
-            self.cell.fixed = None
-        if self.return_state:
-            return self._output(outputs[0], counter), *outputs[1:]
-        return self._output(outputs, counter)
-
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        """Keras' loop, from quantized states, and with a clock where random bits depend on it."""
-        fixed = self.cell.fixed
-        h, c = initial_state
-        states = [fixed.state("hidden_state", h, 0), fixed.state("cell_state", c, 0)]
-        if fixed.needs_clock:
-            # One per sample: where the mask says so, Keras holds back the states of a sample.
-            states.append(tf.zeros([tf.shape(sequences)[0], 1], tf.int64))
-        last, outputs, states = super().inner_loop(sequences, states, mask, training)
-        return last, outputs, states[:2]
-
-    def _fix(self, counter):
-        cell = self.cell
-        return FixedForCall(
-            kernel=self._weight("weights", "kernel", cell.kernel, counter),
-            recurrent_kernel=self._weight(
-                "recurrent_weights", "recurrent_kernel", cell.recurrent_kernel, counter
-            ),
-            bias=self._weight("bias", "bias", cell.bias, counter) if cell.use_bias else None,
-            gate_quantizer=self.quantizers["gates"],
-            state_quantizer=self.quantizers["state"],
-            counter=counter,
-            prefix=self.name,
-        )
+    cell_class = QuantLSTMCell

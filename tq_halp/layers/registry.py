@@ -9,9 +9,11 @@ from tq_halp.errors import InputError
 from tq_halp.layers import conv, dense, generated
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.embedding import QuantEmbedding
-from tq_halp.layers.lstm import QuantLSTM
+from tq_halp.layers.gru import QuantGRU, QuantGRUCell
+from tq_halp.layers.lstm import QuantLSTM, QuantLSTMCell
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.signatures import keras_parent
+from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
 
 QUANTIZED = {
     keras_parent(quantized, QuantizedLayer): quantized
@@ -29,7 +31,12 @@ QUANTIZED = {
         conv.QuantSeparableConv1D,
         conv.QuantSeparableConv2D,
         QuantEmbedding,
+        QuantSimpleRNN,
+        QuantGRU,
         QuantLSTM,
+        QuantSimpleRNNCell,
+        QuantGRUCell,
+        QuantLSTMCell,
         *generated.CLASSES.values(),
     )
 }
@@ -66,10 +73,13 @@ def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
     for role in quantizers:
         if role not in target.roles:
             raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
+    chosen = target.choose({role: quantizers.get(role) for role in target.roles})
+    # Chosen: a layer's own default for a role, such as an LSTM's, must not choose once more.
+    chosen = {role: "none" if quantizer is None else quantizer for role, quantizer in chosen.items()}
     if target is QuantLayer and not isinstance(layer, QuantLayer):
-        return QuantLayer(copy_of(layer), **quantizers)
+        return QuantLayer(copy_of(layer), **chosen)
     kept = {k: v for k, v in layer.get_config().items() if k not in getattr(layer, "roles", ())}
-    return target.from_config({**kept, **quantizers})
+    return target.from_config({**kept, **chosen})
 
 
 def copy_of(layer: keras.Layer) -> keras.Layer:

@@ -1,0 +1,67 @@
+"""What the quantized layers over one RNN cell share."""
+
+import contextlib
+
+import keras
+
+from tq_halp.errors import InputError
+from tq_halp.layers.recurrent_cell import RecurrentRoles
+
+
+class WithQuantizedCell(keras.layers.RNN):
+    """Receives the cell that a layer like `LSTM` hands to its super class, and makes it quantized.
+
+    Standing between LSTM and RNN in the method resolution order, it keeps LSTM's own signature and
+    argument handling. The cell stays the same object: a second one would be tracked by Keras, and
+    would draw seeds that the weights of plain Keras do not.
+    """
+
+    def __init__(self, cell, **kwargs):
+        cell.__class__ = self.cell_class
+        super().__init__(cell, **kwargs)
+
+
+class QuantizedRecurrence(RecurrentRoles):
+    """Mixin before `QuantizedLayer` and `LSTM` or its like, which has a `cell_class`.
+
+    Weights are quantized once per call, not once per time step; a given initial state is quantized
+    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize within a step
+    and is never used where a tensor has a quantizer.
+
+    Raises:
+        InputError: a quantizer is wrong, or use_cudnn=True.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cell.keep_time_for(self, ("gates", "state"))
+        use_cudnn = getattr(self, "use_cudnn", False)
+        if use_cudnn is True:
+            raise InputError(
+                f"use_cudnn must be 'auto' or False for a {type(self).__name__}, received True"
+            )
+        if use_cudnn and self.is_quantizing:
+            self.use_cudnn = False
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        counter = self._start_call(training)
+        with self._cell_fixed(counter):
+            outputs = super().call(
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
+        if self.return_state:
+            return self._output(outputs[0], counter), *outputs[1:]
+        return self._output(outputs, counter)
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if self.cell.fixed is not None:
+            initial_state = self.cell.quantize_states(initial_state)
+            # Where it does not unroll, Keras makes a step for its shapes before the first one.
+            self.cell.set_time(0 if self.unroll else -1)
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    def _cell_fixed(self, counter):
+        inside = [role for role in self.roles if role not in ("activations", "errors")]
+        if all(self.quantizers[role] is None for role in inside):
+            return contextlib.nullcontext()
+        return self.cell.fixing(self, counter)

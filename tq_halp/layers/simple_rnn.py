@@ -1,0 +1,58 @@
+"""`keras.layers.SimpleRNN` and its cell with all their tensors quantized."""
+
+import keras
+from keras import ops
+
+from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.recurrent import QuantizedRecurrence, WithQuantizedCell
+from tq_halp.layers.recurrent_cell import RECURRENT_ROLES, QuantizedCell, dropped
+
+_ROLES = tuple(role for role in RECURRENT_ROLES if role != "gates")
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantSimpleRNNCell(QuantizedCell, QuantizedLayer, keras.layers.SimpleRNNCell):
+    """A time step of `QuantSimpleRNN`, whose formula it has, to stack and to put into RNN layers.
+
+    y_t = Q_activations(h_t) is the output; a given initial state is used as it is.
+
+    Args: those of `keras.layers.SimpleRNNCell`, and the quantizers of `QuantSimpleRNN`.
+    """
+
+    roles = _ROLES
+
+    def _step(self, x, states, time, training):
+        fixed = self.fixed
+        (h,) = states
+        x_mask, h_mask = self._masks(x, h, training)
+        z = ops.matmul(dropped(x, x_mask), fixed.kernel)
+        if fixed.bias is not None:
+            z = ops.add(z, fixed.bias)
+        h = z + ops.matmul(dropped(h, h_mask), fixed.recurrent_kernel)
+        if self.activation is not None:
+            h = self.activation(h)
+        return [fixed.state("hidden_state", h, time)]
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class QuantSimpleRNN(
+    QuantizedRecurrence, QuantizedLayer, keras.layers.SimpleRNN, WithQuantizedCell
+):
+    """The SimpleRNN of Keras, every tensor of which can be quantized. With Q_r that of role r:
+
+        h_t = Q_state(activation(x_t Q_weights(W) + Q_bias(b) + h_{t-1} Q_recurrent_weights(U)))
+        y_t = Q_activations(h_t)                   the recurrence continues with h_t, not with y_t
+
+    `errors` quantizes the gradient of y (not what flows from one time step to the one before);
+    `gradients` that of W, U and b, summed over time. See `QuantizedRecurrence` for the rest.
+
+    Args: those of `keras.layers.SimpleRNN`, and weights, recurrent_weights, bias, activations,
+        state, gradients, errors: each None, "none", a `Quantizer`, a format or a mapping.
+        recurrent_weights=None means the same as `weights`; "none" leaves U in floating point.
+
+    Raises:
+        InputError: a quantizer is wrong.
+    """
+
+    roles = _ROLES
+    cell_class = QuantSimpleRNNCell
