@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # what numbers, layers and algorithms are
-    {"quant_ops", "tq_halp.errors", "tq_halp.files"},
+    {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files"},
     {"tq_halp.formats", "tq_halp.settings"},
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
     {

@@ -6,6 +6,8 @@ mistake in a config file do not wait for TensorFlow.
 
 import importlib
 
+from tq_halp.registration import register_addresses
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -43,3 +45,6 @@ def __getattr__(name):
 
 def __dir__():
     return __all__
+
+
+register_addresses()

@@ -23,6 +23,8 @@ TABLE = {
         AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
         Add Subtract Multiply Average Maximum Minimum Concatenate Dot
         Activation ReLU LeakyReLU ELU Softmax
+        Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D
+        GaussianDropout GaussianNoise AlphaDropout
         UpSampling1D UpSampling2D UpSampling3D
     """,
 }
