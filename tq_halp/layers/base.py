@@ -1,6 +1,7 @@
 """What every quantized layer shares: its quantizers, their random bits, and its configuration."""
 
 import collections
+import functools
 import inspect
 
 import keras
@@ -11,6 +12,7 @@ from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
+from tq_halp.layers.observing import tell
 from tq_halp.layers.random_state import SavesRandomState
 from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
 from tq_halp.layers.substitution import call_with, weights_of
@@ -188,13 +190,16 @@ class QuantizedLayer(SavesRandomState):
         return quantized
 
     def _quantize(self, role, name, x, counter, **kwargs):
+        """Q(x), told to who is observing: every tensor that is quantized comes by here."""
         quantizer = self.quantizers.get(role)
         if quantizer is None:
             return x
-        return quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
+        quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
+        tell(self, role, name, quantizer, x, quantized)
+        return quantized
 
     def _quantize_gradient(self, role, name, x, counter):
-        quantizer = self.quantizers.get(role)
-        if quantizer is None:
+        if self.quantizers.get(role) is None:
             return x
-        return quantizers.quantize_gradient(x, quantizer.derive(f"{self.name}/{name}"), counter)
+        quantize = functools.partial(self._quantize, role, name)
+        return quantizers.quantize_gradient(x, quantize, counter)
