@@ -25,6 +25,7 @@ LEVELS = (
         "tq_halp.linear",
     },
     {"tq_halp.quantization_map"},
+    {"tq_halp.persistence"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},

@@ -19,6 +19,10 @@ _HOME = {
     "QuantizationMap": "tq_halp.quantization_map",
     "QuantizedOptimizer": "tq_halp.optimizers",
     "quantize_momentum": "tq_halp.optimizers",
+    "export": "tq_halp.persistence",
+    "load_export": "tq_halp.persistence",
+    "import_weights": "tq_halp.persistence",
+    "load_float_weights": "tq_halp.persistence",
     "InputError": "tq_halp.errors",
     "algorithms": None,
     "data": None,
@@ -27,6 +31,7 @@ _HOME = {
     "linear": None,
     "models": None,
     "optimizers": None,
+    "persistence": None,
     "quantization_map": None,
     "quantizers": None,
 }

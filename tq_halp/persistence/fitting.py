@@ -1,0 +1,19 @@
+"""Whether what a file holds is what a model has."""
+
+from collections.abc import Mapping
+
+from tq_halp.errors import InputError
+
+
+def check_same(wanted: Mapping[str, tuple], found: Mapping[str, tuple], path) -> None:
+    """Raises InputError unless a file holds the weights of a model, no more, in the same shapes."""
+    problems = [f"{name} is missing" for name in wanted if name not in found]
+    problems += [f"{name} is not in the model" for name in found if name not in wanted]
+    problems += [
+        f"{name} is {found[name]}, the model's is {shape}"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - 12} more" if len(problems) > 12 else ""
+        raise InputError(f"{path}: does not fit the model: {'; '.join(problems[:12])}{more}")
