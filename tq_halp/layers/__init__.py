@@ -5,6 +5,7 @@ Importing this package registers the layers with Keras, which a process must do 
 """
 
 from tq_halp.layers import generated
+from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
 from tq_halp.layers.conv import (
     QuantConv1D,
     QuantConv1DTranspose,
@@ -42,9 +43,11 @@ __all__ = [
     "QuantEmbedding",
     "QuantGRU",
     "QuantGRUCell",
+    "QuantGroupQueryAttention",
     "QuantLSTM",
     "QuantLSTMCell",
     "QuantLayer",
+    "QuantMultiHeadAttention",
     "QuantSeparableConv1D",
     "QuantSeparableConv2D",
     "QuantSimpleRNN",

@@ -14,7 +14,12 @@ from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.observing import tell
 from tq_halp.layers.random_state import SavesRandomState
-from tq_halp.layers.signatures import extended_signature, keras_parent, substituting_call
+from tq_halp.layers.signatures import (
+    OfClass,
+    extended_signature,
+    keras_parent,
+    substituting_call,
+)
 from tq_halp.layers.substitution import call_with, weights_of
 
 # Every tensor that some layer can quantize.
@@ -70,7 +75,7 @@ class QuantizedLayer(SavesRandomState):
         initializer = inspect.signature(cls.__init__).parameters.values()
         # An __init__ of its own that names its parameters already says what help() should show.
         if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in initializer):
-            cls.__signature__ = extended_signature(cls, QuantizedLayer)
+            cls.__signature__ = OfClass(extended_signature(cls, QuantizedLayer))
         keras_call = keras_parent(cls, QuantizedLayer).call
         if cls.call is keras_call:
             cls.call = substituting_call(keras_call)

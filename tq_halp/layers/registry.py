@@ -7,6 +7,7 @@ import keras
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers import conv, dense, generated
+from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.gru import QuantGRU, QuantGRUCell
@@ -37,6 +38,8 @@ QUANTIZED = {
         QuantSimpleRNNCell,
         QuantGRUCell,
         QuantLSTMCell,
+        QuantMultiHeadAttention,
+        QuantGroupQueryAttention,
         *generated.CLASSES.values(),
     )
 }
@@ -74,8 +77,8 @@ def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
         if role not in target.roles:
             raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
     chosen = target.choose({role: quantizers.get(role) for role in target.roles})
-    # Chosen: a layer's own default for a role, such as an LSTM's, must not choose once more.
-    chosen = {role: "none" if quantizer is None else quantizer for role, quantizer in chosen.items()}
+    # "none": of None, a layer such as an LSTM would make its own default once more.
+    chosen = {role: "none" if given is None else given for role, given in chosen.items()}
     if target is QuantLayer and not isinstance(layer, QuantLayer):
         return QuantLayer(copy_of(layer), **chosen)
     kept = {k: v for k, v in layer.get_config().items() if k not in getattr(layer, "roles", ())}

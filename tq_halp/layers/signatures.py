@@ -28,6 +28,21 @@ def extended_signature(cls, mixin):
     return signature.replace(parameters=_before_keywords(kept, roles))
 
 
+class OfClass:
+    """A class attribute that its objects do not have.
+
+    The signature of a class is that of its constructor, that of an object is how it is called.
+    """
+
+    def __init__(self, value):
+        self.value = value
+
+    def __get__(self, instance, owner):
+        if instance is not None:
+            raise AttributeError
+        return self.value
+
+
 def substituting_call(keras_call):
     """The `call` of a quantized layer made from that of its Keras class."""
     signature = inspect.signature(keras_call)
