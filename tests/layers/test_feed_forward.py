@@ -14,7 +14,7 @@ import tensorflow as tf
 from feed_forward_cases import CASES, EVERY, B, W, every_case, floats
 
 import quant_ops
-from tq_halp import layers
+from tq_halp import layers, quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers import conv, dense, generated
 from tq_halp.layers.registry import QUANTIZED
@@ -242,3 +242,12 @@ def test_classes_and_layers_pickle(cls):
     layer = pickle.loads(pickle.dumps(cls(**({"units": 2} if cls is layers.QuantDense else {}))))
     assert type(layer) is cls
     assert cls.__doc__ and cls.__module__.startswith("tq_halp.layers")
+
+
+def test_layers_that_keras_builds_at_once_may_have_a_clock_and_a_counter():
+    """Keras locks such a layer at the end of its __init__: nothing can be added afterwards."""
+    stages = ((0, None), (1, quantizers.get({**W, "rounding": "stochastic"})))
+    layer = layers.QuantUnitNormalization(activations=quantizers.ScheduledQuantizer("step", stages))
+    assert layer.built and layer.clock is not None and layer.rounding_counter is not None
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        layer.another = keras.layers.Dense(1)

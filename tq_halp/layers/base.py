@@ -83,6 +83,7 @@ class QuantizedLayer(SavesRandomState):
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         super().__init__(*args, **kwargs)
+        self._tracker.unlock()  # some Keras layers are built when their __init__ ends
         self.clock = None
         if any(isinstance(each, quantizers.ScheduledQuantizer) for each in chosen.values()):
             self.clock = TrainingClock(name=f"{self.name}_clock")
@@ -93,10 +94,9 @@ class QuantizedLayer(SavesRandomState):
             self.supports_jit = False  # the native ops have no XLA kernel
         self.rounding_counter = None
         if any(quantizer.stochastic for quantizer in used):
-            self._tracker.unlock()  # some Keras layers are built when their __init__ ends
             self.rounding_counter = CallCounter(name=f"{self.name}_rounding_counter")
-            if self.built:
-                self._lock_state()
+        if self.built:
+            self._lock_state()
 
     def get_config(self):
         given = {role: q.get_config() for role, q in self.quantizers.items() if q is not None}

@@ -52,10 +52,18 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
         self.supports_masking = layer.supports_masking
         self.supports_jit = self.supports_jit and layer.supports_jit
 
+    def build(self, *shapes, **named):
+        """Builds the layer from shapes, if any are given. If not, its first call will."""
+        if (shapes or named) and not self.layer.built:
+            self.layer.build(*shapes, **named)
+
     def call(self, *args, **kwargs):
         training = kwargs.get("training")
         if "training" not in _signature(self.layer).parameters:
             kwargs.pop("training", None)
+        if not self.layer.built:
+            with keras.StatelessScope():  # makes variables, but changes none
+                self.layer(*args, **kwargs)
         return self._call_quantized(lambda: self.layer(*args, **kwargs), training)
 
     def compute_output_shape(self, *args, **kwargs):
@@ -64,7 +72,7 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
     def compute_output_spec(self, *args, **kwargs):
         if "training" not in _signature(self.layer).parameters:
             kwargs.pop("training", None)
-        return self.layer.compute_output_spec(*args, **kwargs)
+        return self.layer(*args, **kwargs)  # of symbolic tensors, which builds it too
 
     def compute_mask(self, *args, **kwargs):
         return self.layer.compute_mask(*args, **kwargs)
