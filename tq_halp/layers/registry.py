@@ -7,6 +7,7 @@ import keras
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers import conv, dense, generated
+from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.gru import QuantGRU, QuantGRUCell
@@ -37,6 +38,8 @@ QUANTIZED = {
         QuantSimpleRNNCell,
         QuantGRUCell,
         QuantLSTMCell,
+        QuantMultiHeadAttention,
+        QuantGroupQueryAttention,
         *generated.CLASSES.values(),
     )
 }
