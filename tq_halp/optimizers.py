@@ -82,7 +82,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
     def build(self, variables):
         if self.built:
             return
-        chosen = _one_for_each(self._quantizer, variables)
+        chosen = self.chosen_for(variables)
         if not self.inner_optimizer.built:
             self.inner_optimizer.build(variables)
         super().build(variables)
@@ -103,6 +103,10 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
             if self._quantizer[index] is not None:
                 quantizer = self._quantizer[index].derive(f"{index}/{name}")
                 slot.assign(quantizer(slot.value, counter))
+
+    def chosen_for(self, variables) -> list[Quantizer | None]:
+        """The quantizer for the slots of each trainable variable of the model."""
+        return _one_for_each(self._quantizer, variables)
 
     def _slots(self) -> Iterator[tuple[int, str, keras.Variable]]:
         """(position of the trainable variable, attribute of the optimizer, slot) of every slot."""
@@ -180,15 +184,22 @@ def _parse(given):
     """The quantizers in the structure in which they were given."""
     try:
         if isinstance(given, Mapping) and "format" not in given:
-            return {path: quantizers.get(each) for path, each in given.items()}
+            return {path: _quantizer(each) for path, each in given.items()}
         if isinstance(given, Sequence) and not isinstance(given, str):
-            return [quantizers.get(each) for each in given]
-        chosen = quantizers.get(given)
+            return [_quantizer(each) for each in given]
+        chosen = _quantizer(given)
     except InputError as error:
         raise InputError(f"momentum: {error}") from error
     if chosen is None:
         raise InputError("momentum must be a quantizer, or one for each variable, received None")
     return chosen
+
+
+def _quantizer(given):
+    quantizer = quantizers.get(given)
+    if not isinstance(quantizer, (Quantizer, type(None))):
+        raise InputError(f"an optimizer has no clock for a schedule, received {quantizer}")
+    return quantizer
 
 
 def _map(chosen, function):

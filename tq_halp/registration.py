@@ -18,6 +18,7 @@ _NAMES = {
     "tq_halp.layers": ("QuantLayer", "Quantize"),
     "tq_halp.models": ("HalfMeanSquaredError",),
     "tq_halp.optimizers": ("QuantizedOptimizer",),
+    "tq_halp.quantization_map.rebuild": ("RebuiltComposite",),
     "tq_halp.quantizers": ("Quantizer",),
 }
 
@@ -46,12 +47,21 @@ def register_addresses() -> None:
         sys.meta_path.insert(0, _KerasImport())
 
 
+def addresses(keras) -> dict[str, Address]:
+    """What Keras is told: the address of each class by the name that it is registered under."""
+    twins = tuple(f"Quant{name}" for name in dir(keras.layers) if name[0].isupper())
+    every = {**_NAMES, "tq_halp.layers": _NAMES["tq_halp.layers"] + twins}
+    return {
+        f"tq_halp>{name}": Address(module, name)
+        for module, names in every.items()
+        for name in names
+    }
+
+
 def _register(keras):
-    twins = [f"Quant{name}" for name in dir(keras.layers) if name[0].isupper()]
     registered = keras.saving.get_custom_objects()
-    for module, names in {**_NAMES, "tq_halp.layers": (*_NAMES["tq_halp.layers"], *twins)}.items():
-        for name in names:
-            registered.setdefault(f"tq_halp>{name}", Address(module, name))
+    for name, address in addresses(keras).items():
+        registered.setdefault(name, address)  # a class that was imported has registered itself
 
 
 class _KerasImport:
