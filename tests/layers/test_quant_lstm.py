@@ -92,17 +92,6 @@ def test_recurrent_weights_default_to_weights():
     assert QuantLSTM.from_config(plain.get_config()).quantizers == plain.quantizers
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["h", "c"])
-def test_a_given_initial_state_is_quantized(which):
-    coarse = {"format": "fixed_point", "word_bits": 8, "frac_bits": 2}
-    layer = weighted(QuantLSTM(32, state=coarse), features=2)
-    x, states = floats(2, 1, 2), [np.zeros([2, 32], np.float32)] * 2
-    states[which] = floats(2, 32, seed=8)
-    quantized = [q(state, coarse) for state in states]
-    got, want = layer(x, initial_state=states), layer(x, initial_state=quantized)
-    np.testing.assert_array_equal(got, want)
-
-
 OPTIONS = [
     dict(go_backwards=True),
     dict(unroll=True),

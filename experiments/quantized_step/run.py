@@ -1,0 +1,166 @@
+"""A training step of a quantized model against the same step of plain Keras: what does it cost?
+
+    python experiments/quantized_step/run.py                all models: about two minutes each
+    python experiments/quantized_step/run.py --only lstm    one of them
+
+Every variant of a model makes the same step on the same data, `train_on_batch` as a user calls it.
+All take turns, in an order that is reversed from turn to turn. The fastest turn of each counts, as
+wall-clock time and as processor time of all threads; the second hardly feels what else runs. Where
+qkeras-v3 can be imported its layers run along. Writes ``<model>.csv`` and what stands between the
+marks of ``README.md``.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import platform
+import sys
+import time
+
+import keras
+import numpy as np
+
+import tq_halp
+from tq_halp.bench.report import write_csv
+from tq_halp.models import lstm_language_model
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from page import fill  # noqa: E402
+
+
+def fixed_point(frac_bits):
+    return {
+        "format": "fixed_point",
+        "word_bits": 8,
+        "frac_bits": frac_bits,
+        "rounding": "stochastic",
+    }
+
+
+W, A, G, E = "weights", "activations", "gradients", "errors"
+ROLES = {W: fixed_point(7), A: fixed_point(5), G: fixed_point(13), E: fixed_point(16)}
+INSIDE = {"bias": fixed_point(7), "state": fixed_point(6), "gates": fixed_point(7)}
+VARIANTS = {
+    "plain Keras": {},
+    W: {W: ROLES[W]},
+    A: {A: ROLES[A]},
+    G: {G: ROLES[G]},
+    E: {E: ROLES[E]},
+    "W, A, G, E": ROLES,
+}
+
+
+def lstm():
+    """The model, its data, its variants, and the ratio that "W, A, G, E" shall stay below."""
+    tokens, targets = np.random.default_rng(0).integers(0, 10_000, (2, 20, 35), dtype="int32")
+    model = lstm_language_model(10_000, embedding=200, units=200, layers=2, initial_range=0.1)
+    variants = {
+        name: tq_halp.QuantizationMap.from_dict(
+            {"version": 1, "rules": [{"layers": ".*", **roles}]}
+        ).apply(model)
+        if roles
+        else model
+        for name, roles in {**VARIANTS, "W, A, G, E, bias, state, gates": ROLES | INSIDE}.items()
+    }
+    if importlib.util.find_spec("qkeras"):
+        version = importlib.metadata.version("qkeras-v3")
+        variants[f"qkeras-v3 {version}: W, A (but for the embedding)"] = qkeras_lstm()
+    return variants, (tokens, targets), 1.25
+
+
+def qkeras_lstm():
+    """The same network of qkeras' layers, which quantize weights and outputs."""
+    import qkeras
+
+    def bits(integer):
+        return qkeras.quantized_bits(8, integer, alpha=1.0, use_stochastic_rounding=True)
+
+    x = tokens = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(10_000, 200)(x)
+    for _ in range(2):
+        x = qkeras.QLSTM(
+            200,
+            return_sequences=True,
+            kernel_quantizer=bits(0),
+            recurrent_quantizer=bits(0),
+            bias_quantizer=bits(0),
+        )(x)
+        x = qkeras.QActivation(bits(2))(x)
+    x = qkeras.QDense(10_000, kernel_quantizer=bits(0), bias_quantizer=bits(0))(x)
+    return keras.Model(tokens, qkeras.QActivation(bits(2))(x))
+
+
+MODELS = {"lstm": lstm}
+
+
+def measure(variants, data, turns):
+    """[(wall-clock, processor) seconds] of each variant, one pair a turn."""
+    for model in variants.values():
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.1), loss=loss)
+        model.train_on_batch(*data)
+        model.train_on_batch(*data)
+    seconds = {name: [] for name in variants}
+    for turn in range(turns):
+        for name in list(variants)[:: -1 if turn % 2 else 1]:
+            start = time.perf_counter(), time.process_time()
+            variants[name].train_on_batch(*data)
+            end = time.perf_counter(), time.process_time()
+            seconds[name].append((end[0] - start[0], end[1] - start[1]))
+    return seconds
+
+
+def table(seconds):
+    """The rows of the table, and the CSV's."""
+    best = {name: np.min(turns, axis=0) for name, turns in seconds.items()}
+    plain = best["plain Keras"]
+    lines = [
+        "| quantized | step, ms | ratio to plain Keras | processor time, ms | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (wall, processor) in best.items():
+        lines.append(
+            f"| {name} | {1e3 * wall:.0f} | {wall / plain[0]:.2f} "
+            f"| {1e3 * processor:.0f} | {processor / plain[1]:.2f} |"
+        )
+    rows = [
+        {"variant": name, "turn": turn, "wall_seconds": wall, "processor_seconds": processor}
+        for name, turns in seconds.items()
+        for turn, (wall, processor) in enumerate(turns)
+    ]
+    return "\n".join(lines), rows, best["W, A, G, E"] / plain
+
+
+def machine():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras")]
+    return (
+        f"{os.cpu_count()} processors, {names[0] if names else platform.machine()}; "
+        f"Python {platform.python_version()}, {', '.join(versions)}."
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=MODELS, help="default: all of them")
+    parser.add_argument("--turns", type=int, default=60, help="default: %(default)s")
+    options = parser.parse_args()
+    for name in [options.only] if options.only else MODELS:
+        variants, data, limit = MODELS[name]()
+        text, rows, (wall, processor) = table(measure(variants, data, options.turns))
+        write_csv(HERE / f"{name}.csv", list(rows[0]), rows)
+        fill(HERE / "README.md", name, text)
+        fill(HERE / "README.md", f"{name} machine", machine())
+        print(text)
+        print(f"W, A, G, E: {wall:.2f} wall, {processor:.2f} processor, at most {limit}")
+
+
+if __name__ == "__main__":
+    main()
