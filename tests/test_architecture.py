@@ -29,7 +29,7 @@ LEVELS = (
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},
-    {"tq_halp.train", "tq_halp.bench", "tq_halp.report"},
+    {"tq_halp.train", "tq_halp.plan", "tq_halp.bench", "tq_halp.report"},
     {"tq_halp.cli"},
     {"tq_halp.__main__"},
 )

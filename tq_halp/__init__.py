@@ -17,6 +17,7 @@ _HOME = {
     "LowPrecisionSVRG": "tq_halp.algorithms",
     "HALP": "tq_halp.algorithms",
     "QuantizationMap": "tq_halp.quantization_map",
+    "QuantizationSchedule": "tq_halp.quantization_map",
     "QuantizedOptimizer": "tq_halp.optimizers",
     "quantize_momentum": "tq_halp.optimizers",
     "export": "tq_halp.persistence",

@@ -8,6 +8,8 @@ from tq_halp.settings import suggestion
 #: Command -> the module whose main(arguments) carries it out, and what it is for.
 COMMANDS = {
     "train": ("tq_halp.train", "train what a config file describes"),
+    "report": ("tq_halp.report.command", "what number formats do to a model's tensors"),
+    "plan": ("tq_halp.plan", "show what a quantization map does to a model"),
     "bench": ("tq_halp.bench", "time the ops, or a training step"),
 }
 

@@ -8,9 +8,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.reader import ReaderError
 
 from tq_halp.errors import InputError
+
+# Far more than any settings need; what is larger is a mistake, or meant to exhaust the memory.
+LARGEST_FILE = 1_000_000  # characters
+MOST_VALUES = 100_000
+DEEPEST = 50
 
 KeyPath = tuple[str | int, ...]
 
@@ -28,6 +32,7 @@ class Settings:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._origins: dict[KeyPath, str] = {}
+        self._count = 0
         self.values = self._plain(_read_mapping(self.path), ())
 
     def override(self, assignment: str) -> None:
@@ -77,8 +82,19 @@ class Settings:
 
     def _plain(self, node, path: KeyPath):
         """`node` as plain Python values; notes the line of every key on the way."""
+        self._count += 1
+        # Aliases (*name) can stand for exponentially many values, or hold themselves.
+        if self._count > MOST_VALUES or len(path) > DEEPEST:
+            raise InputError(
+                f"{self.origin(path)}: more than {MOST_VALUES} values or {DEEPEST} levels, aliases "
+                "included; expected the settings of one run"
+            )
         if isinstance(node, CommentedMap):
             for key in node:
+                if not isinstance(key, (str, bool, int, float, type(None))):
+                    raise InputError(
+                        f"{self.path}:{node.lc.line + 1}: a key must be a word, received {key!r}"
+                    )
                 # A key that came by a merge (<<: *base) has no line of its own.
                 line = node.lc.key(key)[0] if key in (node.lc.data or ()) else node.lc.line
                 self._origins[(*path, key)] = f"{self.path}:{line + 1}"
@@ -90,6 +106,11 @@ class Settings:
         for plain in (bool, int, float, str):  # ruamel's scalars remember their notation.
             if isinstance(node, plain):
                 return plain(node)
+        if node is not None:
+            raise InputError(
+                f"{self.origin(path)}: expected a text, a number, true, false, null, a list or a "
+                f"mapping, received {type(node).__name__} {node}"
+            )
         return node
 
 
@@ -116,6 +137,10 @@ def read_text(path: Path, what: str = "config") -> str:
 
 def _read_mapping(path: Path) -> CommentedMap:
     text = read_text(path)
+    if len(text) > LARGEST_FILE:
+        raise InputError(
+            f"{path}:1: is {len(text)} characters long, expected settings of at most {LARGEST_FILE}"
+        )
     try:
         content = YAML(typ="rt", pure=True).load(text)
     except DuplicateKeyError as error:
@@ -125,8 +150,10 @@ def _read_mapping(path: Path) -> CommentedMap:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(f"{path}:{mark.line + 1}: not valid YAML: {_reason(error)}") from error
-    except (YAMLError, ReaderError, ValueError) as error:
-        raise InputError(f"{path}: not valid YAML: {_reason(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}:1: not valid YAML: nested too deeply") from error
+    except Exception as error:  # ruamel has many kinds for what it did not expect
+        raise InputError(f"{path}:1: not valid YAML: {_reason(error)}") from error
     if not isinstance(content, CommentedMap):
         kinds = {type(None): "nothing", CommentedSeq: "a list"}
         found = kinds.get(type(content), f"{content!r}")
@@ -135,4 +162,5 @@ def _read_mapping(path: Path) -> CommentedMap:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "problem", None) or str(error).splitlines()[0]
+    lines = str(error).splitlines()
+    return getattr(error, "problem", None) or (lines[0] if lines else type(error).__name__)

@@ -53,7 +53,6 @@ def message_of(load, *arguments):
             5,
             "weights must be the name of a format, a mapping or none",
         ),
-        ('  - {layers: ".*", momentum: w8}', 5, "momentum is not supported yet"),
         (
             '  - layers: ".*"\n    bias: {format: fixed_point, word_bits: 0, frac_bits: 1}',
             6,

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tq_halp import formats, quantizers
+from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantization_map.rules import Rule, parse_rule
-from tq_halp.quantizers import Quantizer
+from tq_halp.quantization_map.values import Values, parse_defaults
 from tq_halp.settings import Settings
 
-KEYS = ("version", "formats", "rules")
+KEYS = ("version", "defaults", "formats", "rules")
 
 Origin = Callable[[tuple], str]  # key path -> "file:line"
 
@@ -47,20 +47,21 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     if isinstance(version, bool) or version != 1:
         received = repr(version) if "version" in mapping else "nothing"
         raise InputError(f"{place('version')}: version must be 1, received {received}")
-    named = _parse_formats(mapping.get("formats") or {}, place)
+    defaults = parse_defaults(mapping.get("defaults") or {}, place)
+    values = _parse_formats(mapping.get("formats") or {}, defaults, place)
     raw = mapping.get("rules")
     if not isinstance(raw, (list, tuple)) or not raw:
         raise InputError(f"{place('rules')}: rules must be a list of rules, received {raw!r}")
     return tuple(
-        parse_rule(rule, number, named, lambda *key, k=number - 1: place("rules", k, *key))
+        parse_rule(rule, number, values, lambda *key, k=number - 1: place("rules", k, *key))
         for number, rule in enumerate(raw, start=1)
     )
 
 
-def _parse_formats(raw, place) -> dict[str, Quantizer]:
+def _parse_formats(raw, defaults, place) -> Values:
     if not isinstance(raw, Mapping):
         raise InputError(f"{place('formats')}: formats must be a mapping, received {raw!r}")
-    named = {}
+    named, unnamed = {}, Values({}, defaults)
     for name, mapping in raw.items():
         where = f"{place('formats', name)}: formats.{name}"
         if not isinstance(name, str) or name == "none":
@@ -70,10 +71,10 @@ def _parse_formats(raw, place) -> dict[str, Quantizer]:
         if not isinstance(mapping, (str, Mapping)):
             raise InputError(f"{where} must be a mapping or a format's name, received {mapping!r}")
         try:
-            named[name] = quantizers.get(mapping)
+            named[name] = unnamed.quantizer(mapping)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-    return named
+    return Values(named, defaults)
 
 
 class _Place:

@@ -2,14 +2,19 @@
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 from rich.console import Console
 from rich.table import Table
 
-from tq_halp.quantization_map.matching import Decision, check, decide, find_leaves
+from tq_halp.quantization_map.checks import check
+from tq_halp.quantization_map.leaves import find_leaves
+from tq_halp.quantization_map.matching import Decision, decide
 from tq_halp.quantization_map.rules import Rule
-from tq_halp.quantizers import Quantizer
+from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,38 +24,60 @@ class Row:
     layer: str  # path
     class_name: str
     tensor: str  # role, or "all" for a layer that stays as it is
-    quantizer: Quantizer | None  # None: floating point
+    quantizer: Quantizer | ScheduledQuantizer | None  # None: floating point
     rule: int | None  # number of the rule that decided, from 1; None: no rule did
+    why: str = ""  # why it stays in floating point
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; `format` is the quantizer's mapping, as in a map, or null."""
+        row = dataclasses.asdict(dataclasses.replace(self, quantizer=None))
+        del row["quantizer"]
+        return {**row, "format": self.quantizer and self.quantizer.get_config()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The rows of all layers that hold weights or are quantized; `print(plan)` shows a table."""
+    """A row for each tensor of every layer; `print(plan)` shows a table.
+
+    In the table, tensors of a layer that get the same share a line, and layers that hold no weights
+    and stay as they are are counted at the end.
+    """
 
     rows: tuple[Row, ...]
+    idle: tuple[str, ...] = ()  # the layers without weights that stay as they are: paths
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: the rows, and the layers that have nothing to quantize."""
+        return {"rows": [row.to_dict() for row in self.rows], "idle": list(self.idle)}
 
     def __str__(self):
         table = Table("layer", "class", "tensor", "format", "rule")
-        previous = None
-        for row in self.rows:
-            is_first = row.layer != previous
-            if is_first and previous is not None:
+        for index, (_, rows) in enumerate(itertools.groupby(self.rows, lambda row: row.layer)):
+            if index:
                 table.add_section()
-            previous = row.layer
-            table.add_row(
-                row.layer if is_first else "",
-                row.class_name if is_first else "",
-                row.tensor,
-                "float" if row.quantizer is None else str(row.quantizer),
-                "-" if row.rule is None else str(row.rule),
-            )
+            first = True
+            for (shown, rule), same in _grouped(rows):
+                head = (same[0].layer, same[0].class_name) if first else ("", "")
+                table.add_row(*head, ", ".join(row.tensor for row in same), shown, rule)
+                first = False
         # A fixed width: the text is the same in a terminal, a log and a test.
         console = Console(file=io.StringIO(), width=120, color_system=None, markup=False)
         console.print(table)
+        if self.idle:
+            console.print(f"without weights, left as they are: {', '.join(self.idle)}")
         return console.file.getvalue().rstrip("\n")
 
 
-def plan(model, rules: Sequence[Rule]) -> Plan:
+def _grouped(rows):
+    """((format, rule), rows) for those tensors of a layer that get the same."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        shown = str(row.quantizer) if row.quantizer else f"float: {row.why}" if row.why else "float"
+        groups.setdefault((shown, "-" if row.rule is None else str(row.rule)), []).append(row)
+    return groups.items()
+
+
+def plan(model: keras.Model, rules: Sequence[Rule]) -> Plan:
     """The plan of applying `rules` to `model`.
 
     Raises:
@@ -58,14 +85,18 @@ def plan(model, rules: Sequence[Rule]) -> Plan:
     """
     decisions = [decide(leaf, rules) for _, leaf in find_leaves(model)]
     check(decisions, rules)
-    return Plan(tuple(row for decision in decisions for row in _rows(decision)))
+    idle = [d.leaf.path for d in decisions if not d.quantizers and not d.leaf.has_weights]
+    return Plan(tuple(row for decision in decisions for row in _rows(decision)), tuple(idle))
 
 
 def _rows(decision: Decision) -> list[Row]:
     leaf, number = decision.leaf, decision.rule and decision.rule.number
-    if decision.quantizers:
-        return [
-            Row(leaf.path, leaf.class_name, role, quantizer, number)
-            for role, quantizer in decision.quantizers.items()
-        ]
-    return [Row(leaf.path, leaf.class_name, "all", None, number)] if leaf.has_weights else []
+    rows = [
+        Row(leaf.path, leaf.class_name, role, quantizer, number)
+        for role, quantizer in decision.quantizers.items()
+    ]
+    if not rows and leaf.has_weights:
+        rows = [Row(leaf.path, leaf.class_name, "all", None, number, decision.why_float)]
+    if decision.momentum is not None:
+        rows.append(Row(leaf.path, leaf.class_name, "momentum", decision.momentum, number))
+    return rows

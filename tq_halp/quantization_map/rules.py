@@ -2,15 +2,20 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tq_halp import formats, quantizers
+from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers.base import ROLES
-from tq_halp.quantizers import Quantizer
+from tq_halp.quantization_map.schedule import schedule
+from tq_halp.quantization_map.values import Values
+from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 
-KEYS = ("layers", "class", "quantize", *ROLES)
+# Those of layers, and the slots of the optimizer.
+TENSORS = (*ROLES, "momentum")
+KEYS = ("layers", "class", "quantize", "optional", "schedule", *TENSORS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,14 +26,15 @@ class Rule:
     layers: re.Pattern  # must match the whole path of a layer, "outer/inner/lstm_1"
     class_name: str | None = None  # the layer's class; None: any
 
-    # What: a Quantizer or "none" by role. Empty: the layer stays as it is ("quantize: none").
-    quantizers: Mapping[str, Quantizer | str]
+    # What: a quantizer or "none" by tensor. Empty: the layer stays as it is ("quantize: none").
+    quantizers: Mapping[str, Quantizer | ScheduledQuantizer | str]
 
+    optional: bool = False  # may match nothing, and may leave nothing to do
     number: int  # position in the map, from 1
     where: str  # how an error about the rule starts: "map.yaml:7: rule 2"
 
     def matches(self, leaf) -> bool:
-        """Whether a `matching.Leaf` is one of the layers meant."""
+        """Whether a `leaves.Leaf` is one of the layers meant."""
         if self.class_name not in (None, leaf.class_name):
             return False
         return any(self.layers.fullmatch(path) for path in leaf.paths)
@@ -37,15 +43,13 @@ class Rule:
         return InputError(f"{self.where}: {message}")
 
 
-def parse_rule(
-    raw: Any, number: int, named: Mapping[str, Quantizer], where: Callable[..., str]
-) -> Rule:
+def parse_rule(raw: Any, number: int, values: Values, where: Callable[..., str]) -> Rule:
     """A rule from its mapping.
 
     Args:
         raw: the mapping, unchecked.
         number: its position in the map, from 1.
-        named: the map's own formats.
+        values: reads formats.
         where: gives the prefix of an error message for a key of the rule, or for the whole rule.
 
     Raises:
@@ -54,55 +58,44 @@ def parse_rule(
     if not isinstance(raw, Mapping):
         raise InputError(f"{where()}: a rule must be a mapping, received {raw!r}")
     for key in raw:
-        if key == "momentum":
-            raise InputError(f"{where(key)}: momentum is not supported yet, leave it out")
         if key not in KEYS:
             raise InputError(f"{where(key)}: {formats.unknown('key', key, KEYS)}")
-    roles = [key for key in raw if key in ROLES]
-    _check_purpose(raw, roles, where)
+    tensors = [key for key in raw if key in TENSORS]
+    _check_purpose(raw, tensors, where)
+    quantizers = {key: values.parse(raw[key], key, where(key)) for key in tensors}
+    if "schedule" in raw:
+        quantizers = schedule(raw["schedule"], quantizers, values, where)
+    optional = raw.get("optional", False)
+    if not isinstance(optional, bool):
+        raise InputError(
+            f"{where('optional')}: optional must be true or false, received {optional!r}"
+        )
     return Rule(
         layers=_pattern(raw, where),
         class_name=_class_name(raw, where),
-        quantizers={role: parse_value(raw[role], role, named, where(role)) for role in roles},
+        quantizers=quantizers,
+        optional=optional,
         number=number,
         where=where(),
     )
 
 
-def parse_value(value: Any, key: str, named: Mapping[str, Quantizer], where: str):
-    """The quantizer that a name or a mapping stands for; "none" for none and null."""
-    if value is None or value == "none":
-        return "none"
-    if isinstance(value, str) and value in named:
-        return named[value]
-    if isinstance(value, str) and value not in formats.NAMES:
-        valid = [*named, "none", *formats.NAMES]
-        raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
-    if not isinstance(value, (str, Mapping)):
-        raise InputError(
-            f"{where}: {key} must be the name of a format, a mapping or none, received {value!r}"
-        )
-    try:
-        return quantizers.get(value)
-    except InputError as error:
-        raise InputError(f"{where}: {key}: {error}") from error
-
-
-def _check_purpose(raw, roles, where):
+def _check_purpose(raw, tensors, where):
     if "quantize" in raw:
         if raw["quantize"] not in (None, "none"):
             raise InputError(
                 f"{where('quantize')}: quantize takes only none, received {raw['quantize']!r}; "
-                f"to quantize, name the tensors: {', '.join(ROLES)}"
+                f"to quantize, name the tensors: {', '.join(TENSORS)}"
             )
-        if roles:
+        clash = tensors or [key for key in ("schedule",) if key in raw]
+        if clash:
             raise InputError(
-                f"{where(roles[0])}: 'quantize: none' leaves no room for {', '.join(roles)}; "
+                f"{where(clash[0])}: 'quantize: none' leaves no room for {', '.join(clash)}; "
                 "remove one or the other"
             )
-    elif not roles:
+    elif not tensors and not isinstance(raw.get("schedule"), (list, tuple)):
         raise InputError(
-            f"{where()}: says nothing to do; write 'quantize: none' or one of {', '.join(ROLES)}"
+            f"{where()}: says nothing to do; write 'quantize: none' or one of {', '.join(TENSORS)}"
         )
 
 
@@ -113,8 +106,10 @@ def _pattern(raw, where):
     if not isinstance(raw["layers"], str):
         raise InputError(f"{where('layers')}: layers must be {example}, received {raw['layers']!r}")
     try:
-        return re.compile(raw["layers"])
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of what a later Python will read differently
+            return re.compile(raw["layers"])
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise InputError(
             f"{where('layers')}: layers is not a regular expression: {error}, "
             f"received {raw['layers']!r}"

@@ -162,16 +162,24 @@ def _learning_rate(config: Config):
         raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 
 
+def load_map(config: Config) -> QuantizationMap:
+    """The quantization map of a config that has one, from its file or from the config itself.
+
+    Raises:
+        InputError: the map is wrong in itself.
+    """
+    if isinstance(config.quantization, str):
+        return QuantizationMap.from_yaml(config.quantization)
+    return QuantizationMap.from_dict(
+        config.quantization, origin=lambda path: config.origin("quantization", *path)
+    )
+
+
 def _quantized(config: Config, model: keras.Model) -> tuple[keras.Model, object]:
     """`model` as the map wants it, and the map's plan; `model` itself and None without a map."""
     if config.quantization is None:
         return model, None
-    if isinstance(config.quantization, str):
-        quantization_map = QuantizationMap.from_yaml(config.quantization)
-    else:
-        quantization_map = QuantizationMap.from_dict(
-            config.quantization, origin=lambda path: config.origin("quantization", *path)
-        )
+    quantization_map = load_map(config)
     return quantization_map.apply(model), quantization_map.plan(model)
 
 

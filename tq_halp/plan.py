@@ -1,0 +1,96 @@
+"""`python -m tq_halp.plan`: what a quantization map would do to a model, without doing it."""
+
+import argparse
+import json
+import sys
+import warnings
+
+from tq_halp.errors import InputError
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.schema + bool(options.config) + bool(options.model or options.map) != 1:
+        parser.error("expected --config FILE, or --model MODEL.keras --map MAP.yaml, or --schema")
+    if bool(options.model) != bool(options.map):
+        parser.error("--model and --map go together")
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        try:
+            return _show(options)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return WRONG_INPUT
+        except Exception as error:  # no traceback for what the user can only report
+            print(f"error: the plan failed: {type(error).__name__}: {error}", file=sys.stderr)
+            return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tq-halp plan",
+        description="Show what a quantization map does to each layer and tensor of a model.",
+        epilog="Exit status: 0 done, 1 the plan failed, 2 wrong input.",
+    )
+    add = parser.add_argument
+    add("--config", metavar="FILE", help="the model and the map of a config, as for train")
+    add("--model", metavar="MODEL.keras", help="a saved Keras model")
+    add("--map", metavar="MAP.yaml", help="a quantization map")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add("--schema", action="store_true", help="print the JSON schema of maps, for editors")
+    return parser
+
+
+def _show(options) -> int:
+    config = None
+    if options.config:  # a typo is answered before TensorFlow is there
+        from tq_halp import config as configs
+
+        config = configs.load(options.config)
+        if config.quantization is None:
+            raise InputError(f"{options.config}: has no quantization, so there is nothing to plan")
+    from tq_halp.running.quiet import start_tensorflow
+
+    start_tensorflow()
+    from tq_halp.quantization_map import QuantizationMap
+
+    if options.schema:
+        print(json.dumps(QuantizationMap.json_schema(), indent=2))
+        return DONE
+    plan = _plan_of_config(config) if config else _plan_of_model(options)
+    print(json.dumps(plan.to_dict(), indent=2) if options.json else plan)
+    return DONE
+
+
+def _plan_of_config(config):
+    from tq_halp import data
+    from tq_halp.running import experiment
+
+    model = experiment.build_model(config, data.load(config.data))
+    return experiment.load_map(config).plan(model)
+
+
+def _plan_of_model(options):
+    import os
+
+    import keras
+
+    from tq_halp.quantization_map import QuantizationMap
+
+    quantization = QuantizationMap.from_yaml(options.map)
+    if not os.path.isfile(options.model):
+        raise InputError(f"{options.model}: no such model file")
+    try:
+        model = keras.models.load_model(options.model, compile=False)
+    except Exception as error:  # of Keras or the user's own classes
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{options.model}: cannot be loaded as a Keras model: {reason}") from error
+    return quantization.plan(model)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
