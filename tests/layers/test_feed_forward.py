@@ -173,12 +173,17 @@ def test_random_bits_are_on_the_grid_next_to_the_exact_value(zoo):
 def test_stateless_call_equals_a_call_and_changes_nothing(zoo):
     """As HALP runs a model: values of variables come from a scope, new ones are handed back."""
     inputs = [case.inputs for case in CASES]
-    trainable = [v.value + 0 for v in zoo.trainable_variables]
-    others = [v.value + 0 for v in zoo.non_trainable_variables]
+    held = [v.numpy() for v in zoo.variables]
+    trainable = [v.value * 0.75 for v in zoo.trainable_variables]
+    others = [
+        v.value * 2 if v.name == "moving_mean" else v.value + 0 for v in zoo.non_trainable_variables
+    ]
     y, after = tf.function(zoo.stateless_call)(trainable, others, inputs, training=True)
-    assert_equal([v.numpy() for v in zoo.non_trainable_variables], [v.numpy() for v in others])
-    want = tf.function(zoo)(inputs, training=True)
-    assert_equal(y, want)
+    assert_equal([v.numpy() for v in zoo.variables], held)
+    variables = [*zoo.trainable_variables, *zoo.non_trainable_variables]
+    for variable, value in zip(variables, [*trainable, *others], strict=True):
+        variable.assign(value)
+    assert_equal(y, tf.function(zoo)(inputs, training=True))
     assert_equal(after, [v.numpy() for v in zoo.non_trainable_variables])
     moved = [
         v.name

@@ -198,6 +198,38 @@ def test_masks_and_training_arrive_and_masks_leave():
     assert_equal(with_mask(x), quantizers.get(A)(keras.layers.Softmax()(X, mask=mask)))
 
 
+def test_a_mask_that_a_sublayer_put_on_the_output_stays_there():
+    class Tokens(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.table = keras.layers.Embedding(5, 3, mask_zero=True)
+
+        def call(self, tokens):
+            return self.table(tokens)
+
+    tokens = np.int32([[1, 2, 0]])
+    y = QuantLayer(Tokens(), activations=A, weights=W, errors=A)(tokens)
+    np.testing.assert_array_equal(y._keras_mask, tokens != 0)
+
+
+def test_weights_of_one_name_draw_different_bits():
+    class Twice(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = (keras.layers.Dense(200, use_bias=False) for _ in range(2))
+
+        def call(self, x):
+            return self.first(x), self.second(x)
+
+    layer = QuantLayer(Twice(), weights={**STOCHASTIC, "frac_bits": 2}, activations=STOCHASTIC)
+    layer(np.ones([1, 1], np.float32))
+    for variable in layer.trainable_variables:
+        variable.assign(np.full([1, 200], 0.1, np.float32))
+    first, second = (y.numpy() for y in layer(np.ones([1, 1], np.float32)))
+    assert set(first.ravel()) == set(second.ravel()) == {0, 0.25}  # on the output's grid too
+    assert np.any(first != second)
+
+
 def test_assignments_in_branches_and_loops_of_a_graph():
     class Loop(keras.layers.Layer):
         def build(self, shape):
