@@ -4,6 +4,11 @@
 _STATE = "seed_generator_state"
 
 
+def has_random_state(layer) -> bool:
+    """Whether a layer, or one in it, draws random numbers as it is called."""
+    return any(variable.name == _STATE for variable in layer.variables)
+
+
 class SavesRandomState:
     """Mixin before a Keras layer: a loaded layer draws the dropout masks that it would have drawn.
 

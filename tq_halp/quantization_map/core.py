@@ -109,7 +109,9 @@ class QuantizationMap:
         """
         copy = apply(model, self.rules)
         if copy.compiled and has_momentum(self.rules):
-            copy.optimizer = self.optimizer(copy, copy.optimizer)
+            # By its configuration, which is what a saved model is compiled from again.
+            optimizer = keras.saving.serialize_keras_object(self.optimizer(copy, copy.optimizer))
+            copy.compile_from_config({**copy.get_compile_config(), "optimizer": optimizer})
         return copy
 
     def scope(self) -> AbstractContextManager[None]:
