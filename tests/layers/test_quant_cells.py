@@ -109,6 +109,25 @@ def test_random_bits_of_a_cell_differ_from_step_to_step():
     assert len({step.tobytes() for step in y}) == 5
 
 
+def test_cells_in_stateless_scopes_from_one_state_see_the_same_bits():
+    """As HALP runs a model: twice in one graph, from one state, which it then takes over or not."""
+    rnn = keras.layers.RNN([layers.QuantGRUCell(16, state=S, weights=S, gates=S, seed=1)])
+    x = floats(2, 5, 3)
+    rnn.build(x.shape)
+
+    @tf.function
+    def call():
+        with keras.StatelessScope([(v, v.value) for v in rnn.variables]) as scope:
+            y = rnn(x, training=True)
+        return y, scope.get_current_value(rnn.cell.cells[0].rounding_counter.calls)
+
+    (first, after), (second, _) = call(), call()
+    np.testing.assert_array_equal(first, second)
+    assert after == 1
+    np.testing.assert_array_equal(rnn(x, training=True), first)
+    assert np.any(rnn(x, training=True) != first)
+
+
 def test_after_an_exception_in_the_loop_weights_are_quantized_anew():
     cell = layers.QuantSimpleRNNCell(3, weights=W)
     rnn = keras.layers.RNN(cell)

@@ -3,6 +3,7 @@
 import keras
 
 from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.parts import making_parts
 
 
 class QuantizedAttention:
@@ -27,6 +28,10 @@ class QuantizedAttention:
         self._counter = 0  # of the call that is under way
         if self._is_quantizing_inside:
             self._flash_attention = False
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        with making_parts():
+            super().build(query_shape, value_shape, key_shape)
 
     @property
     def _is_quantizing_inside(self):

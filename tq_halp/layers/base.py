@@ -13,6 +13,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.observing import tell
+from tq_halp.layers.parts import making_parts
 from tq_halp.layers.random_state import SavesRandomState
 from tq_halp.layers.signatures import (
     OfClass,
@@ -82,7 +83,8 @@ class QuantizedLayer(SavesRandomState):
 
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
-        super().__init__(*args, **kwargs)
+        with making_parts():
+            super().__init__(*args, **kwargs)
         self._tracker.unlock()  # some Keras layers are built when their __init__ ends
         self.clock = None
         if any(isinstance(each, quantizers.ScheduledQuantizer) for each in chosen.values()):

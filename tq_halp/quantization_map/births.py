@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tq_halp.errors import InputError
+from tq_halp.layers.parts import is_making_parts
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.registry import quantized_class
 
@@ -100,7 +101,8 @@ def _new(layer_class, own):
 
     def __new__(cls, *args, **kwargs):
         watches = _watches()
-        if cls is not layer_class or not watches or watches[-1] is None:
+        is_watched = watches and watches[-1] is not None and not is_making_parts()
+        if cls is not layer_class or not is_watched:
             return plain_new(cls, *args, **kwargs)
         fate = watches[-1](layer_class, kwargs.get("name"))
         target = layer_class if fate.quantizers is None else quantized_class(layer_class)

@@ -1,0 +1,86 @@
+"""Wrappers and RNNs of cells: what they hold is quantized. Parts of quantized layers: once."""
+
+import keras
+import numpy as np
+import pytest
+
+from tq_halp import QuantizationMap, layers
+from tq_halp.layers.counter import CallCounter
+
+S = {"format": "fixed_point", "word_bits": 8, "frac_bits": 5, "rounding": "stochastic"}
+ROLES = ("weights", "bias", "activations", "state", "gates", "gradients", "errors")
+EVERYTHING = QuantizationMap.from_dict(
+    {"version": 1, "rules": [{"layers": ".*", **dict.fromkeys(ROLES, S)}]}
+)
+QUANTIZED = {
+    "bidirectional/forward_lstm": layers.QuantLSTM,
+    "bidirectional/backward_lstm": layers.QuantLSTM,
+    "time_distributed/dense": layers.QuantDense,
+    "multi_head_attention": layers.QuantMultiHeadAttention,
+    "grouped_query_attention": layers.QuantGroupQueryAttention,
+    "rnn/stacked_rnn_cells/lstm_cell": layers.QuantLSTMCell,
+    "rnn/stacked_rnn_cells/gru_cell": layers.QuantGRUCell,
+    "simple_rnn": layers.QuantSimpleRNN,
+}
+
+
+def build():
+    x = tokens = keras.Input((5, 4))
+    x = keras.layers.Bidirectional(keras.layers.LSTM(2, return_sequences=True))(x)
+    x = keras.layers.TimeDistributed(keras.layers.Dense(4))(x)
+    x = keras.layers.MultiHeadAttention(2, 2)(x, x)
+    x = keras.layers.GroupQueryAttention(2, 4, 2)(x, x)
+    cells = [keras.layers.LSTMCell(3), keras.layers.GRUCell(2)]
+    x = keras.layers.RNN(cells, return_sequences=True)(x)
+    return keras.Model(tokens, keras.layers.SimpleRNN(2)(x))
+
+
+@pytest.fixture(scope="module")
+def models():
+    """The plain model, the map applied to it, and the same built in the map's scope."""
+    made = []
+    for wrap in (lambda: build(), lambda: EVERYTHING.apply(made[0]), lambda: in_scope()):
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(3)
+        made.append(wrap())
+    return made
+
+
+def in_scope():
+    with EVERYTHING.scope():
+        return build()
+
+
+def held(model):
+    """Every layer by its path, each once."""
+    found = {}
+
+    def walk(layer, prefix):
+        for child in layer._flatten_layers(include_self=False, recursive=False):
+            found[prefix + child.name] = child
+            walk(child, f"{prefix}{child.name}/")
+
+    walk(model, "")
+    return found
+
+
+def test_paths_go_through_wrappers_and_stacks(models):
+    plan = EVERYTHING.plan(models[0])
+    assert {row.layer for row in plan.rows if row.quantizer is not None} == set(QUANTIZED)
+
+
+@pytest.mark.parametrize("which", [1, 2], ids=["applied", "in scope"])
+def test_each_is_quantized_and_its_parts_are_not_once_more(models, which):
+    found = held(models[which])
+    for path, layer_class in QUANTIZED.items():
+        assert type(found[path]) is layer_class
+        assert found[path].is_quantizing
+    counters = [path for path, layer in found.items() if isinstance(layer, CallCounter)]
+    assert len(counters) == len(QUANTIZED)
+    assert type(found["multi_head_attention/query"]) is keras.layers.EinsumDense
+
+
+def test_a_scope_leaves_the_random_initial_weights_as_they_are(models):
+    plain, _, scoped = models
+    for want, got in zip(plain.trainable_variables, scoped.trainable_variables, strict=True):
+        np.testing.assert_array_equal(got, want)
