@@ -82,7 +82,11 @@ def test_wrong_rule_is_named_with_file_and_line(tmp_path, text, line, expected):
     [
         ("version: 2\nrules: []", 1, "version must be 1, received 2"),
         ("version: true\nrules: []", 1, "version must be 1, received True"),
-        ("version: 1\nrule: []", 2, "unknown key 'rule', valid: version, formats, rules; did you"),
+        (
+            "version: 1\nrule: []",
+            2,
+            "unknown key 'rule', valid: version, defaults, formats, rules",
+        ),
         ("version: 1\nrules: []", 2, "rules must be a list of rules, received []"),
         ("version: 1\nrules: {layers: a}", 2, "rules must be a list of rules"),
         ("version: 1\nformats: [w8]\nrules: []", 2, "formats must be a mapping, received ['w8']"),

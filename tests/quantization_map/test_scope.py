@@ -1,5 +1,6 @@
 """The scope: what is built inside is quantized, and nothing stays patched."""
 
+import inspect
 import threading
 
 import keras
@@ -22,6 +23,45 @@ def make_map(*rules):
 EVERYTHING = make_map({"layers": ".*", "weights": W8})
 
 
+def picture_of_keras():
+    """Every public name of Keras, and the attributes of every class that it names or builds on."""
+    pending, seen, picture = [keras], set(), {}
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        picture[id(value)] = (value, {name: id(each) for name, each in vars(value).items()})
+        for each in list(vars(value).values()):
+            is_module = inspect.ismodule(each) and each.__name__.split(".")[0] == "keras"
+            is_class = inspect.isclass(each) and each.__module__.split(".")[0] == "keras"
+            if is_class:
+                pending += [base for base in each.__mro__ if base.__module__.startswith("keras")]
+            if is_module or is_class:
+                pending.append(each)
+    return picture
+
+
+def test_nothing_in_keras_changes_by_a_scope_or_an_apply():
+    def use():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+        EVERYTHING.apply(model)
+        with EVERYTHING.scope():
+            keras.layers.Dense(2)
+        with pytest.raises(ZeroDivisionError), EVERYTHING.scope():
+            keras.layers.LSTM(2)
+            raise ZeroDivisionError
+
+    use()  # whatever Keras caches is there now
+    before = picture_of_keras()
+    assert len(before) > 500
+    with EVERYTHING.scope():
+        Dense(2)
+        assert picture_of_keras()[id(Dense)] != before[id(Dense)]  # it would be seen
+    use()
+    assert picture_of_keras() == before
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_patched():
     yield
@@ -38,7 +78,7 @@ def test_layers_built_inside_are_quantized_however_they_were_imported():
             keras.layers.LSTM(3, go_backwards=True, name="c"),
             keras.layers.Embedding(5, 2, name="d"),
             keras.layers.Conv2D(2, 3, name="e"),
-            keras.layers.Dropout(0.1),
+            keras.layers.Flatten(),
         ]
         assert isinstance(built[0], Dense)
     assert [type(layer).__name__ for layer in built] == [
@@ -47,7 +87,7 @@ def test_layers_built_inside_are_quantized_however_they_were_imported():
         "QuantLSTM",
         "QuantEmbedding",
         "QuantConv2D",
-        "Dropout",
+        "Flatten",
     ]
     assert type(built[0]) is layers.QuantDense
     assert all(layer.quantizers["weights"] == Quantizer.from_config(W8) for layer in built[:5])

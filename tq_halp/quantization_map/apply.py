@@ -59,7 +59,7 @@ class _Copier:
             return type(layer).from_config(layer.get_config())  # an operation such as x + y
         if _is_graph(layer):
             new = keras.models.clone_model(layer, clone_function=self.copy)
-            _copy_trainable(layer, new)
+            _copy_inputs_and_trainable(layer, new)
             return new
         if not is_leaf(layer):
             return rebuild(layer, self._chosen)
@@ -92,8 +92,11 @@ def _quantizers(layer, decision: Decision):
     return {} if is_undone or has_random_state(layer) else None
 
 
-def _copy_trainable(source, copy):
-    """What Keras' own copies forget. Setting it reaches the layers inside, so they come after."""
+def _copy_inputs_and_trainable(source, copy):
+    """What Keras' own copies forget. Setting `trainable` reaches the layers inside a model."""
+    for old, new in zip(source.layers, copy.layers, strict=True):
+        if isinstance(old, keras.layers.InputLayer):
+            new.name = old.name
     if source.trainable != copy.trainable:
         copy.trainable = source.trainable
         for old, new in zip(source.layers, copy.layers, strict=True):

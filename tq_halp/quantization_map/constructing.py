@@ -40,7 +40,7 @@ def serialize(source: keras.Layer) -> dict:
             if knows_itself(source):
                 config = keras.saving.serialize_keras_object(source)
                 kept = ("module", "class_name", "config", "registered_name")
-                return {key: config[key] for key in kept}
+                return _unbuilt({key: config[key] for key in kept})
     except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
         raise no_copy(source.name, source_class.__name__, error) from error
     return {
@@ -109,6 +109,17 @@ def _arguments(source):
         if isinstance(vars(source).get(name, inspect), _SIMPLE):
             arguments[name] = vars(source)[name]
     return arguments
+
+
+def _unbuilt(config):
+    """A configuration in which no layer says how to build it: the blueprint does, in its place."""
+    if isinstance(config, (list, tuple)):
+        return [_unbuilt(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    is_object = "class_name" in config and "config" in config
+    dropped = ("build_config",) if is_object else ()
+    return {key: _unbuilt(value) for key, value in config.items() if key not in dropped}
 
 
 def _facts(layer):
