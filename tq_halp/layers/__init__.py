@@ -1,7 +1,6 @@
 """Quantized Keras layers: the Keras layer's own signature plus a quantizer for each tensor.
 
-Importing this package registers the layers with Keras, which a process must do before it loads a
-`.keras` file that holds them.
+To load a `.keras` file that holds them, `import tq_halp` is enough: see `tq_halp.registration`.
 """
 
 from tq_halp.layers import generated
