@@ -35,6 +35,7 @@ _HOME = {
     "persistence": None,
     "quantization_map": None,
     "quantizers": None,
+    "report": None,
 }
 
 __all__ = ["__version__", *_HOME]

@@ -1,0 +1,107 @@
+"""`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
+
+import argparse
+import sys
+import zipfile
+from pathlib import Path
+
+from tq_halp.errors import InputError
+
+FINISHED, FAILED, WRONG_INPUT = 0, 1, 2
+ARRAYS = ("x", "y", "sample_weight")
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+        return FINISHED
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tq-halp report",
+        description="What number formats do to the tensors of a model, or which would suit them.",
+        epilog="Exit status: 0 done, 1 the run failed, 2 wrong input.",
+    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="MODEL.keras", help="a saved model, quantized or not")
+    add("--data", required=True, metavar="FILE.npz", help="arrays x and, for gradients, y")
+    add("--html", metavar="OUT", help="also write a page with plots")
+    add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
+    add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
+    add("--batches", type=int, metavar="N", help="at most so many batches (all)")
+    add("--word-bits", type=int, default=8, metavar="N", help="of suggestions (8)")
+    return parser
+
+
+def _run(options):
+    # Files are looked at before TensorFlow is waited for.
+    data = _data(options.data)
+    if not Path(options.model).is_file():
+        raise InputError(f"--model {options.model}: no such file")
+    if options.html is not None and not Path(options.html).absolute().parent.is_dir():
+        raise InputError(f"--html {options.html}: no such folder")
+    made = _report(_model(options.model), data, options)
+    print(made)
+    if options.html is not None:
+        made.save_html(options.html)
+        print(options.html)
+
+
+def _data(path):
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or "no .npz file of plain arrays"
+        raise InputError(f"--data {path}: cannot be read: {reason}") from error
+    if "x" not in arrays or not set(arrays) <= set(ARRAYS):
+        raise InputError(
+            f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, "
+            f"received {', '.join(arrays) or 'none'}"
+        )
+    if "sample_weight" in arrays and "y" not in arrays:
+        raise InputError(f"--data {path}: holds sample_weight without y")
+    return tuple(arrays[name] for name in ARRAYS if name in arrays)
+
+
+def _model(path):
+    from tq_halp.running.quiet import start_tensorflow
+
+    start_tensorflow()
+    import keras
+
+    import tq_halp.algorithms  # registers its classes, and those of the layers
+    import tq_halp.layers  # noqa: F401
+
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # Keras raises what it meets: KeyError, TypeError, ...
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"--model {path}: cannot be loaded: {first}") from error
+
+
+def _report(model, data, options):
+    from tq_halp.report import report
+
+    return report(
+        model,
+        data,
+        loss=options.loss,
+        batch_size=options.batch_size,
+        batches=options.batches,
+        word_bits=options.word_bits,
+    )

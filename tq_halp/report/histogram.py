@@ -1,0 +1,67 @@
+"""Histograms of values that come in batches, of a range that is not known before the end."""
+
+import numpy as np
+
+HALF = 64  # bins on each side of 0
+_LOWEST, _HIGHEST = -1100, 1100  # exponents of float64, with room
+
+
+class Values:
+    """Counts in 128 bins of one width over [−R, R), R a power of two above every magnitude.
+
+    Where a value is too large, R doubles until it fits and neighbouring bins become one: the edges
+    are powers of two times integers, so counts are those of all values binned at once.
+    """
+
+    def __init__(self):
+        self._exponent: int | None = None  # R = 2^exponent; None while all values are 0
+        self._counts = np.zeros(2 * HALF, np.int64)
+        self._zeros = 0
+
+    def add(self, x: np.ndarray) -> None:
+        """Takes finite float64 values, [n]."""
+        rest = x[x != 0]
+        self._zeros += len(x) - len(rest)
+        if not len(rest):
+            return
+        exponent = int(np.frexp(np.max(np.abs(rest)))[1])
+        if self._exponent is None:
+            self._exponent = exponent
+        while self._exponent < exponent:
+            self._counts = np.pad(self._counts.reshape(-1, 2).sum(axis=1), HALF // 2)
+            self._exponent += 1
+        bins = np.floor(np.ldexp(rest, HALF.bit_length() - 1 - self._exponent)).astype(np.int64)
+        self._counts += np.bincount(bins + HALF, minlength=2 * HALF)
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Of the bins, [129] ascending; a bin has its lower edge and not its upper one."""
+        radius = 2.0 ** (self._exponent or 0)
+        return np.linspace(-radius, radius, 2 * HALF + 1)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """[128], zeros among them."""
+        counts = self._counts.copy()
+        counts[HALF] += self._zeros
+        return counts
+
+
+class Magnitudes:
+    """How many values have floor(log2|x|) = e, by e: where steps and limits of formats lie."""
+
+    def __init__(self):
+        self._counts = np.zeros(_HIGHEST - _LOWEST, np.int64)
+
+    def add(self, x: np.ndarray) -> None:
+        """Takes finite float64 values, [n]; zeros have no magnitude and are not counted."""
+        exponents = np.frexp(x[x != 0])[1] - 1
+        self._counts += np.bincount(exponents - _LOWEST, minlength=len(self._counts))
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """{e: number}, e ascending without gaps, from the first to the last that occurs."""
+        present = np.flatnonzero(self._counts)
+        if not len(present):
+            return {}
+        return {int(e) + _LOWEST: int(self._counts[e]) for e in range(present[0], present[-1] + 1)}
