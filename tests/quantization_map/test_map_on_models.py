@@ -264,3 +264,40 @@ def test_what_is_no_built_keras_model_is_refused():
     assert "model 'late' is not built" in message_of(everything.apply, unbuilt)
     assert "must be a Keras model, received 3" in message_of(everything.plan, 3)
     assert "must be a Keras model" in message_of(everything.apply, keras.layers.Dense(2))
+
+
+def test_an_error_leaves_the_model_as_it_was():
+    model = nested_model()
+    model.compile("sgd", "mse")
+    x, held = floats(2, 5, 4), [type(layer) for layer in model._flatten_layers()]
+    before, optimizer = model(x).numpy(), model.optimizer
+    wrong = make_map({"layers": ".*", "weights": "w8"}, {"layers": "heads", "weights": "w8"})
+    message_of(wrong.apply, model)
+    assert [type(layer) for layer in model._flatten_layers()] == held
+    assert model.optimizer is optimizer
+    np.testing.assert_array_equal(model(x), before)
+
+
+def test_an_optional_rule_may_find_nothing():
+    rules = [
+        {"layers": "no_such", "weights": "w8", "optional": True},
+        {"layers": "head", "weights": "w8"},
+        {"layers": "head", "recurrent_weights": "a4", "optional": True},
+    ]
+    assert {row.rule for row in make_map(*rules).plan(nested_model()).rows} == {2, None}
+    with pytest.raises(InputError, match="optional must be true or false, received 1"):
+        make_map({"layers": "head", "weights": "w8", "optional": 1})
+
+
+def test_a_lambda_and_the_frozen_are_copied():
+    x = keras.Input((3,))
+    y = keras.layers.Lambda(lambda t: t * 2)(keras.layers.Dense(3, name="a")(x))
+    model = keras.Model(x, keras.layers.Dense(2, name="b")(y))
+    model.trainable = False
+    model.get_layer("b").trainable = True
+    quantized = make_map({"layers": "b", "weights": "w8"}).apply(model)
+    assert not quantized.trainable
+    assert [quantized.get_layer(name).trainable for name in "ab"] == [False, True]
+    kernel = Quantizer.from_config(W8)(model.get_layer("b").kernel.value)
+    model.get_layer("b").kernel.assign(kernel)
+    np.testing.assert_array_equal(quantized(np.eye(3)), model(np.eye(3)))
