@@ -57,9 +57,13 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     """
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
-    model, plan = _quantized(config, model)
+    optimizer, plan = build_optimizer(config), None
+    if config.quantization is not None:
+        quantization_map = load_map(config)
+        plan, model = quantization_map.plan(model), quantization_map.apply(model)
+        optimizer = quantization_map.optimizer(model, optimizer)
     trainer = build_trainer(config, model)
-    trainer.compile(optimizer=build_optimizer(config), loss=_loss(config, dataset))
+    trainer.compile(optimizer=optimizer, loss=_loss(config, dataset))
     return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
 
 
@@ -173,14 +177,6 @@ def load_map(config: Config) -> QuantizationMap:
     return QuantizationMap.from_dict(
         config.quantization, origin=lambda path: config.origin("quantization", *path)
     )
-
-
-def _quantized(config: Config, model: keras.Model) -> tuple[keras.Model, object]:
-    """`model` as the map wants it, and the map's plan; `model` itself and None without a map."""
-    if config.quantization is None:
-        return model, None
-    quantization_map = load_map(config)
-    return quantization_map.apply(model), quantization_map.plan(model)
 
 
 def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:

@@ -3,6 +3,7 @@
 import math
 import traceback
 
+from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.experiment import Experiment
 from tq_halp.running.interrupt import StopOnSignal
 from tq_halp.running.plotting import plot_curves
@@ -59,7 +60,7 @@ def _train(experiment: Experiment, recorder: RunRecorder, stop: StopOnSignal, ve
         shuffle=train.shuffle,
         validation_data=(x, y),
         validation_batch_size=size,
-        callbacks=[recorder],
+        callbacks=[QuantizationSchedule(), recorder],
         verbose=verbose,
     )
 
