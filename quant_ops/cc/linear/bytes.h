@@ -17,11 +17,22 @@ namespace quant_ops::QUANT_OPS_ISA {
 
 using linear::Storage;
 
+#if defined(__AVX2__)
+// to[k] += v_k + v_(k+4).
+inline void add_four(__m256i v, int64_t* to) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  __m256i* const wide = reinterpret_cast<__m256i*>(to);
+  _mm256_storeu_si256(wide, _mm256_add_epi64(_mm256_loadu_si256(wide), _mm256_cvtepi32_epi64(four)));
+}
+#endif
+
 #if defined(__AVX512VNNI__)
 
 struct Bytes {
   using V = __m512i;
   static constexpr int kSize = 64;
+  // Outputs whose sums fit in the registers: with four rows, and with four pieces of columns.
+  static constexpr int kForwardOutputs = 5, kBackwardOutputs = 3;
 
   static V zero() { return _mm512_setzero_si512(); }
   static V splat(int8_t value) { return _mm512_set1_epi8(value); }
@@ -62,9 +73,11 @@ struct Bytes {
   static Weights weights(V w) {
     return {w};
   }
+  // Not the intrinsic, for which GCC 12 copies the sums of a loop back and forth.
   template <Storage storage>
   static V dot(V acc, V x, const Weights& w) {
-    return _mm512_dpbusd_epi32(acc, x, w.signed_bytes);
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w.signed_bytes));
+    return acc;
   }
 
   static V add32(V a, V b) { return _mm512_add_epi32(a, b); }
@@ -80,6 +93,16 @@ struct Bytes {
   static V low16(V a, V b) { return _mm512_unpacklo_epi16(a, b); }
   static V high16(V a, V b) { return _mm512_unpackhi_epi16(a, b); }
 
+  // to[k] += the sum of the k-th vector's lanes.
+  static void add_sums(V a, V b, V c, V d, int64_t* to) {
+    const V ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b),
+                                  _mm512_unpackhi_epi32(a, b));
+    const V cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d),
+                                  _mm512_unpackhi_epi32(c, d));
+    const V abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    add_four(_mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1)),
+             to);
+  }
   static int32_t sum(V acc) { return _mm512_reduce_add_epi32(acc); }
 };
 
@@ -88,6 +111,7 @@ struct Bytes {
 struct Bytes {
   using V = __m256i;
   static constexpr int kSize = 32;
+  static constexpr int kForwardOutputs = 3, kBackwardOutputs = 2;
 
   static V zero() { return _mm256_setzero_si256(); }
   static V splat(int8_t value) { return _mm256_set1_epi8(value); }
@@ -148,6 +172,13 @@ struct Bytes {
   static V low16(V a, V b) { return _mm256_unpacklo_epi16(a, b); }
   static V high16(V a, V b) { return _mm256_unpackhi_epi16(a, b); }
 
+  static void add_sums(V a, V b, V c, V d, int64_t* to) {
+    const V ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b),
+                                  _mm256_unpackhi_epi32(a, b));
+    const V cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d),
+                                  _mm256_unpackhi_epi32(c, d));
+    add_four(_mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd)), to);
+  }
   static int32_t sum(V acc) {
     const __m128i half =
         _mm_add_epi32(_mm256_castsi256_si128(acc), _mm256_extracti128_si256(acc, 1));
@@ -164,7 +195,7 @@ struct Bytes {
     int8_t b[16];
   };
   static constexpr int kSize = 16;
-
+  static constexpr int kForwardOutputs = 3, kBackwardOutputs = 2;
   static V zero() { return {}; }
   static V splat(int8_t value) {
     V v;
@@ -249,6 +280,10 @@ struct Bytes {
   static V low16(V a, V b) { return interleave<2, 0>(a, b); }
   static V high16(V a, V b) { return interleave<2, 8>(a, b); }
 
+  static void add_sums(V a, V b, V c, V d, int64_t* to) {
+    const V vectors[] = {a, b, c, d};
+    for (int k = 0; k < 4; ++k) to[k] += sum(vectors[k]);
+  }
   static int32_t sum(V acc) {
     int32_t lanes[4];
     std::memcpy(lanes, acc.b, 16);

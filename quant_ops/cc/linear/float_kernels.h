@@ -33,30 +33,41 @@ struct Floats {
     std::memcpy(&v, from, kFloatBytes);
     return v;
   }
-  static Real sum(V v) {
-    Real total = 0;
-    for (int i = 0; i < kSize; ++i) total += v[i];
-    return total;
+  static Real sum(V v) { return sum_of<kFloatBytes>(v); }
+
+ private:
+  // By halves, so that the additions do not wait for each other.
+  template <int kBytes, class Vector>
+  static Real sum_of(const Vector& v) {
+    if constexpr (kBytes == 16) {
+      Real total = 0;
+      for (int i = 0; i < kBytes / static_cast<int>(sizeof(Real)); ++i) total += v[i];
+      return total;
+    } else {
+      typedef Real Half __attribute__((vector_size(kBytes / 2)));
+      Half halves[2];
+      std::memcpy(halves, &v, kBytes);
+      return sum_of<kBytes / 2>(static_cast<Half>(halves[0] + halves[1]));
+    }
   }
 };
 
-template <class Real>
-inline void prefetch_floats(const Rows<Real>& rows, int row, int64_t column) {
-  if (column * static_cast<int64_t>(sizeof(Real)) % 64 != 0) return;
-  __builtin_prefetch(rows.next + row * rows.stride + column, 0, 2);
+// As in narrow_kernels.h: `elements` in half as many lines as hold them.
+template <class Real, int kElements>
+inline void fetch_floats(linear::Ahead* ahead) {
+  constexpr int kLines = kElements * static_cast<int>(sizeof(Real)) / 128;
+  ahead->fetch<kLines < 1 ? 1 : kLines>();
 }
 
 template <class Real, int kRows, int kOutputs>
 inline void forward_float_tile(const Rows<Real>& rows, int first, const Real* w, int64_t w_stride,
-                               bool prefetches, int64_t begin, int64_t end, Real* dots,
+                               linear::Ahead* ahead, int64_t begin, int64_t end, Real* dots,
                                int64_t dots_stride) {
   using F = Floats<Real>;
   typename F::V acc[kOutputs][kRows] = {};
   const Real* const data = rows.data + first * rows.stride;
   for (int64_t column = begin; column < end; column += F::kSize) {
-    if (prefetches) {
-      for (int r = first & 1; r < kRows; r += 2) prefetch_floats(rows, first + r, column);
-    }
+    if (ahead != nullptr) fetch_floats<Real, kRows * F::kSize>(ahead);
     typename F::V factor[kOutputs];
     for (int o = 0; o < kOutputs; ++o) factor[o] = F::load(w + o * w_stride + column);
     for (int r = 0; r < kRows; ++r) {
@@ -80,7 +91,7 @@ inline void forward_float(const Rows<Real>& rows, const Real* w, int64_t w_strid
     for (; row + kRows <= rows.count; row += kRows) {
       for_output_groups<decltype(most)::value>(outputs, [&](auto group, int output) {
         forward_float_tile<Real, kRows, decltype(group)::value>(
-            rows, row, w + output * w_stride, w_stride, rows.next != nullptr && output == 0, begin,
+            rows, row, w + output * w_stride, w_stride, output == 0 ? rows.ahead : nullptr, begin,
             end, dots + output * dots_stride, dots_stride);
       });
     }
@@ -92,16 +103,14 @@ inline void forward_float(const Rows<Real>& rows, const Real* w, int64_t w_strid
 
 template <class Real, int kVectors, int kOutputs>
 inline void backward_float_tile(const Rows<Real>& rows, const Real* beta, int64_t beta_stride,
-                                bool prefetches, int64_t column, Real* sums, int64_t sums_stride) {
+                                linear::Ahead* ahead, int64_t column, Real* sums, int64_t sums_stride) {
   using F = Floats<Real>;
   typename F::V acc[kOutputs][kVectors] = {};
   for (int row = 0; row < rows.count; ++row) {
     const Real* const data = rows.data + row * rows.stride + column;
     typename F::V x[kVectors];
     for (int v = 0; v < kVectors; ++v) x[v] = F::load(data + v * F::kSize);
-    if (prefetches && row % 2 == 1) {
-      for (int v = 0; v < kVectors; ++v) prefetch_floats(rows, row, column + v * F::kSize);
-    }
+    if (ahead != nullptr && row % 2 == 1) fetch_floats<Real, 2 * kVectors * F::kSize>(ahead);
     for (int o = 0; o < kOutputs; ++o) {
       for (int v = 0; v < kVectors; ++v) acc[o][v] += x[v] * beta[o * beta_stride + row];
     }
@@ -116,7 +125,7 @@ inline void backward_float_columns(const Rows<Real>& rows, const Real* beta, int
                                    int outputs, int64_t column, Real* sums, int64_t sums_stride) {
   const auto run = [&](auto tag, int output) {
     backward_float_tile<Real, kVectors, decltype(tag)::value>(
-        rows, beta + output * beta_stride, beta_stride, rows.next != nullptr && output == 0, column,
+        rows, beta + output * beta_stride, beta_stride, output == 0 ? rows.ahead : nullptr, column,
         sums + output * sums_stride, sums_stride);
   };
   int output = 0;

@@ -79,6 +79,7 @@ template <class Real>
 void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
   const int outputs = problem_.outputs;
   const int64_t stride = problem_.batch_size + 64;
+  const int64_t row_bytes = data_.stride * static_cast<int64_t>(sizeof(Real));
   const int threads = useful_threads(problem_, options.threads);
   const bool reduces_variance = options_.algorithm == Algorithm::kSvrg;
   const double rate = options.learning_rate;
@@ -107,15 +108,25 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
       const uint64_t number = steps_done_ + static_cast<uint64_t>(step);
       const Batch next(problem_, number + 1);
       Rows<Real> data = rows(batch.first, batch.count);
-      data.next = data_.data.data() + next.first * data_.stride;
+      Ahead ahead(data_.data.data() + next.first * data_.stride, row_bytes, next.count,
+                  mine.begin * sizeof(Real), end * sizeof(Real));
+      data.ahead = &ahead;
+      fetch_range(factors.data() + next.first, next.count * sizeof(Real));
+      for (int o = 0; o < outputs; ++o) {
+        fetch_range(predictions_.data() + o * problem_.rows + next.first,
+                    next.count * sizeof(Real));
+      }
       Real* const own = part_of(step, id);
-      std::fill_n(own, outputs * stride, Real{0});
+      for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, Real{0});
       kernels_.forward(data, weights_.data(), padded_, outputs, mine.begin, end, own, stride);
-      barrier.wait();
-      std::copy_n(part_of(step, 0), outputs * stride, beta.data());
-      for (int other = 1; other < threads; ++other) {
-        const Real* const part = part_of(step, other);
-        for (int64_t i = 0; i < outputs * stride; ++i) beta[i] += part[i];
+      barrier.wait(id);
+      for (int o = 0; o < outputs; ++o) {
+        Real* const sum = beta.data() + o * stride;
+        std::copy_n(part_of(step, 0) + o * stride, batch.count, sum);
+        for (int other = 1; other < threads; ++other) {
+          const Real* const part = part_of(step, other) + o * stride;
+          for (int64_t i = 0; i < batch.count; ++i) sum[i] += part[i];
+        }
       }
       for (int at = 0; at < batch.count; at += kRowBlock) {
         kernels_.predict(problem_.loss, outputs, std::min(kRowBlock, batch.count - at),
@@ -156,7 +167,9 @@ void FloatingSolver<Real>::update_gradient(int threads) {
       const int64_t first = block * block_rows_;
       const int count = static_cast<int>(std::min(block_rows_, problem_.rows - first));
       Rows<Real> data = rows(first, count);
-      data.next = data.data + block_rows_ * data_.stride;
+      const int64_t row_bytes = data_.stride * static_cast<int64_t>(sizeof(Real));
+      Ahead ahead(data.data + block_rows_ * data_.stride, row_bytes, block_rows_, 0, row_bytes);
+      data.ahead = &ahead;
       std::fill_n(a.data(), a.size(), Real{0});
       kernels_.forward(data, weights_.data(), padded_, outputs, 0, std::min(padded_, data_.stride),
                        a.data(), kRowBlock);

@@ -98,7 +98,9 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       const int64_t first = block * block_rows_;
       const int count = static_cast<int>(std::min(block_rows_, problem_.rows - first));
       IntegerRows data = rows(first, count);
-      data.next = data.data + block_rows_ * data_.stride;
+      Ahead ahead(data.data + block_rows_ * data_.stride, data_.stride, block_rows_, 0,
+                  data_.stride);
+      data.ahead = &ahead;
       std::fill_n(dots.data(), dots.size(), 0);
       if (moved) {
         kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits},

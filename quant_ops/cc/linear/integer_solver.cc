@@ -18,6 +18,10 @@ const IntegerKernels<Word, Sum>& integer_kernels() {
   }
 }
 
+// Of the next batch, which the processor can wait for while it computes: fewer than its line fill
+// buffers.
+constexpr int kLinesAtOnce = 8;
+
 // Blocks of rows that stay in the second-level cache between their two uses.
 int64_t choose_block_rows(int64_t stride) {
   const int64_t rows = std::clamp<int64_t>((int64_t{128} << 10) / stride, 8, 512);
@@ -160,6 +164,7 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
 template <class Word, class Sum>
 void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan& plan) {
   const int outputs = problem_.outputs;
+  const int64_t bytes_per_unit = kColumnUnit * stored_bits(data_.storage) / 8;
   const int64_t most = problem_.batch_size;
   const int64_t stride = (most + 3) / 4 * 4 + 64;
   const int threads = useful_threads(problem_, options.threads);
@@ -182,21 +187,32 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       const uint64_t number = steps_done_ + static_cast<uint64_t>(step);
       const Batch next(problem_, number + 1);
       IntegerRows data = rows(batch.first, batch.count);
-      data.next = data_.data.data() + next.first * data_.stride;
+      Ahead ahead(data_.data.data() + next.first * data_.stride, data_.stride, next.count,
+                  mine.begin * bytes_per_unit / kColumnUnit, mine.end * bytes_per_unit / kColumnUnit);
+      data.ahead = &ahead;
+      fetch_range(plan.units.data() + next.first, next.count * sizeof(float));
+      for (int o = 0; o < outputs; ++o) {
+        fetch_range(predictions_.data() + o * problem_.rows + next.first,
+                    next.count * sizeof(float));
+      }
       int64_t* const own = part_of(step, id);
-      std::fill_n(own, outputs * stride, 0);
+      for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, 0);
       kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits}, outputs,
                        mine.begin, mine.end, own, stride);
-      barrier.wait();
+      barrier.wait(id);
       const int64_t* all = own;
       if (threads > 1) {
-        std::fill_n(dots.data(), outputs * stride, 0);
-        for (int other = 0; other < threads; ++other) {
-          const int64_t* const part = part_of(step, other);
-          for (int64_t i = 0; i < outputs * stride; ++i) dots[i] += part[i];
+        for (int o = 0; o < outputs; ++o) {
+          int64_t* const sum = dots.data() + o * stride;
+          std::fill_n(sum, batch.count, 0);
+          for (int other = 0; other < threads; ++other) {
+            const int64_t* const part = part_of(step, other) + o * stride;
+            for (int64_t i = 0; i < batch.count; ++i) sum[i] += part[i];
+          }
         }
         all = dots.data();
       }
+      ahead.fetch<kLinesAtOnce>();
       CoefficientSpec coefficients = plan.coefficients;
       coefficients.stream = stream(problem_.seed, Draw::kStep, number);
       const uint32_t magnitude = kernels_.coefficients(
@@ -208,6 +224,7 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       }
       kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs,
                         mine.begin, mine.end, sums.data(), padded_);
+      ahead.fetch<kLinesAtOnce>();
       UpdateSpec update = plan.update;
       update.stream = coefficients.stream;
       for (int o = 0; o < outputs; ++o) {

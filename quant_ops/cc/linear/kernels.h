@@ -18,9 +18,56 @@ enum class Storage {
   kInt16,         // [-32767, 32767]; wide kernels only
 };
 
+constexpr int stored_bits(Storage storage) {
+  return storage == Storage::kInt4 ? 4 : storage == Storage::kInt16 ? 16 : 8;
+}
+
 // The loops take columns 64 at a time. They may read that far behind a row's end, where offsets are
 // zero and sums are not used.
 constexpr int kColumnUnit = 64;
+
+// The lines of the rows that will be asked for next, in the order of memory: what the hardware
+// itself fetches ahead goes by that order.
+class Ahead {
+ public:
+  Ahead() = default;
+  // The bytes [begin, end) of each row.
+  Ahead(const void* first, int64_t stride, int64_t rows, int64_t begin, int64_t end)
+      : at_(static_cast<const char*>(first) + begin),
+        rest_of_row_(at_ + (end - begin)),
+        gap_(stride - (end - begin)),
+        length_(end - begin),
+        rows_(rows) {
+    if (gap_ < kLine) {  // one long row
+      rest_of_row_ += (rows - 1) * stride;
+      rows_ = 1;
+    }
+  }
+
+  template <int kLines>
+  void fetch() {
+    for (int i = 0; i < kLines; ++i) {
+      if (at_ >= rest_of_row_ && !next_row()) return;
+      __builtin_prefetch(at_, 0, 2);
+      at_ += kLine;
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+
+  bool next_row() {
+    if (rows_ <= 1) return false;
+    --rows_;
+    at_ = rest_of_row_ + gap_;
+    rest_of_row_ = at_ + length_;
+    return true;
+  }
+
+  const char* at_ = nullptr;
+  const char* rest_of_row_ = nullptr;
+  int64_t gap_ = 0, length_ = 0, rows_ = 0;
+};
 
 // Consecutive rows, and those that will be asked for next (nullptr: unknown).
 template <class T>
@@ -28,7 +75,7 @@ struct Rows {
   const T* data;
   int64_t stride;  // in T
   int count;
-  const T* next;
+  Ahead* ahead;
 };
 using IntegerRows = Rows<uint8_t>;
 

@@ -24,10 +24,10 @@ constexpr int64_t kColumnChunk = 32768;
 
 // While some rows are worked on, the lines of the next ones come: half of them during the forward
 // loops, half during the backward loops, so that memory is busy all the time.
-template <Storage storage>
-inline void prefetch_unit(const IntegerRows& rows, int row, int64_t column) {
-  constexpr int64_t kBitsPerElement = storage == Storage::kInt4 ? 4 : 8;
-  __builtin_prefetch(rows.next + row * rows.stride + column * kBitsPerElement / 8, 0, 2);
+template <Storage storage, int kRows>
+inline void fetch_ahead(linear::Ahead* ahead) {
+  constexpr int kLines = storage == Storage::kInt4 ? kRows / 4 : kRows / 2;
+  ahead->fetch<kLines < 1 ? 1 : kLines>();
 }
 
 // What a sum of products with `values` lacks because stored elements are above what they stand for.
@@ -55,35 +55,35 @@ inline Bytes::V unit_dot(Bytes::V acc, const uint8_t* row, int64_t column,
 template <Storage storage, int kRows, int kOutputs>
 inline void forward_tile(const IntegerRows& rows, int first, const Digits<int8_t>& z, int output,
                          int64_t begin, int64_t end, int64_t* dots, int64_t dots_stride) {
-  using V = Bytes::V;
-  V acc[kOutputs][kRows];
-  for (int o = 0; o < kOutputs; ++o) {
-    for (int r = 0; r < kRows; ++r) acc[o][r] = Bytes::zero();
-  }
+  Bytes::V acc[kOutputs][kRows];
+  unrolled<kOutputs * kRows>([&](auto i) { acc[i / kRows][i % kRows] = Bytes::zero(); });
   const uint8_t* const data = rows.data + first * rows.stride;
   const int8_t* const z_values = z.values + output * z.stride;
-  const bool prefetches = rows.next != nullptr && output == 0;
+  linear::Ahead* const ahead = output == 0 ? rows.ahead : nullptr;
   for (int64_t column = begin; column < end; column += kColumnUnit) {
-    if (prefetches) {
-      for (int r = first & 1; r < kRows; r += 2) prefetch_unit<storage>(rows, first + r, column);
-    }
+    if (ahead != nullptr) fetch_ahead<storage, kRows>(ahead);
     Bytes::Weights w[kOutputs][kParts];
-    for (int o = 0; o < kOutputs; ++o) {
-      for (int part = 0; part < kParts; ++part) {
-        const int8_t* const from = z_values + o * z.stride + column + part * Bytes::kSize;
-        w[o][part] = Bytes::weights<storage>(Bytes::load(from));
-      }
-    }
-    for (int r = 0; r < kRows; ++r) {
-      for (int o = 0; o < kOutputs; ++o) {
-        acc[o][r] = unit_dot<storage>(acc[o][r], data + r * rows.stride, column, w[o]);
-      }
-    }
+    unrolled<kOutputs * kParts>([&](auto i) {
+      constexpr int o = i / kParts, part = i % kParts;
+      const int8_t* const from = z_values + o * z.stride + column + part * Bytes::kSize;
+      w[o][part] = Bytes::weights<storage>(Bytes::load(from));
+    });
+    unrolled<kRows * kOutputs>([&](auto i) {
+      constexpr int r = i / kOutputs, o = i % kOutputs;
+      acc[o][r] = unit_dot<storage>(acc[o][r], data + r * rows.stride, column, w[o]);
+    });
   }
-  for (int o = 0; o < kOutputs; ++o) {
-    int64_t* to = dots + (output + o) * dots_stride + first;
-    for (int r = 0; r < kRows; ++r) to[r] += Bytes::sum(acc[o][r]);
-  }
+  unrolled<kOutputs>([&](auto o) {
+    int64_t* const to = dots + (output + o) * dots_stride + first;
+    if constexpr (kRows % 4 == 0) {
+      unrolled<kRows / 4>([&](auto four) {
+        constexpr int r = 4 * four;
+        Bytes::add_sums(acc[o][r], acc[o][r + 1], acc[o][r + 2], acc[o][r + 3], to + r);
+      });
+    } else {
+      unrolled<kRows>([&](auto r) { to[r] += Bytes::sum(acc[o][r]); });
+    }
+  });
 }
 
 template <Storage storage, int kRows, int kMost>
@@ -111,8 +111,9 @@ inline void forward_narrow(const IntegerRows& rows, const Digits<int8_t>& z, int
       }
     };
     if (outputs == 1) run(std::integral_constant<int, 8>{}, std::integral_constant<int, 1>{});
-    run(std::integral_constant<int, 4>{}, std::integral_constant<int, 3>{});
-    run(std::integral_constant<int, 1>{}, std::integral_constant<int, 3>{});
+    constexpr std::integral_constant<int, Bytes::kForwardOutputs> most;
+    run(std::integral_constant<int, 4>{}, most);
+    run(std::integral_constant<int, 1>{}, most);
     if constexpr (Bytes::kOffset<storage> == 0) continue;
     for (int o = 0; o < outputs; ++o) {
       const int32_t excess = excess_of<storage>(z.values + o * z.stride + from, to - from);
@@ -214,10 +215,7 @@ inline void backward_one_output(const IntegerRows& rows, const int8_t* gamma, in
     const int64_t at = column + part * Bytes::kSize;
     ColumnSums<storage, kVectors, 1> out;
     for (int row = 0; row < rows.count; row += 4) {
-      if (rows.next != nullptr && part == 0) {
-        prefetch_unit<storage>(rows, row + 1, column);
-        prefetch_unit<storage>(rows, row + 3, column);
-      }
+      if (rows.ahead != nullptr && part == 0) fetch_ahead<storage, 4>(rows.ahead);
       out.add(gamma + row, 0,
               [&](int v) { return transposed<storage>(rows, row, column, part + v); });
     }
@@ -232,18 +230,15 @@ template <Storage storage>
 inline void backward_outputs(const IntegerRows& rows, const Digits<int8_t>& gamma, int outputs,
                              int64_t column, int part, int32_t* sums, int64_t sums_stride) {
   Transposed columns[kTransposedRows / 4];
-  int32_t more[3 * Bytes::kSize];
+  int32_t more[Bytes::kBackwardOutputs * Bytes::kSize];
   for (int first = 0; first < rows.count; first += kTransposedRows) {
     const int left = rows.count - first;
     const int groups = ((left < kTransposedRows ? left : kTransposedRows) + 3) / 4;
     for (int g = 0; g < groups; ++g) {
       columns[g] = transposed<storage>(rows, first + 4 * g, column, part);
-      if (rows.next != nullptr && part == 0) {
-        prefetch_unit<storage>(rows, first + 4 * g + 1, column);
-        prefetch_unit<storage>(rows, first + 4 * g + 3, column);
-      }
+      if (rows.ahead != nullptr && part == 0) fetch_ahead<storage, 4>(rows.ahead);
     }
-    for_output_groups<2>(outputs, [&](auto tag, int output) {
+    for_output_groups<Bytes::kBackwardOutputs>(outputs, [&](auto tag, int output) {
       constexpr int kOutputs = decltype(tag)::value;
       ColumnSums<storage, 1, kOutputs> out;
       const int8_t* const coefficients = gamma.values + output * gamma.stride + first;

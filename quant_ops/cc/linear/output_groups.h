@@ -3,10 +3,22 @@
 #define QUANT_OPS_LINEAR_OUTPUT_GROUPS_H_
 
 #include <type_traits>
+#include <utility>
 
 #include "../core/isa.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
+
+// Calls visit(std::integral_constant<int, i>) for i < kCount: arrays that are only indexed by such
+// constants are registers to the compiler from the start.
+template <class Visitor, int... i>
+inline void unrolled(Visitor visit, std::integer_sequence<int, i...>) {
+  (visit(std::integral_constant<int, i>{}), ...);
+}
+template <int kCount, class Visitor>
+inline void unrolled(Visitor visit) {
+  unrolled(visit, std::make_integer_sequence<int, kCount>{});
+}
 
 // Calls visit(std::integral_constant<int, k>, first) for groups of k <= kMost outputs that are as
 // even as can be.
@@ -16,6 +28,12 @@ inline void for_output_groups(int outputs, Visitor visit) {
   while (output < outputs) {
     const int left = outputs - output, groups = (left + kMost - 1) / kMost;
     const int size = (left + groups - 1) / groups;
+    if constexpr (kMost >= 5) {
+      if (size == 5) visit(std::integral_constant<int, 5>{}, output);
+    }
+    if constexpr (kMost >= 4) {
+      if (size == 4) visit(std::integral_constant<int, 4>{}, output);
+    }
     if constexpr (kMost >= 3) {
       if (size == 3) visit(std::integral_constant<int, 3>{}, output);
     }

@@ -102,9 +102,9 @@ PackedIntegers pack_integers(const Features& features, const FeatureStatistics& 
                    : data_bits == 4 && !wide    ? Storage::kInt4
                    : facts.has_negative || wide ? Storage::kInt8
                                                 : Storage::kUnsignedInt7;
-  const int64_t bytes = packed.storage == Storage::kInt16  ? 2 * rounded_up(columns, 16)
+  const int64_t bytes = packed.storage == Storage::kInt16  ? 2 * rounded_up(columns, 32)
                         : packed.storage == Storage::kInt4 ? padded / 2
-                                                           : rounded_up(columns, 32);
+                                                           : padded;
   packed.stride = spread(bytes);
   packed.data = Array<uint8_t>(rows * packed.stride);
   std::vector<double> squares(rows);

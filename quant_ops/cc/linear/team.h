@@ -13,39 +13,41 @@
 
 namespace quant_ops::linear {
 
-// All of `size` threads arrive before any leaves. Waiting is spinning for some microseconds, which
-// a step takes at most; a thread that waits longer gives its processor away.
+// All of `size` threads arrive before any leaves. Each tells the others in a line of its own, which
+// then travels once. Waiting is spinning for some microseconds, which a step takes at most; a
+// thread that waits longer gives its processor away.
 class Barrier {
  public:
-  explicit Barrier(int size) : size_(size) {}
+  explicit Barrier(int size) : arrived_(size) {}
 
-  void wait() {
-    if (size_ == 1) return;
-    const uint32_t round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-      if (spins > 4000) {
-        std::this_thread::yield();
-      } else {
-        pause();
+  void wait(int id) {
+    if (arrived_.size() == 1) return;
+    const uint32_t round = arrived_[id].round.load(std::memory_order_relaxed) + 1;
+    arrived_[id].round.store(round, std::memory_order_release);
+    for (const Line& other : arrived_) {
+      for (int spins = 0; static_cast<int32_t>(other.round.load(std::memory_order_acquire) - round) < 0;
+           ++spins) {
+        if (spins > 4000) {
+          std::this_thread::yield();
+        } else {
+          pause();
+        }
       }
     }
   }
 
  private:
+  struct alignas(128) Line {
+    std::atomic<uint32_t> round{0};
+  };
+
   static void pause() {
 #if defined(__x86_64__)
     _mm_pause();
 #endif
   }
 
-  const int size_;
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<uint32_t> round_{0};
+  std::vector<Line> arrived_;
 };
 
 // Runs work(id) for id in [0, size) at the same time, id 0 on the calling thread.

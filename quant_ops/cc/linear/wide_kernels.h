@@ -33,11 +33,11 @@ inline Words::V words_at(const uint8_t* row, int64_t column) {
   }
 }
 
-template <Storage storage>
-inline void prefetch_wide(const IntegerRows& rows, int row, int64_t column) {
-  constexpr int64_t kBytes = storage == Storage::kInt16 ? 2 : 1;
-  const uint8_t* const line = rows.next + row * rows.stride + column * kBytes;
-  for (int64_t at = 0; at < kColumnUnit * kBytes; at += 64) __builtin_prefetch(line + at, 0, 2);
+// As in narrow_kernels.h.
+template <Storage storage, int kRows>
+inline void fetch_wide(linear::Ahead* ahead) {
+  constexpr int kLines = kRows * (storage == Storage::kInt16 ? 2 : 1) / 2;
+  ahead->fetch<kLines < 1 ? 1 : kLines>();
 }
 
 template <int kPlanes>
@@ -51,7 +51,7 @@ struct Planes {
 };
 
 template <Storage storage, int kPlanes, int kRows>
-inline void forward_wide_tile(const IntegerRows& rows, int first, const int16_t* z, bool prefetches,
+inline void forward_wide_tile(const IntegerRows& rows, int first, const int16_t* z, linear::Ahead* ahead,
                               int64_t begin, int64_t end, int64_t* dots) {
   Words::V acc[kPlanes][kRows];
   for (auto& plane : acc) {
@@ -59,9 +59,7 @@ inline void forward_wide_tile(const IntegerRows& rows, int first, const int16_t*
   }
   const uint8_t* const data = rows.data + first * rows.stride;
   for (int64_t column = begin; column < end; column += kColumnUnit) {
-    if (prefetches) {
-      for (int r = first & 1; r < kRows; r += 2) prefetch_wide<storage>(rows, first + r, column);
-    }
+    if (ahead != nullptr) fetch_wide<storage, kRows>(ahead);
     for (int part = 0; part < kWideParts; ++part) {
       const int64_t at = column + part * Words::kSize;
       const Planes<kPlanes> w(Words::load(z + at));
@@ -84,15 +82,15 @@ inline void forward_planes(const IntegerRows& rows, const Digits<int16_t>& z, in
   for (int64_t from = begin; from < end; from += kWideColumns) {
     const int64_t to = from + kWideColumns < end ? from + kWideColumns : end;
     for (int o = 0; o < outputs; ++o) {
-      const bool prefetches = rows.next != nullptr && o == 0;
+      linear::Ahead* const ahead = o == 0 ? rows.ahead : nullptr;
       const int16_t* const values = z.values + o * z.stride;
       int64_t* const out = dots + o * dots_stride;
       int row = 0;
       for (; row + kRows <= rows.count; row += kRows) {
-        forward_wide_tile<storage, kPlanes, kRows>(rows, row, values, prefetches, from, to, out);
+        forward_wide_tile<storage, kPlanes, kRows>(rows, row, values, ahead, from, to, out);
       }
       for (; row < rows.count; ++row) {
-        forward_wide_tile<storage, kPlanes, 1>(rows, row, values, prefetches, from, to, out);
+        forward_wide_tile<storage, kPlanes, 1>(rows, row, values, ahead, from, to, out);
       }
     }
   }
@@ -101,7 +99,7 @@ inline void forward_planes(const IntegerRows& rows, const Digits<int16_t>& z, in
 // Adds to, or with `starts` sets, the sums of the columns [column, column + Words::kSize).
 template <Storage storage, int kPlanes>
 inline void backward_wide_tile(const IntegerRows& rows, int first, int last, const int16_t* gamma,
-                               int64_t column, bool prefetches, bool starts, double* sums) {
+                               int64_t column, linear::Ahead* ahead, bool starts, double* sums) {
   Words::V acc[kPlanes][2];
   for (auto& plane : acc) plane[0] = plane[1] = Words::zero();
   for (int row = first; row < last; row += 2) {
@@ -109,7 +107,7 @@ inline void backward_wide_tile(const IntegerRows& rows, int first, int last, con
     const uint8_t* const b = row + 1 < last ? a + rows.stride : a;
     const Words::V x = words_at<storage>(a, column), y = words_at<storage>(b, column);
     const Words::V low = Words::low16(x, y), high = Words::high16(x, y);
-    if (prefetches) prefetch_wide<storage>(rows, row + 1, column);
+    if (ahead != nullptr) fetch_wide<storage, 2>(ahead);
     const Planes<kPlanes> w(Words::splat2(gamma[row], gamma[row + 1]));
     for (int p = 0; p < kPlanes; ++p) {
       acc[p][0] = Words::dot(acc[p][0], low, w.plane[p]);
@@ -131,11 +129,11 @@ inline void backward_planes(const IntegerRows& rows, const Digits<int16_t>& gamm
                             int64_t begin, int64_t end, double* sums, int64_t sums_stride) {
   for (int64_t column = begin; column < end; column += Words::kSize) {
     for (int o = 0; o < outputs; ++o) {
-      const bool prefetches = rows.next != nullptr && o == 0 && column % kColumnUnit == 0;
+      linear::Ahead* const ahead = o == 0 && column % kColumnUnit == 0 ? rows.ahead : nullptr;
       for (int row = 0; row < rows.count; row += kWideRows) {
         const int last = row + kWideRows < rows.count ? row + kWideRows : rows.count;
         backward_wide_tile<storage, kPlanes>(rows, row, last, gamma.values + o * gamma.stride,
-                                             column, prefetches, row == 0, sums + o * sums_stride);
+                                             column, ahead, row == 0, sums + o * sums_stride);
       }
     }
   }
