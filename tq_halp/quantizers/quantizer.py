@@ -86,12 +86,14 @@ class Quantizer:
 
         @tf.custom_gradient
         def clipped(x):
-            def gradient(dy):
-                return tf.where(self._inside(x, scale), dy, tf.zeros_like(dy))
-
-            return self._round(x, counter, scale), gradient
+            return self._round(x, counter, scale), lambda dy: self.clip_gradient(x, dy, scale)
 
         return clipped(x)
+
+    def clip_gradient(self, x, dy, scale=None):
+        """dy where x lies within the format's limits, 0 elsewhere: the clipped dL/dx."""
+        inside = self._inside(x, self.scale(x) if scale is None else scale)
+        return tf.where(inside, dy, tf.zeros_like(dy))
 
     def scale(self, x):
         """The dynamic-range step of x, a scalar of its dtype; None where the format fixes it."""

@@ -54,12 +54,23 @@ class ScheduledQuantizer:
         """As `Quantizer.__call__`; `scale` is for the stages that take one."""
         x = tf.convert_to_tensor(x)
 
-        def run(quantizer):
-            if quantizer is None:
-                return tf.identity(x)
-            return quantizer(x, counter, scale=scale if quantizer.has_dynamic_range else None)
+        # Stated here and not left to TensorFlow, whose gradient of a branch in an RNN's loop over
+        # time costs ten times the step.
+        @tf.custom_gradient
+        def staged(x):
+            def forward(quantizer):
+                if quantizer is None:
+                    return tf.identity(x)
+                return quantizer(x, counter, scale=scale if quantizer.has_dynamic_range else None)
 
-        return self._switch(run)
+            def backward(dy):
+                if all(each.gradient == "straight_through" for each in self.quantizers):
+                    return dy
+                return self._switch(lambda quantizer: _clipped(quantizer, x, dy, scale))
+
+            return self._switch(forward), backward
+
+        return staged(x)
 
     def scale(self, x):
         """As `Quantizer.scale`: of the stage that is on, 1 where that has none."""
@@ -120,6 +131,12 @@ class ScheduledQuantizer:
         reached = tf.cast(self.clock.now(self.unit) >= starts, tf.int32)
         branches = [lambda q=quantizer: run(q) for _, quantizer in self.stages]
         return tf.switch_case(tf.reduce_sum(reached) - 1, branches)
+
+
+def _clipped(quantizer, x, dy, scale):
+    if quantizer is None or quantizer.gradient == "straight_through":
+        return tf.identity(dy)
+    return quantizer.clip_gradient(x, dy, scale if quantizer.has_dynamic_range else None)
 
 
 @dataclasses.dataclass(frozen=True)
