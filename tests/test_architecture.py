@@ -61,6 +61,7 @@ LIGHT = [
 SPEAKS = {
     "quant_ops/build.py",
     "tq_halp/train.py",
+    "tq_halp/plan.py",
     "tq_halp/report/command.py",
     "tq_halp/bench/__init__.py",
     "tq_halp/cli.py",

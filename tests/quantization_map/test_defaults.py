@@ -1,5 +1,6 @@
-"""A map's defaults: for every format that takes them and does not say otherwise."""
+"""What a map says for all: defaults, where nothing else is said, and rules that may be idle."""
 
+import keras
 import pytest
 
 from tq_halp import InputError, QuantizationMap
@@ -56,3 +57,20 @@ def test_wrong_defaults(defaults, expected):
     with pytest.raises(InputError) as error:
         quantizers(defaults, weights="plain")
     assert expected in str(error.value)
+
+
+def test_an_optional_rule_may_find_nothing():
+    rules = [
+        {"layers": "no_such", "weights": "own", "optional": True},
+        {"layers": "head", "weights": "own"},
+        {"layers": "head", "recurrent_weights": "own", "optional": True},
+    ]
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2, name="head")]
+    )
+    mapping = {"version": 1, "formats": FORMATS, "rules": rules}
+    rows = QuantizationMap.from_dict(mapping).plan(model).rows
+    assert {row.rule for row in rows} == {2, None}
+    rules[0]["optional"] = 1
+    with pytest.raises(InputError, match="optional must be true or false, received 1"):
+        QuantizationMap.from_dict(mapping)

@@ -186,66 +186,32 @@ def test_a_model_that_was_loaded_from_a_file(tmp_path):
     assert same(WEIGHTS.apply(loaded)(x), WEIGHTS.apply(model)(x))
 
 
-class Forgetful(keras.Model):
-    """Its constructor's argument is nowhere to be found."""
-
-    def __init__(self, units=2):
-        super().__init__()
-        self.dense = keras.layers.Dense(units, name="dense")
-
-    def call(self, x):
-        return self.dense(x)
-
-
-class Demanding(keras.layers.Layer):
-    """Takes what cannot be known."""
-
-    def __init__(self, make):
-        super().__init__(name="demanding")
-        self.dense = make()
-
-    def call(self, x):
-        return self.dense(x)
-
-
-class Fickle(keras.Model):
-    """Builds something else each time."""
-
-    made = 0
+class Attending(keras.Model):
+    """Holds a layer that makes layers when it is built, and is no class that Keras knows."""
 
     def __init__(self):
-        super().__init__(name="fickle")
-        Fickle.made += 1
-        self.denses = [keras.layers.Dense(2) for _ in range(Fickle.made)]
+        super().__init__(name="attending")
+        self.attention = keras.layers.MultiHeadAttention(2, 2, name="attention")
+        self.dense = keras.layers.Dense(3, name="dense")
 
     def call(self, x):
-        return self.denses[0](x)
+        return self.dense(x + self.attention(x, x))
 
 
-def test_what_cannot_be_copied_says_what_to_do():
-    x = np.ones((1, 3), "float32")
-    forgetful = Forgetful(5)
-    forgetful(x)
-    with pytest.raises(InputError, match=r"forgetful \(Forgetful\) cannot be copied: give its cl"):
-        WEIGHTS.apply(forgetful)
-    fickle = Fickle()
-    fickle(x)
-    with pytest.raises(InputError, match=r"fickle \(Fickle\) comes out with 2 layers instead of 1"):
-        WEIGHTS.apply(fickle)
-    inputs = keras.Input((3,))
-    demanding = keras.Model(inputs, Demanding(lambda: keras.layers.Dense(2))(inputs))
-    with pytest.raises(InputError, match="scope"):
-        WEIGHTS.apply(demanding)
-    with pytest.raises(InputError, match="units of dense is 2, not 5"):
-        WEIGHTS.apply(forgetful)
-
-
-def test_a_layer_that_holds_layers_is_named_through_them(own):
-    block = own.block.name
-    with pytest.raises(InputError, match="weights of its own beside its layers"):
-        make_map({"layers": block, "weights": W8}).plan(own)
-    with pytest.raises(InputError, match="it holds layers: to mean all of them write 'bidirec"):
-        make_map({"layers": own.both_ways.name, "weights": W8}).plan(own)
+def test_attention_in_a_subclassed_model_is_one_layer(tmp_path):
+    source, x = Attending(), floats(2, 4, 3)
+    source(x)
+    model = WEIGHTS.apply(source)
+    assert type(model.attention) is layers.QuantMultiHeadAttention
+    assert type(model.dense) is layers.QuantDense
+    assert {row.layer for row in WEIGHTS.plan(source).rows} == {"attention", "dense"}
+    y = np.array(model(x))
+    model.save(tmp_path / "attending.keras")
+    with pytest.raises(InputError, match="attending: Could not locate class 'Attending'"):
+        keras.models.load_model(tmp_path / "attending.keras")
+    custom = {"Attending": Attending}
+    loaded = keras.models.load_model(tmp_path / "attending.keras", custom_objects=custom)
+    np.testing.assert_array_equal(loaded(x), y)
 
 
 def test_an_rnn_over_a_cell_of_the_users_is_quantized_as_one():

@@ -278,17 +278,6 @@ def test_an_error_leaves_the_model_as_it_was():
     np.testing.assert_array_equal(model(x), before)
 
 
-def test_an_optional_rule_may_find_nothing():
-    rules = [
-        {"layers": "no_such", "weights": "w8", "optional": True},
-        {"layers": "head", "weights": "w8"},
-        {"layers": "head", "recurrent_weights": "a4", "optional": True},
-    ]
-    assert {row.rule for row in make_map(*rules).plan(nested_model()).rows} == {2, None}
-    with pytest.raises(InputError, match="optional must be true or false, received 1"):
-        make_map({"layers": "head", "weights": "w8", "optional": 1})
-
-
 def test_a_lambda_and_the_frozen_are_copied():
     x = keras.Input((3,))
     y = keras.layers.Lambda(lambda t: t * 2)(keras.layers.Dense(3, name="a")(x))

@@ -8,6 +8,7 @@ when the last watch ends the classes are as they were.
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -136,11 +137,23 @@ def _newborn(target):
                 target.__init__(self, *args, **kwargs)
             if fate.name is not None:
                 self.name = fate.name
+            self.build = _unwatching(self.build)
 
         # Keras derives the default get_config from it.
         __init__.__signature__ = inspect.signature(target.__init__)
 
     return Newborn
+
+
+def _unwatching(build):
+    """What a layer builds when it is built is its own affair too."""
+
+    @functools.wraps(build)
+    def building(*args, **kwargs):
+        with unwatched():
+            return build(*args, **kwargs)
+
+    return building
 
 
 def _arguments(target, fate, given):

@@ -72,6 +72,8 @@ def construct(config: dict, drawing: dict, safe_mode: bool) -> keras.Layer:
     except InputError:
         raise
     except Exception as error:  # of the user's own code
+        if str(error).startswith("Could not locate class"):
+            raise InputError(f"{drawing['name']}: {str(error).splitlines()[0]}") from error
         raise no_copy(drawing["name"], drawing["class"], error) from error
 
 
