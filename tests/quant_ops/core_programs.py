@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from quant_ops import build
 
@@ -25,16 +27,33 @@ def compile_programs(
     folder: Path, patterns: tuple[str, ...], options: tuple[str, ...] = ()
 ) -> list[Path]:
     """The programs whose names match one of the patterns; `options` as in build.core_commands."""
+    core = build.core_commands(compiler(), folder, options)
+    build.run_all(core)
+    return _programs(folder, patterns, options, [*map(str, core)])
+
+
+def link_with_library(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The programs, using the core inside the library that is in use: nothing of it is compiled."""
+    library = build.DEFAULT_OUTPUT / build.library_name()
+    if not library.exists():
+        pytest.skip("the native library is not built")
+    tensorflow = tf.sysconfig.get_lib()
+    where = [f"-Wl,-rpath,{path}" for path in (tensorflow, library.parent)]
+    # The library takes TensorFlow for loaded already: a program of ours has to load it itself.
+    needed = ["-Wl,--no-as-needed"] if sys.platform == "linux" else []
+    link = [str(library), *needed, *tf.sysconfig.get_link_flags(), *where]
+    return _programs(folder, patterns, ("-O1",), link)
+
+
+def _programs(folder, patterns, options, link):
     cxx = compiler()
-    commands = build.core_commands(cxx, folder, options)
     names = [path.stem for pattern in patterns for path in sorted(TESTS.glob(f"{pattern}.cc"))]
-    for name in (*SHARED, *names):
-        source = str(TESTS / f"{name}.cc")
-        commands[folder / f"{name}.o"] = [*cxx, *build.FLAGS, *options, "-c", source]
-    build.run_all(commands)
-    mains = {folder / f"{name}.o" for name in names}
-    link = [*cxx, *options, "-pthread", *(str(path) for path in commands if path not in mains)]
-    build.run_all({folder / name: [*link, str(folder / f"{name}.o")] for name in names})
+    objects = {name: folder / f"{name}.o" for name in (*SHARED, *names)}
+    compile_only = [*cxx, *build.FLAGS, *options, "-c"]
+    build.run_all({o: [*compile_only, str(TESTS / f"{name}.cc")] for name, o in objects.items()})
+    shared = [str(objects[name]) for name in SHARED]
+    command = [*cxx, *options, "-pthread"]
+    build.run_all({folder / name: [*command, str(objects[name]), *shared, *link] for name in names})
     return [folder / name for name in names]
 
 

@@ -1,13 +1,11 @@
-"""The arithmetic core alone, compiled with the library's own flags."""
+"""The arithmetic core alone, as it is in the built library."""
 
 import core_programs
-import pytest
 
 
-@pytest.mark.slow
 def test_core(tmp_path):
     """The tests by hand, and that every instruction set gives the same bits for anything."""
-    *tests, fuzzer = core_programs.compile_programs(tmp_path, ("*_test", "fuzz"))
+    *tests, fuzzer = core_programs.link_with_library(tmp_path, ("*_test", "fuzz"))
     assert tests
     for program in tests:
         for instruction_set in core_programs.INSTRUCTION_SETS:

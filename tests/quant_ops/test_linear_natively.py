@@ -1,5 +1,5 @@
 """Random linear models, a few epochs of each, under sanitizers and with every instruction set:
-QUANT_OPS_FUZZ_CALLS says how many (a twentieth of it, as each is some thousand calls' work)."""
+QUANT_OPS_FUZZ_CALLS says how many (a tenth of it, as each is some thousand calls' work)."""
 
 import os
 
@@ -7,7 +7,7 @@ import core_programs
 import pytest
 import test_sanitizers
 
-COUNT = test_sanitizers.CALLS // 20
+COUNT = test_sanitizers.CALLS // 10
 
 
 @pytest.mark.slow

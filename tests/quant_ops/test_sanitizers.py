@@ -12,7 +12,7 @@ import subprocess
 import core_programs
 import pytest
 
-CALLS = int(os.environ.get("QUANT_OPS_FUZZ_CALLS", "1000"))
+CALLS = int(os.environ.get("QUANT_OPS_FUZZ_CALLS", "400"))
 PLAIN = ("-O0", "-g1", "-fno-sanitize-recover=all")
 MEMORY = (*PLAIN, "-fsanitize=address,undefined,float-cast-overflow")
 THREADS = (*PLAIN, "-fsanitize=thread")
