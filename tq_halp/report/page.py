@@ -15,11 +15,12 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e3e8ee; --soft: #97a2b0; --line: #343c48;
   --page: #15191f; --inside: #6ea3e6; --saturated: #ef6b60; --zero: #efb25c; --mark: #58c48b; } }
 body { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 1400px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 p, li, figcaption { color: var(--soft); margin: .2rem 0; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap;
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%;
+  font-size: 13px; }
+th, td { padding: .25rem .45rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
 th { color: var(--soft); font-weight: 500; } th:nth-child(-n+3), td:nth-child(-n+3) {
   text-align: left; } a { color: inherit; } .bad { color: var(--saturated); }

@@ -72,7 +72,9 @@ class Report:
         save(self, path)
 
     def __str__(self):
-        table = Table("layer", "tensor", "format")
+        table = Table()
+        for heading in ("layer", "tensor", "format"):
+            table.add_column(heading, overflow="fold")
         for heading in HEADINGS:
             table.add_column(heading, justify="right")
         previous = None
@@ -119,12 +121,12 @@ def cells(row: Row) -> list[str]:
 
 
 def suggestion_of(row: Row) -> str:
-    """ "6 of 8", and what covers the range where that is another."""
+    """ "6 at 8 bits", and what covers the range where that is another."""
     if row.suggested_frac_bits is None:
         return "-"
     covers = row.covering_frac_bits != row.suggested_frac_bits
     rest = f" (range: {row.covering_frac_bits})" if covers else ""
-    return f"{row.suggested_frac_bits} of {row.word_bits} bits{rest}"
+    return f"{row.suggested_frac_bits} at {row.word_bits} bits{rest}"
 
 
 def _number(value):
