@@ -35,6 +35,10 @@ class TrainingAlgorithm(keras.Model):
     needs_full_gradient = False
     #: Whether a full pass is under way, which can be broken off without loss.
     taking_snapshot = False
+    #: Whether the next step begins with one.
+    snapshot_due = False
+    #: Attributes that, besides the variables, decide how training goes on: plain numbers.
+    host_state = ("_samples_per_epoch",)
 
     def __init__(self, model, *, seed=0, name=None, **kwargs):
         if not isinstance(model, keras.Model):

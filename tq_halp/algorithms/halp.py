@@ -44,6 +44,8 @@ class HALP(SVRG):
         ValueError: an argument is not one of the above.
     """
 
+    host_state = (*SVRG.host_state, "_next_look", "_saturated_segments")
+
     def __init__(
         self, model, *, word_bits=8, mu="auto", scale="per_tensor", rounding="stochastic", **kwargs
     ):

@@ -41,6 +41,7 @@ class SVRG(SGD):
     """
 
     needs_full_gradient = True
+    host_state = (*SGD.host_state, "snapshot_due", "segment_length")
 
     def __init__(self, model, *, snapshot_every="epoch", iterate="last", **kwargs):
         is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
@@ -101,7 +102,7 @@ class SVRG(SGD):
     def on_fit_begin(self, verbose):
         super().on_fit_begin(verbose)
         self._verbose = verbose
-        self._snapshot_due = True
+        self.snapshot_due = True
         self._full_gradient = FullGradient(self, self.full_gradient)
         self.check_fit()
 
@@ -114,8 +115,8 @@ class SVRG(SGD):
             )
 
     def before_step(self):
-        if self._snapshot_due:
-            self._snapshot_due = False
+        if self.snapshot_due:
+            self.snapshot_due = False
             self.taking_snapshot = True
             try:
                 self.take_snapshot()
@@ -158,7 +159,7 @@ class SVRG(SGD):
 
     def after_step(self):
         if int(self.steps_since_snapshot) >= self.segment_length:
-            self._snapshot_due = True
+            self.snapshot_due = True
             self.end_segment()
 
     def end_segment(self):
