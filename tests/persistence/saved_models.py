@@ -75,14 +75,64 @@ def subclassed():
     return model
 
 
-BUILDERS = {"functional": functional, "subclassed": subclassed}
+def residual():
+    """A ResNet and a MobileNetV2 in small: convolutions of all kinds between shortcuts."""
+    x = start = keras.Input((4, 3, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    for strides in (1, 2):
+        y = keras.layers.ReLU(6.0)(keras.layers.BatchNormalization()(x))
+        y = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)
+        y = keras.layers.Conv2D(4, 1, strides, activation="relu")(y)
+        y = keras.layers.SpatialDropout2D(0.2)(y)
+        shortcut = keras.layers.MaxPooling2D(strides)(x) if strides > 1 else x
+        x = keras.layers.Add()([shortcut, y])
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(start, keras.layers.Dense(2)(x), name="residual")
+
+
+def transformer():
+    x = start = keras.Input((4, 3))
+    x = keras.layers.Dense(4)(x)
+    y = keras.layers.MultiHeadAttention(2, 2, dropout=0.2)(x, x)
+    x = keras.layers.LayerNormalization()(keras.layers.Add()([x, y]))
+    y = keras.layers.Dense(4)(keras.layers.Dense(8, activation="gelu")(x))
+    x = keras.layers.LayerNormalization()(keras.layers.Add()([x, keras.layers.Dropout(0.1)(y)]))
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(start, keras.layers.Dense(2)(x), name="transformer")
+
+
+def bidirectional():
+    return keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            keras.layers.Embedding(6, 3, mask_zero=True),
+            keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True, dropout=0.2)),
+            keras.layers.Bidirectional(keras.layers.LSTM(2)),
+            keras.layers.Dense(2),
+        ],
+        name="bidirectional",
+    )
+
+
+BUILDERS = {
+    "functional": functional,
+    "subclassed": subclassed,
+    "residual": residual,
+    "transformer": transformer,
+    "bidirectional": bidirectional,
+}
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(2, 12, 4, 3)).astype("float32")
 Y = RNG.normal(size=(12, 2)).astype("float32")
 
 
 def inputs(model):
-    return [X[0], X[1]] if isinstance(model, keras.Function) else X[0]
+    special = {
+        "functional": [X[0], X[1]],
+        "residual": X[0][..., np.newaxis],
+        "bidirectional": np.clip(3 + 2 * X[0, ..., 0], 0, 5).astype("int32"),
+    }
+    return special.get(model.name, X[0])
 
 
 def train(model):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tq_halp
+from tests.keras_picture import picture_of_keras
 
 PROGRAM = Path(__file__).with_name("saved_models.py")
 specification = importlib.util.spec_from_file_location("saved_models", PROGRAM)
@@ -22,18 +23,21 @@ NAMES = list(saved_models.BUILDERS)
 def runs(tmp_path_factory):
     """By name: what the unbroken run ends with and the other process ends with, and its model."""
     folder = tmp_path_factory.mktemp("saved")
-    unbroken = {}
+    unbroken, before_all = {}, picture_of_keras(saved_models.UsersModel)
     for name, build in saved_models.BUILDERS.items():
         keras.utils.set_random_seed(11)
         quantization = tq_halp.QuantizationMap.from_dict(saved_models.MAP)
         source = build()
         source.compile(keras.optimizers.Adam(0.01), "mse")
+        held = looks(source)
         model = quantization.apply(source)
         saved_models.train(model)
         model.save(folder / f"{name}.keras")
         before = saved_models.state(model)["predictions"]
         saved_models.train(model)
         unbroken[name] = (source, model, before, saved_models.state(model))
+        assert looks(source) == held
+    assert picture_of_keras(saved_models.UsersModel) == before_all
     done = subprocess.run([sys.executable, PROGRAM, folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     return {name: (*unbroken[name], dict(np.load(folder / f"{name}.npz"))) for name in unbroken}
@@ -71,6 +75,14 @@ def test_the_map_is_in_the_model(runs, name):
     again = found.apply(source)
     wanted = {layer.name: layer.get_config() for layer in quantized(model)}
     assert wanted and wanted == {layer.name: layer.get_config() for layer in quantized(again)}
+
+
+def looks(model):
+    """Its layers, their classes, its weights and what it predicts."""
+    layers = [(each.name, type(each), id(each)) for each in model._flatten_layers()]
+    with keras.StatelessScope():  # a call of Keras' own LSTM moves its seeds on
+        y = model(saved_models.inputs(model))
+    return layers, [each.numpy().tobytes() for each in (y, *model.variables)]
 
 
 def quantized(model):

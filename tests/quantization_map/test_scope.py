@@ -1,6 +1,5 @@
 """The scope: what is built inside is quantized, and nothing stays patched."""
 
-import inspect
 import threading
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from keras.layers import Dense  # bound before any scope opens
 
+from tests.keras_picture import picture_of_keras
 from tq_halp import QuantizationMap, layers
 from tq_halp.errors import InputError
 from tq_halp.layers.registry import QUANTIZED
@@ -21,25 +21,6 @@ def make_map(*rules):
 
 
 EVERYTHING = make_map({"layers": ".*", "weights": W8})
-
-
-def picture_of_keras():
-    """Every public name of Keras, and the attributes of every class that it names or builds on."""
-    pending, seen, picture = [keras], set(), {}
-    while pending:
-        value = pending.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        picture[id(value)] = (value, {name: id(each) for name, each in vars(value).items()})
-        for each in list(vars(value).values()):
-            is_module = inspect.ismodule(each) and each.__name__.split(".")[0] == "keras"
-            is_class = inspect.isclass(each) and each.__module__.split(".")[0] == "keras"
-            if is_class:
-                pending += [base for base in each.__mro__ if base.__module__.startswith("keras")]
-            if is_module or is_class:
-                pending.append(each)
-    return picture
 
 
 def test_nothing_in_keras_changes_by_a_scope_or_an_apply():
