@@ -29,6 +29,7 @@ from tq_halp.models import lstm_language_model
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from page import fill  # noqa: E402
+from resnet8 import cifar10, resnet8  # noqa: E402
 
 
 def fixed_point(frac_bits):
@@ -41,34 +42,43 @@ def fixed_point(frac_bits):
 
 
 W, A, G, E = "weights", "activations", "gradients", "errors"
-ROLES = {W: fixed_point(7), A: fixed_point(5), G: fixed_point(13), E: fixed_point(16)}
+LSTM = {W: fixed_point(7), A: fixed_point(5), G: fixed_point(13), E: fixed_point(16)}
 INSIDE = {"bias": fixed_point(7), "state": fixed_point(6), "gates": fixed_point(7)}
-VARIANTS = {
-    "plain Keras": {},
-    W: {W: ROLES[W]},
-    A: {A: ROLES[A]},
-    G: {G: ROLES[G]},
-    E: {E: ROLES[E]},
-    "W, A, G, E": ROLES,
-}
+RESNET = {W: fixed_point(6), A: fixed_point(4), G: fixed_point(10), E: fixed_point(14)}
+
+
+def variants_of(roles):
+    """Each role alone, and all of them."""
+    alone = {role: {role: quantizer} for role, quantizer in roles.items()}
+    return {"plain Keras": {}, **alone, "W, A, G, E": roles}
 
 
 def lstm():
-    """The model, its data, its variants, and the ratio that "W, A, G, E" shall stay below."""
+    """The variants, their data and its name, and the ratio "W, A, G, E" shall stay below."""
     tokens, targets = np.random.default_rng(0).integers(0, 10_000, (2, 20, 35), dtype="int32")
     model = lstm_language_model(10_000, embedding=200, units=200, layers=2, initial_range=0.1)
-    variants = {
+    variants = mapped(model, {**variants_of(LSTM), "W, A, G, E, bias, state, gates": LSTM | INSIDE})
+    if importlib.util.find_spec("qkeras"):
+        version = importlib.metadata.version("qkeras-v3")
+        variants[f"qkeras-v3 {version}: W, A (but for the embedding)"] = qkeras_lstm()
+    return variants, (tokens, targets), "random tokens", 1.25
+
+
+def resnet():
+    data, source = cifar10()
+    return mapped(resnet8(), variants_of(RESNET)), data, source, 1.4
+
+
+def mapped(model, variants):
+    """Of each variant's roles the model, quantized in every layer that has them."""
+    return {
         name: tq_halp.QuantizationMap.from_dict(
             {"version": 1, "rules": [{"layers": ".*", **roles}]}
         ).apply(model)
         if roles
         else model
-        for name, roles in {**VARIANTS, "W, A, G, E, bias, state, gates": ROLES | INSIDE}.items()
+        for name, roles in variants.items()
     }
-    if importlib.util.find_spec("qkeras"):
-        version = importlib.metadata.version("qkeras-v3")
-        variants[f"qkeras-v3 {version}: W, A (but for the embedding)"] = qkeras_lstm()
-    return variants, (tokens, targets), 1.25
 
 
 def qkeras_lstm():
@@ -93,7 +103,7 @@ def qkeras_lstm():
     return keras.Model(tokens, qkeras.QActivation(bits(2))(x))
 
 
-MODELS = {"lstm": lstm}
+MODELS = {"lstm": lstm, "resnet8": resnet}
 
 
 def measure(variants, data, turns):
@@ -136,7 +146,7 @@ def table(seconds):
     return "\n".join(lines), rows, ratios["W, A, G, E"]
 
 
-def machine(load):
+def machine(load, source):
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -146,7 +156,7 @@ def machine(load):
     return (
         f"{os.cpu_count()} processors, {names[0] if names else platform.machine()}; "
         f"Python {platform.python_version()}, {', '.join(versions)}; {load:.1f} processes ran when "
-        "the measurement began."
+        f"the measurement began. Data: {source}."
     )
 
 
@@ -156,13 +166,13 @@ def main():
     parser.add_argument("--turns", type=int, default=60, help="default: %(default)s")
     options = parser.parse_args()
     for name in [options.only] if options.only else MODELS:
-        variants, data, limit = MODELS[name]()
+        variants, data, source, limit = MODELS[name]()
         load = os.getloadavg()[0]
         text, rows, ratios = table(measure(variants, data, options.turns))
         write_csv(HERE / f"{name}.csv", list(rows[0]), rows)
         fill(HERE / "README.md", name, text)
-        fill(HERE / "README.md", f"{name} machine", machine(load))
-        print(text)
+        fill(HERE / "README.md", f"{name} machine", machine(load, source))
+        print(f"{name}: {source}", text, sep="\n")
         print("W, A, G, E:", *(f"{ratio:.2f}" for ratio in ratios), f"at most {limit}")
 
 
