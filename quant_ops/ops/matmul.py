@@ -9,6 +9,7 @@ import tensorflow as tf
 from quant_ops import composite, library
 from quant_ops.arguments import choice, float_tensor, int64_scalar, integer
 from quant_ops.composite import counter_rng
+from quant_ops.ops.dispatch import takes_native
 from quant_ops.ops.floats import minifloat_attributes
 from quant_ops.ops.grids import fixed_point_attributes
 
@@ -138,7 +139,7 @@ def _matrices(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _product(name, a, b, streams, attributes) -> tf.Tensor:
-    if library.backend() == "native":
+    if takes_native():
         return getattr(library.native(), f"quant_ops_{name}")(a, b, *streams, **attributes)
     streams = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in streams)
     return getattr(composite, name)(a, b, *streams, **attributes)

@@ -21,7 +21,9 @@ namespace quant_ops::QUANT_OPS_ISA {
 
 // So many that the sums of a tile and the terms of a and b stay in the first-level cache.
 constexpr int kTileTerms = 32;
-constexpr int kUnrolled = 8;  // terms that a sum stays in a register for
+// Sums stay in registers for a few terms, and a few rows share what is loaded of b.
+constexpr int kUnrolled = 4;
+constexpr int kRowsAtOnce = 4;
 
 inline double multiply_add(double a, double b, double sum) {
 #if defined(__FMA__)
@@ -42,7 +44,8 @@ class Tile {
     rows_ = static_cast<int>(std::min<int64_t>(kTileRows, product.rows - first_row_));
     columns_ = static_cast<int>(std::min<int64_t>(kTileColumns, product.columns - first_column_));
     width_ = (columns_ + 15) / 16 * 16;  // whole vectors: what is beyond is not stored
-    for (int row = 0; row < rows_; ++row) std::fill_n(sums_[row], width_, 0.0);
+    std::fill_n(sums_[0], kTileRows * kTileColumns, 0.0);
+    std::fill(a_[0] + rows_ * kTileTerms, a_[0] + kTileRows * kTileTerms, 0.0);
   }
 
   int rows() const { return rows_; }
@@ -73,35 +76,38 @@ class Tile {
     }
   }
 
-  // Adds loaded terms [begin, end).
-  void add(int row, int begin, int end) {
-    for (; end - begin >= kUnrolled; begin += kUnrolled) add<kUnrolled>(row, begin);
+  // Adds loaded terms [begin, end) to all sums.
+  void add(int begin, int end) {
+    for (; end - begin >= kUnrolled; begin += kUnrolled) add<kUnrolled>(begin);
     switch (end - begin) {
-      case 7: return add<7>(row, begin);
-      case 6: return add<6>(row, begin);
-      case 5: return add<5>(row, begin);
-      case 4: return add<4>(row, begin);
-      case 3: return add<3>(row, begin);
-      case 2: return add<2>(row, begin);
-      case 1: return add<1>(row, begin);
+      case 3: return add<3>(begin);
+      case 2: return add<2>(begin);
+      case 1: return add<1>(begin);
     }
   }
 
  private:
+  // The last rows may be beyond the result.
   template <int count>
-  void add(int row, int first) {
-    double factors[count];
-    for (int i = 0; i < count; ++i) factors[i] = a_[row][first + i];
-    const double* b = b_[first];
-    double* sums = sums_[row];
+  void add(int first) {
     const int width = width_;
-    QUANT_OPS_VECTOR_LOOP
-    for (int n = 0; n < width; ++n) {
-      double sum = sums[n];
-      for (int i = 0; i < count; ++i) {
-        sum = multiply_add(factors[i], b[i * kTileColumns + n], sum);
+    for (int row = 0; row < rows_; row += kRowsAtOnce) {
+      double factors[kRowsAtOnce][count];
+      for (int r = 0; r < kRowsAtOnce; ++r) {
+        for (int i = 0; i < count; ++i) factors[r][i] = a_[row + r][first + i];
       }
-      sums[n] = sum;
+      const double* b = b_[first];
+      double* sums = sums_[row];
+      QUANT_OPS_VECTOR_LOOP
+      for (int n = 0; n < width; ++n) {
+        double sum[kRowsAtOnce];
+        for (int r = 0; r < kRowsAtOnce; ++r) sum[r] = sums[r * kTileColumns + n];
+        for (int i = 0; i < count; ++i) {
+          const double factor = b[i * kTileColumns + n];
+          for (int r = 0; r < kRowsAtOnce; ++r) sum[r] = multiply_add(factors[r][i], factor, sum[r]);
+        }
+        for (int r = 0; r < kRowsAtOnce; ++r) sums[r * kTileColumns + n] = sum[r];
+      }
     }
   }
 
@@ -152,7 +158,7 @@ inline void compute_tile(const Grid& grid, const Stream& stream, const Product& 
     for (int begin = 0; begin < count;) {
       const bool rounds = block_end <= first + count;
       const int end = rounds ? static_cast<int>(block_end - first) : count;
-      for (int row = 0; row < tile.rows(); ++row) tile.add(row, begin, end - (rounds ? 1 : 0));
+      tile.add(begin, end - (rounds ? 1 : 0));
       if (rounds) {
         add_and_round<rounding>(grid, block_keys(stream, block), end - 1, &tile);
         ++block;
