@@ -7,7 +7,7 @@ takes every term of every output by itself, is timed on an eighth of the rows.
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 from tq_halp.bench import arguments
@@ -20,6 +20,7 @@ FORMATS = {
     "fixed_point": {"word_bits": 16, "frac_bits": 8},
     "minifloat": {"exponent_bits": 5, "mantissa_bits": 10},
 }
+COMPOSITE_TURNS = 2
 FIELDS = ("rows", "terms", "columns", "format", "rounding", "every")
 FIELDS += ("milliseconds", "of_matmul", "composite_of_native")
 COLUMNS = ("format", "rounding", "every", "ms", "of\ntf.matmul", "composite\nof native")
@@ -69,43 +70,45 @@ def run(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     import tensorflow as tf
 
-    import quant_ops
     from tq_halp.bench.timing import in_turn, ratio
-    from tq_halp.bench.workbench import forced
 
     rows, terms, columns = options.shape
     a = tf.random.stateless_normal([rows, terms], seed=[1, 2])
     b = tf.random.stateless_normal([terms, columns], seed=[3, 4])
     few = a[: max(1, rows // 8)]
     cases = ((f, r, k) for f in FORMATS for r in options.roundings for k in options.every)
-    for format, rounding, every in cases:
-
-        @tf.function(autograph=False)
-        def product(a, b, how=(format, rounding, every)):
-            format, rounding, every = how
-            return quant_ops.matmul_rounded(
-                a, b, format, every=every, rounding=rounding, **FORMATS[format]
-            )
-
+    for case in cases:
         try:
-            with forced("native"):
-                native = product.get_concrete_function(a, b)
+            tasks = {"tf": lambda: tf.matmul(a, b), "native": _product("native", *case, a, b)}
         except RuntimeError as error:
             raise InputError(str(error)) from error
-        tasks = {"tf": lambda: tf.matmul(a, b), "native": lambda call=native: call(a, b)}
         seconds = in_turn(tasks, options.repeats, at_most=3 * options.repeats)
-        row = dict(zip(FIELDS, (*options.shape, format, rounding, every), strict=False))
+        row = dict(zip(FIELDS, (*options.shape, *case), strict=False))
         row["milliseconds"] = 1e3 * min(seconds["native"])
         row["of_matmul"] = ratio(seconds["native"], seconds["tf"])
         if not options.no_composite:
-            with forced("composite"):
-                composite = product.get_concrete_function(few, b)
-            with forced("native"):
-                native = product.get_concrete_function(few, b)
-            tasks = {"c": lambda f=composite: f(few, b), "n": lambda f=native: f(few, b)}
-            seconds = in_turn(tasks, 1)
-            row["composite_of_native"] = ratio(seconds["c"], seconds["n"])
+            tasks = {name: _product(name, *case, few, b) for name in ("native", "composite")}
+            seconds = in_turn(tasks, COMPOSITE_TURNS)
+            row["composite_of_native"] = ratio(seconds["composite"], seconds["native"])
         yield row
+
+
+def _product(backend, format, rounding, every, a, b) -> Callable[[], object]:
+    """The rounded product on a backend, as a function without arguments."""
+    import tensorflow as tf
+
+    import quant_ops
+    from tq_halp.bench.workbench import forced
+
+    @tf.function(autograph=False)
+    def product(a, b):
+        return quant_ops.matmul_rounded(
+            a, b, format, every=every, rounding=rounding, **FORMATS[format]
+        )
+
+    with forced(backend):  # which backend it is shows when it is traced
+        traced = product.get_concrete_function(a, b)
+    return lambda: traced(a, b)
 
 
 def _cells(row: dict[str, object]) -> tuple[str, ...]:
