@@ -83,6 +83,48 @@ void test_tiles() {
   }
 }
 
+float draw(Random& random) {
+  if (random.one_in(200)) return random.pick({kInfinity, -kInfinity, std::nanf(""), 1e-40f, 3e38f});
+  return static_cast<float>(random.between(-999, 999)) * 0x1p-8f;
+}
+
+// The first row is the same without the others, whatever is rounded to.
+template <class Spec>
+void check_first_row(Random& random, Spec spec) {
+  spec.rounding = static_cast<Rounding>(random.between(0, 6));
+  spec.stream = {random.bits(), random.bits()};
+  Product product = shape(1, random.between(1, 40), random.between(0, 70), random.between(1, 80),
+                          random.between(1, 80));
+  std::vector<float> a(product.rows * product.terms), b(product.terms * product.columns);
+  for (float& x : a) x = draw(random);
+  for (float& x : b) x = draw(random);
+  const std::vector<float> all = multiply(spec, product, a, b);
+  product.rows = 1;
+  const std::vector<float> first = multiply(spec, product, a, b);
+  CHECK(std::memcmp(all.data(), first.data(), first.size() * sizeof(float)) == 0);
+}
+
+void test_any_grid() {
+  Random random(2);
+  for (int i = 0; i < 60; ++i) {
+    FixedPointSpec fixed;
+    fixed.word_bits = static_cast<int>(random.edgy(1, 64));
+    fixed.frac_bits = static_cast<int>(random.one_in(2) ? random.edgy(-512, 512) : 5);
+    fixed.is_signed = random.one_in(2);
+    fixed.overflow = random.pick({Overflow::kSaturate, Overflow::kWrap});
+    check_first_row(random, fixed);
+    MinifloatSpec floating;
+    floating.mantissa_bits = static_cast<int>(random.edgy(0, 23));
+    floating.min_exponent = static_cast<int>(random.edgy(-126, 127));
+    floating.max_exponent = static_cast<int>(random.edgy(floating.min_exponent, 127));
+    floating.max_significand = (int64_t{2} << floating.mantissa_bits) - 1;
+    floating.subnormals = random.one_in(2);
+    floating.signed_zero = random.one_in(2);
+    floating.overflow = random.pick({Overflow::kSaturate, Overflow::kInfinity, Overflow::kNan});
+    check_first_row(random, floating);
+  }
+}
+
 // E5M2: a sum of ones stops at 8, where the step is 2.
 void test_swamping() {
   MinifloatSpec spec;
@@ -103,5 +145,6 @@ int main() {
   quant_ops::test_special_values();
   quant_ops::test_tiles();
   quant_ops::test_swamping();
+  quant_ops::test_any_grid();
   std::printf("passed with %s\n", quant_ops::instruction_set());
 }
