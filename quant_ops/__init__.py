@@ -8,6 +8,7 @@
     mx(x, element)                                  OCP microscaling: small floats, a shared scale
     binary(x, level), ternary(x, level, threshold)  +-level; +-level or 0
     sparse(x, threshold)                            x, or 0 where it is small
+    matmul_rounded(a, b, format, every=k)           a product, its sum rounded every k terms
     LinearSolver(x, targets, loss=...)              HALP for linear models, in integers
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
 
@@ -21,6 +22,7 @@ from quant_ops.ops import (
     binary,
     block_float,
     fixed_point,
+    matmul_rounded,
     minifloat,
     mx,
     power_of_two,
@@ -35,6 +37,7 @@ __all__ = [
     "binary",
     "block_float",
     "fixed_point",
+    "matmul_rounded",
     "minifloat",
     "mx",
     "power_of_two",

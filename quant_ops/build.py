@@ -135,8 +135,9 @@ def core_commands(
         for name in ("quantize", "scale_table")
     }
     for name, machine in _instruction_sets():
-        source = str(SOURCES / "core" / "loops.cc")
-        commands[scratch / f"loops_{name}.o"] = [*cxx, *flags, *machine, "-c", source]
+        for stem in ("loops", "rounded_matmul"):
+            source = str(SOURCES / "core" / f"{stem}.cc")
+            commands[scratch / f"{stem}_{name}.o"] = [*cxx, *flags, *machine, "-c", source]
     return commands
 
 

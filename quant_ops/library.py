@@ -123,9 +123,11 @@ def _callers_level() -> int:
 def _register_gradients(module: ModuleType) -> None:
     """Straight through to the quantizers' first input, `x`; nothing reaches the others."""
 
+    others = ("QuantOpsLinear", "QuantOpsMatmul")
+
     def gradient(op, upstream):
         return upstream, *[None] * (len(op.inputs) - 1)
 
     for name in dir(module):
-        if name.startswith("QuantOps") and not name.startswith("QuantOpsLinear"):
+        if name.startswith("QuantOps") and not name.startswith(others):
             tf.RegisterGradient(name)(gradient)

@@ -9,12 +9,15 @@ from quant_ops.composite.block_scaled import block_scaled
 from quant_ops.composite.fixed_point import fixed_point
 from quant_ops.composite.levels import binary, sparse, ternary
 from quant_ops.composite.minifloat import minifloat
+from quant_ops.composite.rounded_matmul import matmul_fixed_point, matmul_minifloat
 from quant_ops.composite.scaled_integer import scaled_integer
 
 __all__ = [
     "binary",
     "block_scaled",
     "fixed_point",
+    "matmul_fixed_point",
+    "matmul_minifloat",
     "minifloat",
     "scaled_integer",
     "sparse",

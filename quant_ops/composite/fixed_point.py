@@ -42,7 +42,7 @@ def fixed_point(
         steps = (
             wrap_signed(steps, word_bits) if signed else wrap_unsigned(steps, word_bits, precision)
         )
-    low, high = _fixed_point_limits(CARRIERS[x.dtype], word_bits, frac_bits, signed)
+    low, high = fixed_point_limits(CARRIERS[x.dtype], word_bits, frac_bits, signed)
     steps = tf.clip_by_value(steps, tf.constant(low, compute), tf.constant(high, compute))
     result = positive_zero(steps * power(-frac_bits, compute))
     result = tf.cast(result, x.dtype) if narrow else float_bits.from_float64(result, x.dtype)
@@ -51,7 +51,7 @@ def fixed_point(
     return float_bits.select(classes.nan, x, result)
 
 
-def _fixed_point_limits(
+def fixed_point_limits(
     carrier: Carrier, word_bits: int, frac_bits: int, signed: bool
 ) -> tuple[int, int]:
     """Smallest and largest step count, rounded inwards to what `carrier` can hold.

@@ -5,12 +5,14 @@ from quant_ops.ops.floats import minifloat, power_of_two
 from quant_ops.ops.grids import fixed_point, scaled_integer
 from quant_ops.ops.levels import binary, sparse, ternary
 from quant_ops.ops.linear import LinearSolver
+from quant_ops.ops.matmul import matmul_rounded
 
 __all__ = [
     "LinearSolver",
     "binary",
     "block_float",
     "fixed_point",
+    "matmul_rounded",
     "minifloat",
     "mx",
     "power_of_two",

@@ -21,13 +21,20 @@ def dispatch(
     Both take (x, *inputs, **attributes), valid and converted; an integer among the inputs stands
     for an int64 constant. The gradient goes to `x` alone.
     """
-    # A step that XLA compiles, as Keras does by itself where every layer allows it, takes the twin.
-    if library.backend() == "native" and tf.__internal__.get_enclosing_xla_context() is None:
+    if takes_native():
         return getattr(library.native(), f"quant_ops_{name}")(x, *inputs, **attributes)
     check_size(x)
     constants = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in inputs)
     quantized = composite(*map(tf.stop_gradient, (x, *constants)), **attributes)
     return _straight_through(x, quantized)
+
+
+def takes_native() -> bool:
+    """Whether an op that is built here is the native one.
+
+    A step that XLA compiles, as Keras does by itself where every layer allows it, takes the twin.
+    """
+    return library.backend() == "native" and tf.__internal__.get_enclosing_xla_context() is None
 
 
 @tf.custom_gradient

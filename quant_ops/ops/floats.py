@@ -73,6 +73,22 @@ def minifloat(
     Formats (MX) Specification v1.0, section 5.3; Micikevicius et al., FP8 Formats for Deep
     Learning, arXiv 2209.05433.
     """
+    attributes = minifloat_attributes(
+        exponent_bits, mantissa_bits, specials, exponent_bias, rounding, overflow, subnormals
+    )
+    return _round_to(attributes, x, seed, counter)
+
+
+def minifloat_attributes(
+    exponent_bits: int,
+    mantissa_bits: int,
+    specials: str = "ieee",
+    exponent_bias: int | None = None,
+    rounding: str = "nearest_even",
+    overflow: str = "saturate",
+    subnormals: bool = True,
+) -> dict[str, Any]:
+    """The checked arguments of `minifloat` that are known when a graph is built."""
     grid = minifloat_grid(
         integer(exponent_bits, "exponent_bits", 1, 8),
         integer(mantissa_bits, "mantissa_bits", 0, 23),
@@ -86,7 +102,7 @@ def minifloat(
             f"overflow must be saturate with specials {specials!r}, which has neither infinity nor "
             f"NaN, received {overflow!r}"
         )
-    return _round_to(grid, x, rounding, overflow, seed, counter)
+    return _attributes(grid, rounding, overflow)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -130,13 +146,14 @@ def power_of_two(
     max_exponent = integer(max_exponent, "max_exponent", min_exponent, 512)
     choice(overflow, "overflow", ("saturate",))
     grid = power_of_two_grid(min_exponent, max_exponent)
-    return _round_to(grid, x, rounding, overflow, seed, counter)
+    return _round_to(_attributes(grid, rounding, overflow), x, seed, counter)
 
 
-def _round_to(
-    grid: FloatGrid, x: Any, rounding: str, overflow: str, seed: Any, counter: Any
-) -> tf.Tensor:
+def _attributes(grid: FloatGrid, rounding: str, overflow: str) -> dict[str, Any]:
+    return grid.attributes(overflow) | {"rounding": choice(rounding, "rounding", ROUNDINGS)}
+
+
+def _round_to(attributes: dict[str, Any], x: Any, seed: Any, counter: Any) -> tf.Tensor:
     x = float_tensor(x, "x")
-    attributes = grid.attributes(overflow) | {"rounding": choice(rounding, "rounding", ROUNDINGS)}
     seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
     return dispatch("minifloat", x, (seed, counter), attributes, composite.minifloat)

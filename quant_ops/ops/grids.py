@@ -65,15 +65,26 @@ def fixed_point(
         TypeError: `x` is not of a floating dtype.
     """
     x = float_tensor(x, "x")
-    attributes = {
+    attributes = fixed_point_attributes(word_bits, frac_bits, signed, rounding, overflow)
+    seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
+    return dispatch("fixed_point", x, (seed, counter), attributes, composite.fixed_point)
+
+
+def fixed_point_attributes(
+    word_bits: int,
+    frac_bits: int,
+    signed: bool = True,
+    rounding: str = "nearest_even",
+    overflow: str = "saturate",
+) -> dict[str, Any]:
+    """The checked arguments of `fixed_point` that are known when a graph is built."""
+    return {
         "word_bits": integer(word_bits, "word_bits", 1, 64),
         "frac_bits": integer(frac_bits, "frac_bits", -512, 512),
         "signed": boolean(signed, "signed"),
         "rounding": choice(rounding, "rounding", ROUNDINGS),
         "overflow": choice(overflow, "overflow", OVERFLOWS),
     }
-    seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
-    return dispatch("fixed_point", x, (seed, counter), attributes, composite.fixed_point)
 
 
 @tf.autograph.experimental.do_not_convert

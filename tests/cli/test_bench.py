@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from tq_halp import bench
-from tq_halp.bench import ops
+from tq_halp.bench import matmul, ops
 from tq_halp.bench.arguments import size_text, sizes
 from tq_halp.bench.cases import BLOCK, CASES, OPS, ROUNDINGS, shape
 
@@ -54,6 +54,16 @@ def test_ops_on_the_composite_backend(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("composite backend")
 
 
+def test_matmul(tmp_path):
+    path = tmp_path / "matmul.csv"
+    arguments = ["--shape", "9,8,8", "--every", "1,8", "--repeats", "1", "--csv", str(path)]
+    assert bench.main(["matmul", *arguments]) == 0
+    rows = read(path)
+    assert tuple(rows[0]) == matmul.FIELDS and len(rows) == 8
+    assert {(row["rows"], row["terms"], row["columns"]) for row in rows} == {("9", "8", "8")}
+    assert all(float(row[name]) > 0 for row in rows for name in matmul.FIELDS[5:])
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -66,6 +76,8 @@ def test_ops_on_the_composite_backend(tmp_path, monkeypatch, capsys):
         (["ops", "--sizes", "1000"], "multiple of 1024"),
         (["ops", "--sizes", "16Gi"], "such as 16Mi"),
         (["ops", "--repeats", "0"], "at least 1, received '0'"),
+        (["matmul", "--shape", "8,8"], "three sizes M,K,N, received '8,8'"),
+        (["matmul", "--every", "0"], "at least 1, received '0'"),
         (["step", "--repeats", "few"], "at least 1, received 'few'"),
         (["ops", "--csv", "no/such/folder/ops.csv"], "folder that exists"),
     ],

@@ -104,10 +104,10 @@ def test_fake_quant_is_fixed_point():
 
 def test_a_forced_backend_is_forced_for_a_while(monkeypatch):
     monkeypatch.delenv("QUANT_OPS_BACKEND", raising=False)
-    with workbench._forced("composite"):
+    with workbench.forced("composite"):
         assert quant_ops.backend() == "composite"
     assert "QUANT_OPS_BACKEND" not in os.environ
     monkeypatch.setenv("QUANT_OPS_BACKEND", "native")
-    with workbench._forced("composite"):
+    with workbench.forced("composite"):
         assert quant_ops.backend() == "composite"
     assert os.environ["QUANT_OPS_BACKEND"] == "native"

@@ -175,7 +175,8 @@ def test_configuration_round_trips(keras_class, arguments, x):
     given = {role: STOCHASTIC for role in cls.roles}
     layer = cls(**arguments, **given)
     again = cls.from_config(layer.get_config())
-    assert again.quantizers == layer.quantizers == {r: quantizers.get(STOCHASTIC) for r in given}
+    assert again.quantizers == layer.quantizers
+    assert layer.quantizers == {role: quantizers.for_role(role, STOCHASTIC) for role in given}
     assert again.get_config() == layer.get_config()
     assert not cls.from_config(keras_class(**arguments).get_config()).quantizers["weights"]
 

@@ -154,6 +154,13 @@ def digest() -> str:
             results.append(quant_ops.mx(x, "int8", block_size=50_001, rounding=rounding, **stream))
             columns = tf.reshape(x, [6, -1])
             results.append(quant_ops.mx(columns, block_size=3, axis=0, rounding=rounding, **stream))
+    a, b = (tf.random.stateless_normal(s, [1, 2]) for s in ([100, 70], [70, 200]))
+    for rounding in ROUNDINGS:
+        how = {"every": 3, "rounding": rounding, **stream}
+        fixed = {"word_bits": 8, "frac_bits": 4, **how}
+        results.append(quant_ops.matmul_rounded(a, b, "fixed_point", **fixed))
+        floating = {"exponent_bits": 4, "mantissa_bits": 3, **how}
+        results.append(quant_ops.matmul_rounded(a, b, "minifloat", **floating))
     total = hashlib.sha256()
     for result in results:
         total.update(to_bits(result).tobytes())

@@ -34,8 +34,11 @@ def require(folder, options):
 @pytest.mark.slow
 def test_memory_and_arithmetic(tmp_path):
     require(tmp_path, MEMORY)
-    [program] = core_programs.compile_programs(tmp_path, ("fuzz",), MEMORY)
-    core_programs.fuzz(program, seed=1, count=CALLS)
+    names = ("fuzz", "rounded_matmul_test")
+    fuzzer, products = core_programs.compile_programs(tmp_path, names, MEMORY)
+    core_programs.fuzz(fuzzer, seed=1, count=CALLS)
+    for instruction_set in core_programs.INSTRUCTION_SETS:
+        assert "passed with" in core_programs.output(instruction_set, products)
 
 
 def test_threads(tmp_path):

@@ -34,6 +34,7 @@ def test_named_formats_stand_wherever_a_format_does():
         ("activations", "float8_e4m3fn nearest_even"),
         ("gradients", "float8_e5m2 nearest_even"),
         ("errors", "None"),
+        ("accumulator", "None"),
     ]
 
 

@@ -64,7 +64,8 @@ TABLE = """
 │                    │       │ state                                   │ fixed_point(4, 2) nearest_even clipped │ 1    │
 ├────────────────────┼───────┼─────────────────────────────────────────┼────────────────────────────────────────┼──────┤
 │ head               │ Dense │ weights                                 │ fixed_point(8, 6) nearest_even         │ 2    │
-│                    │       │ bias, activations, gradients, errors    │ float                                  │ 2    │
+│                    │       │ bias, activations, gradients, errors,   │ float                                  │ 2    │
+│                    │       │ accumulator                             │                                        │      │
 └────────────────────┴───────┴─────────────────────────────────────────┴────────────────────────────────────────┴──────┘
 without weights, left as they are: x, outer/inner/input, dropout, add
 """  # noqa: E501
@@ -102,6 +103,7 @@ def test_plan_as_data():
         ("activations", None),
         ("gradients", None),
         ("errors", None),
+        ("accumulator", None),
         ("momentum", 4),
     ]
     assert json.loads(json.dumps(data.to_dict())) == data.to_dict()

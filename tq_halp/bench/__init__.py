@@ -1,13 +1,16 @@
-"""`python -m tq_halp.bench [ops | step | linear]`: what things cost, as ratios taken in one run."""
+"""`python -m tq_halp.bench [ops | matmul | step | linear]`: what things cost, as ratios of times.
+
+Ratios are taken in one run.
+"""
 
 import argparse
 import sys
 
-from tq_halp.bench import linear, ops, step
+from tq_halp.bench import linear, matmul, ops, step
 from tq_halp.errors import InputError
 
 #: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
-BENCHMARKS = {"ops": ops, "step": step, "linear": linear}
+BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 
 
 def main(arguments=None) -> int:
@@ -25,7 +28,8 @@ def main(arguments=None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tq-halp bench",
-        description="Time the ops, a training step, or linear models. Without a word: ops.",
+        description="Time the ops, matrix products, a training step, or linear models; default: "
+        "ops.",
     )
     commands = parser.add_subparsers(dest="what", metavar="{" + ",".join(BENCHMARKS) + "}")
     for name, module in BENCHMARKS.items():

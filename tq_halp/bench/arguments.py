@@ -25,6 +25,14 @@ def counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(at_least_one, text.split(","))))
 
 
+def product(text: str) -> tuple[int, int, int]:
+    """The sizes M,K,N of a matrix product."""
+    sizes = tuple(map(at_least_one, text.split(",")))
+    if len(sizes) != 3:
+        raise argparse.ArgumentTypeError(f"must be three sizes M,K,N, received {text!r}")
+    return sizes
+
+
 def part(text: str) -> float:
     """A number above 0 and at most 1."""
     try:

@@ -55,7 +55,7 @@ class Workbench:
         tasks = {}
         for backend in ("native", "composite"):
             once, _ = _functions(quantizer(case, rounding, x), x, self.loops)
-            with _forced(backend):
+            with forced(backend):
                 tasks[backend] = once.get_concrete_function()
         seconds = in_turn(tasks, min(self.turns, COMPOSITE_TURNS))
         return {"of_composite": ratio(seconds["composite"], seconds["native"])}
@@ -122,8 +122,8 @@ def _normal(dtype: str | tf.DType, size: int) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def _forced(backend: str) -> Iterator[None]:
-    """The choice of backends is made where an op is traced."""
+def forced(backend: str) -> Iterator[None]:
+    """Inside, ops use that backend: the choice is made where an op is traced."""
     before = os.environ.get("QUANT_OPS_BACKEND")
     os.environ["QUANT_OPS_BACKEND"] = backend
     try:

@@ -33,6 +33,7 @@ ROLES = (
     "gates",
     "gradients",
     "errors",
+    "accumulator",
 )
 
 
@@ -50,6 +51,7 @@ class QuantizedLayer(SavesRandomState):
         activations                        the output is Q(y), y taken after the activation function
         errors                             what flows back into the layer is Q(dy)
         gradients                          what the optimizer sees is Q(dL/dW), for every weight
+        accumulator                        a product's running sum: see `AccumulatedProduct`
 
     Weights are quantized in the compute dtype. Without quantizers the layer equals its Keras
     parent bit for bit.
@@ -117,7 +119,7 @@ class QuantizedLayer(SavesRandomState):
         for role, identifier in given.items():
             is_none = isinstance(identifier, str) and identifier == "none"
             try:
-                chosen[role] = None if is_none else quantizers.get(identifier)
+                chosen[role] = None if is_none else quantizers.for_role(role, identifier)
             except InputError as error:
                 raise InputError(f"{cls.__name__}: {role}: {error}") from error
         return chosen

@@ -3,33 +3,29 @@
 In all of them y = Q_activations(activation(x * Q_weights(W) + Q_bias(b))), with * the layer's kind
 of convolution. Their arguments are those of the Keras layer, and weights, bias, activations,
 gradients, errors: each None, a `Quantizer`, a format or a mapping. See `QuantizedLayer` for what
-each does.
+each does. The plain convolutions take an accumulator too, which rounds the running sum of x * W:
+see `AccumulatedConvolution`.
 """
 
 import keras
 
+from tq_halp.layers.accumulating import AccumulatedConvolution
 from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class QuantConv1D(QuantizedLayer, keras.layers.Conv1D):
-    """`keras.layers.Conv1D` with W, b, y and their gradients quantized."""
-
-    roles = PRODUCT_ROLES
+class QuantConv1D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv1D):
+    """`keras.layers.Conv1D` with W, b, y and their gradients quantized, and its sum."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class QuantConv2D(QuantizedLayer, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with W, b, y and their gradients quantized."""
-
-    roles = PRODUCT_ROLES
+class QuantConv2D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with W, b, y and their gradients quantized, and its sum."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class QuantConv3D(QuantizedLayer, keras.layers.Conv3D):
-    """`keras.layers.Conv3D` with W, b, y and their gradients quantized."""
-
-    roles = PRODUCT_ROLES
+class QuantConv3D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv3D):
+    """`keras.layers.Conv3D` with W, b, y and their gradients quantized, and its sum."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -2,20 +2,23 @@
 
 import keras
 
+from tq_halp.layers.accumulating import AccumulatedProduct
 from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class QuantDense(QuantizedLayer, keras.layers.Dense):
+class QuantDense(AccumulatedProduct, QuantizedLayer, keras.layers.Dense):
     """y = Q_activations(activation(x Q_weights(W) + Q_bias(b))); see `QuantizedLayer` for the rest.
 
     With LoRA, W and the two factors of its update are weights, each quantized by itself.
 
     Args: those of `keras.layers.Dense`, and weights, bias, activations, gradients, errors: each
-        None, a `Quantizer`, a format or a mapping.
+        None, a `Quantizer`, a format or a mapping; and accumulator: None, an `Accumulator` or a
+        mapping, which rounds the running sum of x W: see `AccumulatedProduct`.
     """
 
-    roles = PRODUCT_ROLES
+    def _product(self, multiply, x, kernel):
+        return multiply(x, kernel)
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -9,6 +9,7 @@ from tq_halp import formats
 from tq_halp.quantization_map.rules import TENSORS
 from tq_halp.quantization_map.schedule import FROM, ROLES_WITH_SCHEDULE
 from tq_halp.quantization_map.values import DEFAULTS
+from tq_halp.quantizers import accumulator
 from tq_halp.quantizers.choices import choices
 from tq_halp.quantizers.scheduled import UNITS
 
@@ -19,7 +20,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 def json_schema() -> dict[str, Any]:
     """The schema, draft 2020-12: of the keys and types; which layers there are it cannot know."""
-    tensors = dict.fromkeys(TENSORS, _VALUE)
+    tensors = dict.fromkeys(TENSORS, _VALUE) | {"accumulator": {"$ref": "#/$defs/accumulator"}}
     start = {**_object(dict.fromkeys(FROM, _COUNT)), "minProperties": 1, "maxProperties": 1}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -62,6 +63,7 @@ def json_schema() -> dict[str, Any]:
             },
             # A text may also be the name of one of the map's own formats.
             "value": {"anyOf": [{"type": ["string", "null"]}, _FORMAT]},
+            "accumulator": {"anyOf": [{"type": ["string", "null"]}, *_accumulators()]},
             "format": {
                 "anyOf": [
                     {"enum": list(formats.NAMED)},
@@ -89,6 +91,16 @@ def _named(name, format):
     fields = [f for f in dataclasses.fields(family) if f.name in family.open_fields]
     own = _own_keys(vars(choices(format)))
     return _object({"format": {"const": name}, **_fields(family, fields), **own}, ["format"])
+
+
+def _accumulators():
+    """The formats that the sum of a product can have, and after how many terms."""
+    kinds = [_family(family) for family in accumulator.FORMATS]
+    kinds += [_named(n, f) for n, f in formats.NAMED.items() if isinstance(f, accumulator.FORMATS)]
+    for kind in kinds:
+        kind["properties"] |= {"every": {"type": "integer", "minimum": 1}}
+        kind["properties"]["gradient"] = {"enum": ["straight_through"]}
+    return kinds
 
 
 def _fields(family, fields):

@@ -7,7 +7,7 @@ from typing import Any
 from quant_ops.arguments import ROUNDINGS
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
-from tq_halp.quantizers import Quantizer
+from tq_halp.quantizers import Accumulator, Quantizer
 from tq_halp.quantizers.choices import choices
 
 #: Key of `defaults` -> its valid values, None: any that a Quantizer takes.
@@ -30,17 +30,19 @@ class Values:
     named: Mapping[str, Quantizer]
     defaults: Mapping[str, Any]
 
-    def parse(self, value: Any, key: str, where: str) -> Quantizer | str:
+    def parse(self, value: Any, key: str, where: str) -> Quantizer | Accumulator | str:
         """The quantizer that a name or a mapping stands for; "none" for none and null.
+
+        Where the key is `accumulator`, an Accumulator instead.
 
         Raises:
             InputError: "where: key: ...", what was received and what would be valid.
         """
         if value is None or value == "none":
             return "none"
-        if isinstance(value, str) and value in self.named:
+        if isinstance(value, str) and value in self.named and key != "accumulator":
             return self.named[value]
-        if isinstance(value, str) and value not in formats.NAMES:
+        if isinstance(value, str) and value not in (*self.named, *formats.NAMES):
             valid = [*self.named, "none", *formats.NAMES]
             raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
         if not isinstance(value, (str, Mapping)):
@@ -49,9 +51,17 @@ class Values:
                 f"{value!r}"
             )
         try:
-            return self.quantizer(value)
+            return self.accumulator(value) if key == "accumulator" else self.quantizer(value)
         except InputError as error:
             raise InputError(f"{where}: {key}: {error}") from error
+
+    def accumulator(self, value: str | Mapping[str, Any]) -> Accumulator:
+        """The same for the sum of a product; defaults but that of the gradient, which is fixed."""
+        if isinstance(value, str) and value in self.named:
+            return Accumulator(self.named[value])
+        said = {"format": value} if isinstance(value, str) else dict(value)
+        every = said.pop("every", 1)
+        return Accumulator(self.quantizer({"gradient": "straight_through", **said}), every)
 
     def quantizer(self, value: str | Mapping[str, Any]) -> Quantizer:
         """The quantizer of a name or a mapping, with the defaults where they hold."""

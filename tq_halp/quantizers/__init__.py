@@ -12,10 +12,24 @@ import tensorflow as tf
 
 from tq_halp import formats
 from tq_halp.errors import InputError
+from tq_halp.quantizers.accumulator import Accumulator, get_accumulator
 from tq_halp.quantizers.quantizer import Quantizer
 from tq_halp.quantizers.scheduled import ScheduledQuantizer
 
-__all__ = ["Quantizer", "ScheduledQuantizer", "get", "quantize_gradient"]
+__all__ = [
+    "Accumulator",
+    "Quantizer",
+    "ScheduledQuantizer",
+    "for_role",
+    "get",
+    "get_accumulator",
+    "quantize_gradient",
+]
+
+
+def for_role(role: str, identifier) -> Quantizer | ScheduledQuantizer | Accumulator | None:
+    """What `get` makes of the identifier; for the role "accumulator", `get_accumulator`."""
+    return get_accumulator(identifier) if role == "accumulator" else get(identifier)
 
 
 def get(identifier) -> Quantizer | ScheduledQuantizer | None:

@@ -6,6 +6,7 @@
 #include "isa.h"
 #include "levels.h"
 #include "minifloat.h"
+#include "rounded_matmul.h"
 #include "scaled_integer.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
@@ -75,9 +76,9 @@ double run_read_element(CarrierType type, const void* data, int64_t index) {
 #define QUANT_OPS_NAME_LITERAL(isa) #isa
 
 extern const Loops kLoops;
-const Loops kLoops = {QUANT_OPS_NAME(QUANT_OPS_ISA), run_fixed_point, run_scaled_integer,
-                      run_minifloat,                 run_level,       run_block_scaled,
-                      run_read_element};
+const Loops kLoops = {QUANT_OPS_NAME(QUANT_OPS_ISA), run_fixed_point,      run_scaled_integer,
+                      run_minifloat,                 run_level,            run_block_scaled,
+                      run_read_element,              matmul_fixed_point,   matmul_minifloat};
 
 #undef QUANT_OPS_NAME
 #undef QUANT_OPS_NAME_LITERAL

@@ -1,4 +1,4 @@
-// What each compilation of loops.cc exports.
+// What each compilation of loops.cc and rounded_matmul.cc exports.
 #ifndef QUANT_OPS_CORE_LOOPS_H_
 #define QUANT_OPS_CORE_LOOPS_H_
 
@@ -15,6 +15,8 @@ struct Loops {
   void (*level)(const LevelSpec&, CarrierType, const void*, void*, int64_t, int64_t);
   void (*block_scaled)(const BlockScaledSpec&, CarrierType, const void*, void*, int64_t, int64_t);
   double (*read_element)(CarrierType, const void*, int64_t);
+  void (*matmul_fixed_point)(const FixedPointSpec&, const Product&, int64_t, int64_t);
+  void (*matmul_minifloat)(const MinifloatSpec&, const Product&, int64_t, int64_t);
 };
 
 namespace portable {

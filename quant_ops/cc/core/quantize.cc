@@ -60,7 +60,6 @@ void scaled_integer(const ScaledIntegerSpec& spec, CarrierType type, const void*
   loops()->scaled_integer(spec, type, in, out, begin, end);
 }
 
-
 void minifloat(const MinifloatSpec& spec, CarrierType type, const void* in, void* out,
                int64_t begin, int64_t end) {
   const HonourSubnormals scope;
@@ -77,6 +76,17 @@ void block_scaled(const BlockScaledSpec& spec, CarrierType type, const void* in,
                   int64_t begin, int64_t end) {
   const HonourSubnormals scope;
   loops()->block_scaled(spec, type, in, out, begin, end);
+}
+
+void rounded_matmul(const FixedPointSpec& spec, const Product& product, int64_t begin,
+                    int64_t end) {
+  const HonourSubnormals scope;
+  loops()->matmul_fixed_point(spec, product, begin, end);
+}
+
+void rounded_matmul(const MinifloatSpec& spec, const Product& product, int64_t begin, int64_t end) {
+  const HonourSubnormals scope;
+  loops()->matmul_minifloat(spec, product, begin, end);
 }
 
 }  // namespace quant_ops

@@ -100,6 +100,26 @@ struct LevelSpec {
   Stream stream;
 };
 
+// result = a b, whose running sums are rounded after every few terms: see rounded_matmul.h.
+constexpr int kTileRows = 32;
+constexpr int kTileColumns = 64;
+
+struct Product {
+  int64_t batch = 1;
+  int64_t rows = 0;
+  int64_t terms = 0;
+  int64_t columns = 0;
+  int64_t every = 1;        // terms between two roundings
+  const float* a = nullptr;  // [batch, rows, terms]
+  const float* b = nullptr;  // [batch, terms, columns]
+  float* result = nullptr;   // [batch, rows, columns]
+
+  static int64_t tiles_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
+  int64_t row_tiles() const { return tiles_of(rows, kTileRows); }
+  int64_t column_tiles() const { return tiles_of(columns, kTileColumns); }
+  int64_t tiles() const { return batch * row_tiles() * column_tiles(); }
+};
+
 // True if `scale` is finite and not negative.
 bool is_valid_scale(double scale);
 
@@ -121,6 +141,10 @@ void level(const LevelSpec& spec, CarrierType type, const void* in, void* out, i
 // b % inner of group b / inner.
 void block_scaled(const BlockScaledSpec& spec, CarrierType type, const void* in, void* out,
                   int64_t begin, int64_t end);
+
+// Tiles [begin, end) of a product; any order and split gives the same result.
+void rounded_matmul(const FixedPointSpec& spec, const Product& product, int64_t begin, int64_t end);
+void rounded_matmul(const MinifloatSpec& spec, const Product& product, int64_t begin, int64_t end);
 
 // The instruction set in use: "portable", "avx2" or "avx512". The environment variable
 // QUANT_OPS_ISA limits the choice; nullptr if its value is none of these.

@@ -6,11 +6,7 @@ namespace {
 class FixedPointKernel : public tensorflow::OpKernel {
  public:
   explicit FixedPointKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
-    read_attributes(context, &spec_);
-    if (!context->status().ok()) return;
-    read_integer(context, "frac_bits", -512, 512, &spec_.frac_bits);
-    if (!context->status().ok()) return;
-    OP_REQUIRES_OK(context, context->GetAttr("signed", &spec_.is_signed));
+    read_spec(context, &spec_);
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {

@@ -84,6 +84,27 @@ inline void read_minifloat(tensorflow::OpKernelConstruction* context, MinifloatS
   read_integer(context, "max_significand", one, 2 * one - 1, &spec->max_significand);
 }
 
+// All attributes of the two formats that more than one op rounds to.
+inline void read_spec(tensorflow::OpKernelConstruction* context, FixedPointSpec* spec) {
+  read_attributes(context, spec);
+  if (!context->status().ok()) return;
+  read_integer(context, "frac_bits", -512, 512, &spec->frac_bits);
+  if (!context->status().ok()) return;
+  OP_REQUIRES_OK(context, context->GetAttr("signed", &spec->is_signed));
+}
+
+inline void read_spec(tensorflow::OpKernelConstruction* context, MinifloatSpec* spec) {
+  read_rounding(context, &spec->rounding);
+  if (!context->status().ok()) return;
+  read_overflow(context, &spec->overflow);
+  if (!context->status().ok()) return;
+  read_minifloat(context, spec);
+  if (!context->status().ok()) return;
+  OP_REQUIRES_OK(context, context->GetAttr("subnormals", &spec->subnormals));
+  OP_REQUIRES_OK(context, context->GetAttr("odd_bias", &spec->odd_bias));
+  OP_REQUIRES_OK(context, context->GetAttr("signed_zero", &spec->signed_zero));
+}
+
 // Seed and counter, the op's inputs `first` and `first + 1`.
 inline void read_stream(tensorflow::OpKernelContext* context, int first, Stream* stream) {
   for (int i = first; i < first + 2; ++i) {

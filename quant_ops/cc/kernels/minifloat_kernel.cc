@@ -6,15 +6,7 @@ namespace {
 class MinifloatKernel : public tensorflow::OpKernel {
  public:
   explicit MinifloatKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
-    read_rounding(context, &spec_.rounding);
-    if (!context->status().ok()) return;
-    read_overflow(context, &spec_.overflow);
-    if (!context->status().ok()) return;
-    read_minifloat(context, &spec_);
-    if (!context->status().ok()) return;
-    OP_REQUIRES_OK(context, context->GetAttr("subnormals", &spec_.subnormals));
-    OP_REQUIRES_OK(context, context->GetAttr("odd_bias", &spec_.odd_bias));
-    OP_REQUIRES_OK(context, context->GetAttr("signed_zero", &spec_.signed_zero));
+    read_spec(context, &spec_);
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {

@@ -1,0 +1,47 @@
+"""The parts of a tensor that a convolution multiplies with its kernel."""
+
+import itertools
+
+import tensorflow as tf
+
+
+def patches(x, kernel_size, strides, dilation_rate, padding):
+    """For each output of a convolution the inputs that it sees, as Keras pads and steps.
+
+    Args:
+        x: [batch, *spatial, channels]; sizes may be known at run time only.
+        kernel_size, strides, dilation_rate: an integer for each spatial dimension.
+        padding: "valid", "same", or "causal": all of it in front.
+
+    Returns:
+        [batch, *outputs, positions, channels], the kernel's positions row by row. It is as many
+        times as large as x as the kernel has positions, if the strides are 1.
+    """
+    before, after, counts = [], [], []
+    for axis, (size, stride, dilation) in enumerate(
+        zip(kernel_size, strides, dilation_rate, strict=True), start=1
+    ):
+        length = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
+        reach = (size - 1) * dilation
+        total = _padding(length, reach, stride, padding)
+        before.append(total if padding == "causal" else total // 2)
+        after.append(total - before[-1])
+        counts.append((length + total - reach - 1) // stride + 1)
+    x = tf.pad(x, [[0, 0], *zip(before, after, strict=True), [0, 0]])
+    parts = []
+    for position in itertools.product(*map(range, kernel_size)):
+        starts = [p * d for p, d in zip(position, dilation_rate, strict=True)]
+        window = [
+            slice(start, start + (count - 1) * stride + 1, stride)
+            for start, count, stride in zip(starts, counts, strides, strict=True)
+        ]
+        parts.append(x[(slice(None), *window)])
+    return tf.stack(parts, axis=-2)
+
+
+def _padding(length, reach, stride, padding):
+    """Zeros on both sides together."""
+    if padding != "same":
+        return reach if padding == "causal" else 0
+    needed = ((length + stride - 1) // stride - 1) * stride + reach + 1 - length
+    return max(needed, 0) if isinstance(needed, int) else tf.maximum(needed, 0)

@@ -1,0 +1,133 @@
+"""A low-precision accumulator: the sum of a product, rounded to a format after every few terms."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import quant_ops
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.quantizers.quantizer import Quantizer
+
+FORMATS = (formats.FixedPoint, formats.Minifloat)
+EXAMPLE = "{every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}"
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+@dataclasses.dataclass(frozen=True)
+class Accumulator:
+    """Multiplies matrices with a running sum that is rounded every `every` terms.
+
+        s_0 = 0,   s_(j+1) = q(s_j + the next `every` products),   a b = the last s
+
+    as `quant_ops.matmul_rounded`, which says in which order and precision terms are added. The
+    gradient is that of the plain product.
+
+    Its mapping is flat, like a quantizer's::
+
+        {every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}
+
+    Args:
+        quantizer: q, or what `tq_halp.quantizers.get` makes one of; its format is a `FixedPoint` or
+            a `Minifloat`, its gradient "straight_through".
+        every: terms between two roundings, at least 1.
+
+    Raises:
+        InputError: an argument is of the wrong type, out of range or a format without an
+            accumulator.
+    """
+
+    quantizer: Quantizer
+    every: int = 1
+
+    def __post_init__(self):
+        if not isinstance(self.quantizer, Quantizer):
+            object.__setattr__(self, "quantizer", _quantizer(self.quantizer))
+        if not isinstance(self.format, FORMATS):
+            raise InputError(
+                "format of an accumulator must be fixed_point, minifloat or the name of one, "
+                f"received {self.format}"
+            )
+        if self.quantizer.gradient != "straight_through":
+            raise InputError(
+                "gradient of an accumulator must be straight_through, received "
+                f"{self.quantizer.gradient!r}"
+            )
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise InputError(f"every must be an integer of at least 1, received {self.every!r}")
+
+    def __call__(self, a, b, counter=0):
+        """The matrix product of a [..., M, K] and b, [K, N] or [..., K, N]."""
+        a, b = tf.convert_to_tensor(a), tf.convert_to_tensor(b)
+        if a.dtype == tf.float64:
+            raise InputError(
+                "the dtype of a product with an accumulator must be float32, bfloat16 or float16, "
+                "received float64: its products fit no wider dtype"
+            )
+        return quant_ops.matmul_rounded(
+            a,
+            b,
+            self.format.name,
+            every=self.every,
+            **vars(self.format),
+            rounding=self.quantizer.rounding,
+            overflow=self.quantizer.overflow,
+            seed=self.quantizer.seed,
+            counter=counter,
+        )
+
+    def derive(self, tensor: str) -> "Accumulator":
+        """As `Quantizer.derive`."""
+        return dataclasses.replace(self, quantizer=self.quantizer.derive(tensor))
+
+    @property
+    def format(self) -> formats.Format:
+        return self.quantizer.format
+
+    @property
+    def stochastic(self) -> bool:
+        return self.quantizer.stochastic
+
+    def get_config(self) -> dict[str, Any]:
+        """The flat mapping that YAML holds."""
+        return {"every": self.every, **self.quantizer.get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Accumulator":
+        """The inverse of `get_config`; `every` may be left out."""
+        rest = {key: value for key, value in config.items() if key != "every"}
+        return cls(Quantizer.from_config(rest), config.get("every", 1))
+
+    def __str__(self):
+        return f"{self.quantizer} every {self.every}"
+
+
+def get_accumulator(identifier) -> Accumulator | None:
+    """An accumulator from None, a mapping, or what `get` makes a quantizer of (every = 1).
+
+    Raises:
+        InputError: anything else, or a mapping that is wrong; says what would be right.
+    """
+    if identifier is None or isinstance(identifier, Accumulator):
+        return identifier
+    if isinstance(identifier, Mapping):
+        if identifier.get("class_name") == "Accumulator":
+            identifier = identifier["config"]
+        if "stages" in identifier:
+            raise InputError(f"an accumulator takes no schedule; write, for example, {EXAMPLE}")
+        return Accumulator.from_config(identifier)
+    return Accumulator(identifier)
+
+
+def _quantizer(identifier) -> Quantizer:
+    if isinstance(identifier, Mapping):
+        return Quantizer.from_config(identifier)
+    if isinstance(identifier, (str, formats.Format)):
+        return Quantizer(identifier)
+    raise InputError(
+        "an accumulator must be None, an Accumulator, a quantizer or a mapping such as "
+        f"{EXAMPLE}, received {identifier!r}"
+    )
