@@ -48,7 +48,7 @@ def half_steps(dtype: str, word_bits: int, frac_bits: int) -> tf.Tensor:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_grid_point_and_tie(dtype, rounding):
-    """In turns: each dtype and rounding has half of the fraction lengths, and the next the others."""
+    """Each dtype and rounding has half of the fraction lengths, the next one the others."""
     formats = [(w, f) for w in range(1, 13) for f in (-5, 0, w // 2, w + 3)]
     cases = itertools.product((True, False), OVERFLOWS, formats)
     turn = (DTYPES.index(dtype) + ROUNDINGS.index(rounding)) % 2
