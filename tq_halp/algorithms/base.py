@@ -58,6 +58,11 @@ class TrainingAlgorithm(keras.Model):
         if model.compiled:
             self.compile_from_config(model.get_compile_config())
 
+    @property
+    def output_names(self):
+        """By which losses and metrics of several outputs are given, as for the model itself."""
+        return getattr(self.model, "output_names", None)
+
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
 
@@ -134,8 +139,9 @@ class TrainingAlgorithm(keras.Model):
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        gradients = self.reduce_variance(tape.gradient(loss, variables), anchor)
+        gradients = self.reduce_variance(tape.gradient(scaled_loss, variables), anchor)
         previous = self.remember_iterate()
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.step_count.assign_add(1)
@@ -212,7 +218,12 @@ class TrainingAlgorithm(keras.Model):
                 x, y, sample_weight, validation_split
             )
         self._steps_per_epoch = steps_per_epoch
-        self._prepare_batches(x, y, sample_weight, batch_size, class_weight, full_gradient_data)
+        data = (x, y, sample_weight) if full_gradient_data is None else full_gradient_data
+        self._prepare_batches(data, batch_size, class_weight)
+        self._build_from_first_batch(x)
+        if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
+            validation_batch_size = validation_batch_size or batch_size
+            x, y, sample_weight, batch_size = fixed, None, None, None
         hook = AlgorithmCallback()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(hook)
@@ -237,26 +248,21 @@ class TrainingAlgorithm(keras.Model):
             validation_freq=validation_freq,
         )
 
-    def _prepare_batches(self, x, y, sample_weight, batch_size, class_weight, full_gradient_data):
-        if class_weight is not None and self.needs_full_gradient:
-            raise ValueError(
-                f"{type(self).__name__} does not take class_weight; pass the weights of the "
-                "samples as sample_weight instead."
-            )
+    def _prepare_batches(self, data, batch_size, class_weight):
         self._samples_per_epoch = None
+        if not isinstance(data, (tf.data.Dataset, keras.utils.PyDataset)):
+            data = keras.utils.unpack_x_y_sample_weight(data)
+        else:
+            data = (data,)
         try:
-            if full_gradient_data is None:
-                self.batches = Batches(x, y, sample_weight, batch_size)
-            elif isinstance(full_gradient_data, tf.data.Dataset):
-                self.batches = Batches(full_gradient_data)
-            else:
-                data = keras.utils.unpack_x_y_sample_weight(full_gradient_data)
-                self.batches = Batches(*data, batch_size=batch_size)
+            self.batches = Batches(*data, batch_size=batch_size, class_weight=class_weight)
         except ValueError:
             if self.needs_full_gradient:
                 raise
             self.batches = None
-        self._build_from_first_batch(x)
+
+    def fixed_batches(self, shuffle):
+        """The training data as a dataset of batches that stay together, if it must be one."""
 
     def _build_from_first_batch(self, x):
         if self.model.built and self._has_state:

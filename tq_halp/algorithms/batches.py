@@ -30,6 +30,7 @@ class Batches:
         x: arrays (or a nest of them), a finite batched ``tf.data.Dataset`` or a ``PyDataset``.
         y, sample_weight: arrays when ``x`` is; else None.
         batch_size: samples per batch for arrays (default 32, as in Keras).
+        class_weight: {class index: weight of its samples}, as for ``keras.Model.fit``.
 
     Attributes:
         sample_count: number of samples, or None when only a pass over the data can tell.
@@ -39,8 +40,10 @@ class Batches:
         ValueError: the data cannot be iterated a second time, or never ends.
     """
 
-    def __init__(self, x, y=None, sample_weight=None, batch_size=None):
+    def __init__(self, x, y=None, sample_weight=None, batch_size=None, class_weight=None):
         self._source = x
+        self.class_weight = class_weight
+        self._arrays = None
         self.sample_count = None
         self.batch_count = None
         if isinstance(x, tf.data.Dataset):
@@ -79,15 +82,41 @@ class Batches:
         elif isinstance(self._source, keras.utils.PyDataset):
             batches = (self._source[i] for i in range(self.batch_count))
         else:
-            return self._iterate_arrays()
-        return (keras.utils.unpack_x_y_sample_weight(batch) for batch in batches)
+            batches = self._iterate_arrays()
+        for batch in batches:
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+            if self.class_weight is not None:
+                sample_weight = weights_of_classes(y, self.class_weight)
+            yield x, y, sample_weight
 
     def _iterate_arrays(self):
         for start in range(0, self.sample_count, self._batch_size):
             piece = slice(start, start + self._batch_size)
-            yield keras.tree.map_structure(
-                lambda a, piece=piece: None if a is None else _as_batch(a[piece]), self._arrays
-            )
+            yield _each(lambda array, piece=piece: _as_batch(array[piece]), self._arrays)
+
+    @property
+    def of_arrays(self):
+        """Whether the batches are cut from arrays, so that samples could be put together anew."""
+        return self._arrays is not None
+
+    def fixed(self, seed):
+        """Arrays shuffled once and cut into batches that stay together.
+
+        Returns:
+            A ``tf.data.Dataset`` of the batches, always in the same order.
+        """
+        order = np.random.default_rng(seed).permutation(self.sample_count)
+        x, y, sample_weight = keras.tree.lists_to_tuples(_each(_as_batch, self._arrays))
+
+        def batch(these):
+            parts = _each(lambda array: tf.gather(array, these), (x, y, sample_weight))
+            return keras.utils.pack_x_y_sample_weight(*parts)
+
+        return tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size).map(batch)
+
+
+def _each(function, arrays):
+    return keras.tree.map_structure(lambda a: None if a is None else function(a), arrays)
 
 
 def _as_batch(array):
@@ -96,3 +125,17 @@ def _as_batch(array):
     if array.dtype in (np.float64, tf.float64):
         return tf.cast(array, keras.config.floatx())
     return tf.convert_to_tensor(array)
+
+
+def weights_of_classes(y, class_weight):
+    """The weight of each sample, by its class: ``y`` holds indices or, along its last axis, scores.
+
+    Returns:
+        A float tensor of shape (samples,); 1 for a class without a weight. What Keras makes of
+        ``class_weight``.
+    """
+    classes = np.asarray(y)
+    if classes.ndim > 1:
+        classes = np.argmax(classes, -1) if classes.shape[-1] != 1 else np.squeeze(classes, -1)
+    weights = [class_weight.get(int(each), 1.0) for each in np.round(classes)]
+    return tf.constant(weights, keras.config.floatx())

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient import batch_size_of, gradients_at
+from tq_halp.algorithms.gradient import batch_size_of, gradients_at, loss_scale
 
 
 class FullGradient:
@@ -12,11 +12,13 @@ class FullGradient:
     Args:
         model: a compiled ``keras.Model``.
         totals: variables to hold the result, one per trainable variable, with their shapes.
+        carried: the ``CarriedStates`` of the model; they are what the pass leaves.
+        locked_draws: ``locked_draws(x)`` are the key of a minibatch and the draws of its pass.
     """
 
-    def __init__(self, model, totals):
-        self._model = model
-        self._totals = totals
+    def __init__(self, model, totals, carried, locked_draws):
+        self._model, self._totals = model, totals
+        self._carried, self._locked_draws = carried, locked_draws
         self._add_batch_function = (
             self._add_batch
             if model.run_eagerly
@@ -25,17 +27,21 @@ class FullGradient:
 
     def _add_batch(self, x, y, sample_weight):
         count = batch_size_of(x)
+        key, draws = self._locked_draws(x)
         values = [variable.value for variable in self._model.trainable_variables]
-        gradients = gradients_at(self._model, values, x, y, sample_weight)
+        gradients, states = gradients_at(
+            self._model, values, x, y, sample_weight, draws, self._carried.mapping()
+        )
+        self._carried.carry(states)
         for total, gradient in zip(self._totals, gradients, strict=True):
             total.assign_add(gradient * tf.cast(count, gradient.dtype))
-        return count
+        return count, key
 
     def compute(self, batches, verbose=False):
         """Pass over ``batches`` once, leaving g̃ in the totals.
 
         Returns:
-            (number of samples, number of batches) seen.
+            Number of samples, number of batches, and the set of the batches' keys.
 
         Raises:
             ValueError: there was no batch.
@@ -45,9 +51,11 @@ class FullGradient:
         bar = (
             keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
         )
-        samples = steps = 0
+        samples, steps, keys = 0, 0, set()
         for x, y, sample_weight in batches:
-            samples += int(self._add_batch_function(x, y, sample_weight))
+            count, key = self._add_batch_function(x, y, sample_weight)
+            samples += int(count)
+            keys.add(int(key))
             steps += 1
             if bar:
                 bar.update(steps, finalize=False)
@@ -55,6 +63,9 @@ class FullGradient:
             raise ValueError("The full gradient needs at least one batch; the data has none.")
         if bar:
             bar.update(steps, finalize=True)
+        scale = loss_scale(self._model.optimizer)
         for total in self._totals:
             total.assign(total.value / tf.cast(samples, total.dtype))
-        return samples, steps
+            if scale is not None:
+                total.assign(total.value / tf.cast(scale, total.dtype))
+        return samples, steps, keys

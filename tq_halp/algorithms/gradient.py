@@ -17,31 +17,43 @@ def dense(gradient, like):
     return tf.cast(tf.convert_to_tensor(gradient), like.dtype)
 
 
-def gradients_at(model, values, x, y, sample_weight):
+def loss_scale(optimizer, dtype="float32"):
+    """The factor by which an optimizer wants its gradients scaled; None if it wants none."""
+    scale = optimizer.scale_loss(1.0)
+    return None if isinstance(scale, float) and scale == 1.0 else tf.cast(scale, dtype)
+
+
+def gradients_at(model, values, x, y, sample_weight, draws=(), states=()):
     """Gradient of the minibatch's loss at ``values`` instead of the current weights.
 
-    The pass leaves no trace: BatchNorm statistics, seed generators and metrics keep their values,
-    and because it *reads* the same seed state as the next ordinary pass, both draw the same dropout
-    masks. Those are the two ways in which an SVRG correction silently becomes wrong
-    (Defazio & Bottou, *On the Ineffectiveness of Variance Reduced Optimization*, arXiv 1812.04529).
+    The loss is scaled as the model's optimizer wants it, if it does. The pass leaves no trace:
+    BatchNorm statistics, seed generators, RNN states and metrics keep their values. It draws the
+    dropout masks that ``draws`` say or, because it *reads* the same seed state as the next ordinary
+    pass, those that this one will draw. Those are the ways in which an SVRG correction silently
+    becomes wrong (Defazio & Bottou, *On the Ineffectiveness of Variance Reduced Optimization*,
+    arXiv 1812.04529).
 
     Args:
         model: a compiled ``keras.Model``.
         values: tensors, one for each of ``model.trainable_variables``, with their shapes.
         x, y, sample_weight: one minibatch as Keras unpacks it.
+        draws: (variable, value) pairs: where the seed generators shall be.
+        states: (variable, value) pairs: where stateful RNNs shall begin.
 
     Returns:
-        One dense tensor per trainable variable; zeros for a variable the loss does not reach.
+        One dense tensor per trainable variable, zeros for a variable the loss does not reach; and
+        the values of the variables of ``states`` after the pass.
     """
     variables = model.trainable_variables
     values = [tf.convert_to_tensor(value) for value in values]
-    scope = keras.StatelessScope(
-        state_mapping=list(zip(variables, values, strict=True)), collect_losses=True
-    )
+    pairs = [*zip(variables, values, strict=True), *draws, *states]
+    scope = keras.StatelessScope(state_mapping=pairs, collect_losses=True)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         with scope:
             y_pred = model(x, training=True)
             loss = model.compute_loss(x, y, y_pred, sample_weight, training=True)
+        loss = model.optimizer.scale_loss(loss)
     gradients = tape.gradient(loss, values)
-    return [dense(g, value) for g, value in zip(gradients, values, strict=True)]
+    after = [scope.get_current_value(variable) for variable, _ in states]
+    return [dense(g, value) for g, value in zip(gradients, values, strict=True)], after

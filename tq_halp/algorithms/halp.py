@@ -36,7 +36,7 @@ class HALP(SVRG):
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
             "auto" widens the first box while it fills and then sets each tensor's box from what was
             seen, so that rounding noise and saturation together cost least (``bit_centering``).
-        snapshot_every, iterate, seed: as for ``SVRG``.
+        snapshot_every, iterate, draws, seed: as for ``SVRG``.
         scale: one δ "per_tensor", from that tensor's own gradient norm, or one "global".
         rounding: of z; "stochastic" is unbiased.
 
@@ -103,7 +103,7 @@ class HALP(SVRG):
         super().take_snapshot()
         for offset in self.offset:
             offset.assign(tf.zeros_like(offset.value))
-        norms = bit_centering.gradient_norms([g.value for g in self.full_gradient], self.scale)
+        norms = bit_centering.gradient_norms(self._directions(), self.scale)
         mu = self._mu_of_next_segment(norms)
         self.current_mu.assign(mu)
         self.grid_scale.assign(bit_centering.scales(norms, mu, self.word_bits))
@@ -116,12 +116,25 @@ class HALP(SVRG):
         if seen.all():
             return seen
         drift = 2 * self._step_size()
-        sizes = bit_centering.absolute_values([g.value for g in self.full_gradient], self.scale)
+        sizes = bit_centering.absolute_values(self._directions(), self.scale)
         widths = [bit_centering.first_half_width(size, drift, self.word_bits) for size in sizes]
         return _ratio(norms, np.array(widths), otherwise=1.0 / max(drift, 1e-30))
 
+    def _directions(self):
+        """What vanishes at the optimum: g̃, and λw̃ where the optimizer itself decays the weights."""
+        optimizer = innermost(self.optimizer)
+        decay = optimizer.weight_decay or 0.0
+        return [
+            full.value + decay * center.value
+            if decay and optimizer._use_weight_decay(variable)
+            else full.value
+            for full, center, variable in zip(
+                self.full_gradient, self.center, self.trainable_variables, strict=True
+            )
+        ]
+
     def _step_size(self):
-        momentum = float(getattr(self.optimizer, "momentum", 0.0) or 0.0)
+        momentum = float(getattr(innermost(self.optimizer), "momentum", 0.0) or 0.0)
         return float(self.optimizer.learning_rate) / (1.0 - min(momentum, 0.999))
 
     def after_step(self):
@@ -199,6 +212,13 @@ class HALP(SVRG):
             "saturated_fraction": self._saturated_fraction(),
             "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
         }
+
+
+def innermost(optimizer):
+    """The optimizer that others, which scale its loss or quantize its slots, are around."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
 
 
 def _ratio(numerator, denominator, otherwise):

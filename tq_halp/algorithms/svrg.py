@@ -16,10 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.algorithms.batches import Batches
+from tq_halp.algorithms.carried import CarriedStates, stateful_variables
+from tq_halp.algorithms.draws import Draws, key_of
 from tq_halp.algorithms.fixed_grid import FixedGridMixin
 from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.gradient import dense, gradients_at
+from tq_halp.algorithms.gradient import dense, gradients_at, loss_scale
 from tq_halp.algorithms.sgd import SGD
+from tq_halp.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -33,17 +37,23 @@ class SVRG(SGD):
         iterate: the next snapshot is taken at the "last" iterate (option I) or at a uniformly
             "random" one of the steps since the previous snapshot (option II, what the theorems
             assume). With "random" the weights are set to it when the T steps are over.
+        draws: with "locked" what the model draws (dropout masks, noise, augmentation, stochastic
+            rounding) stays the same for a minibatch from one snapshot to the next, in its pass and
+            in both gradients of a step. ``fit`` therefore shuffles arrays once and then whole
+            batches, if the model draws. With "fresh" each step draws anew, the same for its two
+            gradients, and the correction has mean zero only over the draws.
         seed: key of every random draw.
 
     Raises:
         ValueError: an argument is not one of the above; the training data cannot be passed over
-            again (see ``fit``'s ``full_gradient_data``).
+            again (see ``fit``'s ``full_gradient_data``); samples are shuffled where a stateful RNN
+            carries states, or come in other batches where augmentation is locked.
     """
 
     needs_full_gradient = True
     host_state = (*SGD.host_state, "snapshot_due", "segment_length")
 
-    def __init__(self, model, *, snapshot_every="epoch", iterate="last", **kwargs):
+    def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
         is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
         if snapshot_every != "epoch" and not (is_count and snapshot_every >= 1):
             raise ValueError(
@@ -52,7 +62,9 @@ class SVRG(SGD):
             )
         if iterate not in ("last", "random"):
             raise ValueError(f"iterate must be 'last' or 'random'. Received: {iterate!r}")
-        self.snapshot_every, self.iterate = snapshot_every, iterate
+        if draws not in ("locked", "fresh"):
+            raise ValueError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
+        self.snapshot_every, self.iterate, self.draws = snapshot_every, iterate, draws
         super().__init__(model, **kwargs)
 
     def create_state(self):
@@ -62,27 +74,67 @@ class SVRG(SGD):
         self.steps_since_snapshot = self._counter("steps_since_snapshot")
         self.snapshot_count = self._counter("snapshot_count")
         self.candidate = self._like_weights("candidate") if self.iterate == "random" else []
+        self.batch_key = self._counter("batch_key")
+        self._draws = Draws(self.model)
+        self._carried = self._carry_states()
+        self._trained = [id(variable) for variable in self.trainable_variables]
+
+    def _carry_states(self):
+        states = stateful_variables(self.model)
+        copies = [
+            [
+                self.add_weight(
+                    shape=s.shape, initializer="zeros", dtype=s.dtype, trainable=False, name=name
+                )
+                for s in states
+            ]
+            for name in ("anchor_state", "seen_state")
+        ]
+        return CarriedStates(states, *copies)
 
     def get_config(self):
-        own = {"snapshot_every": self.snapshot_every, "iterate": self.iterate}
+        own = {"snapshot_every": self.snapshot_every, "iterate": self.iterate, "draws": self.draws}
         return {**super().get_config(), **own}
 
     # ---- one step ----------------------------------------------------------------------------
 
     def anchor_gradients(self, x, y, sample_weight):
+        self._carried.follow()
+        if self.draws == "locked":
+            key, draws = self._locked_draws(x)
+            self.batch_key.assign(key)
+            for variable, value in draws:
+                variable.assign(value)
         values = [variable.value for variable in self.center]
-        return gradients_at(self, values, x, y, sample_weight)
+        gradients, states = gradients_at(
+            self, values, x, y, sample_weight, states=self._carried.mapping()
+        )
+        self._carried.carry(states)
+        return gradients
+
+    def _locked_draws(self, x):
+        """A minibatch's key and the (variable, value) pairs that fix what it draws."""
+        if not self._draws:
+            return tf.constant(0, tf.int64), ()
+        key = key_of(x)
+        return key, self._draws.locked(key, self.snapshot_count.value, self.seed)
 
     def reduce_variance(self, gradients, anchor_gradients):
+        scale = loss_scale(self.optimizer)
+        full_gradient = [
+            g.value if scale is None else g.value * tf.cast(scale, g.dtype)
+            for g in self.full_gradient
+        ]
         return [
-            None if gradient is None else (dense(gradient, anchor) - anchor) + full.value
+            None if gradient is None else (dense(gradient, anchor) - anchor) + full
             for gradient, anchor, full in zip(
-                gradients, anchor_gradients, self.full_gradient, strict=True
+                gradients, anchor_gradients, full_gradient, strict=True
             )
         ]
 
     def train_step(self, data):
         logs = super().train_step(data)
+        self._carried.remember()
         self.steps_since_snapshot.assign_add(1)
         if self.candidate:
             self._maybe_keep_candidate()
@@ -99,20 +151,38 @@ class SVRG(SGD):
 
     # ---- outer iterations --------------------------------------------------------------------
 
+    def fixed_batches(self, shuffle):
+        if not shuffle or not self.batches.of_arrays:
+            return None
+        if stateful_variables(self.model):
+            raise InputError(
+                "shuffle must be False: a stateful RNN carries its state from each sample to the "
+                "one in the same place of the next batch"
+            )
+        if self.draws == "fresh" or not self._draws.are_made(next(iter(self.batches))[0]):
+            return None
+        seed = np.random.default_rng([self.seed, int(self.step_count)])
+        batches = self.batches.fixed(seed)
+        self.batches = Batches(batches, class_weight=self.batches.class_weight)
+        number = self.batches.batch_count
+        return batches.shuffle(number, seed=int(seed.integers(2**31))).prefetch(2)
+
     def on_fit_begin(self, verbose):
         super().on_fit_begin(verbose)
         self._verbose = verbose
         self.snapshot_due = True
-        self._full_gradient = FullGradient(self, self.full_gradient)
-        self.check_fit()
-
-    def check_fit(self):
-        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                f"{type(self).__name__} cannot be used with a LossScaleOptimizer (the full "
-                "gradient is not scaled); compile with auto_scale_loss=False or another dtype "
-                "policy."
+        self._keys = None
+        if [id(variable) for variable in self.trainable_variables] != self._trained:
+            raise InputError(
+                f"model has other trainable weights than when {type(self).__name__} was built "
+                "around it: freeze or unfreeze layers first, then build it anew"
             )
+        if not self.optimizer.built:
+            # A loss scale is a variable from here on, and no constant of what is traced.
+            self.optimizer.build(self.trainable_variables)
+        self._full_gradient = FullGradient(
+            self, self.full_gradient, self._carried, self._locked_draws
+        )
 
     def before_step(self):
         if self.snapshot_due:
@@ -125,14 +195,25 @@ class SVRG(SGD):
 
     def take_snapshot(self):
         """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data."""
-        samples, steps = self._full_gradient.compute(self.batches, verbose=self._verbose)
-        self._check_finite()
+        self.snapshot_count.assign_add(1)
+        samples, steps = self._pass_over_data()
         self.batches.sample_count = samples
         self.segment_length = self._steps_per_segment(steps)
         for center, variable in zip(self.center, self.trainable_variables, strict=True):
             center.assign(variable.value)
         self.steps_since_snapshot.assign(0)
-        self.snapshot_count.assign_add(1)
+
+    def _pass_over_data(self):
+        self._carried.start()
+        samples, steps, self._keys = self._full_gradient.compute(self.batches, self._verbose)
+        self._carried.start()
+        scale = loss_scale(self.optimizer)
+        if scale is not None and scale > 1 and not np.isfinite(self._full_gradient_norm()):
+            # Too large for 16 bits: what LossScaleOptimizer does with such a step.
+            self.optimizer.dynamic_scale.assign(scale / 2)
+            return self._pass_over_data()
+        self._check_finite()
+        return samples, steps
 
     def _check_finite(self):
         norm = self._full_gradient_norm()
@@ -158,9 +239,20 @@ class SVRG(SGD):
         return steps
 
     def after_step(self):
+        if self.draws == "locked" and self._draws.of_augmentation:
+            self._check_batch()
         if int(self.steps_since_snapshot) >= self.segment_length:
             self.snapshot_due = True
             self.end_segment()
+
+    def _check_batch(self):
+        if self._keys is not None and int(self.batch_key) not in self._keys:
+            raise InputError(
+                "The model augments its inputs at random, and this batch was not among those of "
+                "the full gradient: what is drawn for its samples cannot be the same in both. "
+                "Batch the data before shuffling it (ds.batch(32).shuffle(n)), keep random "
+                "transformations in the model and out of the data set, or set draws='fresh'."
+            )
 
     def end_segment(self):
         """w̃_{k+1}: the last iterate, which the model holds already, or the random one."""
@@ -188,6 +280,6 @@ class LowPrecisionSVRG(FixedGridMixin, SVRG):
     Args:
         model: any Keras model.
         format: of the weights; one that does not move, its name or its mapping.
-        snapshot_every, iterate, seed: as for ``SVRG``.
+        snapshot_every, iterate, draws, seed: as for ``SVRG``.
         rounding: of the update; default "stochastic".
     """
