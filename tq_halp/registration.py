@@ -19,7 +19,7 @@ _NAMES = {
     "tq_halp.models": ("HalfMeanSquaredError",),
     "tq_halp.optimizers": ("QuantizedOptimizer",),
     "tq_halp.quantization_map.rebuild": ("RebuiltComposite",),
-    "tq_halp.quantizers": ("Quantizer",),
+    "tq_halp.quantizers": ("Accumulator", "Quantizer"),
 }
 
 

@@ -1,8 +1,6 @@
 """Random linear models, a few epochs of each, under sanitizers and with every instruction set:
 QUANT_OPS_FUZZ_CALLS says how many (a tenth of it, as each is some thousand calls' work)."""
 
-import os
-
 import core_programs
 import pytest
 import test_sanitizers
@@ -18,9 +16,7 @@ def test_memory_and_arithmetic(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "QUANT_OPS_FUZZ_CALLS" not in os.environ, reason="QUANT_OPS_FUZZ_CALLS is not set"
-)
+@test_sanitizers.when_asked
 def test_threads(tmp_path):
     """Solvers share the work of a step, and of the passes over all the data, out to threads."""
     test_sanitizers.require(tmp_path, test_sanitizers.THREADS)

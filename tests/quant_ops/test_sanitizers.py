@@ -1,5 +1,6 @@
 """Random calls of the arithmetic core under AddressSanitizer, UndefinedBehaviorSanitizer and
-ThreadSanitizer: QUANT_OPS_FUZZ_CALLS says how many, with each instruction set.
+ThreadSanitizer: QUANT_OPS_FUZZ_CALLS says how many, with each instruction set. Threads only if it
+is set: that sanitizer has everything compiled once more.
 
 Not optimised: that compiles in a quarter of the time, and nothing wrong is optimised away. Casts of
 numbers that do not fit are errors; divisions by zero are not: a scale of 0 divides, and IEEE 754
@@ -16,6 +17,9 @@ CALLS = int(os.environ.get("QUANT_OPS_FUZZ_CALLS", "400"))
 PLAIN = ("-O0", "-g1", "-fno-sanitize-recover=all")
 MEMORY = (*PLAIN, "-fsanitize=address,undefined,float-cast-overflow")
 THREADS = (*PLAIN, "-fsanitize=thread")
+when_asked = pytest.mark.skipif(
+    "QUANT_OPS_FUZZ_CALLS" not in os.environ, reason="QUANT_OPS_FUZZ_CALLS is not set"
+)
 
 
 def require(folder, options):
@@ -41,6 +45,8 @@ def test_memory_and_arithmetic(tmp_path):
         assert "passed with" in core_programs.output(instruction_set, products)
 
 
+@pytest.mark.slow
+@when_asked
 def test_threads(tmp_path):
     """Each check shares a few tensors out to a few threads."""
     require(tmp_path, THREADS)

@@ -253,6 +253,19 @@ def test_momentum_reaches_the_optimizer():
     assert type(WEIGHTS.optimizer(source, "adam")) is keras.optimizers.Adam
 
 
+def test_a_model_compiled_with_a_lambda_gives_a_compiled_copy():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    model.compile("adam", lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1), metrics=["mae"])
+    copy = make_map({"layers": ".*", "weights": "bfloat16", "momentum": "bfloat16"}).apply(model)
+    x, y = floats(8, 3), floats(8, 2)
+    assert copy.evaluate(x, y, verbose=0)[0] == pytest.approx(
+        np.mean((copy.predict(x, verbose=0) - y) ** 2), rel=1e-5
+    )
+    copy.fit(x, y, verbose=0)
+    assert isinstance(copy.optimizer, QuantizedOptimizer)
+    assert int(model.optimizer.iterations) == 0
+
+
 def test_the_plan_of_a_subclassed_model_is_data(own):
     data = ALL.plan(own).to_dict()
     assert json.loads(json.dumps(data)) == data

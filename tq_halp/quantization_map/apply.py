@@ -12,6 +12,7 @@ from tq_halp.layers.random_state import has_random_state
 from tq_halp.layers.registry import copy_of, quantize_layer
 from tq_halp.quantization_map import births
 from tq_halp.quantization_map.checks import check
+from tq_halp.quantization_map.compiling import compile_like, uncompiled
 from tq_halp.quantization_map.leaves import find_leaves, is_leaf
 from tq_halp.quantization_map.matching import Decision, decide
 from tq_halp.quantization_map.rebuild import rebuild
@@ -36,7 +37,7 @@ def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
         copy = _Copier(chosen).copy(model)
     _copy_state(model, copy)
     if model.compiled and not copy.compiled:
-        copy.compile_from_config(model.get_compile_config())
+        compile_like(model, copy)
     return copy
 
 
@@ -58,7 +59,8 @@ class _Copier:
         if not isinstance(layer, keras.Layer):
             return type(layer).from_config(layer.get_config())  # an operation such as x + y
         if _is_graph(layer):
-            new = keras.models.clone_model(layer, clone_function=self.copy)
+            with uncompiled(layer):
+                new = keras.models.clone_model(layer, clone_function=self.copy)
             _copy_inputs_and_trainable(layer, new)
             return new
         if not is_leaf(layer):

@@ -9,6 +9,7 @@ import keras
 
 from tq_halp.quantization_map import loader, qkeras, schema, tensorquant
 from tq_halp.quantization_map.apply import apply
+from tq_halp.quantization_map.compiling import compile_like
 from tq_halp.quantization_map.momentum import has_momentum, optimizer_for
 from tq_halp.quantization_map.plan import Plan, plan
 from tq_halp.quantization_map.recovering import mapping_of
@@ -109,9 +110,7 @@ class QuantizationMap:
         """
         copy = apply(model, self.rules)
         if copy.compiled and has_momentum(self.rules):
-            # By its configuration, which is what a saved model is compiled from again.
-            optimizer = keras.saving.serialize_keras_object(self.optimizer(copy, copy.optimizer))
-            copy.compile_from_config({**copy.get_compile_config(), "optimizer": optimizer})
+            compile_like(copy, copy, self.optimizer(copy, copy.optimizer))
         return copy
 
     def scope(self) -> AbstractContextManager[None]:
