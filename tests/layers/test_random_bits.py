@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tq_halp.layers import QuantDense, Quantize, QuantLSTM
+from tq_halp.layers import QuantDense, Quantize, QuantLayer, QuantLSTM
 
 S = {"format": "fixed_point", "word_bits": 8, "frac_bits": 2, "rounding": "stochastic"}
 X = np.full([1, 200], 0.1, np.float32)
@@ -63,6 +63,27 @@ def test_layers_and_tensors_have_bits_of_their_own():
         assert np.any(kernel != bias)
         kernels.append(kernel)
     assert np.any(kernels[0] != kernels[1])
+
+
+def test_weights_that_have_no_name_keep_their_bits_when_the_layer_is_made_again():
+    class Unnamed(keras.layers.Layer):
+        def build(self, shape):
+            self.a, self.b = (self.add_weight(shape=(200,), initializer="ones") for _ in "ab")
+
+        def call(self, x):
+            return x + self.a, x + self.b
+
+    def made():
+        layer = QuantLayer(Unnamed(name="layer"), weights=S)
+        layer.build(X.shape)
+        layer.layer.a.assign(X[0])
+        layer.layer.b.assign(X[0])
+        return layer, layer(np.zeros_like(X))
+
+    (first, one), (second, two) = made(), made()
+    assert first.layer.a.name != second.layer.a.name
+    np.testing.assert_array_equal(one, two)
+    assert np.any(one[0] != one[1])
 
 
 def test_only_stochastic_layers_have_a_counter():

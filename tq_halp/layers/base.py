@@ -1,6 +1,5 @@
 """What every quantized layer shares: its quantizers, their random bits, and its configuration."""
 
-import collections
 import functools
 import inspect
 
@@ -21,7 +20,7 @@ from tq_halp.layers.signatures import (
     keras_parent,
     substituting_call,
 )
-from tq_halp.layers.substitution import call_with, weights_of
+from tq_halp.layers.substitution import call_with, names_of, weights_of
 
 # Every tensor that some layer can quantize.
 ROLES = (
@@ -67,8 +66,8 @@ class QuantizedLayer(SavesRandomState):
     `rounding_counter`, an int64 that a training call advances by one and inference leaves
     alone, so that predictions repeat; t is the time step, 0 for all that is quantized once a call.
     Two training calls from the same n, in two `keras.StatelessScope`s, see the same bits. A tensor
-    has the name of its variable, the second of a name "<name>/1" and so on; the output is "output",
-    the k-th of several "output/<k>".
+    has the name of its variable (`substitution.names_of`), the output is "output", the k-th of
+    several "output/<k>".
     """
 
     roles: tuple[str, ...] = ()
@@ -162,13 +161,10 @@ class QuantizedLayer(SavesRandomState):
 
     def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
-        seen, substitutes = collections.Counter(), []
-        for variable in weights:
-            nth = seen[variable.name]
-            seen[variable.name] += 1
+        substitutes = []
+        for variable, name in zip(weights, names_of(weights), strict=True):
             role = self.role_of(variable)
             if any(self.quantizers.get(each) for each in (role, "gradients")):
-                name = f"{variable.name}/{nth}" if nth else variable.name
                 substitutes.append((variable, self._weight(role, name, variable, counter)))
         return substitutes
 

@@ -1,6 +1,12 @@
 """A Keras layer's own call, run with other values in its variables."""
 
+import collections
+import re
+
 import keras
+
+# What Keras calls a variable that was given no name; the number is that of this process alone.
+_NAMED_BY_KERAS = re.compile(r"^(variable)_\d+$")
 
 
 class Substitution(keras.StatelessScope):
@@ -71,3 +77,17 @@ def weights_of(layer):
     """
     trained = {id(v) for each in layer._flatten_layers() for v in each._trainable_variables}
     return [variable for variable in layer.weights if id(variable) in trained]
+
+
+def names_of(variables):
+    """The names that tell a layer's variables apart, the same in every process.
+
+    A variable's own name, or "variable" for one that Keras named by a running number; the second of
+    a name is "<name>/1" and so on.
+    """
+    names, seen = [], collections.Counter()
+    for variable in variables:
+        name = _NAMED_BY_KERAS.sub(r"\1", variable.name)
+        names.append(f"{name}/{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names

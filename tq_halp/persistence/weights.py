@@ -1,6 +1,5 @@
 """The weights of a model by name, and what the layers that hold them make of them."""
 
-import collections
 import dataclasses
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
-from tq_halp.layers.substitution import weights_of
+from tq_halp.layers.substitution import names_of, weights_of
 from tq_halp.quantization_map.leaves import find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 
@@ -64,13 +63,10 @@ def _weights_of(layer, leaf) -> Iterator[Weight]:
     # The trained ones first: it is they that a layer counts for the names of its random bits.
     trained = [variable for variable in weights_of(layer) if id(variable) in own]
     rest = [v for v in leaf.weights if id(v) in own and not any(v is each for each in trained)]
-    seen = collections.Counter()
-    for variable in (*trained, *rest):
-        nth = seen[variable.name]
-        seen[variable.name] += 1
-        tensor = f"{variable.name}/{nth}" if nth else variable.name
+    ordered = [*trained, *rest]
+    for index, (variable, tensor) in enumerate(zip(ordered, names_of(ordered), strict=True)):
         weight = Weight(f"{leaf.path}/{tensor}", variable, layer, tensor)
-        if isinstance(layer, QuantizedLayer) and seen.total() <= len(trained):
+        if isinstance(layer, QuantizedLayer) and index < len(trained):
             weight = dataclasses.replace(weight, **_decided(layer, variable))
         yield weight
 
