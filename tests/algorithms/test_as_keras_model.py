@@ -19,12 +19,12 @@ def test_fit_evaluate_predict_and_logs(name, data, wrap, network, compiled):
     assert history["step"] == [5, 10, 15]
     expected = {"loss", "val_loss", "accuracy", "val_accuracy", "step", "gradient_evaluations"}
     if name in VARIANCE_REDUCED:
-        expected |= {"full_gradient_norm"}
+        expected |= {"full_gradient_norm", "variance_ratio"}
         assert history["gradient_evaluations"] == [3.0, 6.0, 9.0]
     else:
         assert history["gradient_evaluations"] == [1.0, 2.0, 3.0]
     if name == "halp":
-        expected |= {"scale", "saturated_fraction", "mu"}
+        expected |= {"scale", "saturated_fraction", "underflow_fraction", "mu"}
     assert set(history) == expected
     np.testing.assert_array_equal(
         algorithm.predict(x, verbose=0), algorithm.model.predict(x, verbose=0)

@@ -261,6 +261,10 @@ class TrainingAlgorithm(keras.Model):
                 raise
             self.batches = None
 
+    def keeps_batches(self, x):
+        """Whether minibatches like ``x`` must stay together from epoch to epoch."""
+        return False
+
     def fixed_batches(self, shuffle):
         """The training data as a dataset of batches that stay together, if it must be one."""
 

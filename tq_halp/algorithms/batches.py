@@ -1,5 +1,7 @@
 """The training data as something that can be passed over again, for the full gradient."""
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -76,6 +78,16 @@ class Batches:
                 "full_gradient_data to fit()."
             )
 
+    def some(self, count):
+        """That many batches at most: of arrays evenly spaced ones, else the first."""
+        if not self.of_arrays:
+            yield from itertools.islice(self, count)
+            return
+        number = min(count, self.batch_count)
+        for index in range(number):
+            start = index * self.batch_count // number * self._batch_size
+            yield self._weighted(self._cut(start))
+
     def __iter__(self):
         if isinstance(self._source, tf.data.Dataset):
             batches = iter(self._source)
@@ -83,16 +95,19 @@ class Batches:
             batches = (self._source[i] for i in range(self.batch_count))
         else:
             batches = self._iterate_arrays()
-        for batch in batches:
-            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-            if self.class_weight is not None:
-                sample_weight = weights_of_classes(y, self.class_weight)
-            yield x, y, sample_weight
+        return map(self._weighted, batches)
 
     def _iterate_arrays(self):
-        for start in range(0, self.sample_count, self._batch_size):
-            piece = slice(start, start + self._batch_size)
-            yield _each(lambda array, piece=piece: _as_batch(array[piece]), self._arrays)
+        return map(self._cut, range(0, self.sample_count, self._batch_size))
+
+    def _cut(self, start):
+        return _each(lambda array: _as_batch(array[start : start + self._batch_size]), self._arrays)
+
+    def _weighted(self, batch):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        if self.class_weight is not None:
+            sample_weight = weights_of_classes(y, self.class_weight)
+        return x, y, sample_weight
 
     @property
     def of_arrays(self):

@@ -97,7 +97,16 @@ class Draws:
                 moved.append(scope.get_current_value(seed) is not value)
             return outputs
 
-        tf.function(forward).get_concrete_function(x)
+        # Nobody drives the schedules of quantizers before training begins, nor need they move here.
+        clocks = [each for each in self._model._flatten_layers() if hasattr(each, "driven")]
+        driven = [clock.driven for clock in clocks]
+        try:
+            for clock in clocks:
+                clock.driven = True
+            tf.function(forward).get_concrete_function(x)
+        finally:
+            for clock, former in zip(clocks, driven, strict=True):
+                clock.driven = former
         return any(moved)
 
     def locked(self, key, snapshot, seed):

@@ -19,23 +19,26 @@ class FullGradient:
     def __init__(self, model, totals, carried, locked_draws):
         self._model, self._totals = model, totals
         self._carried, self._locked_draws = carried, locked_draws
-        self._add_batch_function = (
-            self._add_batch
+        self._gradient_function = (
+            self._gradient
             if model.run_eagerly
-            else tf.function(self._add_batch, reduce_retracing=True)
+            else tf.function(self._gradient, reduce_retracing=True)
         )
 
-    def _add_batch(self, x, y, sample_weight):
-        count = batch_size_of(x)
+    def _gradient(self, values, x, y, sample_weight):
         key, draws = self._locked_draws(x)
-        values = [variable.value for variable in self._model.trainable_variables]
-        gradients, states = gradients_at(
-            self._model, values, x, y, sample_weight, draws, self._carried.mapping()
-        )
-        self._carried.carry(states)
-        for total, gradient in zip(self._totals, gradients, strict=True):
-            total.assign_add(gradient * tf.cast(count, gradient.dtype))
-        return count, key
+        states = self._carried.mapping()
+        gradients = gradients_at(self._model, values, x, y, sample_weight, draws, states)
+        return batch_size_of(x), key, *gradients
+
+    def of_batch(self, variables, x, y, sample_weight):
+        """Gradient of one minibatch, scaled as the optimizer wants it, where the variables are.
+
+        Returns:
+            Number of samples, key of the minibatch, gradients, and states that RNNs are left in.
+        """
+        values = [tf.convert_to_tensor(variable.value) for variable in variables]
+        return self._gradient_function(values, x, y, sample_weight)
 
     def compute(self, batches, verbose=False):
         """Pass over ``batches`` once, leaving g̃ in the totals.
@@ -51,9 +54,13 @@ class FullGradient:
         bar = (
             keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
         )
+        variables = self._model.trainable_variables
         samples, steps, keys = 0, 0, set()
         for x, y, sample_weight in batches:
-            count, key = self._add_batch_function(x, y, sample_weight)
+            count, key, gradients, states = self.of_batch(variables, x, y, sample_weight)
+            self._carried.carry(states)
+            for total, gradient in zip(self._totals, gradients, strict=True):
+                total.assign_add(gradient * tf.cast(count, gradient.dtype))
             samples += int(count)
             keys.add(int(key))
             steps += 1

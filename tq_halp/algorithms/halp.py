@@ -203,6 +203,15 @@ class HALP(SVRG):
             total += sizes.size
         return at_edge / max(total, 1)
 
+    def _underflow_fraction(self):
+        """Share of the offsets with a gradient that are 0: they want less than the grid's step."""
+        zeros = total = 0
+        for offset, full in zip(self.offset, self.full_gradient, strict=True):
+            wants_to_move = full.numpy() != 0
+            zeros += np.count_nonzero(wants_to_move & (offset.numpy() == 0))
+            total += np.count_nonzero(wants_to_move)
+        return zeros / max(total, 1)
+
     # ---- logs --------------------------------------------------------------------------------
 
     def diagnostics(self):
@@ -210,6 +219,7 @@ class HALP(SVRG):
             **super().diagnostics(),
             "scale": bit_centering.geometric_mean(self.grid_scale.numpy()),
             "saturated_fraction": self._saturated_fraction(),
+            "underflow_fraction": self._underflow_fraction(),
             "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
         }
 

@@ -23,6 +23,7 @@ from tq_halp.algorithms.fixed_grid import FixedGridMixin
 from tq_halp.algorithms.full_gradient import FullGradient
 from tq_halp.algorithms.gradient import dense, gradients_at, loss_scale
 from tq_halp.algorithms.sgd import SGD
+from tq_halp.algorithms.variance import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
 from tq_halp.errors import InputError
 
 
@@ -51,7 +52,7 @@ class SVRG(SGD):
     """
 
     needs_full_gradient = True
-    host_state = (*SGD.host_state, "snapshot_due", "segment_length")
+    host_state = (*SGD.host_state, "snapshot_due", "segment_length", "_epochs_without_gain")
 
     def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
         is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
@@ -77,6 +78,7 @@ class SVRG(SGD):
         self.batch_key = self._counter("batch_key")
         self._draws = Draws(self.model)
         self._carried = self._carry_states()
+        self._epochs_without_gain = 0
         self._trained = [id(variable) for variable in self.trainable_variables]
 
     def _carry_states(self):
@@ -151,6 +153,9 @@ class SVRG(SGD):
 
     # ---- outer iterations --------------------------------------------------------------------
 
+    def keeps_batches(self, x):
+        return self.draws == "locked" and self._draws.are_made(x)
+
     def fixed_batches(self, shuffle):
         if not shuffle or not self.batches.of_arrays:
             return None
@@ -159,7 +164,7 @@ class SVRG(SGD):
                 "shuffle must be False: a stateful RNN carries its state from each sample to the "
                 "one in the same place of the next batch"
             )
-        if self.draws == "fresh" or not self._draws.are_made(next(iter(self.batches))[0]):
+        if not self.keeps_batches(next(iter(self.batches))[0]):
             return None
         seed = np.random.default_rng([self.seed, int(self.step_count)])
         batches = self.batches.fixed(seed)
@@ -267,7 +272,15 @@ class SVRG(SGD):
         return passes + float(self.snapshot_count)
 
     def diagnostics(self):
-        return {**super().diagnostics(), "full_gradient_norm": self._full_gradient_norm()}
+        ratio = variance_ratio(self._full_gradient, self)
+        self._watch_gain(ratio)
+        own = {"full_gradient_norm": self._full_gradient_norm(), "variance_ratio": ratio}
+        return {**super().diagnostics(), **own}
+
+    def _watch_gain(self, ratio):
+        self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
+        if self._epochs_without_gain == EPOCHS_WITHOUT_GAIN:
+            warn_of_no_gain(type(self).__name__, ratio)
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -1,0 +1,64 @@
+"""Whether variance reduction gains anything: the variance of its gradient by the plain one's.
+
+    ratio = Var_i(∇f_i(w) − ∇f_i(w̃)) / Var_i(∇f_i(w))
+
+0 at a snapshot; 1 where the snapshot is so far away that a step, at twice the cost, is no better
+than a plain one; 2 where the two gradients have nothing in common. In deep networks it often passes
+1 early in a segment (Defazio & Bottou, arXiv 1812.04529, figure 3).
+"""
+
+import warnings
+
+import tensorflow as tf
+
+#: After so many epochs in a row with a ratio of 1 or more the user is told.
+EPOCHS_WITHOUT_GAIN = 3
+# At most so many pairs of minibatches, one for each so many: about 2 % of an epoch's steps.
+_MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
+
+
+def variance_ratio(full_gradient, algorithm):
+    """An estimate of the ratio at the current weights, from 1 to 4 pairs of minibatches.
+
+    Half the squared difference of two independent gradients has their variance as its mean. A pair
+    costs four minibatch gradients, which ``gradient_evaluations`` leaves out.
+
+    Args:
+        full_gradient: the ``FullGradient`` of ``algorithm``.
+        algorithm: an SVRG kind in the course of training.
+
+    Returns:
+        A float; nan where there is but one batch, or the plain gradient has no variance.
+    """
+    batches = algorithm.batches
+    pairs = min(_MOST_PAIRS, max(1, (batches.batch_count or 0) // _BATCHES_PER_PAIR))
+    plain = reduced = 0.0
+    former = None
+    for x, y, sample_weight in batches.some(2 * pairs):
+        here, there = (
+            full_gradient.of_batch(variables, x, y, sample_weight)[2]
+            for variables in (algorithm.trainable_variables, algorithm.center)
+        )
+        change = [a - b for a, b in zip(here, there, strict=True)]
+        if former is None:
+            former = here, change
+            continue
+        plain += _squared_distance(here, former[0])
+        reduced += _squared_distance(change, former[1])
+        former = None
+    return reduced / plain if plain > 0 else float("nan")
+
+
+def _squared_distance(one, other):
+    return sum(float(tf.reduce_sum(tf.square(a - b))) for a, b in zip(one, other, strict=True))
+
+
+def warn_of_no_gain(name, ratio):
+    """Say what the numbers mean and what helps."""
+    warnings.warn(
+        f"{name}'s gradient has {ratio:.2g} times the variance of a plain one at the end of "
+        f"{EPOCHS_WITHOUT_GAIN} epochs running, at twice the cost: variance reduction gains "
+        "nothing here. Take snapshots more often (a smaller snapshot_every), lower the learning "
+        "rate, or use SGD, in low precision LowPrecisionSGD.",
+        stacklevel=2,
+    )
