@@ -136,6 +136,7 @@ class Train(_Section):
     batch_size: Positive
     validation_batch_size: Positive | None = None
     shuffle: bool = True
+    checkpoint_every_steps: Positive | None = None
 
 
 class Config(_Section):

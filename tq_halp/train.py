@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, metavar="N", help="the same as --set seed=N")
     add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
-    add("--resume", action="store_true", help="not available yet")
+    add("--resume", action="store_true", help="go on with the unfinished run in DIR")
     add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
     return parser
 
@@ -56,30 +56,34 @@ def _train(options) -> int:
     from tq_halp import config as configs
     from tq_halp import data
     from tq_halp.running.quiet import start_tensorflow
-    from tq_halp.running.run_directory import RunDirectory, check_free
+    from tq_halp.running.run_directory import RunDirectory, check_free, check_resumable
 
-    if options.resume:
-        raise InputError("--resume: is not available yet; start a new run, or leave it out")
     config = configs.load(options.config, options.overrides, options.seed)
+    if options.resume and not options.run_dir:
+        raise InputError("--resume: needs --run-dir, the folder of the run that is to go on")
     path = Path(options.run_dir or _default_run_dir(options.config, config))
-    check_free(path)
+    (check_resumable if options.resume else check_free)(path)
     dataset = data.load(config.data)
     start_tensorflow()
     from tq_halp.running import experiment as experiments
     from tq_halp.running import report
     from tq_halp.running.interrupt import StopOnSignal
-    from tq_halp.running.run import execute
+    from tq_halp.running.run import checkpoints_of, execute
 
     experiment = experiments.build(config, dataset)
     if options.dry_run:
         report.print_plan(experiment)
         return FINISHED
-    run = RunDirectory(path)
+    run = RunDirectory(path, resume=options.resume)
     print(f"run directory: {run.path}", flush=True)
+    start = checkpoints_of(experiment, run).newest() if options.resume else None
+    if start is not None:
+        print(f"going on after step {start.total_steps}", flush=True)
     trainer = experiment.trainer
     # A snapshot is a whole pass over the data, and no weight moves meanwhile.
     with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
-        summary = execute(experiment, run, stop, verbose=1 if sys.stdout.isatty() else 2)
+        verbose = 1 if sys.stdout.isatty() else 2
+        summary = execute(experiment, run, stop, verbose, start)
     report.print_summary(summary, run)
     if summary["status"] == "failed":
         print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)

@@ -46,11 +46,37 @@ def test_summary_is_json_even_of_numbers_that_json_lacks(tmp_path):
 def test_unfinished_run_is_replaced(tmp_path, status):
     run = RunDirectory(tmp_path / "run")
     run.add_row({"epoch": 0})
-    (run.checkpoints / "epoch-0001.weights.h5").write_text("")
+    (run.checkpoints / ".writing-step-0000000000.checkpoint").write_text("")
+    (run.path / ".writing-summary.json").write_text("")
     run.write_summary({"status": status})
     RunDirectory(run.path)
     assert [entry.name for entry in run.path.iterdir()] == ["checkpoints"]
     assert list(run.checkpoints.iterdir()) == []
+
+
+def test_killed_before_it_wrote_anything_is_replaced(tmp_path):
+    (RunDirectory(tmp_path / "run").path / ".writing-summary.json").write_text("")
+    RunDirectory(tmp_path / "run").write_summary({"status": "running"})
+
+
+def test_unfinished_run_with_a_checkpoint_is_refused_and_untouched(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.write_summary({"status": "interrupted"})
+    (run.checkpoints / "step-0000000007.checkpoint").write_text("")
+    with pytest.raises(InputError, match="go on with --resume"):
+        RunDirectory(run.path)
+    assert RunDirectory(run.path, resume=True).checkpoints == run.checkpoints
+    assert len(list(run.checkpoints.iterdir())) == 1
+
+
+def test_only_an_unfinished_run_with_a_checkpoint_is_resumed(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(InputError, match="holds no checkpoint"):
+        RunDirectory(run.path, resume=True)
+    (run.checkpoints / "step-0000000007.checkpoint").write_text("")
+    run.write_summary({"status": "finished"})
+    with pytest.raises(InputError, match="is finished"):
+        RunDirectory(run.path, resume=True)
 
 
 def test_finished_run_is_refused(tmp_path):
@@ -72,21 +98,6 @@ def test_file_is_refused(tmp_path):
         RunDirectory(tmp_path / "a")
     with pytest.raises(InputError, match="cannot be created"):
         RunDirectory(tmp_path / "a" / "b")
-
-
-def test_only_the_last_checkpoints_are_kept(tmp_path):
-    class Model:
-        def save_weights(self, path):
-            assert str(path).endswith(".weights.h5")  # Keras insists on it.
-            path.write_text("w")
-
-    run = RunDirectory(tmp_path / "run")
-    for epoch in range(1, 5):
-        run.save_checkpoint(Model(), epoch)
-    assert sorted(p.name for p in run.checkpoints.iterdir()) == [
-        "epoch-0003.weights.h5",
-        "epoch-0004.weights.h5",
-    ]
 
 
 @pytest.mark.parametrize("losses", [[], [5.0], [5.0, 4.0, 3.5], [5.0, math.inf, math.nan], [1e4]])

@@ -34,8 +34,9 @@ def test_run_directory_is_complete(finished):
         "summary.json",
     ]
     assert sorted(p.name for p in (finished / "checkpoints").iterdir()) == [
-        "epoch-0001.weights.h5",
-        "epoch-0002.weights.h5",
+        "step-0000000000.checkpoint",
+        "step-0000000008.checkpoint",
+        "step-0000000016.checkpoint",
     ]
 
 

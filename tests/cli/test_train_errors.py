@@ -12,6 +12,7 @@ import pytest
 
 from tq_halp import train
 from tq_halp.cli import main as cli
+from tq_halp.running.checkpoints import files
 
 ROOT = Path(__file__).resolve().parents[2]
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
@@ -50,7 +51,7 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
         "--config", folder / "regression.yaml", "--run-dir", run, "--set", "train.epochs=100000"
     )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (run / "checkpoints/epoch-0002.weights.h5").exists():
+    while time.monotonic() < deadline and len(files(run / "checkpoints")) < 3:
         time.sleep(0.05)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -82,7 +83,9 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
             "missing 2 required",
         ),
         (["--set", "model.name=linear"], "use lstm_language_model"),
-        (["--resume"], "--resume: is not available yet"),
+        (["--resume"], "--resume: needs --run-dir"),
+        (["--resume", "--run-dir", "none"], "--resume: none holds no checkpoint"),
+        (["--set", "train.checkpoint_every_steps=0"], "received 0"),
         (["--run-dir", "."], "is not empty and holds no run"),
         (
             ["--set", "quantization={version: 1, rules: [{layers: nope, weights: bfloat17}]}"],

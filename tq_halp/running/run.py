@@ -1,84 +1,168 @@
 """One run, from the first evaluation to the last file; whatever ends it, its directory is whole."""
 
+import functools
 import math
 import traceback
+from collections.abc import Callable
+
+import keras
 
 from tq_halp.quantization_map import QuantizationSchedule
+from tq_halp.running.checkpointing import Checkpointing, Resuming
+from tq_halp.running.checkpoints import Checkpoint, Checkpoints
 from tq_halp.running.experiment import Experiment
+from tq_halp.running.identity import identity
 from tq_halp.running.interrupt import StopOnSignal
+from tq_halp.running.order import TrainingOrder
 from tq_halp.running.plotting import plot_curves
 from tq_halp.running.provenance import provenance
 from tq_halp.running.recorder import RunRecorder
 from tq_halp.running.run_directory import RunDirectory
+from tq_halp.running.state import mismatch
 
 
-def execute(experiment: Experiment, run: RunDirectory, stop: StopOnSignal, verbose=2) -> dict:
+def execute(
+    experiment: Experiment,
+    run: RunDirectory,
+    stop: StopOnSignal,
+    verbose=2,
+    start: Checkpoint | None = None,
+) -> dict:
     """Train `experiment` and write everything to `run`.
+
+    Args:
+        start: where to go on; None to begin.
 
     Returns:
         The summary, as in summary.json. Its `status` is "finished"; "interrupted" if `stop` was
         requested; "failed", with an `error`, if a loss stopped being a number or an exception came.
     """
-    config, dataset = experiment.config, experiment.dataset
-    comment = "# What a run did, whole: training it again repeats the run.\n"
-    if dataset.is_fallback:
-        comment += f"# {dataset.requested} was asked for and not found.\n"
-    run.write_config(comment + config.to_yaml())
     summary = {"status": "running", "error": None, **_description(experiment)}
-    run.write_summary(summary)
-    recorder = RunRecorder(
-        run,
-        experiment.model,
-        steps_per_epoch=experiment.steps_per_epoch,
-        is_language_model=experiment.is_language_model,
-        stop_requested=lambda: stop.requested,
-    )
+    summary["resumed_after_step"] = start.total_steps if start else None
     try:
-        _train(experiment, recorder, stop, verbose)
-        summary |= _outcome(recorder, stop)
+        _write_beginning(experiment, run, summary, start)
+        summary |= _train(experiment, run, stop, verbose, start)
     except KeyboardInterrupt:
         summary["status"] = "interrupted"
     except Exception as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        summary |= {"status": "failed", "error": first_line, "traceback": traceback.format_exc()}
+        summary |= _failure(error)
     _finish(experiment, run, summary)
     return summary
 
 
-def _train(experiment: Experiment, recorder: RunRecorder, stop: StopOnSignal, verbose) -> None:
-    train = experiment.config.train
-    x, y = experiment.dataset.validation
-    size = experiment.validation_batch_size
-    before = experiment.trainer.evaluate(x, y, batch_size=size, verbose=0)
-    recorder.record(0, {"step": 0, "gradient_evaluations": 0.0, "val_loss": before})
-    if stop.requested:
-        return
-    experiment.trainer.fit(
-        *experiment.dataset.train,
-        batch_size=train.batch_size,
-        epochs=train.epochs,
-        shuffle=train.shuffle,
-        validation_data=(x, y),
-        validation_batch_size=size,
-        callbacks=[QuantizationSchedule(), recorder],
-        verbose=verbose,
+def _write_beginning(experiment, run, summary, start) -> None:
+    """The summary first: it makes the folder a run's."""
+    config, dataset = experiment.config, experiment.dataset
+    comment = "# What a run did, whole: training it again repeats the run.\n"
+    if dataset.is_fallback:
+        comment += f"# {dataset.requested} was asked for and not found.\n"
+    run.write_summary(summary)
+    run.write_config(comment + config.to_yaml())
+    if start is not None:
+        # Rows after the checkpoint will be written again.
+        run.write_rows(start.rows)
+
+
+def _train(
+    experiment: Experiment,
+    run: RunDirectory,
+    stop: StopOnSignal,
+    verbose,
+    start: Checkpoint | None,
+) -> dict:
+    """Evaluate, then train to the end; the summary's status and error."""
+    train, trainer = experiment.config.train, experiment.trainer
+    x, y = experiment.dataset.train
+    order = TrainingOrder(
+        x,
+        y,
+        train.batch_size,
+        seed=experiment.config.seed if train.shuffle else None,
+        together=trainer.keeps_batches(keras.ops.convert_to_tensor(x[: train.batch_size])),
+    )
+    recorder = RunRecorder(
+        run,
+        order,
+        is_language_model=experiment.is_language_model,
+        stop_requested=lambda: stop.requested,
+        seconds=start.seconds if start else 0.0,
+    )
+    checkpoints = checkpoints_of(experiment, run)
+    validation = {
+        "validation_data": experiment.dataset.validation,
+        "validation_batch_size": experiment.validation_batch_size,
+    }
+    if start is None:
+        before = trainer.evaluate(
+            *experiment.dataset.validation, experiment.validation_batch_size, verbose=0
+        )
+        recorder.record(0, {"step": 0, "gradient_evaluations": 0.0, "val_loss": before})
+    while True:
+        epoch, step = (start.epoch, start.step) if start else (0, 0)
+        trainer.fit(
+            order.batches(epoch, step),
+            full_gradient_data=order.arrays,
+            batch_size=train.batch_size,
+            initial_epoch=epoch,
+            # In one fit all epochs are equally long to Keras: the rest of one is a fit of its own.
+            epochs=epoch + 1 if step else train.epochs,
+            callbacks=[
+                Resuming(start),
+                order,
+                QuantizationSchedule(),
+                recorder,
+                Checkpointing(checkpoints, order, recorder, train.checkpoint_every_steps),
+            ],
+            verbose=verbose,
+            **validation,
+        )
+        if recorder.failure:
+            return {"status": "failed", "error": recorder.failure}
+        if order.total_steps == train.epochs * order.steps_per_epoch:
+            return {"status": "finished"}
+        if stop.requested:
+            return {"status": "interrupted"}
+        start = checkpoints.newest()
+
+
+def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
+    """The checkpoints of `experiment`, whose variables exist from now on, in `run`."""
+    trainer = experiment.trainer
+    trainer.optimizer.build(trainer.trainable_variables)
+    return Checkpoints(
+        run.checkpoints,
+        identity(experiment.config, experiment.dataset),
+        mismatch=functools.partial(mismatch, trainer),
     )
 
 
-def _outcome(recorder: RunRecorder, stop: StopOnSignal) -> dict:
-    if recorder.failure:
-        return {"status": "failed", "error": recorder.failure}
-    return {"status": "interrupted" if stop.requested else "finished"}
+def _failure(error: Exception) -> dict:
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        first_line = f"{error.strerror}{where}"
+    return {"status": "failed", "error": first_line, "traceback": traceback.format_exc()}
 
 
 def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
-    """Model, curves and summary; the summary last, so that its status vouches for the others."""
-    run.save_model(experiment.model)
-    plot_curves(run.rows, title(experiment), run.path / "curves.png")
+    """Model, curves and summary; the summary last, so that its status vouches for the others.
+
+    What cannot be written fails the run, and what was there before stays.
+    """
     rated = [row for row in run.rows if math.isfinite(row["val_loss"])]
     summary["final"] = run.rows[-1] if run.rows else None
     summary["best"] = min(rated, key=lambda row: row["val_loss"], default=None)
-    run.write_summary(summary)
+    picture = run.path / "curves.png"
+    _attempt(summary, run.save_model, experiment.model)
+    _attempt(summary, plot_curves, run.rows, title(experiment), picture)
+    _attempt(summary, run.write_summary, summary)
+
+
+def _attempt(summary: dict, write: Callable, *arguments) -> None:
+    try:
+        write(*arguments)
+    except Exception as error:  # h5py has its own for a full disk.
+        summary |= _failure(error) | ({"error": summary["error"]} if summary["error"] else {})
 
 
 def title(experiment: Experiment) -> str:

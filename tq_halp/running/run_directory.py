@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tq_halp.errors import InputError
-from tq_halp.files import replacing
+from tq_halp.files import UNFINISHED, replacing
+from tq_halp.running.checkpoints import files as checkpoint_files
 
 #: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
 COLUMNS = (
@@ -23,7 +24,9 @@ COLUMNS = (
     "full_gradient_norm",
     "scale",
     "saturated_fraction",
+    "underflow_fraction",
     "mu",
+    "variance_ratio",
 )
 
 
@@ -31,25 +34,29 @@ class RunDirectory:
     """config.yaml, metrics.csv, summary.json, curves.png, model.keras and checkpoints/ of one run.
 
     Args:
-        path: created if need be. What an unfinished run left there is removed.
+        path: created if need be. What an unfinished run left there without a checkpoint is removed.
+        resume: the run there goes on, nothing is removed.
 
     Raises:
-        InputError: it holds a finished run, or files that no run wrote; or cannot be created.
+        InputError: as `check_free`, or to resume `check_resumable`, or it cannot be created.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, resume: bool = False):
         self.path = Path(path)
+        self.rows: list[dict] = []
+        if resume:
+            check_resumable(self.path)
+            return
         check_free(self.path)
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"--run-dir {path}: cannot be created: {error.strerror}") from error
         self._clear()
-        self.rows: list[dict] = []
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the last weights."""
+        """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
     def write_config(self, yaml: str) -> None:
@@ -59,7 +66,11 @@ class RunDirectory:
 
     def add_row(self, row: Mapping[str, float]) -> None:
         """Append one evaluation to metrics.csv."""
-        self.rows.append({column: row.get(column) for column in COLUMNS})
+        self.write_rows([*self.rows, {column: row.get(column) for column in COLUMNS}])
+
+    def write_rows(self, rows: list[dict]) -> None:
+        """Write metrics.csv anew."""
+        self.rows = rows
         with (
             replacing(self.path / "metrics.csv") as path,
             open(path, "w", encoding="utf-8", newline="") as file,
@@ -79,36 +90,55 @@ class RunDirectory:
         with replacing(self.path / "model.keras") as path:
             model.save(path)
 
-    def save_checkpoint(self, model, epoch: int, keep: int = 2) -> None:
-        """Write the weights after `epoch`; all but the last `keep` files go."""
-        with replacing(self.checkpoints / f"epoch-{epoch:04d}.weights.h5") as path:
-            model.save_weights(path)
-        for old in sorted(self.checkpoints.glob("epoch-*.weights.h5"))[:-keep]:
-            old.unlink()
-
     def _clear(self) -> None:
-        for name in ("config.yaml", "metrics.csv", "summary.json", "curves.png", "model.keras"):
-            (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints)
         self.checkpoints.mkdir()
+        # The summary last: while it is there, the folder is known to be a run's.
+        for name in ("config.yaml", "metrics.csv", "curves.png", "model.keras", "summary.json"):
+            (self.path / name).unlink(missing_ok=True)
 
 
 def check_free(path: Path) -> None:
     """Raise InputError if a run may not be written to `path`."""
     if path.exists() and not path.is_dir():
         raise InputError(f"--run-dir {path}: is a file, expected a folder or a new name")
-    summary = path / "summary.json"
-    if summary.is_file():
-        try:
-            status = json.loads(summary.read_text(encoding="utf-8")).get("status")
-        except (ValueError, AttributeError):
-            status = "unreadable"
-        if status not in ("running", "failed", "interrupted"):
-            raise InputError(
-                f"--run-dir {path}: holds a {status} run already; name another or remove it"
-            )
-    elif path.is_dir() and any(entry.name != "checkpoints" for entry in path.iterdir()):
+    status = _status(path)
+    if status not in (None, "running", "failed", "interrupted"):
+        raise InputError(
+            f"--run-dir {path}: holds a {status} run already; name another or remove it"
+        )
+    if checkpoint_files(path / "checkpoints"):
+        raise InputError(
+            f"--run-dir {path}: holds an unfinished run; go on with --resume, name another or "
+            "remove it"
+        )
+    if status is None and path.is_dir() and any(map(_is_foreign, path.iterdir())):
         raise InputError(f"--run-dir {path}: is not empty and holds no run; name another")
+
+
+def check_resumable(path: Path) -> None:
+    """Raise InputError if there is no unfinished run with a checkpoint in `path`."""
+    if _status(path) == "finished":
+        raise InputError(f"--resume: the run in {path} is finished; there is nothing to go on with")
+    if not checkpoint_files(path / "checkpoints"):
+        raise InputError(
+            f"--resume: {path} holds no checkpoint; start the run without --resume, or name the "
+            "folder of a run"
+        )
+
+
+def _status(path: Path) -> str | None:
+    """How the run in a folder ended; None if there is none."""
+    try:
+        return json.loads((path / "summary.json").read_text(encoding="utf-8"))["status"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unreadable"
+
+
+def _is_foreign(entry: Path) -> bool:
+    return entry.name != "checkpoints" and not entry.name.startswith(UNFINISHED)
 
 
 def _jsonable(value):
