@@ -1,5 +1,7 @@
 """Each algorithm behaves as any Keras model: fit, callbacks, save, and errors that help."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -23,8 +25,9 @@ def test_fit_evaluate_predict_and_logs(name, data, wrap, network, compiled):
         assert history["gradient_evaluations"] == [3.0, 6.0, 9.0]
     else:
         assert history["gradient_evaluations"] == [1.0, 2.0, 3.0]
-    if name == "halp":
-        expected |= {"scale", "saturated_fraction", "underflow_fraction", "mu"}
+    if name in ("halp", "lp_sgd", "lp_svrg"):
+        expected |= {"scale", "saturated_fraction", "underflow_fraction"}
+    expected |= {"mu"} if name == "halp" else set()
     assert set(history) == expected
     np.testing.assert_array_equal(
         algorithm.predict(x, verbose=0), algorithm.model.predict(x, verbose=0)
@@ -150,6 +153,24 @@ def test_low_precision_weights_are_numbers_of_any_format(format, rounding, compi
 def test_wrong_arguments(build, message, network):
     with pytest.raises(ValueError, match=message):
         build(network())
+
+
+def test_models_with_a_step_of_their_own_are_refused():
+    class OwnStep(keras.Sequential):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    for model in (OwnStep([keras.Input((6,))]), tq_halp.SGD(keras.Sequential([keras.Input((6,))]))):
+        with pytest.raises(ValueError, match="must not have a train_step of its own"):
+            tq_halp.HALP(model)
+
+
+def test_several_replicas_are_refused(data, network, compiled, monkeypatch):
+    algorithm = compiled(tq_halp.SVRG(network()))
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tq_halp.SVRG, "distribute_strategy", strategy)
+    with pytest.raises(ValueError, match="trains on one device"):
+        algorithm.on_fit_begin(verbose=False)
 
 
 def test_data_that_cannot_be_passed_over_again_is_refused(data, network, compiled):

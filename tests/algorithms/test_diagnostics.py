@@ -46,7 +46,9 @@ def test_variance_ratio_takes_batches_from_everywhere():
 def test_no_gain_is_said_with_its_remedy():
     """y = 0: the ratio is (w − w̃)² / w², and an epoch takes w far below half of w̃."""
     with pytest.warns(UserWarning, match="SVRG's gradient has .* times.*snapshot_every.*use SGD"):
-        _, history = least_squares(tq_halp.SVRG, [1.0] * 4 + [1.5] * 4, [0.0] * 8, rate=0.2, epochs=4)
+        _, history = least_squares(
+            tq_halp.SVRG, [1.0] * 4 + [1.5] * 4, [0.0] * 8, rate=0.2, epochs=4
+        )
     assert min(history["variance_ratio"]) > 1
 
 
@@ -62,3 +64,15 @@ def test_shares_of_halps_offsets():
     narrow = wide | {"mu": 1e4}
     _, history = least_squares(tq_halp.HALP, [1.0, 2.0], [3.0, -1.0], **narrow)
     assert (history["underflow_fraction"], history["saturated_fraction"]) == ([0.0], [1.0])
+
+
+def test_shares_of_weights_on_a_fixed_grid_and_a_range_too_small_in_words():
+    """x w = y wants 9, the grid ends at 1.75."""
+    grid = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
+    with pytest.warns(UserWarning, match="100% of the weights.*-2.0 to 1.75.*Lower frac_bits"):
+        _, history = least_squares(
+            tq_halp.LowPrecisionSGD, [1.0, 1.0], [9.0, 9.0], rate=1.0, epochs=3, format=grid
+        )
+    assert (history["saturated_fraction"], history["scale"]) == ([1.0] * 3, [0.25] * 3)
+    _, history = least_squares(tq_halp.LowPrecisionSGD, [1.0], [0.0], rate=1.0, format=grid)
+    assert (history["saturated_fraction"], history["underflow_fraction"]) == ([0.0], [1.0])

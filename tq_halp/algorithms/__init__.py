@@ -14,7 +14,8 @@ HALP                  variance-reduced              a grid re-centered at every 
 """
 
 from tq_halp.algorithms.halp import HALP
+from tq_halp.algorithms.low_precision_svrg import LowPrecisionSVRG
 from tq_halp.algorithms.sgd import SGD, LowPrecisionSGD
-from tq_halp.algorithms.svrg import SVRG, LowPrecisionSVRG
+from tq_halp.algorithms.svrg import SVRG
 
 __all__ = ["HALP", "SGD", "SVRG", "LowPrecisionSGD", "LowPrecisionSVRG"]

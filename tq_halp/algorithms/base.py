@@ -20,6 +20,7 @@ import quant_ops
 from tq_halp.algorithms.batches import Batches, split_validation
 from tq_halp.algorithms.gradient import batch_size_of
 from tq_halp.algorithms.hooks import AlgorithmCallback
+from tq_halp.errors import InputError
 
 
 class TrainingAlgorithm(keras.Model):
@@ -45,6 +46,12 @@ class TrainingAlgorithm(keras.Model):
             raise ValueError(
                 f"model must be a keras.Model. Received: {model!r} of type {type(model).__name__}"
             )
+        for method in ("train_step", "compute_loss"):
+            if getattr(type(model), method) is not getattr(keras.Model, method):
+                raise InputError(
+                    f"model must not have a {method} of its own, which {type(self).__name__} would "
+                    f"not call; {type(model).__name__} has one. Use a loss function or add_loss"
+                )
         super().__init__(name=name, **kwargs)
         self.model = model
         self.seed = int(seed)

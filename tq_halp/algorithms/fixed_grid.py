@@ -1,5 +1,9 @@
 """Weights that live in a number format: what LP-SGD and LP-SVRG have in common."""
 
+import warnings
+
+import numpy as np
+
 from tq_halp import formats
 from tq_halp.quantizers import Quantizer
 
@@ -24,6 +28,7 @@ class FixedGridMixin:
             )
         self.format, self.rounding = format, rounding
         super().__init__(model, **kwargs)
+        self._saturated_epochs = 0
         self._quantizer = Quantizer(format, rounding=rounding, seed=self.seed)
 
     def on_fit_begin(self, verbose):
@@ -33,6 +38,28 @@ class FixedGridMixin:
     def quantize_iterate(self, previous):
         for index, variable in enumerate(self.trainable_variables):
             variable.assign(self._quantizer(variable.value, counter=self.random_counter(index)))
+
+    def diagnostics(self):
+        """On a grid of equal steps also its step, and shares of weights at its ends and at 0."""
+        logs = super().diagnostics()
+        if not isinstance(self.format, formats.FixedPoint):
+            return logs
+        weights = np.concatenate([v.numpy().ravel() for v in self.trainable_variables])
+        at_end = (weights <= self.format.min) | (weights >= self.format.max)
+        shares = {"saturated_fraction": at_end, "underflow_fraction": weights == 0}
+        logs |= {name: float(np.mean(where)) for name, where in shares.items()}
+        self._watch_range(logs["saturated_fraction"])
+        return {**logs, "scale": self.format.step}
+
+    def _watch_range(self, fraction):
+        self._saturated_epochs = self._saturated_epochs + 1 if fraction > 0.05 else 0
+        if self._saturated_epochs == 2:
+            warnings.warn(
+                f"{100 * fraction:.0f}% of the weights have been at an end of their grid's range, "
+                f"{self.format.min} to {self.format.max}, in two epochs running, where they cannot "
+                "grow. Lower frac_bits, or raise word_bits.",
+                stacklevel=2,
+            )
 
     def get_config(self):
         own = {"format": self.format.to_dict(), "rounding": self.rounding}

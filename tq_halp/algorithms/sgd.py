@@ -31,3 +31,5 @@ class LowPrecisionSGD(FixedGridMixin, SGD):
         rounding: of the update; default "stochastic".
         seed: key of the random bits.
     """
+
+    host_state = (*SGD.host_state, "_saturated_epochs")

@@ -19,7 +19,6 @@ import tensorflow as tf
 from tq_halp.algorithms.batches import Batches
 from tq_halp.algorithms.carried import CarriedStates, stateful_variables
 from tq_halp.algorithms.draws import Draws, key_of
-from tq_halp.algorithms.fixed_grid import FixedGridMixin
 from tq_halp.algorithms.full_gradient import FullGradient
 from tq_halp.algorithms.gradient import dense, gradients_at, loss_scale
 from tq_halp.algorithms.sgd import SGD
@@ -182,6 +181,8 @@ class SVRG(SGD):
                 f"model has other trainable weights than when {type(self).__name__} was built "
                 "around it: freeze or unfreeze layers first, then build it anew"
             )
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise InputError(f"{type(self).__name__} trains on one device; leave the strategy out")
         if not self.optimizer.built:
             # A loss scale is a variable from here on, and no constant of what is traced.
             self.optimizer.build(self.trainable_variables)
@@ -281,18 +282,3 @@ class SVRG(SGD):
         self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
         if self._epochs_without_gain == EPOCHS_WITHOUT_GAIN:
             warn_of_no_gain(type(self).__name__, ratio)
-
-
-@keras.saving.register_keras_serializable(package="tq_halp")
-class LowPrecisionSVRG(FixedGridMixin, SVRG):
-    """LP-SVRG: SVRG whose iterate lives on a fixed grid, w ← Q_(δ,b)(w − α v).
-
-    It converges linearly, but only to a ball of radius O(δ): E[f(w̃) − f*] is bounded by
-    2dδ²L/(γ(1−γ)) (De Sa et al., arXiv 1803.03383, Theorem 1).
-
-    Args:
-        model: any Keras model.
-        format: of the weights; one that does not move, its name or its mapping.
-        snapshot_every, iterate, draws, seed: as for ``SVRG``.
-        rounding: of the update; default "stochastic".
-    """
