@@ -39,7 +39,7 @@ class TrainingAlgorithm(keras.Model):
     #: Whether the next step begins with one.
     snapshot_due = False
     #: Attributes that, besides the variables, decide how training goes on: plain numbers.
-    host_state = ("_samples_per_epoch",)
+    host_state = ("_samples_per_epoch", "samples_before_epoch")
 
     def __init__(self, model, *, seed=0, name=None, **kwargs):
         if not isinstance(model, keras.Model):
@@ -163,6 +163,15 @@ class TrainingAlgorithm(keras.Model):
 
     def on_fit_begin(self, verbose):
         """The weights may have been set by hand: put them where the algorithm keeps them."""
+
+    def on_fit_end(self):
+        """Leave in the model what training was for."""
+
+    def before_evaluation(self):
+        """Called before a validation in the course of training."""
+
+    def after_evaluation(self):
+        """Called after it."""
 
     def before_step(self):
         """Called between steps; an outer iteration may start here."""

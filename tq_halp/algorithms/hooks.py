@@ -12,6 +12,15 @@ class AlgorithmCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.model.on_fit_begin(verbose=self.params.get("verbose", 0) in (1, "auto"))
 
+    def on_train_end(self, logs=None):
+        self.model.on_fit_end()
+
+    def on_test_begin(self, logs=None):
+        self.model.before_evaluation()
+
+    def on_test_end(self, logs=None):
+        self.model.after_evaluation()
+
     def on_train_batch_begin(self, batch, logs=None):
         self.model.before_step()
 
@@ -19,9 +28,9 @@ class AlgorithmCallback(keras.callbacks.Callback):
         self.model.after_step()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._samples_before = int(self.model.sample_count)
+        self.model.samples_before_epoch = int(self.model.sample_count)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model.note_epoch(int(self.model.sample_count) - self._samples_before)
+        self.model.note_epoch(int(self.model.sample_count) - self.model.samples_before_epoch)
         if logs is not None:
             logs.update(self.model.diagnostics())
