@@ -87,6 +87,8 @@ def _train(options) -> int:
     report.print_summary(summary, run)
     if summary["status"] == "failed":
         print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)
+    if summary["status"] == "interrupted":
+        print(f"to go on: the same again with --run-dir {run.path} --resume", file=sys.stderr)
     return _EXIT[summary["status"]]
 
 
