@@ -16,6 +16,7 @@ _HOME = {
     "SVRG": "tq_halp.algorithms",
     "LowPrecisionSVRG": "tq_halp.algorithms",
     "HALP": "tq_halp.algorithms",
+    "SWALP": "tq_halp.algorithms",
     "QuantizationMap": "tq_halp.quantization_map",
     "QuantizationSchedule": "tq_halp.quantization_map",
     "QuantizedOptimizer": "tq_halp.optimizers",

@@ -92,7 +92,7 @@ class Model(_Section):
 class Algorithm(_Section):
     """How it is trained; an algorithm uses the keys that concern it."""
 
-    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd"]
+    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "swalp"]
     word_bits: Annotated[int, _from_to(1, 64)] = 8
     frac_bits: Annotated[int, _from_to(-1000, 1000)] = 6
     mu: Annotated[str | float, _word_or("auto", float, "a number greater than 0")] = "auto"
@@ -101,6 +101,9 @@ class Algorithm(_Section):
     )
     scale: Literal["per_tensor", "global"] = "per_tensor"
     iterate: Literal["last", "random"] = "last"
+    draws: Literal["locked", "fresh"] = "locked"
+    average_after: Annotated[int, Field(ge=0)] = 0
+    average_every: Positive = 1
     rounding: Rounding = "stochastic"
 
 

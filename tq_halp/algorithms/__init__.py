@@ -7,6 +7,7 @@ class                 gradient of a step            where the iterate lives
 ====================  ============================  =====================================
 SGD                   of the minibatch              floating point
 LowPrecisionSGD       of the minibatch              a fixed grid
+SWALP                 of the minibatch              a fixed grid; the result is the average
 SVRG                  variance-reduced              floating point
 LowPrecisionSVRG      variance-reduced              a fixed grid
 HALP                  variance-reduced              a grid re-centered at every snapshot
@@ -17,5 +18,6 @@ from tq_halp.algorithms.halp import HALP
 from tq_halp.algorithms.low_precision_svrg import LowPrecisionSVRG
 from tq_halp.algorithms.sgd import SGD, LowPrecisionSGD
 from tq_halp.algorithms.svrg import SVRG
+from tq_halp.algorithms.swalp import SWALP
 
-__all__ = ["HALP", "SGD", "SVRG", "LowPrecisionSGD", "LowPrecisionSVRG"]
+__all__ = ["HALP", "SGD", "SVRG", "SWALP", "LowPrecisionSGD", "LowPrecisionSVRG"]

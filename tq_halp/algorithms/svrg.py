@@ -51,7 +51,13 @@ class SVRG(SGD):
     """
 
     needs_full_gradient = True
-    host_state = (*SGD.host_state, "snapshot_due", "segment_length", "_epochs_without_gain")
+    host_state = (
+        *SGD.host_state,
+        "snapshot_due",
+        "segment_length",
+        "_ratio_before_loss",
+        "_epochs_of_loss",
+    )
 
     def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
         is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
@@ -77,7 +83,7 @@ class SVRG(SGD):
         self.batch_key = self._counter("batch_key")
         self._draws = Draws(self.model)
         self._carried = self._carry_states()
-        self._epochs_without_gain = 0
+        self._ratio_before_loss, self._epochs_of_loss = 0.0, 0
         self._trained = [id(variable) for variable in self.trainable_variables]
 
     def _carry_states(self):
@@ -279,6 +285,10 @@ class SVRG(SGD):
         return {**super().diagnostics(), **own}
 
     def _watch_gain(self, ratio):
-        self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
-        if self._epochs_without_gain == EPOCHS_WITHOUT_GAIN:
+        """Of a ratio that is falling nobody need be told: far from the optimum it begins high."""
+        if not ratio >= 1 or self._epochs_of_loss == 0:
+            self._ratio_before_loss, self._epochs_of_loss = ratio, 0
+        self._epochs_of_loss += bool(ratio >= 1)
+        is_falling = ratio < 0.5 * self._ratio_before_loss
+        if self._epochs_of_loss == EPOCHS_WITHOUT_GAIN and not is_falling:
             warn_of_no_gain(type(self).__name__, ratio)

@@ -11,8 +11,8 @@ import warnings
 
 import tensorflow as tf
 
-#: After so many epochs in a row with a ratio of 1 or more the user is told.
-EPOCHS_WITHOUT_GAIN = 3
+#: After so many epochs in a row with a ratio of 1 or more, and not falling, the user is told.
+EPOCHS_WITHOUT_GAIN = 5
 # At most so many pairs of minibatches, one for each so many: about 2 % of an epoch's steps.
 _MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
 

@@ -11,7 +11,7 @@ def gradient_evaluations(algorithm: Algorithm, epochs: int, steps_per_epoch: int
 
     A step of SGD costs one minibatch gradient, a step of the SVRG kinds two; a snapshot one pass.
     """
-    if algorithm.name in ("sgd", "lp_sgd"):
+    if algorithm.name in ("sgd", "lp_sgd", "swalp"):
         return float(epochs)
     snapshots = epochs
     if algorithm.snapshot_every != "epoch":

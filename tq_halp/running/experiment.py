@@ -92,7 +92,7 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
 def build_trainer(config: Config, model: keras.Model) -> keras.Model:
     """The algorithm that `config.algorithm` names, around `model`, with the parameters it has."""
     a, seed = config.algorithm, config.seed
-    snapshots = {"snapshot_every": a.snapshot_every, "iterate": a.iterate}
+    snapshots = {"snapshot_every": a.snapshot_every, "iterate": a.iterate, "draws": a.draws}
     try:
         if a.name == "sgd":
             return algorithms.SGD(model, seed=seed)
@@ -111,6 +111,9 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
         grid = FixedPoint(a.word_bits, a.frac_bits)
         if a.name == "lp_sgd":
             return algorithms.LowPrecisionSGD(model, grid, rounding=a.rounding, seed=seed)
+        if a.name == "swalp":
+            averages = {"average_after": a.average_after, "average_every": a.average_every}
+            return algorithms.SWALP(model, grid, rounding=a.rounding, **averages, seed=seed)
         return algorithms.LowPrecisionSVRG(model, grid, rounding=a.rounding, **snapshots, seed=seed)
     except ValueError as error:
         raise InputError(f"{config.subject('algorithm')}: {error}") from error
