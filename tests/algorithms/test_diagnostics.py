@@ -45,9 +45,9 @@ def test_variance_ratio_takes_batches_from_everywhere():
 
 def test_no_gain_is_said_with_its_remedy():
     """y = 0: the ratio is (w − w̃)² / w², and an epoch takes w far below half of w̃."""
-    with pytest.warns(UserWarning, match="SVRG's gradient has .* times.*snapshot_every.*use SGD"):
+    with pytest.warns(UserWarning, match="SVRG's gradient had at least.*snapshot_every.*use SGD"):
         _, history = least_squares(
-            tq_halp.SVRG, [1.0] * 4 + [1.5] * 4, [0.0] * 8, rate=0.2, epochs=5
+            tq_halp.SVRG, [1.0] * 4 + [1.5] * 4, [0.0] * 8, rate=0.2, epochs=10
         )
     assert min(history["variance_ratio"]) > 1
 
@@ -55,13 +55,9 @@ def test_no_gain_is_said_with_its_remedy():
 def test_a_ratio_that_falls_is_not_complained_about():
     """From afar w goes most of the way in an epoch; then the noise of the y is what is left."""
     x, y = [1.0] * 4 + [1.5] * 4, [0.3, -0.3] * 2 + [-0.3, 0.3] * 2
-    _, history = least_squares(tq_halp.SVRG, x, y, start=400.0, rate=0.2, epochs=6)
+    _, history = least_squares(tq_halp.SVRG, x, y, start=4e5, rate=0.2, epochs=15)
     ratios = history["variance_ratio"]
-    assert min(ratios[:5]) > 1 and ratios[4] < 0.5 * ratios[0]
-
-
-def test_gain_is_not_complained_about():
-    least_squares(tq_halp.SVRG, [1.0] * 4 + [1.5] * 4, [3.0, -1.0] * 4, rate=0.01, epochs=4)
+    assert min(ratios[:10]) > 1 > ratios[-1]
 
 
 def test_shares_of_halps_offsets():

@@ -83,7 +83,7 @@ class SVRG(SGD):
         self.batch_key = self._counter("batch_key")
         self._draws = Draws(self.model)
         self._carried = self._carry_states()
-        self._ratio_before_loss, self._epochs_of_loss = 0.0, 0
+        self._epochs_without_gain = 0
         self._trained = [id(variable) for variable in self.trainable_variables]
 
     def _carry_states(self):
@@ -182,6 +182,7 @@ class SVRG(SGD):
         self._verbose = verbose
         self.snapshot_due = True
         self._keys = None
+        self._epochs_without_gain = 0
         if [id(variable) for variable in self.trainable_variables] != self._trained:
             raise InputError(
                 f"model has other trainable weights than when {type(self).__name__} was built "
@@ -257,6 +258,11 @@ class SVRG(SGD):
             self.snapshot_due = True
             self.end_segment()
 
+    def on_fit_end(self):
+        super().on_fit_end()
+        if self._epochs_without_gain >= EPOCHS_WITHOUT_GAIN:
+            warn_of_no_gain(type(self).__name__)
+
     def _check_batch(self):
         if self._keys is not None and int(self.batch_key) not in self._keys:
             raise InputError(
@@ -280,15 +286,6 @@ class SVRG(SGD):
 
     def diagnostics(self):
         ratio = variance_ratio(self._full_gradient, self)
-        self._watch_gain(ratio)
+        self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
         own = {"full_gradient_norm": self._full_gradient_norm(), "variance_ratio": ratio}
         return {**super().diagnostics(), **own}
-
-    def _watch_gain(self, ratio):
-        """Of a ratio that is falling nobody need be told: far from the optimum it begins high."""
-        if not ratio >= 1 or self._epochs_of_loss == 0:
-            self._ratio_before_loss, self._epochs_of_loss = ratio, 0
-        self._epochs_of_loss += bool(ratio >= 1)
-        is_falling = ratio < 0.5 * self._ratio_before_loss
-        if self._epochs_of_loss == EPOCHS_WITHOUT_GAIN and not is_falling:
-            warn_of_no_gain(type(self).__name__, ratio)

@@ -11,8 +11,9 @@ import warnings
 
 import tensorflow as tf
 
-#: After so many epochs in a row with a ratio of 1 or more, and not falling, the user is told.
-EPOCHS_WITHOUT_GAIN = 5
+#: After a training that ends with so many epochs of a ratio of 1 or more the user is told. Not
+#: earlier: far from the optimum the ratio is large, and falls.
+EPOCHS_WITHOUT_GAIN = 10
 # At most so many pairs of minibatches, one for each so many: about 2 % of an epoch's steps.
 _MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
 
@@ -53,12 +54,12 @@ def _squared_distance(one, other):
     return sum(float(tf.reduce_sum(tf.square(a - b))) for a, b in zip(one, other, strict=True))
 
 
-def warn_of_no_gain(name, ratio):
+def warn_of_no_gain(name):
     """Say what the numbers mean and what helps."""
     warnings.warn(
-        f"{name}'s gradient has {ratio:.2g} times the variance of a plain one at the end of "
-        f"{EPOCHS_WITHOUT_GAIN} epochs running, at twice the cost: variance reduction gains "
-        "nothing here. Take snapshots more often (a smaller snapshot_every), lower the learning "
+        f"{name}'s gradient had at least the variance of a plain one at the end of each of the "
+        f"last {EPOCHS_WITHOUT_GAIN} epochs, at twice the cost: variance reduction gains nothing "
+        "here. Take snapshots more often (a smaller snapshot_every), lower the learning "
         "rate, or use SGD, in low precision LowPrecisionSGD.",
         stacklevel=2,
     )
