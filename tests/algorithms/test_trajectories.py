@@ -114,6 +114,23 @@ def test_svrg_with_any_snapshot_interval(problem, every):
     np.testing.assert_allclose(got, oracle(problem, 4, segment=segment), rtol=1e-11)
 
 
+def test_loopless_svrg(problem):
+    """Each step is followed by a snapshot with that probability: 100 steps, 20 ± 4 snapshots."""
+    algorithm = tq_halp.SVRG(build(), snapshot_every=0.2)
+    algorithm.compile(keras.optimizers.SGD(0.0), loss="mse", run_eagerly=True)
+    lengths = []
+
+    class Record(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(algorithm.steps_since_snapshot) == 1:
+                lengths.append(algorithm.segment_length)
+
+    x, y = problem
+    algorithm.fit(x, y, batch_size=12, epochs=50, verbose=0, callbacks=[Record()])
+    assert 8 <= len(lengths) <= 32 and sum(lengths[:-1]) < 100 <= sum(lengths)
+    assert len(set(lengths)) > 4
+
+
 @pytest.mark.parametrize("every", ["epoch", 4])
 def test_low_precision_svrg(problem, every):
     algorithm = tq_halp.LowPrecisionSVRG(

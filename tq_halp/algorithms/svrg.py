@@ -33,7 +33,8 @@ class SVRG(SGD):
     Args:
         model: any Keras model.
         snapshot_every: "epoch", or the number of steps T between snapshots (any T >= 1; it need
-            not divide the epoch).
+            not divide the epoch), or the probability, a float below 1, with which each step is
+            followed by one (loopless SVRG, Kovalev et al., arXiv 1901.08689).
         iterate: the next snapshot is taken at the "last" iterate (option I) or at a uniformly
             "random" one of the steps since the previous snapshot (option II, what the theorems
             assume). With "random" the weights are set to it when the T steps are over.
@@ -61,9 +62,10 @@ class SVRG(SGD):
 
     def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
         is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
-        if snapshot_every != "epoch" and not (is_count and snapshot_every >= 1):
+        is_probability = isinstance(snapshot_every, float) and 0 < snapshot_every < 1
+        if snapshot_every != "epoch" and not (is_count and snapshot_every >= 1 or is_probability):
             raise ValueError(
-                "snapshot_every must be 'epoch' or a positive number of steps. "
+                "snapshot_every must be 'epoch', a positive number of steps or a probability. "
                 f"Received: {snapshot_every!r}"
             )
         if iterate not in ("last", "random"):
@@ -242,7 +244,10 @@ class SVRG(SGD):
 
     def _steps_per_segment(self, steps_per_pass):
         steps = self._steps_per_epoch or steps_per_pass
-        if self.snapshot_every != "epoch":
+        if isinstance(self.snapshot_every, float):
+            generator = np.random.Generator(np.random.Philox(key=[self.seed, int(self.step_count)]))
+            steps = int(generator.geometric(self.snapshot_every))
+        elif self.snapshot_every != "epoch":
             steps = self.snapshot_every
         if steps % self.steps_per_execution:
             raise ValueError(
