@@ -1,8 +1,12 @@
-"""Configs that the tests of the train command share."""
+"""Configs that the tests of the train command share; modules beside them can be imported."""
 
 import csv
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 # Small enough to train in about a second once TensorFlow has started.
 CONFIG = """\
@@ -47,3 +51,14 @@ def rows_of():
             return list(csv.DictReader(file))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The config, the outcome and the moments of a run of SGD, all tests of resuming's."""
+    from resuming import REGRESSION as RESUMED
+    from resuming import unbroken
+
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        return RESUMED, *unbroken(RESUMED, folder, patch)
