@@ -2,6 +2,7 @@
 # pip's own configuration (index, proxy, cache) is respected.
 PYTHON ?= python3
 ARGS ?=
+CALLS ?= 1000
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -10,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INCOMPLETE := $(VENV)/.incomplete
 CONFIG := configs/lstm_ptb.yaml
 
-.PHONY: help setup ops train test lint format bench clean
+.PHONY: help setup ops train test fuzz lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,8 +29,12 @@ train: setup  ## set-up, then train the LSTM (ARGS="--set train.epochs=2 --run-d
 	$(RUN) -m tq_halp.train --config $(CONFIG) $(ARGS)
 
 # A worker costs one import of TensorFlow, whose own threads fill more than four cores.
-test: setup  ## set-up, then every test (ARGS="tests/formats -x")
+test: setup  ## set-up, then every test but fuzz (ARGS="tests/formats -x")
 	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+fuzz: setup  ## random calls of the C++ code under the compiler's sanitizers (CALLS=1000)
+	QUANT_OPS_FUZZ_CALLS=$(CALLS) $(RUN) -m pytest tests/quant_ops/test_sanitizers.py \
+	  tests/quant_ops/test_linear_natively.py $(ARGS)
 
 lint: $(INSTALLED)  ## check the sources and their format (make format mends what it can)
 	$(RUN) -m ruff check .

@@ -9,6 +9,7 @@ COUNT = test_sanitizers.CALLS // 10
 
 
 @pytest.mark.slow
+@test_sanitizers.when_asked
 def test_memory_and_arithmetic(tmp_path):
     test_sanitizers.require(tmp_path, test_sanitizers.MEMORY)
     program = core_programs.compile_linear(tmp_path, test_sanitizers.MEMORY)

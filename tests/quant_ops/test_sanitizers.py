@@ -1,6 +1,6 @@
 """Random calls of the arithmetic core under AddressSanitizer, UndefinedBehaviorSanitizer and
-ThreadSanitizer: QUANT_OPS_FUZZ_CALLS says how many, with each instruction set. Threads only if it
-is set: that sanitizer has everything compiled once more.
+ThreadSanitizer: QUANT_OPS_FUZZ_CALLS says how many, with each instruction set; `make fuzz` sets it.
+Without it they are left out: everything is compiled once more for each sanitizer.
 
 Not optimised: that compiles in a quarter of the time, and nothing wrong is optimised away. Casts of
 numbers that do not fit are errors; divisions by zero are not: a scale of 0 divides, and IEEE 754
@@ -18,7 +18,7 @@ PLAIN = ("-O0", "-g1", "-fno-sanitize-recover=all")
 MEMORY = (*PLAIN, "-fsanitize=address,undefined,float-cast-overflow")
 THREADS = (*PLAIN, "-fsanitize=thread")
 when_asked = pytest.mark.skipif(
-    "QUANT_OPS_FUZZ_CALLS" not in os.environ, reason="QUANT_OPS_FUZZ_CALLS is not set"
+    "QUANT_OPS_FUZZ_CALLS" not in os.environ, reason="QUANT_OPS_FUZZ_CALLS is not set: make fuzz"
 )
 
 
@@ -36,6 +36,7 @@ def require(folder, options):
 
 
 @pytest.mark.slow
+@when_asked
 def test_memory_and_arithmetic(tmp_path):
     require(tmp_path, MEMORY)
     names = ("fuzz", "rounded_matmul_test")
