@@ -10,9 +10,17 @@ import tq_halp
 ALGORITHMS = ("sgd", "lp_sgd", "svrg", "lp_svrg", "halp")
 
 
-@pytest.mark.parametrize("batch_size", [7, 16, 50])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", ["arrays", "dataset", "pydataset"])
+@pytest.mark.parametrize(
+    ("kind", "batch_size", "weighted"),
+    [
+        ("arrays", 7, False),
+        ("arrays", 50, True),
+        ("dataset", 16, False),
+        ("dataset", 7, True),
+        ("pydataset", 50, False),
+        ("pydataset", 16, True),
+    ],
+)
 def test_full_gradient_is_that_of_one_big_batch(data, batch_size, weighted, kind, compiled):
     """Samples count equally, also in the short last batch, and as their weights say."""
     x, y = data

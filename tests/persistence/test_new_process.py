@@ -43,8 +43,15 @@ def runs(tmp_path_factory):
     return {name: (*unbroken[name], dict(np.load(folder / f"{name}.npz"))) for name in unbroken}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_predictions_and_training_go_on_bit_for_bit(runs, name):
+def test_a_new_process_goes_on(runs):
+    """One test, as what all look at is made once for each process that tests."""
+    for name in NAMES:
+        check_predictions_and_training_go_on_bit_for_bit(runs, name)
+        check_everything_was_quantized_and_random(runs, name)
+        check_the_map_is_in_the_model(runs, name)
+
+
+def check_predictions_and_training_go_on_bit_for_bit(runs, name):
     _, _, before, unbroken, other = runs[name]
     np.testing.assert_array_equal(other["before"], before)
     assert set(other) == {*unbroken, "before", "map"}
@@ -52,8 +59,7 @@ def test_predictions_and_training_go_on_bit_for_bit(runs, name):
         np.testing.assert_array_equal(other[key], want, err_msg=key)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_everything_was_quantized_and_random(runs, name):
+def check_everything_was_quantized_and_random(runs, name):
     """That the runs agree says nothing about parts that were left out."""
     _, model, *_ = runs[name]
     slots = model.optimizer.inner_optimizer._momentums
@@ -67,8 +73,7 @@ def test_everything_was_quantized_and_random(runs, name):
     assert min(counters) >= 6
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_map_is_in_the_model(runs, name):
+def check_the_map_is_in_the_model(runs, name):
     source, model, _, _, other = runs[name]
     found = tq_halp.QuantizationMap.of(model)
     assert other["map"] == str(found.to_dict())

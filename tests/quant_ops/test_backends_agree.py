@@ -1,6 +1,6 @@
 """native and composite give the same bits, over all magnitudes, signs, NaN, infinities, subnormals.
 
-Up to 250,000 values for each op, dtype and rounding; QUANT_OPS_TEST_VALUES=10000000 for more.
+Up to 60,000 values for each op, dtype and rounding; QUANT_OPS_TEST_VALUES=10000000 for more.
 """
 
 import functools
@@ -15,7 +15,7 @@ from oracle_blocks import ELEMENTS
 
 import quant_ops
 
-VALUES = int(os.environ.get("QUANT_OPS_TEST_VALUES", 250_000))
+VALUES = int(os.environ.get("QUANT_OPS_TEST_VALUES", 60_000))
 # word_bits, frac_bits, signed: everyday words, one bit, coarse, each compute type, the edges of
 # both arguments, limits beyond the carrier, steps below its subnormals.
 FIXED_POINT = [

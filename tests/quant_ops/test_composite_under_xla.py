@@ -59,7 +59,7 @@ def test_same_bits(quantize, dtype):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("shape", [(), (0, 8), (8, 0), (1, 2, 1, 2, 1, 1, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(), (0, 8), (1, 2, 1, 2, 1, 1, 8)], ids=str)
 def test_shapes_unknown_when_the_graph_is_built(shape, jit_compile):
     names = [name for name in ONE_OF_EACH if shape or name not in ("block_float", "mx")]
 
