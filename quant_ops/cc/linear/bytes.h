@@ -22,7 +22,8 @@ using linear::Storage;
 inline void add_four(__m256i v, int64_t* to) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   __m256i* const wide = reinterpret_cast<__m256i*>(to);
-  _mm256_storeu_si256(wide, _mm256_add_epi64(_mm256_loadu_si256(wide), _mm256_cvtepi32_epi64(four)));
+  const __m256i sums = _mm256_add_epi64(_mm256_loadu_si256(wide), _mm256_cvtepi32_epi64(four));
+  _mm256_storeu_si256(wide, sums);
 }
 #endif
 

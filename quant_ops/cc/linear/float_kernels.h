@@ -52,13 +52,6 @@ struct Floats {
   }
 };
 
-// As in narrow_kernels.h: `elements` in half as many lines as hold them.
-template <class Real, int kElements>
-inline void fetch_floats(linear::Ahead* ahead) {
-  constexpr int kLines = kElements * static_cast<int>(sizeof(Real)) / 128;
-  ahead->fetch<kLines < 1 ? 1 : kLines>();
-}
-
 template <class Real, int kRows, int kOutputs>
 inline void forward_float_tile(const Rows<Real>& rows, int first, const Real* w, int64_t w_stride,
                                linear::Ahead* ahead, int64_t begin, int64_t end, Real* dots,
@@ -67,7 +60,7 @@ inline void forward_float_tile(const Rows<Real>& rows, int first, const Real* w,
   typename F::V acc[kOutputs][kRows] = {};
   const Real* const data = rows.data + first * rows.stride;
   for (int64_t column = begin; column < end; column += F::kSize) {
-    if (ahead != nullptr) fetch_floats<Real, kRows * F::kSize>(ahead);
+    if (ahead != nullptr) ahead->fetch_half_of<kRows * kFloatBytes>();
     typename F::V factor[kOutputs];
     for (int o = 0; o < kOutputs; ++o) factor[o] = F::load(w + o * w_stride + column);
     for (int r = 0; r < kRows; ++r) {
@@ -103,14 +96,15 @@ inline void forward_float(const Rows<Real>& rows, const Real* w, int64_t w_strid
 
 template <class Real, int kVectors, int kOutputs>
 inline void backward_float_tile(const Rows<Real>& rows, const Real* beta, int64_t beta_stride,
-                                linear::Ahead* ahead, int64_t column, Real* sums, int64_t sums_stride) {
+                                linear::Ahead* ahead, int64_t column, Real* sums,
+                                int64_t sums_stride) {
   using F = Floats<Real>;
   typename F::V acc[kOutputs][kVectors] = {};
   for (int row = 0; row < rows.count; ++row) {
     const Real* const data = rows.data + row * rows.stride + column;
     typename F::V x[kVectors];
     for (int v = 0; v < kVectors; ++v) x[v] = F::load(data + v * F::kSize);
-    if (ahead != nullptr && row % 2 == 1) fetch_floats<Real, 2 * kVectors * F::kSize>(ahead);
+    if (ahead != nullptr && row % 2 == 1) ahead->fetch_half_of<2 * kVectors * kFloatBytes>();
     for (int o = 0; o < kOutputs; ++o) {
       for (int v = 0; v < kVectors; ++v) acc[o][v] += x[v] * beta[o * beta_stride + row];
     }

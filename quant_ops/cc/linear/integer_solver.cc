@@ -164,7 +164,7 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
 template <class Word, class Sum>
 void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan& plan) {
   const int outputs = problem_.outputs;
-  const int64_t bytes_per_unit = kColumnUnit * stored_bits(data_.storage) / 8;
+  const int element_bits = stored_bits(data_.storage);
   const int64_t most = problem_.batch_size;
   const int64_t stride = (most + 3) / 4 * 4 + 64;
   const int threads = useful_threads(problem_, options.threads);
@@ -188,7 +188,7 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       const Batch next(problem_, number + 1);
       IntegerRows data = rows(batch.first, batch.count);
       Ahead ahead(data_.data.data() + next.first * data_.stride, data_.stride, next.count,
-                  mine.begin * bytes_per_unit / kColumnUnit, mine.end * bytes_per_unit / kColumnUnit);
+                  mine.begin * element_bits / 8, mine.end * element_bits / 8);
       data.ahead = &ahead;
       fetch_range(plan.units.data() + next.first, next.count * sizeof(float));
       for (int o = 0; o < outputs; ++o) {

@@ -26,11 +26,14 @@ constexpr int stored_bits(Storage storage) {
 // zero and sums are not used.
 constexpr int kColumnUnit = 64;
 
+// What so many rows of that many columns take.
+template <Storage storage, int kRows>
+constexpr int kUnitBytes = kRows * kColumnUnit * stored_bits(storage) / 8;
+
 // The lines of the rows that will be asked for next, in the order of memory: what the hardware
 // itself fetches ahead goes by that order.
 class Ahead {
  public:
-  Ahead() = default;
   // The bytes [begin, end) of each row.
   Ahead(const void* first, int64_t stride, int64_t rows, int64_t begin, int64_t end)
       : at_(static_cast<const char*>(first) + begin),
@@ -42,6 +45,15 @@ class Ahead {
       rest_of_row_ += (rows - 1) * stride;
       rows_ = 1;
     }
+  }
+
+  // While some rows are worked on, those ahead come: kBytes of the former are worth half as many of
+  // the latter during the forward loops, and again during the backward loops, so that memory is
+  // busy all the time.
+  template <int kBytes>
+  void fetch_half_of() {
+    constexpr int kLines = kBytes / (2 * static_cast<int>(kLine));
+    fetch<kLines < 1 ? 1 : kLines>();
   }
 
   template <int kLines>
@@ -64,9 +76,9 @@ class Ahead {
     return true;
   }
 
-  const char* at_ = nullptr;
-  const char* rest_of_row_ = nullptr;
-  int64_t gap_ = 0, length_ = 0, rows_ = 0;
+  const char* at_;
+  const char* rest_of_row_;
+  int64_t gap_, length_, rows_;
 };
 
 // Consecutive rows, and those that will be asked for next (nullptr: unknown).

@@ -16,19 +16,12 @@ namespace quant_ops::QUANT_OPS_ISA {
 using linear::Digits;
 using linear::IntegerRows;
 using linear::kColumnUnit;
+using linear::kUnitBytes;
 
 constexpr int kParts = kColumnUnit / Bytes::kSize;
 // Sums of that many columns fit in 32 bits, and so many bytes of a few rows in the first-level
 // cache.
 constexpr int64_t kColumnChunk = 32768;
-
-// While some rows are worked on, the lines of the next ones come: half of them during the forward
-// loops, half during the backward loops, so that memory is busy all the time.
-template <Storage storage, int kRows>
-inline void fetch_ahead(linear::Ahead* ahead) {
-  constexpr int kLines = storage == Storage::kInt4 ? kRows / 4 : kRows / 2;
-  ahead->fetch<kLines < 1 ? 1 : kLines>();
-}
 
 // What a sum of products with `values` lacks because stored elements are above what they stand for.
 template <Storage storage>
@@ -61,7 +54,7 @@ inline void forward_tile(const IntegerRows& rows, int first, const Digits<int8_t
   const int8_t* const z_values = z.values + output * z.stride;
   linear::Ahead* const ahead = output == 0 ? rows.ahead : nullptr;
   for (int64_t column = begin; column < end; column += kColumnUnit) {
-    if (ahead != nullptr) fetch_ahead<storage, kRows>(ahead);
+    if (ahead != nullptr) ahead->fetch_half_of<kUnitBytes<storage, kRows>>();
     Bytes::Weights w[kOutputs][kParts];
     unrolled<kOutputs * kParts>([&](auto i) {
       constexpr int o = i / kParts, part = i % kParts;
@@ -215,7 +208,7 @@ inline void backward_one_output(const IntegerRows& rows, const int8_t* gamma, in
     const int64_t at = column + part * Bytes::kSize;
     ColumnSums<storage, kVectors, 1> out;
     for (int row = 0; row < rows.count; row += 4) {
-      if (rows.ahead != nullptr && part == 0) fetch_ahead<storage, 4>(rows.ahead);
+      if (rows.ahead != nullptr && part == 0) rows.ahead->fetch_half_of<kUnitBytes<storage, 4>>();
       out.add(gamma + row, 0,
               [&](int v) { return transposed<storage>(rows, row, column, part + v); });
     }
@@ -236,7 +229,7 @@ inline void backward_outputs(const IntegerRows& rows, const Digits<int8_t>& gamm
     const int groups = ((left < kTransposedRows ? left : kTransposedRows) + 3) / 4;
     for (int g = 0; g < groups; ++g) {
       columns[g] = transposed<storage>(rows, first + 4 * g, column, part);
-      if (rows.ahead != nullptr && part == 0) fetch_ahead<storage, 4>(rows.ahead);
+      if (rows.ahead != nullptr && part == 0) rows.ahead->fetch_half_of<kUnitBytes<storage, 4>>();
     }
     for_output_groups<Bytes::kBackwardOutputs>(outputs, [&](auto tag, int output) {
       constexpr int kOutputs = decltype(tag)::value;

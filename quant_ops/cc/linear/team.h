@@ -25,8 +25,7 @@ class Barrier {
     const uint32_t round = arrived_[id].round.load(std::memory_order_relaxed) + 1;
     arrived_[id].round.store(round, std::memory_order_release);
     for (const Line& other : arrived_) {
-      for (int spins = 0; static_cast<int32_t>(other.round.load(std::memory_order_acquire) - round) < 0;
-           ++spins) {
+      for (int spins = 0; other.is_before(round); ++spins) {
         if (spins > 4000) {
           std::this_thread::yield();
         } else {
@@ -39,6 +38,10 @@ class Barrier {
  private:
   struct alignas(128) Line {
     std::atomic<uint32_t> round{0};
+
+    bool is_before(uint32_t other) const {
+      return static_cast<int32_t>(round.load(std::memory_order_acquire) - other) < 0;
+    }
   };
 
   static void pause() {

@@ -18,6 +18,7 @@ namespace quant_ops::QUANT_OPS_ISA {
 using linear::Digits;
 using linear::IntegerRows;
 using linear::kColumnUnit;
+using linear::kUnitBytes;
 using linear::Storage;
 
 constexpr int kWideParts = kColumnUnit / Words::kSize;
@@ -33,13 +34,6 @@ inline Words::V words_at(const uint8_t* row, int64_t column) {
   }
 }
 
-// As in narrow_kernels.h.
-template <Storage storage, int kRows>
-inline void fetch_wide(linear::Ahead* ahead) {
-  constexpr int kLines = kRows * (storage == Storage::kInt16 ? 2 : 1) / 2;
-  ahead->fetch<kLines < 1 ? 1 : kLines>();
-}
-
 template <int kPlanes>
 struct Planes {
   Words::V plane[kPlanes];
@@ -51,15 +45,15 @@ struct Planes {
 };
 
 template <Storage storage, int kPlanes, int kRows>
-inline void forward_wide_tile(const IntegerRows& rows, int first, const int16_t* z, linear::Ahead* ahead,
-                              int64_t begin, int64_t end, int64_t* dots) {
+inline void forward_wide_tile(const IntegerRows& rows, int first, const int16_t* z,
+                              linear::Ahead* ahead, int64_t begin, int64_t end, int64_t* dots) {
   Words::V acc[kPlanes][kRows];
   for (auto& plane : acc) {
     for (Words::V& lane : plane) lane = Words::zero();
   }
   const uint8_t* const data = rows.data + first * rows.stride;
   for (int64_t column = begin; column < end; column += kColumnUnit) {
-    if (ahead != nullptr) fetch_wide<storage, kRows>(ahead);
+    if (ahead != nullptr) ahead->fetch_half_of<kUnitBytes<storage, kRows>>();
     for (int part = 0; part < kWideParts; ++part) {
       const int64_t at = column + part * Words::kSize;
       const Planes<kPlanes> w(Words::load(z + at));
@@ -107,7 +101,7 @@ inline void backward_wide_tile(const IntegerRows& rows, int first, int last, con
     const uint8_t* const b = row + 1 < last ? a + rows.stride : a;
     const Words::V x = words_at<storage>(a, column), y = words_at<storage>(b, column);
     const Words::V low = Words::low16(x, y), high = Words::high16(x, y);
-    if (ahead != nullptr) fetch_wide<storage, 2>(ahead);
+    if (ahead != nullptr) ahead->fetch_half_of<kUnitBytes<storage, 2>>();
     const Planes<kPlanes> w(Words::splat2(gamma[row], gamma[row + 1]));
     for (int p = 0; p < kPlanes; ++p) {
       acc[p][0] = Words::dot(acc[p][0], low, w.plane[p]);
