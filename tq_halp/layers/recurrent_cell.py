@@ -6,18 +6,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.base import ROLES, QuantizedLayer
 
-RECURRENT_ROLES = (
-    "weights",
-    "recurrent_weights",
-    "bias",
-    "activations",
-    "state",
-    "gates",
-    "gradients",
-    "errors",
-)
+RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
 
 class RecurrentRoles:

@@ -84,9 +84,6 @@ def _model(path):
     start_tensorflow()
     import keras
 
-    import tq_halp.algorithms  # registers its classes, and those of the layers
-    import tq_halp.layers  # noqa: F401
-
     try:
         return keras.models.load_model(path)
     except Exception as error:  # Keras raises what it meets: KeyError, TypeError, ...
