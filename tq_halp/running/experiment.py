@@ -12,7 +12,8 @@ from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 from tq_halp.formats import FixedPoint
 from tq_halp.quantization_map import QuantizationMap
-from tq_halp.settings import Settings, suggestion
+from tq_halp.running.identity import with_map
+from tq_halp.settings import suggestion
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,8 @@ def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:
 
 def _resolved(config: Config, dataset: Dataset) -> Config:
     """`config` as it was carried out: the map inline, the data set that was found by name."""
-    changes = {}
-    if isinstance(config.quantization, str):
-        changes["quantization"] = Settings(config.quantization).values
-    if dataset.is_fallback:
-        changes["data"] = config.data.model_copy(update={"name": dataset.name})
-    return config.model_copy(update=changes)
+    config = with_map(config)
+    if not dataset.is_fallback:
+        return config
+    data = config.data.model_copy(update={"name": dataset.name})
+    return config.model_copy(update={"data": data})

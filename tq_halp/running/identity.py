@@ -5,6 +5,7 @@ import json
 
 from tq_halp.config import Config
 from tq_halp.data import Dataset
+from tq_halp.settings import Settings
 
 # Where the data lies and how often a checkpoint is written changes no number.
 _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
@@ -16,9 +17,24 @@ def identity(config: Config, dataset: Dataset) -> dict:
     for array in (*dataset.train, *dataset.validation):
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
-    settings = json.loads(json.dumps(config.model_dump()))  # As a file would give them back.
-    flat = {key: value for key, value in _flat(settings, "") if key not in _IRRELEVANT}
-    return {**flat, "checksum of the data": digest.hexdigest()}
+    return {**settings(config), "checksum of the data": digest.hexdigest()}
+
+
+def settings(config: Config) -> dict:
+    """Every setting that decides the numbers by its full key; a map by what it says."""
+    values = json.loads(json.dumps(with_map(config).model_dump()))  # As a file would give them.
+    return {key: value for key, value in _flat(values, "") if key not in _IRRELEVANT}
+
+
+def with_map(config: Config) -> Config:
+    """`config` with the content of its map's file in place of the path.
+
+    Raises:
+        InputError: the file is missing or no YAML.
+    """
+    if not isinstance(config.quantization, str):
+        return config
+    return config.model_copy(update={"quantization": Settings(config.quantization).values})
 
 
 def differences(theirs: dict, ours: dict) -> str:
