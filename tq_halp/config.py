@@ -65,12 +65,17 @@ class _Section(BaseModel):
 class Data(_Section):
     """Which examples; a set uses the keys that concern it."""
 
-    name: Literal["ptb", "tiny_shakespeare", "python_docs", "linear_regression"]
+    name: Literal[
+        "ptb", "tiny_shakespeare", "python_docs", "linear_regression", "mnist", "cifar10", "libsvm"
+    ]
     dir: str | None = None
     limit: Positive | None = None
     validation_limit: Positive | None = None
     sequence_length: Positive = 35
     vocabulary_size: Annotated[int, Field(ge=2)] | None = 10_000
+    file: str | None = None
+    test_file: str | None = None
+    task: Literal["classification", "regression"] = "classification"
     samples: Positive = 1000
     features: Positive = 100
     noise: Annotated[float, Field(ge=0)] = 0.1
@@ -80,12 +85,15 @@ class Data(_Section):
 class Model(_Section):
     """Which network; a network uses the keys that concern it."""
 
-    name: Literal["lstm_language_model", "linear"]
+    name: Literal["lstm_language_model", "linear", "linear_classifier", "resnet"]
     embedding: Positive = 128
     units: Positive = 128
     layers: Positive = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_range: PositiveFloat | None = None
+    blocks: Annotated[list[Positive], Field(min_length=1, max_length=5)] = [1, 1, 1]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    augment: bool = True
     dtype: Literal["float32", "float64"] = "float32"
 
 

@@ -22,10 +22,10 @@ def folder_of(known, monkeypatch):
 
 def test_ptb_is_mikolovs(monkeypatch):
     folder = folder_of(PTB, monkeypatch)
-    train, validation = (text.words_with_eos(read_verified(folder, f)) for f in PTB.files)
-    assert (len(train), len(validation)) == (929_589, 73_760)
+    train, *others = (text.words_with_eos(read_verified(folder, f)) for f in PTB.files)
+    assert [len(train), *map(len, others)] == [929_589, 73_760, 82_430]
     assert len(set(train)) == 10_000
-    assert set(validation) <= set(train)
+    assert set().union(*others) <= set(train)
 
 
 def test_ptb_limit_cuts_the_training_text_only(monkeypatch):
@@ -44,7 +44,12 @@ def test_tiny_shakespeare_is_characters(monkeypatch):
     assert dataset.vocabulary_size == 65
     # 90 and 5 percent of 1,115,394 characters, less the one that only ever is a next character.
     assert dataset.train_size == (1_003_854 - 1) // 50
-    assert len(dataset.validation[0]) == (55_770 - 1) // 50
+    assert len(dataset.validation[0]) == len(dataset.test[0]) == (55_770 - 1) // 50
+    test = dataset.test[0].ravel()
+    whole = read_verified(folder, TINY_SHAKESPEARE.files[0])[1_059_624:]
+    # The first of the test's characters, by their ranks in the whole training text.
+    ranks = text.vocabulary(read_verified(folder, TINY_SHAKESPEARE.files[0])[:1_003_854])
+    assert test[:100].tolist() == [ranks[c] for c in whole[:100]]
 
 
 def test_python_docs_needs_no_file():

@@ -1,28 +1,45 @@
 """Data sets as NumPy arrays; no training, no TensorFlow."""
 
+from tq_halp.data.cifar10 import load_cifar10
 from tq_halp.data.dataset import Dataset
 from tq_halp.data.language import load_language
+from tq_halp.data.libsvm import load_libsvm
+from tq_halp.data.mnist import load_mnist
 from tq_halp.data.synthetic import linear_regression
 
-__all__ = ["Dataset", "linear_regression", "load", "load_language"]
+__all__ = [
+    "Dataset",
+    "linear_regression",
+    "load",
+    "load_cifar10",
+    "load_language",
+    "load_libsvm",
+    "load_mnist",
+]
 
 
 def load(settings) -> Dataset:
     """The set that a config's `data` section names, or the one that stands in for it.
 
     Raises:
-        InputError: its files are missing from `data.dir`, truncated or altered, or too short.
+        InputError: its files are missing from `data.dir`, truncated or altered, or too short; of
+            image sets and libsvm files, for which nothing stands in, also if they are nowhere.
     """
     s = settings
+    limits = {"directory": s.dir, "limit": s.limit, "validation_limit": s.validation_limit}
     if s.name == "linear_regression":
         return linear_regression(
             samples=s.samples, features=s.features, noise=s.noise, seed=s.seed, limit=s.limit
         )
+    if s.name == "mnist":
+        return load_mnist(**limits)
+    if s.name == "cifar10":
+        return load_cifar10(**limits)
+    if s.name == "libsvm":
+        return load_libsvm(s.file, test_file=s.test_file, task=s.task, **limits)
     return load_language(
         s.name,
-        directory=s.dir,
         sequence_length=s.sequence_length,
-        limit=s.limit,
-        validation_limit=s.validation_limit,
         vocabulary_size=s.vocabulary_size,
+        **limits,
     )

@@ -9,10 +9,12 @@ Examples = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Training and validation examples, and the truth about where they came from.
+    """Examples for training, validation and a test, and the truth about where they came from.
 
     Language models: x, y int32 of shape (windows, sequence_length), y being x one token later.
-    Regression: x (samples, features), y (samples, 1), float64.
+    Classification: x (samples, features), float32, or images (samples, height, width, channels),
+    uint8; y (samples,), int32, from 0 to classes - 1.
+    Regression: x (samples, features), y (samples, 1), of one floating-point type.
     """
 
     #: The set that was actually loaded.
@@ -20,9 +22,14 @@ class Dataset:
     #: The set that was asked for; differs from `name` after a fallback.
     requested: str
     train: Examples
+    #: What a run is judged by while it goes on, and settings are chosen by.
     validation: Examples
+    #: What is looked at once, when a run has finished; None where the set has nothing for it.
+    test: Examples | None = None
     #: Distinct tokens; None where the examples are not tokens.
     vocabulary_size: int | None = None
+    #: Kinds of examples that are to be told apart; None where that is not the task.
+    classes: int | None = None
     #: The folder, or the words, that tell where the data came from.
     source: str = ""
 
@@ -35,3 +42,9 @@ class Dataset:
     def train_size(self) -> int:
         """Number of training examples (windows for a language model)."""
         return len(self.train[0])
+
+
+def first(examples: Examples, count: int | None) -> Examples:
+    """At most `count` of the examples, the first ones; None takes all."""
+    x, y = examples
+    return x[:count], y[:count]

@@ -1,10 +1,12 @@
 """Download of a data set's files: checked, atomic, and quick to give up."""
 
+import tarfile
 import threading
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tq_halp.data.files import KnownSet
+from tq_halp.files import replacing
 
 #: Seconds for a connection, and for the next bytes of one.
 CONNECT_TIMEOUT, READ_TIMEOUT = 4.0, 10.0
@@ -18,8 +20,9 @@ def fetch(known: KnownSet, folder: Path) -> Path | None:
     A file appears under its name only once it is complete and its checksum is right (pooch writes
     to a temporary name first). Proxies come from the environment.
     """
-    files = [file for file in known.files if not (folder / file.name).is_file()]
-    if not _answers(files[0].url):
+    missing = known.missing_from(folder)
+    files = [known.archive] if known.archive else [f for f in known.files if f.name in missing]
+    if not all(file.url for file in files) or not _answers(files[0].url):
         return None
     import pooch
 
@@ -33,11 +36,24 @@ def fetch(known: KnownSet, folder: Path) -> Path | None:
                 path=folder,
                 downloader=downloader,
             )
+        if known.archive:
+            _unpack(folder / known.archive.name, missing)
     # requests' errors are OSErrors; pooch reports a wrong checksum as a ValueError.
     except (OSError, ValueError) as error:
         warnings.warn(f"{known.name}: could not be fetched: {error}", stacklevel=2)
         return None
     return folder
+
+
+def _unpack(archive: Path, names: list[str]) -> None:
+    """The members of these names, in whatever folder of the archive, beside it; then remove it."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = PurePosixPath(member.name).name
+            if name in names and member.isfile():
+                with replacing(archive.with_name(name)) as path:
+                    path.write_bytes(tar.extractfile(member).read())
+    archive.unlink()
 
 
 def _answers(url: str) -> bool:

@@ -28,8 +28,9 @@ def load_language(
     Args:
         name: "ptb" (words), "tiny_shakespeare" (characters) or "python_docs" (words and signs).
         directory: folder of the files; None searches (see `locate`).
-        limit, validation_limit: at most so many tokens; None takes all. The vocabulary is that of
-            the whole training text, so a limit does not change the model.
+        limit: at most so many tokens to train on; None takes all. The vocabulary is that of the
+            whole training text, so a limit does not change the model.
+        validation_limit: at most so many for validation, and as many for the test.
         vocabulary_size: cap on the distinct tokens, `<unk>` included; None for no cap.
 
     Returns:
@@ -38,17 +39,20 @@ def load_language(
     Raises:
         InputError: `directory` lacks the files, or a file is truncated or altered.
     """
-    actual, source, train, validation = _read(name, directory)
+    actual, source, (train, *others) = _read(name, directory)
     # A manual names many things once: those stand for the words that validation has and training
     # has not. PTB has its own <unk>, and characters need none.
     index = text.vocabulary(train, vocabulary_size, 2 if actual == "python_docs" else 1)
+    validation, test = (
+        _windows(part, index, sequence_length, validation_limit, "data.validation_limit")
+        for part in others
+    )
     return Dataset(
         name=actual,
         requested=name,
         train=_windows(train, index, sequence_length, limit, "data.limit"),
-        validation=_windows(
-            validation, index, sequence_length, validation_limit, "data.validation_limit"
-        ),
+        validation=validation,
+        test=test,
         vocabulary_size=len(index),
         source=source,
     )
@@ -58,8 +62,8 @@ def _windows(tokens, index, length, limit, key) -> tuple[np.ndarray, np.ndarray]
     return text.windows(text.encode(tokens[:limit], index), length, limit, key)
 
 
-def _read(name: str, directory) -> tuple[str, str, Sequence[str], Sequence[str]]:
-    """The set's true name and source, its training tokens and its validation tokens."""
+def _read(name: str, directory) -> tuple[str, str, Sequence[Sequence[str]]]:
+    """The set's true name, its source, and its tokens for training, validation and the test."""
     if name == "python_docs":
         return _read_python_docs()
     known = {"ptb": PTB, "tiny_shakespeare": TINY_SHAKESPEARE}[name]
@@ -68,30 +72,29 @@ def _read(name: str, directory) -> tuple[str, str, Sequence[str], Sequence[str]]
         _warn_of_fallback(known)
         return _read_python_docs()
     if known is PTB:
-        train, validation = (text.words_with_eos(read_verified(folder, file)) for file in PTB.files)
+        parts = [text.words_with_eos(read_verified(folder, file)) for file in PTB.files]
     else:
-        train, validation = _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
-    return name, str(folder), train, validation
+        parts = _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
+    return name, str(folder), parts
 
 
-def _read_python_docs() -> tuple[str, str, Sequence[str], Sequence[str]]:
+def _read_python_docs() -> tuple[str, str, Sequence[Sequence[str]]]:
     """The reference manual that CPython carries; its size depends on the Python version."""
     from pydoc_data.topics import topics
 
     # Every topic is split by itself: the last few of them alone would be tables and little else.
-    train, validation = [], []
+    parts = [], [], []
     for key in sorted(topics):
-        parts = _split(text.words_and_signs(topics[key]))
-        train.extend(parts[0])
-        validation.extend(parts[1])
+        for part, tokens in zip(parts, _split(text.words_and_signs(topics[key])), strict=True):
+            part.extend(tokens)
     source = f"pydoc_data.topics of Python {platform.python_version()}"
-    return "python_docs", source, train, validation
+    return "python_docs", source, parts
 
 
-def _split(tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The first 90 percent and the next 5; the last 5 are left for a test."""
+def _split(tokens: Sequence[str]) -> Sequence[Sequence[str]]:
+    """The first 90 percent, the next 5 and the last 5."""
     train, validation = (int(len(tokens) * share) for share in (_TRAIN, _VALIDATION))
-    return tokens[:train], tokens[train:validation]
+    return tokens[:train], tokens[train:validation], tokens[validation:]
 
 
 def _warn_of_fallback(known: KnownSet) -> None:

@@ -19,10 +19,33 @@ def locate(known: KnownSet, directory: str | os.PathLike | None = None) -> Path 
     """
     if directory is not None:
         return _given(known, Path(directory).expanduser())
-    for folder in _candidates(known):
-        if not known.missing_from(folder):
-            return folder
-    return fetch.fetch(known, cache_folder(known.name))
+    return on_this_machine(known) or fetch.fetch(known, cache_folder(known.name))
+
+
+def on_this_machine(known: KnownSet) -> Path | None:
+    """The folder that `locate` finds without fetching anything.
+
+    Raises:
+        InputError: `$TQ_HALP_DATA` is no folder.
+    """
+    candidates = (folder for folder in _candidates(known) if not known.missing_from(folder))
+    return next(candidates, None)
+
+
+def find(known: KnownSet, directory: str | os.PathLike | None = None) -> Path:
+    """The folder that `locate` finds, for a set in whose place no other can stand.
+
+    Raises:
+        InputError: as `locate`, or there is none.
+    """
+    folder = locate(known, directory)
+    if folder is None:
+        raise InputError(
+            f"data.name: {known.name} was found neither on this machine nor on the network; put "
+            f"{', '.join(file.name for file in known.files)} into {cache_folder(known.name)} or "
+            "name their folder in data.dir"
+        )
+    return folder
 
 
 def cache_folder(name: str) -> Path:

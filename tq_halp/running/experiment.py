@@ -64,20 +64,35 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         plan, model = quantization_map.plan(model), quantization_map.apply(model)
         optimizer = quantization_map.optimizer(model, optimizer)
     trainer = build_trainer(config, model)
-    trainer.compile(optimizer=optimizer, loss=_loss(config, dataset))
+    metrics = ["accuracy"] if dataset.classes is not None else None
+    trainer.compile(optimizer=optimizer, loss=_loss(config, dataset), metrics=metrics)
     return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
     """The unquantized model that `config.model` names, sized for `dataset`."""
     m = config.model
-    is_text = dataset.vocabulary_size is not None
-    if is_text != (m.name == "lstm_language_model"):
-        fitting = "lstm_language_model" if is_text else "linear"
+    fitting = _models_for(dataset)
+    if m.name not in fitting:
         subject = config.subject("model", "name")
-        raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {fitting}")
-    if not is_text:
-        return models.linear(dataset.train[0].shape[1], dtype=m.dtype)
+        use = " or ".join(fitting)
+        raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {use}")
+    x = dataset.train[0]
+    if m.name == "linear":
+        return models.linear(x.shape[1], dtype=m.dtype)
+    classifier = {"weight_decay": m.weight_decay, "dtype": m.dtype}
+    if m.name == "linear_classifier":
+        pixels = x.dtype == "uint8"
+        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **classifier)
+    if m.name == "resnet":
+        return models.resnet(
+            x.shape[1:],
+            dataset.classes,
+            blocks=m.blocks,
+            augment=m.augment,
+            seed=config.seed,
+            **classifier,
+        )
     return models.lstm_language_model(
         dataset.vocabulary_size,
         embedding=m.embedding,
@@ -88,6 +103,16 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         dtype=m.dtype,
         seed=config.seed,
     )
+
+
+def _models_for(dataset: Dataset) -> tuple[str, ...]:
+    """The models that can learn a set."""
+    if dataset.vocabulary_size is not None:
+        return ("lstm_language_model",)
+    if dataset.classes is None:
+        return ("linear",)
+    are_images = dataset.train[0].ndim == 4
+    return ("linear_classifier", "resnet") if are_images else ("linear_classifier",)
 
 
 def build_trainer(config: Config, model: keras.Model) -> keras.Model:
@@ -184,7 +209,7 @@ def load_map(config: Config) -> QuantizationMap:
 
 
 def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:
-    if dataset.vocabulary_size is None:
+    if dataset.vocabulary_size is None and dataset.classes is None:
         return models.HalfMeanSquaredError(dtype=config.model.dtype)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=config.model.dtype)
 

@@ -14,7 +14,7 @@ _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
 def identity(config: Config, dataset: Dataset) -> dict:
     """Every setting by its full key, `config` being the resolved one, and the data's checksum."""
     digest = hashlib.sha256()
-    for array in (*dataset.train, *dataset.validation):
+    for array in (*dataset.train, *dataset.validation, *(dataset.test or ())):
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return {**settings(config), "checksum of the data": digest.hexdigest()}

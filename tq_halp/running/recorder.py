@@ -45,7 +45,8 @@ class RunRecorder(keras.callbacks.Callback):
 
     def record(self, epoch: float, logs: Mapping) -> None:
         """Write the row of an evaluation."""
-        row = {**logs, "epoch": epoch, "train_loss": logs.get("loss"), "seconds": self.seconds}
+        row = {**logs, "epoch": epoch, "seconds": self.seconds}
+        row |= {f"train_{name}": logs.get(name) for name in ("loss", "accuracy")}
         if self.is_language_model and "val_loss" in logs:
             row["val_perplexity"] = perplexity(logs["val_loss"])
         self.run.add_row({key: _number(value) for key, value in row.items()})

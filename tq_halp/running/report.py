@@ -52,6 +52,9 @@ def print_summary(summary: dict, run: RunDirectory) -> None:
         if final.get(column) is not None:
             table.add_row(column, _short(final[column]), _short(best.get(column)))
     console.print(table)
+    if summary["test"]:
+        numbers = ", ".join(f"{name} {_short(value)}" for name, value in summary["test"].items())
+        console.print(f"test: {numbers}", highlight=False)
     dataset = summary["dataset"]
     instead = f" (in place of {dataset['requested']})" if dataset["fallback"] else ""
     console.print(f"data set: {dataset['name']}{instead}", highlight=False)

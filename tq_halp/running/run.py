@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import keras
 
+from tq_halp.data.dataset import Examples
 from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.checkpointing import Checkpointing, Resuming
 from tq_halp.running.checkpoints import Checkpoint, Checkpoints
 from tq_halp.running.experiment import Experiment
 from tq_halp.running.identity import identity
 from tq_halp.running.interrupt import StopOnSignal
+from tq_halp.running.metrics import perplexity
 from tq_halp.running.order import TrainingOrder
 from tq_halp.running.plotting import plot_curves
 from tq_halp.running.provenance import provenance
@@ -38,10 +40,13 @@ def execute(
         requested; "failed", with an `error`, if a loss stopped being a number or an exception came.
     """
     summary = {"status": "running", "error": None, **_description(experiment)}
-    summary["resumed_after_step"] = start.total_steps if start else None
+    summary |= {"resumed_after_step": start.total_steps if start else None, "test": None}
     try:
         _write_beginning(experiment, run, summary, start)
-        summary |= _train(experiment, run, stop, verbose, start)
+        outcome = _train(experiment, run, stop, verbose, start)
+        if outcome["status"] == "finished":
+            summary["test"] = _test(experiment)
+        summary |= outcome
     except KeyboardInterrupt:
         summary["status"] = "interrupted"
     except Exception as error:
@@ -93,10 +98,9 @@ def _train(
         "validation_batch_size": experiment.validation_batch_size,
     }
     if start is None:
-        before = trainer.evaluate(
-            *experiment.dataset.validation, experiment.validation_batch_size, verbose=0
-        )
-        recorder.record(0, {"step": 0, "gradient_evaluations": 0.0, "val_loss": before})
+        before = _evaluated(experiment, experiment.dataset.validation)
+        named = {f"val_{name}": value for name, value in before.items()}
+        recorder.record(0, {"step": 0, "gradient_evaluations": 0.0, **named})
     while True:
         epoch, step = (start.epoch, start.step) if start else (0, 0)
         trainer.fit(
@@ -123,6 +127,21 @@ def _train(
         if stop.requested:
             return {"status": "interrupted"}
         start = checkpoints.newest()
+
+
+def _evaluated(experiment: Experiment, examples: Examples) -> dict:
+    size = experiment.validation_batch_size
+    return experiment.trainer.evaluate(*examples, size, verbose=0, return_dict=True)
+
+
+def _test(experiment: Experiment) -> dict | None:
+    """The final weights' numbers on the test examples, with which nothing was chosen."""
+    if experiment.dataset.test is None:
+        return None
+    numbers = _evaluated(experiment, experiment.dataset.test)
+    if experiment.is_language_model:
+        numbers["perplexity"] = perplexity(numbers["loss"])
+    return numbers
 
 
 def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
@@ -190,7 +209,9 @@ def _description(experiment: Experiment) -> dict:
             "source": dataset.source,
             "train_examples": dataset.train_size,
             "validation_examples": len(dataset.validation[0]),
+            "test_examples": len(dataset.test[0]) if dataset.test else 0,
             "vocabulary_size": dataset.vocabulary_size,
+            "classes": dataset.classes,
         },
         **provenance(),
     }

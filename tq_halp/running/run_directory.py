@@ -21,6 +21,8 @@ COLUMNS = (
     "train_loss",
     "val_loss",
     "val_perplexity",
+    "train_accuracy",
+    "val_accuracy",
     "full_gradient_norm",
     "scale",
     "saturated_fraction",

@@ -1,4 +1,4 @@
-"""Plain Keras models, unquantized; a map or an algorithm makes them low-precision."""
+"""The language model."""
 
 import keras
 
@@ -57,22 +57,3 @@ def lstm_language_model(
         vocabulary_size, kernel_initializer=initial("GlorotUniform"), dtype=dtype, name="logits"
     )(dropped(x))
     return keras.Model(tokens, logits, name="lstm_language_model")
-
-
-def linear(features: int, *, dtype: str = "float32") -> keras.Model:
-    """y = x w, w = 0 at the start, no bias: (batch, features) -> (batch, 1)."""
-    x = keras.Input((features,), dtype=dtype, name="x")
-    y = keras.layers.Dense(
-        1, use_bias=False, kernel_initializer="zeros", dtype=dtype, name="linear"
-    )(x)
-    return keras.Model(x, y, name="linear")
-
-
-@keras.saving.register_keras_serializable(package="tq_halp")
-class HalfMeanSquaredError(keras.losses.Loss):
-    """½ (y − ŷ)², averaged over the examples: (1/2N)‖Xw − y‖² for a linear model."""
-
-    def call(self, y_true, y_pred):
-        """Losses of shape (batch,) for y_true and y_pred of shape (batch, outputs)."""
-        difference = y_pred - keras.ops.cast(y_true, y_pred.dtype)
-        return 0.5 * keras.ops.mean(keras.ops.square(difference), axis=-1)

@@ -1,0 +1,196 @@
+"""Files in LIBSVM's format: a line per sample, its label, then index:value pairs."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tq_halp.data.dataset import Dataset, first
+from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
+from tq_halp.data.locate import find
+from tq_halp.errors import InputError
+
+_URL = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/"
+#: Files that are verified when they were searched for, and that can be fetched.
+KNOWN = {
+    file.name: file
+    for file in (
+        KnownFile(
+            "a9a",
+            2329875,
+            "f5d5ffd8d865ff41328e7ee043e4b020816914ff6843ff15b98905ddbedce906",
+            _URL + "binary/a9a",
+        ),
+        KnownFile(
+            "a9a.t",
+            1164628,
+            "1f448a153f0320399a7e40836eb207655b0bde0f21fc941cc472193daa9f5de9",
+            _URL + "binary/a9a.t",
+        ),
+        KnownFile(
+            "mushrooms",
+            879712,
+            "f39a4eb628dc61a7d43760815b061c9e497aa728ce1ad8bde57a09ef6043b538",
+            _URL + "binary/mushrooms",
+        ),
+        KnownFile(
+            "housing_scale",
+            72154,
+            "bbacd2f526a038499717d5dc4b8895e6baf1e2351895b9360a84bcb31e104476",
+            _URL + "regression/housing_scale",
+        ),
+    )
+}
+#: Elements of the dense float32 array, 4 GiB: whoever has more wants another program.
+_MOST = 2**30
+
+
+def load_libsvm(
+    file: str | None,
+    *,
+    directory=None,
+    test_file: str | None = None,
+    task: str = "classification",
+    limit: int | None = None,
+    validation_limit: int | None = None,
+) -> Dataset:
+    """The samples of a file, every tenth of them for validation, and those of another as a test.
+
+    Every tenth, for in many a file the samples are sorted by label.
+
+    Args:
+        file, test_file: names in one folder.
+        directory: that folder; None searches for one called libsvm (see `locate`).
+        task: "classification", classes being the distinct labels in ascending order, or
+            "regression".
+        limit: at most so many training samples; neither features nor classes depend on it.
+        validation_limit: at most so many for validation, and as many for the test.
+
+    Returns:
+        x float32 (n, features), features being the largest index of both files; y int32 (n,) or,
+        for regression, float32 (n, 1).
+
+    Raises:
+        InputError: a file is nowhere, a line is wrong, or labels are no classes.
+    """
+    if file is None:
+        raise InputError("data.file: libsvm needs the name of a file, e.g. a9a")
+    names = [file] if test_file is None else [file, test_file]
+    # What a user keeps in a folder of their own may be called as they like.
+    known = KNOWN if directory is None else {}
+    files = tuple(known.get(name) or KnownFile(name, 0, "") for name in names)
+    folder = find(KnownSet("libsvm", ("libsvm",), files), directory)
+    x, y = read_files(folder, files)
+    classes = None
+    if task == "classification":
+        y, classes = _classes(y, folder / file)
+    else:
+        y = [part.astype(np.float32)[:, None] for part in y]
+    held_out = np.arange(len(x[0])) % 10 == 9
+    if not held_out.any():
+        raise InputError(f"{folder / file}: {len(x[0])} samples, expected 10 or more")
+    return Dataset(
+        name=file,
+        requested=file,
+        train=first((x[0][~held_out], y[0][~held_out]), limit),
+        validation=first((x[0][held_out], y[0][held_out]), validation_limit),
+        test=first((x[1], y[1]), validation_limit) if test_file else None,
+        classes=classes,
+        source=str(folder / file),
+    )
+
+
+def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
+    """x, float32, all with as many features as the largest index asks for, and y, float64.
+
+    Files with a checksum are verified.
+
+    Raises:
+        InputError: a file cannot be read, is truncated or altered, or a line is wrong.
+    """
+    parsed = []
+    for file in files:
+        path = folder / file.name
+        if file.sha256:
+            content = read_verified_bytes(folder, file)
+        else:
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        parsed.append((path, *parse(content.decode("utf-8", "replace"), path)))
+    features = max(int(columns.max(initial=0)) for *_, columns, _ in parsed)
+    dense = []
+    for path, labels, rows, columns, values in parsed:
+        if len(labels) * features > _MOST:
+            raise InputError(
+                f"{path}: {len(labels):,} samples of {features:,} features are too many for a "
+                f"dense array, of {_MOST:,} numbers at most"
+            )
+        x = np.zeros((len(labels), features), np.float32)
+        x[rows, columns - 1] = values
+        dense.append(x)
+    return dense, [labels for _, labels, *_ in parsed]
+
+
+def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, and of every entry the sample's row from 0, its index from 1 and its value.
+
+    Blank lines and what follows a # are skipped.
+
+    Raises:
+        InputError: with `path` and the line's number: a label or value is no finite number, an
+            index no whole number from 1 in ascending order; or there is no sample at all.
+    """
+    labels, rows, columns, values = [], [], [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        label, *entries = line.partition("#")[0].split() or [None]
+        if label is None:
+            continue
+        last, where = 0, f"{path}:{number}"
+        for entry in entries:
+            index, _, value = entry.partition(":")
+            if not (index.isascii() and index.isdecimal() and int(index) > last):
+                raise InputError(
+                    f"{where}: received {entry!r}, expected index:value with an index above {last}"
+                )
+            last = int(index)
+            rows.append(len(labels))
+            columns.append(last)
+            values.append(_number(value, f"the value of index {last}", where))
+        labels.append(_number(label, "the label", where))
+    if not labels:
+        raise InputError(f"{path}: no sample in it, expected lines such as '+1 1:0.5 7:1'")
+    if max(columns, default=1) > _MOST:
+        raise InputError(f"{path}: index {max(columns):,}, expected {_MOST:,} at most")
+    return (
+        np.array(labels),
+        np.array(rows, np.int64),
+        np.array(columns, np.int64),
+        np.array(values, np.float32),
+    )
+
+
+def _number(word: str, what: str, where: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where}: {what} is {word!r}, expected a finite number")
+    return number
+
+
+def _classes(parts: list[np.ndarray], path: Path) -> tuple[list[np.ndarray], int]:
+    """Labels as the places of their values in ascending order, and how many values there are."""
+    values = np.unique(np.concatenate(parts))
+    odd = values[values != np.rint(values)]
+    if len(odd):
+        raise InputError(
+            f"{path}: the label {odd[0]:g} is no class, expected whole numbers; for numbers to be "
+            "predicted set data.task: regression"
+        )
+    if len(values) < 2:
+        raise InputError(f"{path}: every label is {values[0]:g}, expected two classes or more")
+    return [np.searchsorted(values, part).astype(np.int32) for part in parts], len(values)

@@ -1,0 +1,13 @@
+"""Plain Keras models, unquantized; a map or an algorithm makes them low-precision."""
+
+from tq_halp.models.language import lstm_language_model
+from tq_halp.models.linear import HalfMeanSquaredError, linear, linear_classifier
+from tq_halp.models.resnet import resnet
+
+__all__ = [
+    "HalfMeanSquaredError",
+    "linear",
+    "linear_classifier",
+    "lstm_language_model",
+    "resnet",
+]
