@@ -18,7 +18,7 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp.algorithms.batches import Batches, split_validation
-from tq_halp.algorithms.gradient import batch_size_of
+from tq_halp.algorithms.gradient import batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import AlgorithmCallback
 from tq_halp.errors import InputError
 
@@ -143,12 +143,14 @@ class TrainingAlgorithm(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         anchor = self.anchor_gradients(x, y, sample_weight)
+        x = _after(anchor, x)
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        gradients = self.reduce_variance(tape.gradient(scaled_loss, variables), anchor)
+        gradients = [each_row_once(g) for g in tape.gradient(scaled_loss, variables)]
+        gradients = self.reduce_variance(gradients, anchor)
         previous = self.remember_iterate()
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.step_count.assign_add(1)
@@ -298,3 +300,9 @@ class TrainingAlgorithm(keras.Model):
             )
         self.model(first)
         self(first)
+
+
+def _after(gradients, x):
+    """x, but not before the gradients: two passes at once want twice the memory and the caches."""
+    with tf.control_dependencies(tf.nest.flatten(gradients or [], expand_composites=True)):
+        return keras.tree.map_structure(tf.identity, x)

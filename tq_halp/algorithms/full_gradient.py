@@ -1,9 +1,10 @@
 """The exact gradient of the whole training objective, one pass over the data."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient import batch_size_of, gradients_at, loss_scale
+from tq_halp.algorithms.gradient import add_to, batch_size_of, dense, gradients_at, loss_scale
 
 
 class FullGradient:
@@ -19,48 +20,73 @@ class FullGradient:
     def __init__(self, model, totals, carried, locked_draws):
         self._model, self._totals = model, totals
         self._carried, self._locked_draws = carried, locked_draws
-        self._gradient_function = (
-            self._gradient
-            if model.run_eagerly
-            else tf.function(self._gradient, reduce_retracing=True)
-        )
+        compiled = (lambda f: f) if model.run_eagerly else _compiled
+        self._gradient, self._accumulate = compiled(self._gradient), compiled(self._accumulate)
 
-    def _gradient(self, values, x, y, sample_weight):
+    def _gradient(self, values, x, y, sample_weight, weight=None):
         key, draws = self._locked_draws(x)
         states = self._carried.mapping()
-        gradients = gradients_at(self._model, values, x, y, sample_weight, draws, states)
-        return batch_size_of(x), key, *gradients
+        gradients, states = gradients_at(
+            self._model, values, x, y, sample_weight, draws, states, weight
+        )
+        return key, gradients, states
 
     def of_batch(self, variables, x, y, sample_weight):
-        """Gradient of one minibatch, scaled as the optimizer wants it, where the variables are.
-
-        Returns:
-            Number of samples, key of the minibatch, gradients, and states that RNNs are left in.
-        """
+        """Dense gradient of one minibatch, scaled as the optimizer wants it, at the variables."""
         values = [tf.convert_to_tensor(variable.value) for variable in variables]
-        return self._gradient_function(values, x, y, sample_weight)
+        gradients = self._gradient(values, x, y, sample_weight)[1]
+        return [dense(g, value) for g, value in zip(gradients, values, strict=True)]
+
+    def _accumulate(self, x, y, sample_weight, unit):
+        """Totals += n_b / unit · ∇f_b(w); returns n_b and the minibatch's key."""
+        values = [variable.value for variable in self._model.trainable_variables]
+        count = batch_size_of(x)
+        # The loss is weighted, a number, and not its gradient, another pass over the memory.
+        key, gradients, states = self._gradient(values, x, y, sample_weight, count / unit)
+        self._carried.carry(states)
+        for total, gradient in zip(self._totals, gradients, strict=True):
+            add_to(total, gradient)
+        return count, key
 
     def compute(self, batches, verbose=False):
         """Pass over ``batches`` once, leaving g̃ in the totals.
+
+        Where it overflows under the loss scale of a ``LossScaleOptimizer``, that is halved and the
+        pass repeated, which is what becomes of such a step.
 
         Returns:
             Number of samples, number of batches, and the set of the batches' keys.
 
         Raises:
             ValueError: there was no batch.
+            FloatingPointError: the gradient is not finite.
         """
+        optimizer = self._model.optimizer
+        while True:
+            self._carried.start()
+            seen = self._pass(batches, verbose)
+            self._carried.start()
+            scale, norm = loss_scale(optimizer), self.norm()
+            if np.isfinite(norm):
+                return seen
+            if scale is None or scale <= 1:
+                raise FloatingPointError(
+                    f"The full gradient's norm is {norm} after step {int(optimizer.iterations)}: "
+                    "training has diverged. Lower the learning rate, clip the gradient "
+                    "(global_clipnorm), or use more bits."
+                )
+            optimizer.dynamic_scale.assign(scale / 2)
+
+    def _pass(self, batches, verbose):
         for total in self._totals:
             total.assign(tf.zeros_like(total.value))
         bar = (
             keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
         )
-        variables = self._model.trainable_variables
-        samples, steps, keys = 0, 0, set()
+        samples, steps, keys, unit = 0, 0, set(), None
         for x, y, sample_weight in batches:
-            count, key, gradients, states = self.of_batch(variables, x, y, sample_weight)
-            self._carried.carry(states)
-            for total, gradient in zip(self._totals, gradients, strict=True):
-                total.assign_add(gradient * tf.cast(count, gradient.dtype))
+            unit = batch_size_of(x) if unit is None else unit
+            count, key = self._accumulate(x, y, sample_weight, unit)
             samples += int(count)
             keys.add(int(key))
             steps += 1
@@ -71,8 +97,15 @@ class FullGradient:
         if bar:
             bar.update(steps, finalize=True)
         scale = loss_scale(self._model.optimizer)
+        share = int(unit) / samples / (1.0 if scale is None else float(scale))
         for total in self._totals:
-            total.assign(total.value / tf.cast(samples, total.dtype))
-            if scale is not None:
-                total.assign(total.value / tf.cast(scale, total.dtype))
+            total.assign(total.value * tf.constant(share, total.dtype))
         return samples, steps, keys
+
+    def norm(self):
+        """‖g̃‖₂ over all variables, a float."""
+        return float(tf.linalg.global_norm([total.value for total in self._totals]))
+
+
+def _compiled(function):
+    return tf.function(function, reduce_retracing=True)

@@ -17,13 +17,56 @@ def dense(gradient, like):
     return tf.cast(tf.convert_to_tensor(gradient), like.dtype)
 
 
+def each_row_once(gradient):
+    """An embedding's gradient (``tf.IndexedSlices``) with the rows that come repeatedly added up.
+
+    Keras' optimizers scatter the rows from several threads, and where two of them are one row's
+    the last bits would depend on who comes first. Any other gradient is returned as it is.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, place = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def corrected(gradient, anchor, full):
+    """The variance-reduced gradient (∇f_i(w) − ∇f_i(w̃)) + g̃ of one variable, dense.
+
+    Of an embedding only the minibatch's rows are touched; both gradients normally have the same.
+
+    Args:
+        gradient, anchor: the minibatch's, each row once or dense.
+        full: g̃, or what stands for it.
+    """
+    if isinstance(gradient, tf.IndexedSlices) and isinstance(anchor, tf.IndexedSlices):
+        rows, others = gradient.indices, anchor.indices
+        return tf.cond(
+            tf.size(rows) == tf.size(others) and tf.reduce_all(rows == others),
+            lambda: tf.tensor_scatter_nd_add(
+                full, rows[:, None], tf.cast(gradient.values - anchor.values, full.dtype)
+            ),
+            lambda: (dense(gradient, full) - dense(anchor, full)) + full,
+        )
+    return (dense(gradient, full) - dense(anchor, full)) + full
+
+
+def add_to(total, gradient):
+    """total ← total + gradient; of an embedding's, each row once, only the rows that it has."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = tf.cast(gradient.values, total.dtype)
+        total.value.scatter_add(tf.IndexedSlices(values, gradient.indices))
+    else:
+        total.assign_add(dense(gradient, total))
+
+
 def loss_scale(optimizer, dtype="float32"):
     """The factor by which an optimizer wants its gradients scaled; None if it wants none."""
     scale = optimizer.scale_loss(1.0)
     return None if isinstance(scale, float) and scale == 1.0 else tf.cast(scale, dtype)
 
 
-def gradients_at(model, values, x, y, sample_weight, draws=(), states=()):
+def gradients_at(model, values, x, y, sample_weight, draws=(), states=(), weight=None):
     """Gradient of the minibatch's loss at ``values`` instead of the current weights.
 
     The loss is scaled as the model's optimizer wants it, if it does. The pass leaves no trace:
@@ -39,10 +82,12 @@ def gradients_at(model, values, x, y, sample_weight, draws=(), states=()):
         x, y, sample_weight: one minibatch as Keras unpacks it.
         draws: (variable, value) pairs: where the seed generators shall be.
         states: (variable, value) pairs: where stateful RNNs shall begin.
+        weight: a number by which the loss is multiplied, a scalar tensor; None for 1.
 
     Returns:
-        One dense tensor per trainable variable, zeros for a variable the loss does not reach; and
-        the values of the variables of ``states`` after the pass.
+        One gradient per trainable variable: a tensor, an embedding's as ``tf.IndexedSlices`` with
+        each row once, zeros for a variable the loss does not reach; and the values of the variables
+        of ``states`` after the pass.
     """
     variables = model.trainable_variables
     values = [tf.convert_to_tensor(value) for value in values]
@@ -53,7 +98,13 @@ def gradients_at(model, values, x, y, sample_weight, draws=(), states=()):
         with scope:
             y_pred = model(x, training=True)
             loss = model.compute_loss(x, y, y_pred, sample_weight, training=True)
+        if weight is not None:
+            loss = loss * tf.cast(weight, loss.dtype)
         loss = model.optimizer.scale_loss(loss)
     gradients = tape.gradient(loss, values)
     after = [scope.get_current_value(variable) for variable, _ in states]
-    return [dense(g, value) for g, value in zip(gradients, values, strict=True)], after
+    gradients = [
+        dense(None, value) if gradient is None else each_row_once(gradient)
+        for gradient, value in zip(gradients, values, strict=True)
+    ]
+    return gradients, after

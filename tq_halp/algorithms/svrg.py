@@ -20,7 +20,8 @@ from tq_halp.algorithms.batches import Batches
 from tq_halp.algorithms.carried import CarriedStates, stateful_variables
 from tq_halp.algorithms.draws import Draws, key_of
 from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.gradient import dense, gradients_at, loss_scale
+from tq_halp.algorithms.gradient import corrected, gradients_at, loss_scale
+from tq_halp.algorithms.interval import check_interval, steps_of_segment
 from tq_halp.algorithms.sgd import SGD
 from tq_halp.algorithms.variance import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
 from tq_halp.errors import InputError
@@ -61,13 +62,7 @@ class SVRG(SGD):
     )
 
     def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
-        is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
-        is_probability = isinstance(snapshot_every, float) and 0 < snapshot_every < 1
-        if snapshot_every != "epoch" and not (is_count and snapshot_every >= 1 or is_probability):
-            raise ValueError(
-                "snapshot_every must be 'epoch', a positive number of steps or a probability. "
-                f"Received: {snapshot_every!r}"
-            )
+        check_interval(snapshot_every)
         if iterate not in ("last", "random"):
             raise ValueError(f"iterate must be 'last' or 'random'. Received: {iterate!r}")
         if draws not in ("locked", "fresh"):
@@ -135,7 +130,7 @@ class SVRG(SGD):
             for g in self.full_gradient
         ]
         return [
-            None if gradient is None else (dense(gradient, anchor) - anchor) + full
+            None if gradient is None else corrected(gradient, anchor, full)
             for gradient, anchor, full in zip(
                 gradients, anchor_gradients, full_gradient, strict=True
             )
@@ -211,50 +206,18 @@ class SVRG(SGD):
     def take_snapshot(self):
         """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data."""
         self.snapshot_count.assign_add(1)
-        samples, steps = self._pass_over_data()
+        samples, steps, self._keys = self._full_gradient.compute(self.batches, self._verbose)
         self.batches.sample_count = samples
-        self.segment_length = self._steps_per_segment(steps)
+        self.segment_length = steps_of_segment(
+            self.snapshot_every,
+            self._steps_per_epoch or steps,
+            self.seed,
+            int(self.step_count),
+            self.steps_per_execution,
+        )
         for center, variable in zip(self.center, self.trainable_variables, strict=True):
             center.assign(variable.value)
         self.steps_since_snapshot.assign(0)
-
-    def _pass_over_data(self):
-        self._carried.start()
-        samples, steps, self._keys = self._full_gradient.compute(self.batches, self._verbose)
-        self._carried.start()
-        scale = loss_scale(self.optimizer)
-        if scale is not None and scale > 1 and not np.isfinite(self._full_gradient_norm()):
-            # Too large for 16 bits: what LossScaleOptimizer does with such a step.
-            self.optimizer.dynamic_scale.assign(scale / 2)
-            return self._pass_over_data()
-        self._check_finite()
-        return samples, steps
-
-    def _check_finite(self):
-        norm = self._full_gradient_norm()
-        if not np.isfinite(norm):
-            raise FloatingPointError(
-                f"The full gradient's norm is {norm} after step {int(self.step_count)}: training "
-                "has diverged. Lower the learning rate, clip the gradient (global_clipnorm), or "
-                "use more bits."
-            )
-
-    def _full_gradient_norm(self):
-        return float(tf.linalg.global_norm([g.value for g in self.full_gradient]))
-
-    def _steps_per_segment(self, steps_per_pass):
-        steps = self._steps_per_epoch or steps_per_pass
-        if isinstance(self.snapshot_every, float):
-            generator = np.random.Generator(np.random.Philox(key=[self.seed, int(self.step_count)]))
-            steps = int(generator.geometric(self.snapshot_every))
-        elif self.snapshot_every != "epoch":
-            steps = self.snapshot_every
-        if steps % self.steps_per_execution:
-            raise ValueError(
-                f"A snapshot every {steps} steps cannot be taken with steps_per_execution="
-                f"{self.steps_per_execution}: it must divide {steps}, e.g. 1."
-            )
-        return steps
 
     def after_step(self):
         if self.draws == "locked" and self._draws.of_augmentation:
@@ -292,5 +255,5 @@ class SVRG(SGD):
     def diagnostics(self):
         ratio = variance_ratio(self._full_gradient, self)
         self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
-        own = {"full_gradient_norm": self._full_gradient_norm(), "variance_ratio": ratio}
+        own = {"full_gradient_norm": self._full_gradient.norm(), "variance_ratio": ratio}
         return {**super().diagnostics(), **own}

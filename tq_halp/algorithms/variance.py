@@ -37,7 +37,7 @@ def variance_ratio(full_gradient, algorithm):
     former = None
     for x, y, sample_weight in batches.some(2 * pairs):
         here, there = (
-            full_gradient.of_batch(variables, x, y, sample_weight)[2]
+            full_gradient.of_batch(variables, x, y, sample_weight)
             for variables in (algorithm.trainable_variables, algorithm.center)
         )
         change = [a - b for a, b in zip(here, there, strict=True)]
