@@ -89,6 +89,12 @@ def read_part(folder: Path, part: str) -> Examples:
     return images[..., None], labels.astype(np.int32)
 
 
+def read_flat(folder: Path, part: str) -> Examples:
+    """The same for a linear model: float32 (n, 784) in [0, 1], and float64 (n,)."""
+    images, labels = read_part(folder, part)
+    return images.reshape(len(images), -1) / np.float32(255), labels.astype(np.float64)
+
+
 def read_idx(compressed: bytes, path: Path) -> np.ndarray:
     """The array in a file of LeCun's idx format: 0, 0, 8, dimensions, sizes, unsigned bytes.
 
