@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # what numbers, layers and algorithms are
-    {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files"},
-    {"tq_halp.formats", "tq_halp.settings"},
+    {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files", "tq_halp.completion"},
+    {"tq_halp.formats", "tq_halp.settings", "tq_halp.processor", "tq_halp.webpage"},
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
     {
         "tq_halp.layers",
@@ -29,7 +29,8 @@ LEVELS = (
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # what a run does with them
     {"tq_halp.running"},
-    {"tq_halp.train", "tq_halp.plan", "tq_halp.bench", "tq_halp.report"},
+    {"tq_halp.train", "tq_halp.plan", "tq_halp.bench", "tq_halp.report", "tq_halp.doctor"},
+    {"tq_halp.compare"},
     {"tq_halp.cli"},
     {"tq_halp.__main__"},
 )
@@ -42,6 +43,7 @@ NEVER = {
     "tq_halp.files": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.processor": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.data": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.linear": {"tensorflow", "keras"},
@@ -61,9 +63,12 @@ LIGHT = [
 SPEAKS = {
     "quant_ops/build.py",
     "tq_halp/train.py",
+    "tq_halp/compare/command.py",
+    "tq_halp/compare/checking.py",
     "tq_halp/plan.py",
     "tq_halp/report/command.py",
     "tq_halp/bench/__init__.py",
+    "tq_halp/doctor/__init__.py",
     "tq_halp/cli.py",
 }
 

@@ -3,14 +3,17 @@
 import importlib
 import sys
 
-from tq_halp.settings import suggestion
+from tq_halp import completion
 
-#: Command -> the module whose main(arguments) carries it out, and what it is for.
+#: Command -> the module whose main(arguments) carries it out, and what it is for. Its parser() are
+#: the arguments.
 COMMANDS = {
     "train": ("tq_halp.train", "train what a config file describes"),
     "report": ("tq_halp.report.command", "what number formats do to a model's tensors"),
     "plan": ("tq_halp.plan", "show what a quantization map does to a model"),
     "bench": ("tq_halp.bench", "time the ops, or a training step"),
+    "doctor": ("tq_halp.doctor", "say what is installed and whether it works"),
+    "completion": ("tq_halp.completion", "print a script for the shell's completion"),
 }
 
 
@@ -23,8 +26,19 @@ def main(arguments=None) -> int:
             print(f"  {name:10}{purpose}")
         return 0 if arguments else 2
     command, *rest = arguments
+    if command == "completion":
+        return _complete(rest)
     if command not in COMMANDS:
+        from tq_halp.settings import suggestion
+
         hint = suggestion(command, list(COMMANDS))
         print(f"error: no such command: {command!r}{hint}", file=sys.stderr)
         return 2
     return importlib.import_module(COMMANDS[command][0]).main(rest)
+
+
+def _complete(arguments) -> int:
+    shell = completion.parser().parse_args(arguments).shell
+    parsers = {n: importlib.import_module(module).parser() for n, (module, _) in COMMANDS.items()}
+    print(completion.script(shell, parsers), end="")
+    return 0

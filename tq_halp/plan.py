@@ -12,12 +12,12 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    accepted = parser()
+    options = accepted.parse_args(arguments)
     if options.schema + bool(options.config) + bool(options.model or options.map) != 1:
-        parser.error("expected --config FILE, or --model MODEL.keras --map MAP.yaml, or --schema")
+        accepted.error("expected --config FILE, or --model MODEL.keras --map MAP.yaml, or --schema")
     if bool(options.model) != bool(options.map):
-        parser.error("--model and --map go together")
+        accepted.error("--model and --map go together")
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         try:
@@ -30,19 +30,20 @@ def main(arguments=None) -> int:
             return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
         prog="tq-halp plan",
         description="Show what a quantization map does to each layer and tensor of a model.",
         epilog="Exit status: 0 done, 1 the plan failed, 2 wrong input.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--config", metavar="FILE", help="the model and the map of a config, as for train")
     add("--model", metavar="MODEL.keras", help="a saved Keras model")
     add("--map", metavar="MAP.yaml", help="a quantization map")
     add("--json", action="store_true", help="print JSON instead of a table")
     add("--schema", action="store_true", help="print the JSON schema of maps, for editors")
-    return parser
+    return made
 
 
 def _show(options) -> int:

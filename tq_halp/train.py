@@ -15,7 +15,7 @@ _EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     with _plain_warnings():
         try:
             return _train(options)
@@ -27,13 +27,14 @@ def main(arguments=None) -> int:
             return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
         prog="tq-halp train",
         description="Train what a config file describes and leave a run directory.",
         epilog="Exit status: 0 done, 1 the run failed, 2 wrong input, 130 stopped by a signal.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--config", required=True, metavar="FILE", help="YAML file, e.g. configs/lstm_ptb.yaml")
     add(
         "--set",
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
     add("--resume", action="store_true", help="go on with the unfinished run in DIR")
     add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
-    return parser
+    return made
 
 
 def _train(options) -> int:

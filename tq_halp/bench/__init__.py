@@ -16,7 +16,7 @@ BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 def main(arguments=None) -> int:
     """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args(arguments or ["ops"])
+    options = parser().parse_args(arguments or ["ops"])
     try:
         BENCHMARKS[options.what].run(options)
     except InputError as error:
@@ -25,13 +25,14 @@ def main(arguments=None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
         prog="tq-halp bench",
         description="Time the ops, matrix products, a training step, or linear models; default: "
         "ops.",
     )
-    commands = parser.add_subparsers(dest="what", metavar="{" + ",".join(BENCHMARKS) + "}")
+    commands = made.add_subparsers(dest="what", metavar="{" + ",".join(BENCHMARKS) + "}")
     for name, module in BENCHMARKS.items():
         command = commands.add_parser(
             name,
@@ -40,4 +41,4 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-    return parser
+    return made

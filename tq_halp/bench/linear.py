@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         InputError: QUANT_OPS_ISA names no instruction set, there is no native library, MNIST's
             files are broken, or none of the data sets is to be had.
     """
-    from tq_halp.bench.linear_machine import instruction_set
+    from tq_halp.processor import instruction_set
     from tq_halp.running.quiet import start_tensorflow
 
     isa = instruction_set()

@@ -13,7 +13,7 @@ ARRAYS = ("x", "y", "sample_weight")
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         _run(options)
         return FINISHED
@@ -28,13 +28,14 @@ def main(arguments=None) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
         prog="tq-halp report",
         description="What number formats do to the tensors of a model, or which would suit them.",
         epilog="Exit status: 0 done, 1 the run failed, 2 wrong input.",
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("--model", required=True, metavar="MODEL.keras", help="a saved model, quantized or not")
     add("--data", required=True, metavar="FILE.npz", help="arrays x and, for gradients, y")
     add("--html", metavar="OUT", help="also write a page with plots")
@@ -42,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
     add("--batches", type=int, metavar="N", help="at most so many batches (all)")
     add("--word-bits", type=int, default=8, metavar="N", help="of suggestions (8)")
-    return parser
+    return made
 
 
 def _run(options):

@@ -1,0 +1,67 @@
+"""Which of the compiled ops' instruction sets the processor has, and which they take."""
+
+import os
+from pathlib import Path
+
+from tq_halp.errors import InputError
+
+CPUINFO = Path("/proc/cpuinfo")
+INSTRUCTION_SETS = ("avx512", "avx2", "portable")
+#: The flags of Linux for what quant_ops/cc/core/quantize.cc asks the processor for, ...
+OPS = {
+    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
+    "avx2": {"avx2", "fma"},
+    "portable": set(),
+}
+#: ... and for what quant_ops/cc/linear/solver.cc does.
+SOLVER = {**OPS, "avx512": {*OPS["avx512"], "avx512_vnni"}}
+
+
+def flags() -> set[str]:
+    """The processor's flags; none without /proc/cpuinfo."""
+    return set(_values("flags").split())
+
+
+def model_name() -> str:
+    """What the processor calls itself, "" without /proc/cpuinfo."""
+    return _values("model name").strip()
+
+
+def available_sets(needed=SOLVER) -> tuple[str, ...]:
+    """Those of INSTRUCTION_SETS that the processor has, the best first.
+
+    Without /proc/cpuinfo only "portable" is known to be there.
+    """
+    there = flags()
+    return tuple(name for name in INSTRUCTION_SETS if needed[name] <= there)
+
+
+def instruction_set(needed=SOLVER) -> str:
+    """The one that is taken, as the C++ decides: the best one there is below the limit.
+
+    The limit is the environment variable QUANT_OPS_ISA. The C++ cannot be asked; what the
+    processor has is read from /proc/cpuinfo, and "unknown" where there is none.
+
+    Args:
+        needed: SOLVER or OPS.
+
+    Raises:
+        InputError: QUANT_OPS_ISA names no instruction set.
+    """
+    limit = os.environ.get("QUANT_OPS_ISA") or INSTRUCTION_SETS[0]
+    if limit not in INSTRUCTION_SETS:
+        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
+    allowed = INSTRUCTION_SETS[INSTRUCTION_SETS.index(limit) :]
+    if limit != "portable" and not CPUINFO.exists():
+        return "unknown"
+    return next(name for name in allowed if name in available_sets(needed))
+
+
+def _values(key: str) -> str:
+    """What the first line of /proc/cpuinfo for `key` says."""
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":")[2] for line in lines if line.partition(":")[0].strip() == key)
+    return next(found, "")
