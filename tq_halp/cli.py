@@ -9,6 +9,7 @@ from tq_halp import completion
 #: the arguments.
 COMMANDS = {
     "train": ("tq_halp.train", "train what a config file describes"),
+    "compare": ("tq_halp.compare.command", "several algorithms, over seeds, and what came out"),
     "report": ("tq_halp.report.command", "what number formats do to a model's tensors"),
     "plan": ("tq_halp.plan", "show what a quantization map does to a model"),
     "bench": ("tq_halp.bench", "time the ops, or a training step"),

@@ -4,28 +4,16 @@ import os
 from html import escape
 from pathlib import Path
 
-from tq_halp.errors import InputError
-from tq_halp.files import replacing
+from tq_halp import webpage
 from tq_halp.report.drawing import magnitudes_svg, values_svg
 from tq_halp.report.rows import HEADINGS, Report, Row, cells
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #66707d; --line: #d9dee5; --page: #fff;
-  --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e8ee; --soft: #97a2b0; --line: #343c48;
-  --page: #15191f; --inside: #6ea3e6; --saturated: #ef6b60; --zero: #efb25c; --mark: #58c48b; } }
-body { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 1400px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
-p, li, figcaption { color: var(--soft); margin: .2rem 0; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%;
-  font-size: 13px; }
-th, td { padding: .25rem .45rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-th { color: var(--soft); font-weight: 500; } th:nth-child(-n+3), td:nth-child(-n+3) {
-  text-align: left; } a { color: inherit; } .bad { color: var(--saturated); }
+:root { --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
+@media (prefers-color-scheme: dark) { :root { --inside: #6ea3e6; --saturated: #ef6b60;
+  --zero: #efb25c; --mark: #58c48b; } }
+.bad { color: var(--saturated); }
 .tensors { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 1rem; }
-figure { margin: 0; padding: .7rem; border: 1px solid var(--line); border-radius: 6px; }
 figure h3 { font-size: .95rem; margin: 0; } svg { display: block; width: 100%; height: auto; }
 svg text { font-size: 10px; fill: var(--soft); } .power { font-size: 7px; }
 .inside { fill: var(--inside); }
@@ -50,44 +38,27 @@ def save(report: Report, path: str | os.PathLike) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    path = Path(path)
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(page(report), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    webpage.save(Path(path), page(report))
 
 
 def page(report: Report) -> str:
     """The page's text."""
-    title = f"Number formats in {escape(report.model)}"
     counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body><h1>{title}</h1>"
-        f"<p>{count}</p><ul>{notes}</ul>\n"
-        f"{_table(report.rows)}\n{_KEY}\n{_plots(report.rows)}\n</body></html>\n"
-    )
+    body = f"<p>{count}</p><ul>{notes}</ul>\n{_table(report.rows)}\n{_KEY}\n{_plots(report.rows)}"
+    return webpage.page(f"Number formats in {report.model}", body, _STYLE)
 
 
 def _table(rows):
-    names = ("layer", "tensor", "format", *HEADINGS)
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body, previous = [], None
     for number, row in enumerate(rows):
         layer = "" if row.layer == previous else escape(row.layer)
         previous = row.layer
         tensor = f'<a href="#tensor-{number}">{escape(row.role)}: {escape(row.tensor)}</a>'
         numbers = [escape(cell) for cell in cells(row)]
-        body.append(
-            "<tr>"
-            + "".join(f"<td>{cell}</td>" for cell in (layer, tensor, escape(row.format), *numbers))
-            + "</tr>"
-        )
-    return f'<div class="wide"><table><tr>{head}</tr>\n{chr(10).join(body)}</table></div>'
+        body.append((layer, tensor, escape(row.format), *numbers))
+    return webpage.table(("layer", "tensor", "format", *HEADINGS), body, words=3)
 
 
 def _plots(rows):

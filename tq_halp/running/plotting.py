@@ -35,14 +35,14 @@ def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
         axes.grid(True, which="both", alpha=0.3)
     left.xaxis.get_major_locator().set_params(integer=True)
     left.set_ylabel("perplexity" if is_language else "loss")
-    _plain_ticks(left)
+    plain_ticks(left)
     left.legend()
     figure.suptitle(title)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 
-def _plain_ticks(axes) -> None:
+def plain_ticks(axes) -> None:
     """Label a logarithmic axis that spans little more than a decade with plain numbers."""
     from matplotlib.ticker import LogFormatter
 

@@ -1,0 +1,61 @@
+"""Everything about the runs that needs TensorFlow to be found wrong, before the first is trained.
+
+In a process of its own: TensorFlow takes all of a GPU's memory, which the runs need.
+"""
+
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+
+from tq_halp.compare.run import Run
+from tq_halp.errors import InputError
+
+
+def check(runs: Sequence[Run]) -> str:
+    """Builds model, map, optimizer and algorithm of each run; returns the warnings that came.
+
+    Raises:
+        InputError: one of them, or the data, cannot be had.
+    """
+    asked = [[r.label, r.config_path, r.entrant.overrides(r.tuned), r.seed] for r in runs]
+    done = subprocess.run(
+        [sys.executable, "-m", __name__],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # Ctrl-C is for the comparison, which waits for the answer.
+    )
+    if done.returncode == 2:
+        raise InputError(done.stdout.strip())
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return done.stderr
+
+
+def _main() -> int:
+    from tq_halp import config, data
+    from tq_halp.running.quiet import start_tensorflow
+
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    start_tensorflow()
+    from tq_halp.running import experiment
+
+    sets = {}
+    for label, path, overrides, seed in json.load(sys.stdin):
+        try:
+            loaded = config.load(path, overrides, seed)
+            key = repr(loaded.data)
+            if key not in sets:
+                sets[key] = data.load(loaded.data)
+            experiment.build(loaded, sets[key])
+        except InputError as error:
+            print(f"{label}: {error}")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

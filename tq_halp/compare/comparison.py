@@ -1,0 +1,130 @@
+"""Which runs a comparison takes: a grid for each entrant, then every seed with what it chose."""
+
+import itertools
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tq_halp import config as configs
+from tq_halp.compare.entrants import Entrant
+from tq_halp.compare.run import FINISHED, Run, points
+from tq_halp.config import Config
+from tq_halp.errors import InputError
+from tq_halp.files import replacing
+from tq_halp.running import identity
+
+#: What the runs have in common; a folder with this file is a comparison's.
+COMMON = "compare.yaml"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and where.
+
+    Args:
+        folder: of all of it.
+        config_path: of the config.
+        shared: the settings for all, as "key=value".
+        common: the config with them.
+        tune_seed: of the runs on a grid.
+        tune_by: which validation loss chooses, "final" or "best".
+        baseline: the label that the others are compared with.
+    """
+
+    folder: Path
+    config_path: str
+    shared: tuple[str, ...]
+    common: Config = field(repr=False)
+    entrants: tuple[Entrant, ...]
+    seeds: tuple[int, ...]
+    tune_seed: int
+    tune_by: str
+    baseline: str
+
+    def grid(self, entrant: Entrant) -> list[Run]:
+        """A run for each combination of the values to try; of nothing to tune, none."""
+        if not entrant.grid:
+            return []
+        keys, values = zip(*entrant.grid, strict=True)
+        every = itertools.product(*values)
+        return [self._run(entrant, self.tune_seed, zip(keys, v, strict=True)) for v in every]
+
+    def choice(self, entrant: Entrant) -> Run | None:
+        """The run of the grid with the lowest validation loss; None if no run finished."""
+        scores = {run: self.score(run) for run in self.grid(entrant)}
+        best = min(scores, key=scores.get, default=None)
+        return best if best is not None and scores[best] < math.inf else None
+
+    def score(self, run: Run) -> float:
+        """The validation loss that chooses; infinite of a run that did not finish."""
+        outcome = run.outcome()
+        losses = [loss for _, loss in points(outcome.rows, "epoch", "val_loss")]
+        if outcome.status != FINISHED or not losses:
+            return math.inf
+        return losses[-1] if self.tune_by == "final" else min(losses)
+
+    def chosen(self, entrant: Entrant) -> list[Run]:
+        """The runs that are compared, a seed each; none if the grid has no run that finished."""
+        tuned = ()
+        if entrant.grid:
+            best = self.choice(entrant)
+            if best is None:
+                return []
+            tuned = best.tuned
+        return [self._run(entrant, seed, tuned) for seed in self.seeds]
+
+    def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
+        """The runs that are known to be needed; more once the grid of an entrant is over."""
+        grids = {entrant: self.grid(entrant) for entrant in self.entrants}
+        found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
+        decided = [e for e in self.entrants if all(is_over(run) for run in grids[e])]
+        # By seed first: when it is interrupted, every entrant has as many.
+        rest = itertools.zip_longest(*(self.chosen(entrant) for entrant in decided))
+        found += [run for runs in rest for run in runs if run]
+        return list(dict.fromkeys(found))
+
+    def check(self) -> None:
+        """Raise InputError if a setting is wrong, or the folder holds something else."""
+        for run in self.wanted(lambda run: run.outcome().is_final):
+            run.check()
+        self._check_folder()
+
+    def _check_folder(self):
+        path = self.folder / COMMON
+        if path.exists():
+            ignored = ("seed", "algorithm.name")
+            theirs, ours = (
+                {k: v for k, v in identity.settings(c).items() if k not in ignored}
+                for c in (configs.load(path), self.common)
+            )
+            found = identity.differences(theirs, ours)
+            if found:
+                raise InputError(
+                    f"--run-dir {self.folder}: holds a comparison with other settings: {found}; "
+                    "name another folder"
+                )
+        elif self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"--run-dir {self.folder}: is a file, expected a folder or a new name")
+        elif self.folder.is_dir() and any(p.name != "lock" for p in self.folder.iterdir()):
+            raise InputError(
+                f"--run-dir {self.folder}: is not empty and holds no comparison; name another"
+            )
+
+    def write_common(self) -> None:
+        """Makes the folder a comparison's."""
+        with replacing(self.folder / COMMON) as path:
+            path.write_text("# What the runs have in common.\n" + self.common_yaml(), "utf-8")
+
+    def common_yaml(self) -> str:
+        """`common` whole, with the content of its map."""
+        return identity.with_map(self.common).to_yaml()
+
+    def _run(self, entrant, seed, tuned):
+        return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)
+
+
+def default_folder(config_path: str) -> Path:
+    """The same for the same config, so that repeating a command goes on."""
+    return Path("runs") / f"compare-{os.path.splitext(os.path.basename(config_path))[0]}"

@@ -1,0 +1,76 @@
+"""One comparison at a time in a folder."""
+
+import os
+import time
+from pathlib import Path
+
+from tq_halp.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
+#: Seconds that the runs of a killed comparison have to write their checkpoints.
+PATIENCE = 60.0
+
+
+class Lock:
+    """Held from `with` on until this process, and every process that was given `number`, is gone.
+
+    However they end: the system keeps the lock, not the file. So the runs of a comparison that was
+    killed keep others out until they have stopped; that is waited for.
+
+    Args:
+        folder: that exists.
+
+    Raises:
+        InputError: another comparison has it.
+    """
+
+    def __init__(self, folder: Path):
+        self._path = folder / "lock"
+        #: The file's descriptor, for processes to inherit.
+        self.number = -1
+
+    def __enter__(self):
+        self.number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        end = time.monotonic() + PATIENCE
+        while not _try(self.number):
+            owner = self._path.read_text("ascii", "replace").strip()
+            if _is_alive(owner) or time.monotonic() > end:
+                os.close(self.number)
+                raise InputError(
+                    f"--run-dir {self._path.parent}: another comparison is going on there (process "
+                    f"{owner}); wait for it, or name another folder"
+                )
+            time.sleep(0.1)
+        os.ftruncate(self.number, 0)
+        os.pwrite(self.number, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.number)
+
+
+def _try(number) -> bool:
+    try:
+        if fcntl is None:
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except (BlockingIOError, PermissionError):
+        return False
+
+
+def _is_alive(owner: str) -> bool:
+    try:
+        os.kill(int(owner), 0)
+        return True
+    except PermissionError:
+        return True
+    except (ValueError, OSError):
+        return False
