@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, metavar="N", help="the same as --set seed=N")
     add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
     add("--resume", action="store_true", help="go on with the unfinished run in DIR")
+    add("--track", default="", metavar="NAME,...", help="also write to tensorboard, mlflow")
     add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
     return made
 
@@ -56,12 +57,14 @@ def _train(options) -> int:
     # at once.
     from tq_halp import config as configs
     from tq_halp import data
+    from tq_halp.running import trackers
     from tq_halp.running.quiet import start_tensorflow
     from tq_halp.running.run_directory import RunDirectory, check_free, check_resumable
 
     config = configs.load(options.config, options.overrides, options.seed)
     if options.resume and not options.run_dir:
         raise InputError("--resume: needs --run-dir, the folder of the run that is to go on")
+    tracked = trackers.names(options.track)
     path = Path(options.run_dir or _default_run_dir(options.config, config))
     (check_resumable if options.resume else check_free)(path)
     dataset = data.load(config.data)
@@ -80,11 +83,13 @@ def _train(options) -> int:
     start = checkpoints_of(experiment, run).newest() if options.resume else None
     if start is not None:
         print(f"going on after step {start.total_steps}", flush=True)
+    followers = trackers.follow(run, tracked, experiment.config)
     trainer = experiment.trainer
     # A snapshot is a whole pass over the data, and no weight moves meanwhile.
     with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
         verbose = 1 if sys.stdout.isatty() else 2
         summary = execute(experiment, run, stop, verbose, start)
+    followers.finish(run, summary["status"])
     report.print_summary(summary, run)
     if summary["status"] == "failed":
         print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)

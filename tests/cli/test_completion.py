@@ -27,6 +27,8 @@ OFFERED = {
     "tq-halp bench o": "ops",
     "tq-halp bench step --": "--help --repeats",
     "tq-halp bench ops --rou": "--roundings",
+    "tq-halp compare --tune-by b": "best",
+    "tq-halp compare --tune-by = ": "final best",
     "tq-halp nothing --": "",
 }
 
@@ -72,6 +74,7 @@ def test_fish(capsys, tmp_path):
         ("tq-halp tr", ["train"]),
         ("tq-halp train --re", ["--resume"]),
         ("tq-halp bench st", ["step"]),
+        ("tq-halp compare --tune-by ", ["best", "final"]),
     ):
         done = subprocess.run(
             ["fish", "--no-config", "-c", f"source script; complete -C {line!r}"],

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tq_halp.errors import InputError
@@ -46,6 +46,8 @@ class RunDirectory:
     def __init__(self, path: str | os.PathLike, resume: bool = False):
         self.path = Path(path)
         self.rows: list[dict] = []
+        #: Told all rows whenever metrics.csv is written.
+        self.on_rows: Callable[[list[dict]], None] = lambda rows: None
         if resume:
             check_resumable(self.path)
             return
@@ -80,6 +82,7 @@ class RunDirectory:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
+        self.on_rows(self.rows)
 
     def write_summary(self, summary: Mapping) -> None:
         """Write summary.json; "nan" and "inf" are words there, for JSON has no such numbers."""
@@ -95,8 +98,10 @@ class RunDirectory:
     def _clear(self) -> None:
         shutil.rmtree(self.checkpoints)
         self.checkpoints.mkdir()
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        others = ("config.yaml", "metrics.csv", "curves.png", "model.keras", "mlflow_run_id")
         # The summary last: while it is there, the folder is known to be a run's.
-        for name in ("config.yaml", "metrics.csv", "curves.png", "model.keras", "summary.json"):
+        for name in (*others, "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
 
