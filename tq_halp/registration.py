@@ -16,7 +16,7 @@ import sys
 _NAMES = {
     "tq_halp.algorithms": ("HALP", "LowPrecisionSGD", "LowPrecisionSVRG", "SGD", "SVRG", "SWALP"),
     "tq_halp.layers": ("QuantLayer", "Quantize"),
-    "tq_halp.models": ("HalfMeanSquaredError",),
+    "tq_halp.models": ("HalfMeanSquaredError", "WeightDecay"),
     "tq_halp.optimizers": ("QuantizedOptimizer",),
     "tq_halp.quantization_map.rebuild": ("RebuiltComposite",),
     "tq_halp.quantizers": ("Accumulator", "Quantizer"),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
+from tq_halp.models.weight_decay import WeightDecay
+
 
 def linear(features: int, *, dtype: str = "float32") -> keras.Model:
     """y = x w, w = 0 at the start, no bias: (batch, features) -> (batch, 1)."""
@@ -39,7 +41,7 @@ def linear_classifier(
     y = keras.layers.Dense(
         classes,
         kernel_initializer="zeros",
-        kernel_regularizer=keras.regularizers.L2(weight_decay / 2) if weight_decay else None,
+        kernel_regularizer=WeightDecay(weight_decay) if weight_decay else None,
         dtype=dtype,
         name="logits",
     )(y)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
+from tq_halp.models.weight_decay import WeightDecay
+
 #: Images are shifted by at most this share of their sides: 4 of 32 pixels.
 SHIFT = 0.125
 
@@ -45,7 +47,7 @@ def resnet(
     def kernel(initializer):
         return {
             "kernel_initializer": initializer(seed=next(seeds)),
-            "kernel_regularizer": keras.regularizers.L2(weight_decay / 2) if weight_decay else None,
+            "kernel_regularizer": WeightDecay(weight_decay) if weight_decay else None,
             "dtype": dtype,
         }
 

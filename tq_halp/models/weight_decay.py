@@ -1,0 +1,27 @@
+"""Weight decay as part of the objective."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class WeightDecay(keras.regularizers.Regularizer):
+    """The penalty λ/2 ‖W‖², whose gradient is λ W: coupled weight decay.
+
+    In `keras.config.floatx()`, whatever the type of W, for Keras adds it to a loss of that type;
+    its own `L2` cannot be added for a layer of float64.
+
+    Args:
+        rate: λ.
+    """
+
+    def __init__(self, rate: float):
+        self.rate = rate
+
+    def __call__(self, x):
+        """The penalty of a tensor, a scalar."""
+        penalty = 0.5 * self.rate * keras.ops.sum(keras.ops.square(x))
+        return keras.ops.cast(penalty, keras.config.floatx())
+
+    def get_config(self):
+        """What the constructor takes."""
+        return {"rate": self.rate}
