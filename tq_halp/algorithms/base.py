@@ -7,7 +7,7 @@ only says what one step is, and lets an algorithm change it:
     g      = ∇f_i(w)                                    the ordinary pass
     g      = reduce_variance(g, anchor)                 SVRG kinds: g − anchor + g̃
     w'     = optimizer(w, g)                            any Keras optimizer, with all it does
-    w      = quantize_iterate(w, w')                    low-precision kinds: back onto the grid
+    w      = quantize_iterate(w')                       low-precision kinds: back onto the grid
 
 Because the optimizer acts on w itself, weight decay, constraints and whatever else it does with the
 weights mean the same for every algorithm.
@@ -134,11 +134,8 @@ class TrainingAlgorithm(keras.Model):
     def reduce_variance(self, gradients, anchor_gradients):
         return gradients
 
-    def remember_iterate(self):
-        """The weights before the optimizer moves them, for algorithms that need the change."""
-
-    def quantize_iterate(self, previous):
-        """Put the weights, moved by the optimizer from ``previous``, back where they may live."""
+    def quantize_iterate(self):
+        """Put the weights, which the optimizer has moved, back where they may live."""
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -151,11 +148,10 @@ class TrainingAlgorithm(keras.Model):
         variables = self.trainable_variables
         gradients = [each_row_once(g) for g in tape.gradient(scaled_loss, variables)]
         gradients = self.reduce_variance(gradients, anchor)
-        previous = self.remember_iterate()
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.step_count.assign_add(1)
         self.sample_count.assign_add(tf.cast(batch_size_of(x), "int64"))
-        self.quantize_iterate(previous)
+        self.quantize_iterate()
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=batch_size_of(x))

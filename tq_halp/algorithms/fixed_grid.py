@@ -32,10 +32,10 @@ class FixedGridMixin:
         self._quantizer = Quantizer(format, rounding=rounding, seed=self.seed)
 
     def on_fit_begin(self, verbose):
-        self.quantize_iterate(None)
+        self.quantize_iterate()
         super().on_fit_begin(verbose)
 
-    def quantize_iterate(self, previous):
+    def quantize_iterate(self):
         for index, variable in enumerate(self.trainable_variables):
             variable.assign(self._quantizer(variable.value, counter=self.random_counter(index)))
 

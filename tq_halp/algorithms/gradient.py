@@ -40,15 +40,20 @@ def corrected(gradient, anchor, full):
         full: g̃, or what stands for it.
     """
     if isinstance(gradient, tf.IndexedSlices) and isinstance(anchor, tf.IndexedSlices):
-        rows, others = gradient.indices, anchor.indices
+        rows = gradient.indices
         return tf.cond(
-            tf.size(rows) == tf.size(others) and tf.reduce_all(rows == others),
+            _are_equal(rows, anchor.indices),
             lambda: tf.tensor_scatter_nd_add(
                 full, rows[:, None], tf.cast(gradient.values - anchor.values, full.dtype)
             ),
             lambda: (dense(gradient, full) - dense(anchor, full)) + full,
         )
     return (dense(gradient, full) - dense(anchor, full)) + full
+
+
+def _are_equal(one, other):
+    size = tf.minimum(tf.size(one), tf.size(other))
+    return (tf.size(one) == tf.size(other)) & tf.reduce_all(one[:size] == other[:size])
 
 
 def add_to(total, gradient):

@@ -80,14 +80,10 @@ class HALP(SVRG):
 
     # ---- one step ----------------------------------------------------------------------------
 
-    def remember_iterate(self):
-        return [tf.identity(variable.value) for variable in self.trainable_variables]
-
-    def quantize_iterate(self, previous):
-        for index, (variable, before) in enumerate(
-            zip(self.trainable_variables, previous, strict=True)
-        ):
-            moved = self.offset[index].value + (variable.value - before)
+    def quantize_iterate(self):
+        for index, variable in enumerate(self.trainable_variables):
+            center, offset = self.center[index].value, self.offset[index].value
+            moved = offset + (variable.value - (center + offset))
             self._set_offset(index, moved, self._quantizer)
 
     def _set_offset(self, index, offset, quantizer):

@@ -81,6 +81,7 @@ class SVRG(SGD):
         self._draws = Draws(self.model)
         self._carried = self._carry_states()
         self._epochs_without_gain = 0
+        self._traced_beside = None
         self._trained = [id(variable) for variable in self.trainable_variables]
 
     def _carry_states(self):
@@ -190,9 +191,12 @@ class SVRG(SGD):
         if not self.optimizer.built:
             # A loss scale is a variable from here on, and no constant of what is traced.
             self.optimizer.build(self.trainable_variables)
-        self._full_gradient = FullGradient(
-            self, self.full_gradient, self._carried, self._locked_draws
-        )
+        # For another loss or optimizer Keras traces its step anew, and so is this.
+        if self._traced_beside is not self.train_function:
+            self._traced_beside = self.train_function
+            self._full_gradient = FullGradient(
+                self, self.full_gradient, self._carried, self._locked_draws
+            )
 
     def before_step(self):
         if self.snapshot_due:
