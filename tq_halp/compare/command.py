@@ -108,11 +108,11 @@ def _compare(options, command: str) -> int:
         lock = stack.enter_context(Lock(comparison.folder))
         stop = stack.enter_context(StopOnSignal(_announce_stop))
         comparison.check()  # What another comparison did meanwhile is there now.
-        comparison.write_common()
         console = Console()
         console.print(f"comparison: {comparison.folder}", highlight=False, soft_wrap=True)
         if not _check(comparison, stop):
             return INTERRUPTED
+        comparison.write_common()
         with Progress(console) as progress:
             pool.carry_out(comparison, jobs, stop, lock.number, progress)
         if stop.requested:
@@ -166,8 +166,7 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
     wanted = comparison.wanted(lambda run: True)
     left = {run.label: run for run in wanted if not run.outcome().is_final}
     if left:
-        said = checking.check(list(left.values()))
-        print(said, end="", file=sys.stderr)
+        print(checking.check(list(left.values())), end="", file=sys.stderr)
     return not stop.requested
 
 

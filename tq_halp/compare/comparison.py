@@ -87,9 +87,12 @@ class Comparison:
 
     def check(self) -> None:
         """Raise InputError if a setting is wrong, or the folder holds something else."""
-        for run in self.wanted(lambda run: run.outcome().is_final):
-            run.check()
+        runs = self.wanted(lambda run: run.outcome().is_final)
+        for run in runs:
+            run.config()
         self._check_folder()
+        for run in runs:
+            run.check()
 
     def _check_folder(self):
         path = self.folder / COMMON

@@ -1,0 +1,130 @@
+"""Which runs are wanted, when, and which folders are refused."""
+
+import pytest
+from runs_by_hand import rows
+
+from tq_halp import InputError
+
+GRID = ("--algorithms", "halp,sgd", "--seeds", "0,1", "--tune", "sgd.optimizer.learning_rate=1,2,4")
+
+
+def names(runs):
+    return [run.name for run in runs]
+
+
+def test_seeds_in_turn_and_more_once_a_grid_is_over(comparison, leave):
+    made = comparison(*GRID)
+    halp, sgd = made.entrants
+    grid = [f"sgd-seed0-learning_rate={rate}" for rate in (1, 2, 4)]
+    assert names(made.wanted(lambda run: False)) == [*grid, "halp-seed0", "halp-seed1"]
+    for run, loss in zip(made.grid(sgd), (3.0, 2.0, 5.0), strict=True):
+        leave(run, rows([9.0, loss]))
+    over = names(made.wanted(lambda run: run.outcome().is_final))
+    assert over == [*grid, "halp-seed0", "halp-seed1", "sgd-seed1-learning_rate=2"]
+    assert names(made.chosen(sgd)) == ["sgd-seed0-learning_rate=2", "sgd-seed1-learning_rate=2"]
+
+
+def test_what_chooses(comparison, leave):
+    final, best = comparison(*GRID), comparison(*GRID, "--tune-by", "best")
+    losses = [[9.0, 1.0, 4.0], [9.0, 3.0, 2.0], [9.0, 0.5, "nan"]]
+    statuses = ["finished", "finished", "failed"]
+    for run, loss, status in zip(final.grid(final.entrants[1]), losses, statuses, strict=True):
+        leave(run, rows(loss), status)
+    assert final.choice(final.entrants[1]).tuned == (("optimizer.learning_rate", 2),)
+    assert best.choice(best.entrants[1]).tuned == (("optimizer.learning_rate", 1),)
+
+
+def test_a_grid_that_failed_as_a_whole_asks_for_no_more(comparison, leave):
+    made = comparison(*GRID)
+    for run in made.grid(made.entrants[1]):
+        leave(run, rows([9.0]), "failed")
+    assert made.choice(made.entrants[1]) is None
+    assert not any("seed1-" in name for name in names(made.wanted(lambda run: True)))
+
+
+def test_a_grid_has_a_seed_of_its_own(comparison):
+    made = comparison(*GRID, "--tune-seed", "7")
+    assert {run.seed for run in made.grid(made.entrants[1])} == {7}
+
+
+def test_keys_of_one_name_are_told_apart(comparison):
+    made = comparison("--algorithms", "sgd", "--tune", "data.seed=0,1", "--tune", "model.seed=0,1")
+    assert made.grid(made.entrants[0])[1].name == "sgd-seed0-data.seed=0-model.seed=1"
+
+
+def test_how_runs_ended(comparison, leave):
+    first, second, third, fourth = comparison("--algorithms", "sgd", "--seeds", "0,1,2,3").chosen(
+        comparison("--algorithms", "sgd").entrants[0]
+    )
+    leave(first, rows([9.0, 8.0]), "failed", error="the training loss became inf")
+    leave(second, rows([9.0, 8.0]), "failed", error="No space left", traceback="...")
+    leave(third, rows([9.0, 8.0]), "running")
+    states = [(r.outcome().status, r.outcome().is_final) for r in (first, second, third, fourth)]
+    assert states == [
+        ("diverged", True),
+        ("failed", False),
+        ("unfinished", False),
+        ("missing", False),
+    ]
+
+
+def test_other_labels_and_seeds_are_welcome(comparison, leave):
+    made = comparison("--algorithms", "halp", "--seeds", "0")
+    made.folder.mkdir()
+    made.write_common()
+    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    comparison("--algorithms", "halp,sgd", "--seeds", "0,1", "--set", "sgd.train.epochs=9").check()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "train.epochs=4"], "holds a comparison .*: train.epochs 3, here 4; name anoth"),
+        (["--set", "halp.mu=5"], "halp-seed0 was made with other settings: algorithm.mu 3.0, here"),
+        (["--set", "halp.mu=x"], "halp: --set algorithm.mu: received 'x'"),
+        (["--tune", "train.epochs=0,1"], "halp: --set train.epochs: received 0"),
+    ],
+)
+def test_other_settings_are_refused(comparison, leave, arguments, message):
+    made = comparison("--algorithms", "halp", "--seeds", "0")
+    made.folder.mkdir()
+    made.write_common()
+    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    with pytest.raises(InputError, match=message):
+        comparison("--algorithms", "halp", "--seeds", "0", *arguments).check()
+
+
+def test_where_data_were_checked_is_no_setting(comparison, leave, tmp_path):
+    made = comparison("--algorithms", "halp", "--seeds", "0")
+    made.folder.mkdir()
+    made.write_common()
+    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    here = ["--set", f"data.dir={tmp_path}", "--set", "train.checkpoint_every_steps=5"]
+    comparison("--algorithms", "halp", "--seeds", "0", *here).check()
+
+
+def test_a_folder_of_something_else_is_refused(comparison, tmp_path):
+    made = comparison()
+    made.folder.write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        made.check()
+    made.folder.unlink()
+    made.folder.mkdir()
+    made.check()
+    (made.folder / "mine.txt").write_text("")
+    with pytest.raises(InputError, match="is not empty and holds no comparison"):
+        made.check()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0,x"], "--seeds 0,x: expected whole numbers"),
+        (["--seeds", "0,1,0"], "--seeds 0,1,0: expected different seeds"),
+        (["--baseline", "adam"], "--baseline adam: no such label; known: halp, lp_sgd, svrg, sgd"),
+        (["--set", "train.epochs=0"], "--set train.epochs: received 0"),
+    ],
+)
+def test_wrong_options(comparison, arguments, message):
+    with pytest.raises(InputError, match=message):
+        comparison(*arguments)

@@ -1,0 +1,70 @@
+"""Who is compared, as the command line says it."""
+
+import pytest
+
+from tq_halp import InputError
+from tq_halp.compare.entrants import parse, shared
+
+
+def test_names_alone_are_labels():
+    assert [(e.label, e.algorithm) for e in parse("halp,lp_sgd", [], [])] == [
+        ("halp", "halp"),
+        ("lp_sgd", "lp_sgd"),
+    ]
+
+
+def test_settings_for_all_come_before_those_for_one():
+    sets = ["b4.word_bits=4", "b4.train.epochs=9", "train.epochs=2", "b4.optimizer.nesterov=true"]
+    b8, b4 = parse("b8=halp,b4=halp", sets, [])
+    assert b8.overrides() == ["algorithm.name=halp", "train.epochs=2"]
+    assert b4.overrides() == [
+        "algorithm.name=halp",
+        "train.epochs=2",
+        "algorithm.word_bits=4",
+        "train.epochs=9",
+        "optimizer.nesterov=true",
+    ]
+    assert shared(sets, "b8=halp,b4=halp") == ["train.epochs=2"]
+
+
+def test_a_grid_for_one_replaces_the_one_for_all():
+    grids = [
+        "halp.optimizer.learning_rate=1,1e-2",
+        "optimizer.learning_rate=5,10",
+        "halp.mu=auto,1",
+    ]
+    halp, sgd = parse("halp,sgd", [], grids)
+    assert sgd.grid == (("optimizer.learning_rate", (5, 10)),)
+    assert halp.grid == (("optimizer.learning_rate", (1, 0.01)), ("algorithm.mu", ("auto", 1)))
+    chosen = [("optimizer.learning_rate", 0.01), ("algorithm.mu", "auto")]
+    assert halp.overrides(chosen) == [
+        "algorithm.name=halp",
+        "optimizer.learning_rate=0.01",
+        'algorithm.mu="auto"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "sets", "grids", "message"),
+    [
+        ("hapl", [], [], r"--algorithms hapl: no algorithm 'hapl'; did you mean 'halp'\?"),
+        ("halp,", [], [], "'' is no label"),
+        ("a.b=halp", [], [], "'a.b' is no label"),
+        ("train=halp", [], [], "'train' is a section of configs"),
+        ("halp,halp", [], [], "'halp' appears twice; give labels, e.g. halp8=halp,halp4=halp"),
+        ("halp", ["hlap.mu=1"], [], r"neither a section of the config nor a label; did you mean"),
+        ("halp", ["mu=1"], [], "'mu' is neither a section"),
+        ("halp", ["halp.mu"], [], r"--set halp.mu: expected key=value"),
+        ("halp", ["halp=3"], [], r"--set halp=3: expected key=value"),
+        ("halp", ["algorithm.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
+        ("halp", ["halp.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
+        ("halp", ["seed=1"], [], "seed is chosen by --seeds"),
+        ("halp", [], ["halp.mu=1"], "--tune algorithm.mu=1: expected two or more different"),
+        ("halp", [], ["halp.mu=1,1.0"], "expected two or more different"),
+        ("halp", [], ["halp.mu=[1],2"], "expected two or more different"),
+        ("halp", [], ["halp.mu=1]"], "the values are not YAML"),
+    ],
+)
+def test_what_is_refused(algorithms, sets, grids, message):
+    with pytest.raises(InputError, match=message):
+        parse(algorithms, sets, grids)

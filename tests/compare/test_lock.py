@@ -1,0 +1,42 @@
+"""One comparison at a time, however the one before ended."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tq_halp import InputError
+from tq_halp.compare import lock
+from tq_halp.compare.lock import Lock
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_a_second_one_is_refused_at_once(tmp_path):
+    start = time.monotonic()
+    with Lock(tmp_path), pytest.raises(InputError, match=f"going on there .process {os.getpid()}"):
+        Lock(tmp_path).__enter__()
+    assert time.monotonic() < start + lock.PATIENCE / 2
+    with Lock(tmp_path):
+        pass
+
+
+def test_runs_of_a_killed_one_are_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.3)
+    with Lock(tmp_path) as held:
+        run = subprocess.Popen(SLEEP, pass_fds=[held.number])
+    try:
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        (tmp_path / "lock").write_text(f"{gone.pid}\n")  # As if the owner had been that process.
+        start = time.monotonic()
+        with pytest.raises(InputError, match="another comparison"):
+            Lock(tmp_path).__enter__()
+        assert time.monotonic() > start + 0.3
+    finally:
+        run.kill()
+        run.wait()
+    with Lock(tmp_path):
+        pass
