@@ -1,6 +1,7 @@
 """The train command when all goes well: the run directory it leaves, and what it says."""
 
 import json
+import math
 
 import pytest
 
@@ -60,6 +61,9 @@ def test_summary_tells_what_ran(finished):
     assert summary["final"]["epoch"] == 2
     assert summary["best"]["val_loss"] <= summary["final"]["val_loss"]
     assert set(summary["versions"]) == {"python", "tensorflow", "keras", "numpy", "tq_halp"}
+    # The last 5 percent of the manual, but no more tokens than validation has.
+    assert summary["dataset"]["test_examples"] == summary["dataset"]["validation_examples"] == 19
+    assert summary["test"]["perplexity"] == pytest.approx(math.exp(summary["test"]["loss"]))
     # Embedding 400, LSTM 4·(4+4+1)·4 = 144, logits 4·100 + 100.
     assert summary["parameters"] == 400 + 144 + 500
 

@@ -64,8 +64,7 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         plan, model = quantization_map.plan(model), quantization_map.apply(model)
         optimizer = quantization_map.optimizer(model, optimizer)
     trainer = build_trainer(config, model)
-    metrics = ["accuracy"] if dataset.classes is not None else None
-    trainer.compile(optimizer=optimizer, loss=_loss(config, dataset), metrics=metrics)
+    _compile(trainer, optimizer, config, dataset)
     return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
 
 
@@ -206,6 +205,19 @@ def load_map(config: Config) -> QuantizationMap:
     return QuantizationMap.from_dict(
         config.quantization, origin=lambda path: config.origin("quantization", *path)
     )
+
+
+def _compile(trainer, optimizer, config: Config, dataset: Dataset) -> None:
+    loss = _loss(config, dataset)
+    if dataset.classes is None:
+        trainer.compile(optimizer=optimizer, loss=loss)
+        return
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    trainer.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
+    # Keras makes a metric's sums when it first needs them; a checkpoint is to be put back before.
+    logits = keras.ops.zeros((1, dataset.classes))
+    trainer.compute_metrics(None, dataset.train[1][:1], logits)
+    trainer.reset_metrics()
 
 
 def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:
