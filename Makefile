@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INCOMPLETE := $(VENV)/.incomplete
 CONFIG := configs/lstm_ptb.yaml
 
-.PHONY: help setup ops train test fuzz lint format bench clean
+.PHONY: help setup ops train test fuzz wheel lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +35,10 @@ test: setup  ## set-up, then every test but fuzz (ARGS="tests/formats -x")
 fuzz: setup  ## random calls of the C++ code under the compiler's sanitizers (CALLS=1000)
 	QUANT_OPS_FUZZ_CALLS=$(CALLS) $(RUN) -m pytest tests/quant_ops/test_sanitizers.py \
 	  tests/quant_ops/test_linear_natively.py $(ARGS)
+
+wheel: $(INSTALLED)  ## build dist/*.whl with the compiled ops, then install and try it elsewhere (minutes)
+	rm -rf dist && $(RUN) -m pip wheel --no-deps --wheel-dir dist .
+	TQ_HALP_WHEEL="$$(echo dist/*.whl)" $(RUN) -m pytest tests/test_wheel.py $(ARGS)
 
 lint: $(INSTALLED)  ## check the sources and their format (make format mends what it can)
 	$(RUN) -m ruff check .

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Distribution, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 
@@ -31,6 +32,13 @@ class PlatformDistribution(Distribution):
         return True
 
 
+class WheelOfAnyPython(bdist_wheel):
+    """The library is TensorFlow's to load, not Python's: a platform's wheel serves every Python."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
 def compile_ops(output):
     """Compiles against the TensorFlow of the environment that is being installed into.
 
@@ -47,4 +55,7 @@ def compile_ops(output):
         )
 
 
-setup(cmdclass={"build_py": BuildWithOps}, distclass=PlatformDistribution)
+setup(
+    cmdclass={"build_py": BuildWithOps, "bdist_wheel": WheelOfAnyPython},
+    distclass=PlatformDistribution,
+)

@@ -189,15 +189,23 @@ def _compile(scratch: Path) -> Path:
     cxx = compiler()
     version = tensorflow_version()
     compile_flags, link_flags = _tensorflow_flags()
-    commands = core_commands(cxx, scratch) | linear_commands(cxx, scratch)
+    nowhere = _without_places(compile_flags)
+    commands = core_commands(cxx, scratch, nowhere) | linear_commands(cxx, scratch, nowhere)
     for source in (*sorted(SOURCES.glob("kernels/*.cc")), *sorted(SOURCES.glob("ops/*.cc"))):
-        command = [*cxx, *FLAGS, *compile_flags, "-c", str(source)]
+        command = [*cxx, *FLAGS, *nowhere, *compile_flags, "-c", str(source)]
         commands[scratch / f"{source.stem}.o"] = command
     print(f"quant_ops: compiling {len(commands)} files for TensorFlow {version} ...", flush=True)
     run_all(commands)
     library = scratch / "library.so"
     run_all({library: [*cxx, "-shared", *map(str, commands), *link_flags]})
     return library
+
+
+def _without_places(compile_flags: list[str]) -> tuple[str, ...]:
+    """Flags that keep this machine's folders out of the messages of failed checks."""
+    includes = (flag for flag in compile_flags if os.path.isabs(flag))
+    names = {str(PACKAGE): PACKAGE.name, **dict.fromkeys(includes, "tensorflow")}
+    return tuple(f"-ffile-prefix-map={folder}={name}" for folder, name in names.items())
 
 
 def _tensorflow_flags() -> tuple[list[str], list[str]]:
