@@ -1,6 +1,7 @@
 """Comparisons whose runs are written by hand: what a run leaves, without the training."""
 
 import csv
+import functools
 import json
 import sys
 from pathlib import Path
@@ -45,15 +46,19 @@ def leave():
     return write
 
 
-@pytest.fixture
-def comparison(config, tmp_path):
-    """Makes the comparison that a command line asks for."""
+@pytest.fixture(scope="session")
+def comparison_in(config):
+    """Makes the comparison that a command line asks for, in a folder."""
     from tq_halp.compare import command
 
-    def make(*arguments):
-        options = command.parser().parse_args(
-            ["--config", str(config), "--run-dir", str(tmp_path / "out"), *arguments]
-        )
-        return command._comparison(options)
+    def make(folder, *arguments):
+        fixed = ["--config", str(config), "--run-dir", str(folder)]
+        return command.comparison_of(command.parser().parse_args([*fixed, *arguments]))
 
     return make
+
+
+@pytest.fixture
+def comparison(comparison_in, tmp_path):
+    """The same, in a folder of the test."""
+    return functools.partial(comparison_in, tmp_path / "out")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tq_halp.compare.statistics import compare, mean_of, student_p
+from tq_halp.compare.statistics import Mean, compare, mean_of, student_p
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 10, 30, 101])
@@ -33,6 +33,7 @@ def test_mean_by_hand():
     found = mean_of([1.0, 2.0, 6.0])
     assert (found.value, found.count) == (3.0, 3)
     assert found.error == math.sqrt((4 + 1 + 9) / 2 / 3)
+    assert mean_of([0.8, 0.8, 0.8]) == Mean(0.8, 0.0, 3)
     assert mean_of([4.0]).error is None and mean_of([]) is None
     assert math.isnan(mean_of([1.0, math.inf]).error)
 

@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
 def _compare(options, command: str) -> int:
     from rich.console import Console
 
-    comparison = _comparison(options)
+    comparison = comparison_of(options)
     jobs = pool.default_jobs() if options.jobs is None else options.jobs
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: expected 1 or more")
@@ -121,7 +121,12 @@ def _compare(options, command: str) -> int:
         return _report(comparison, command, console)
 
 
-def _comparison(options) -> Comparison:
+def comparison_of(options) -> Comparison:
+    """What the command's arguments ask for.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
     from tq_halp import config as configs
 
     common = shared(options.sets, options.algorithms)

@@ -57,27 +57,31 @@ def rows_of_panels(results: Results) -> list[list[Panel]]:
 
 def write(results: Results, path: Path) -> None:
     """All panels in one PNG at `path`."""
+    with replacing(path) as temporary:
+        figure(results).savefig(temporary, dpi=130)
+
+
+def figure(results: Results) -> Figure:
+    """All panels, a legend below them."""
     panels = rows_of_panels(results)
-    figure = Figure(figsize=(13, 3.4 * len(panels) + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(panels), 3, sharey="row", squeeze=False)
+    made = Figure(figsize=(13, 3.4 * len(panels) + 0.9), layout="constrained")
+    FigureCanvasAgg(made)
+    grid = made.subplots(len(panels), 3, squeeze=False)
     for line, row in zip(grid, panels, strict=True):
         for axes, panel in zip(line, row, strict=True):
             _draw(axes, results, panel)
-            axes.tick_params(labelleft=True)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
-    figure.suptitle(f"{results.title}\nmean ± standard error over seeds")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    made.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    made.suptitle(f"{results.title}\nmean ± standard error over seeds")
+    return made
 
 
 def png(results: Results, panel: Panel) -> bytes:
     """One panel, for a page that arranges them."""
-    figure, axes = _single()
+    single, axes = _single()
     _draw(axes, results, panel)
     axes.legend(fontsize=9)
-    return _bytes(figure)
+    return _bytes(single)
 
 
 def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes]]:
@@ -93,7 +97,7 @@ def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes
 
 
 def _diagnostic(name, lines: list[tuple[Run, list]]) -> bytes:
-    figure, axes = _single()
+    single, axes = _single()
     for (run, line), colour in zip(lines, COLOURS * len(lines), strict=False):
         axes.plot(*zip(*line, strict=True), "o-", ms=3, color=colour, label=f"seed {run.seed}")
     values = [y for _, line in lines for _, y in line]
@@ -102,7 +106,7 @@ def _diagnostic(name, lines: list[tuple[Run, list]]) -> bytes:
     axes.set(xlabel="epochs", ylabel=name)
     axes.grid(True, which="both", alpha=0.3)
     axes.legend(fontsize=9)
-    return _bytes(figure)
+    return _bytes(single)
 
 
 def series(runs, panel: Panel) -> list[tuple[float, Mean]]:
@@ -137,6 +141,8 @@ def _draw(axes, results: Results, panel: Panel) -> None:
     _scale(axes, [value for value in seen if math.isfinite(value)], panel)
     axes.set(xlabel=panel.budget[1], ylabel=panel.label)
     axes.set_xlim(left=0)
+    if panel.budget is EPOCHS:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(True, which="both", alpha=0.3)
 
 
@@ -164,12 +170,12 @@ def _scale(axes, values, panel):
 
 
 def _single():
-    figure = Figure(figsize=(5, 3.7), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    single = Figure(figsize=(5, 3.7), layout="constrained")
+    FigureCanvasAgg(single)
+    return single, single.subplots()
 
 
-def _bytes(figure) -> bytes:
+def _bytes(drawn: Figure) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=160)
+    drawn.savefig(file, format="png", dpi=160)
     return file.getvalue()

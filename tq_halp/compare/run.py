@@ -93,7 +93,7 @@ class Run:
         try:
             summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
             status = summary["status"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Outcome(MISSING)
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InputError(f"{self.path / 'summary.json'}: cannot be read; remove it") from error

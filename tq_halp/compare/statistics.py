@@ -37,9 +37,11 @@ def mean_of(values: Sequence[float]) -> Mean | None:
     n = len(values)
     if n == 0:
         return None
-    mean = sum(values) / n
     if n == 1:
-        return Mean(mean, None, 1)
+        return Mean(values[0], None, 1)
+    if min(values) == max(values):  # Their sum may be rounded.
+        return Mean(values[0], 0.0, n)
+    mean = sum(values) / n
     variance = sum((value - mean) * (value - mean) for value in values) / (n - 1)
     return Mean(mean, math.sqrt(variance / n), n)
 

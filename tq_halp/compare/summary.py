@@ -164,11 +164,11 @@ def shown(mean: Mean | None, sign: str = "") -> str:
         return "-"
     if not mean.error or not math.isfinite(mean.error):
         return f"{mean.value:{sign}.5g}" + (" ± 0" if mean.error == 0 else "")
-    place = 1 - math.floor(math.log10(mean.error))
-    if 0 <= place <= 6:
+    place = max(0, 1 - math.floor(math.log10(mean.error)))
+    if place <= 7:
         return f"{mean.value:{sign}.{place}f} ± {mean.error:.{place}f}"
-    digits = max(2, place + 1 + math.floor(math.log10(abs(mean.value) or 1)))
-    return f"{mean.value:{sign}.{min(digits, 15)}g} ± {mean.error:.2g}"
+    digits = place + 1 + math.floor(math.log10(abs(mean.value) or mean.error))
+    return f"{mean.value:{sign}.{min(max(digits, 2), 15)}g} ± {mean.error:.2g}"
 
 
 def p_value(p: float | None) -> str:

@@ -1,0 +1,134 @@
+"""The command with real runs: stopped, repeated, killed."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tq_halp.compare import command
+from tq_halp.compare.lock import Lock
+
+# A run takes a second or more once TensorFlow has started, so that it can be stopped on its way.
+LONG = ["--set", "train.epochs=60"]
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tq_halp.compare", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_epoch(run, process):
+    """Until a run has rows of one epoch at least."""
+    for _ in range(1200):
+        assert process.poll() is None, process.communicate()
+        with_rows = (run / "metrics.csv").exists()
+        if with_rows and (run / "metrics.csv").read_text().count("\n") > 2:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{run} did not begin")
+
+
+def status(run):
+    return json.loads((run / "summary.json").read_text())["status"]
+
+
+def moments(run):
+    return {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def story(config, tmp_path_factory):
+    """Stopped while its second run goes on, then repeated with one label more."""
+    folder = tmp_path_factory.mktemp("story") / "out"
+    common = ["--config", str(config), "--run-dir", str(folder), "--jobs", "2", *LONG]
+    done, stopped = folder / "runs" / "sgd-seed0", folder / "runs" / "halp-seed0"
+    process = start(*common, "--algorithms", "sgd,halp", "--seeds", "0", "--jobs", "1")
+    wait_for_epoch(stopped, process)
+    found = {"folder": folder, "done": done, "before": moments(done)}
+    found["refused"] = start(*common).communicate()[1]
+    process.send_signal(signal.SIGINT)
+    found["said"] = process.communicate()[1]
+    found["code"], found["status"] = process.returncode, status(stopped)
+    process = start(
+        *common,
+        *("--algorithms", "sgd,halp,wild=sgd", "--seeds", "0"),
+        *("--set", "wild.optimizer.learning_rate=1e9"),
+    )
+    found["shown"], found["said again"] = process.communicate()
+    found["code again"] = process.returncode
+    return found
+
+
+def test_two_at_once_are_refused(story):
+    assert "another comparison is going on there" in story["refused"]
+
+
+def test_stopped_gracefully(story):
+    assert (story["code"], story["status"]) == (command.INTERRUPTED, "interrupted")
+    assert "SIGINT: the runs stop" in story["said"]
+    assert "to go on: the same command again" in story["said"]
+    assert "Traceback" not in story["said"]
+
+
+def test_repeated_it_goes_on(story):
+    assert story["code again"] == command.FINISHED, story["said again"]
+    assert moments(story["done"]) == story["before"]
+    summary = json.loads((story["folder"] / "runs/halp-seed0/summary.json").read_text())
+    assert summary["status"] == "finished" and summary["resumed_after_step"] > 0
+    assert "halp-seed0: finished, epoch 60 of 60, loss" in story["shown"]
+    assert "sgd-seed0: " not in story["shown"]
+
+
+def test_a_run_that_diverged_cost_no_other(story):
+    with open(story["folder"] / "compare.csv", newline="") as file:
+        states = {row["label"]: row["status"] for row in csv.DictReader(file)}
+    assert states == {"sgd": "finished", "halp": "finished", "wild": "diverged"}
+    assert "wild-seed0: diverged (the training loss became inf" in story["shown"]
+    assert {path.name for path in story["folder"].iterdir()} == {
+        *("compare.csv", "compare.yaml", "curves.png", "lock", "logs", "report.html", "runs"),
+        "summary.md",
+    }
+
+
+def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
+    folder = tmp_path / "out"
+    arguments = ["--config", str(config), "--run-dir", str(folder), "--set", "train.epochs=10000"]
+    process = start(*arguments, "--algorithms", "sgd", "--seeds", "0")
+    run = folder / "runs" / "sgd-seed0"
+    wait_for_epoch(run, process)
+    process.kill()
+    process.communicate()
+    with Lock(folder):  # Waits for the run.
+        assert status(run) == "interrupted"
+
+
+def test_what_only_tensorflow_knows_is_said_before_anything_is_trained(config, tmp_path, capsys):
+    folder = tmp_path / "out"
+    arguments = ["--config", str(config), "--run-dir", str(folder), "--algorithms", "halp,sgd"]
+    assert command.main([*arguments, "--set", "sgd.optimizer.momentun=0.9"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: sgd: --set optimizer.momentun: SGD has no such argument")
+    assert not (folder / "runs").exists() and not (folder / "compare.yaml").exists()
+
+
+def test_wrong_input_is_one_message(config, tmp_path, capsys):
+    assert command.main(["--config", str(tmp_path / "no.yaml")]) == command.WRONG_INPUT
+    assert capsys.readouterr().err == f"error: {tmp_path / 'no.yaml'}: no such config file\n"
+    assert command.main(["--config", str(config), "--jobs", "0"]) == command.WRONG_INPUT
+    assert capsys.readouterr().err == "error: --jobs 0: expected 1 or more\n"
+
+
+def test_a_folder_that_cannot_be(config, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    arguments = ["--config", str(config), "--run-dir", os.fspath(tmp_path / "file" / "out")]
+    assert command.main(arguments) == command.WRONG_INPUT
+    assert "cannot be created: Not a directory" in capsys.readouterr().err
