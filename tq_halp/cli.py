@@ -21,6 +21,14 @@ COMMANDS = {
 def main(arguments=None) -> int:
     """Dispatch to a command; returns its exit status, 2 for an unknown one."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _dispatch(arguments)
+    except ModuleNotFoundError as error:
+        print(f"error: {error}; tq-halp doctor says what is missing", file=sys.stderr)
+        return 1
+
+
+def _dispatch(arguments) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tq-halp COMMAND [options]\n\ncommands:")
         for name, (_, purpose) in COMMANDS.items():

@@ -87,6 +87,13 @@ def test_nothing_at_all_is_no_traceback():
     assert "failure  TensorFlow: is not installed" in done.stdout
 
 
+def test_another_command_without_its_packages_names_the_doctor():
+    code = "import sys; from tq_halp.cli import main; sys.exit(main(['train', '--config', 'x']))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True)
+    expected = "error: No module named 'pydantic'; tq-halp doctor says what is missing\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
 def test_another_backend_of_keras():
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     code = "from tq_halp.doctor import software; print(*software.keras())"
