@@ -7,6 +7,8 @@ import keras
 class WeightDecay(keras.regularizers.Regularizer):
     """The penalty λ/2 ‖W‖², whose gradient is λ W: coupled weight decay.
 
+    Part of every loss that Keras reports, in training and in evaluations.
+
     In `keras.config.floatx()`, whatever the type of W, for Keras adds it to a loss of that type;
     its own `L2` cannot be added for a layer of float64.
 
