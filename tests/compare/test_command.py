@@ -1,6 +1,8 @@
 """The command with real runs: stopped, repeated, killed."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ from tq_halp.compare import command
 from tq_halp.compare.lock import Lock
 
 # A run takes a second or more once TensorFlow has started, so that it can be stopped on its way.
-LONG = ["--set", "train.epochs=60"]
+LONG = ["--set", "train.epochs=30"]
 
 
 def start(*arguments):
@@ -28,7 +30,7 @@ def start(*arguments):
 
 def wait_for_epoch(run, process):
     """Until a run has rows of one epoch at least."""
-    for _ in range(1200):
+    for _ in range(3600):
         assert process.poll() is None, process.communicate()
         with_rows = (run / "metrics.csv").exists()
         if with_rows and (run / "metrics.csv").read_text().count("\n") > 2:
@@ -54,7 +56,8 @@ def story(config, tmp_path_factory):
     process = start(*common, "--algorithms", "sgd,halp", "--seeds", "0", "--jobs", "1")
     wait_for_epoch(stopped, process)
     found = {"folder": folder, "done": done, "before": moments(done)}
-    found["refused"] = start(*common).communicate()[1]
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        found["refused"] = command.main(common), said.getvalue()
     process.send_signal(signal.SIGINT)
     found["said"] = process.communicate()[1]
     found["code"], found["status"] = process.returncode, status(stopped)
@@ -69,7 +72,8 @@ def story(config, tmp_path_factory):
 
 
 def test_two_at_once_are_refused(story):
-    assert "another comparison is going on there" in story["refused"]
+    code, said = story["refused"]
+    assert code == command.WRONG_INPUT and "another comparison is going on there" in said
 
 
 def test_stopped_gracefully(story):
@@ -84,7 +88,7 @@ def test_repeated_it_goes_on(story):
     assert moments(story["done"]) == story["before"]
     summary = json.loads((story["folder"] / "runs/halp-seed0/summary.json").read_text())
     assert summary["status"] == "finished" and summary["resumed_after_step"] > 0
-    assert "halp-seed0: finished, epoch 60 of 60, loss" in story["shown"]
+    assert "halp-seed0: finished, epoch 30 of 30, loss" in story["shown"]
     assert "sgd-seed0: " not in story["shown"]
 
 
