@@ -97,30 +97,22 @@ class TrainingAlgorithm(keras.Model):
         if self._has_state:
             return
         self._has_state = True
-        self.step_count = self._counter("step_count")
-        self.sample_count = self._counter("sample_count")
+        self.step_count = self._zeros("step_count")
+        self.sample_count = self._zeros("sample_count")
         self.create_state()
 
     def create_state(self):
         """Create the algorithm's own variables; the model is built."""
 
-    def _counter(self, name):
+    def _zeros(self, name, shape=(), dtype="int64"):
         return self.add_weight(
-            shape=(), initializer="zeros", dtype="int64", trainable=False, name=name
+            shape=shape, initializer="zeros", dtype=dtype, trainable=False, name=name
         )
 
     def _like_weights(self, name):
         """One zero variable per trainable variable of the model."""
-        return [
-            self.add_weight(
-                shape=v.shape,
-                initializer="zeros",
-                dtype=v.dtype,
-                trainable=False,
-                name=f"{name}_{i}",
-            )
-            for i, v in enumerate(self.trainable_variables)
-        ]
+        variables = enumerate(self.trainable_variables)
+        return [self._zeros(f"{name}_{i}", v.shape, v.dtype) for i, v in variables]
 
     def random_counter(self, index):
         """A counter that no other (step, variable) of this run uses."""
@@ -187,7 +179,11 @@ class TrainingAlgorithm(keras.Model):
 
     def gradient_evaluations(self):
         """Passes over the training data so far, a minibatch gradient counting its share."""
-        return float(self.sample_count) / self._samples_per_pass()
+        return self.gradient_samples() / self._samples_per_pass()
+
+    def gradient_samples(self):
+        """Samples whose gradient was taken so far, each as often as it was."""
+        return int(self.sample_count)
 
     def _samples_per_pass(self):
         """N; without a way to know it, one epoch counts as one pass."""

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.errors import InputError
+
 
 def split_validation(x, y, sample_weight, fraction):
     """The last ``fraction`` of the samples for validation, as Keras' ``validation_split`` does."""
@@ -84,9 +86,35 @@ class Batches:
             yield from itertools.islice(self, count)
             return
         number = min(count, self.batch_count)
-        for index in range(number):
-            start = index * self.batch_count // number * self._batch_size
-            yield self._weighted(self._cut(start))
+        yield from self.numbered([index * self.batch_count // number for index in range(number)])
+
+    def part(self, fraction, seed):
+        """A ``BatchesPart``: a random fraction of the batches, without repetition.
+
+        Raises:
+            InputError: only a pass over the data can tell how many there are.
+        """
+        if self.batch_count is None:
+            raise InputError(
+                "snapshot_fraction must be 1 for a tf.data.Dataset of unknown length: which "
+                "batches are a random part of it cannot be told before the pass. Give it a length "
+                "(tf.data.experimental.assert_cardinality), or pass arrays"
+            )
+        count = size_of_part(fraction, self.batch_count)
+        numbers = np.random.default_rng(seed).permutation(self.batch_count)[:count]
+        return BatchesPart(self, sorted(numbers.tolist()))
+
+    def numbered(self, numbers):
+        """The batches with these numbers, which ascend; a data set is read from its beginning."""
+        if isinstance(self._source, tf.data.Dataset):
+            wanted = set(numbers)
+            batches = itertools.islice(self._source, numbers[-1] + 1)
+            batches = (batch for number, batch in enumerate(batches) if number in wanted)
+        elif isinstance(self._source, keras.utils.PyDataset):
+            batches = (self._source[number] for number in numbers)
+        else:
+            batches = (self._cut(number * self._batch_size) for number in numbers)
+        return map(self._weighted, batches)
 
     def __iter__(self):
         if isinstance(self._source, tf.data.Dataset):
@@ -128,6 +156,22 @@ class Batches:
             return keras.utils.pack_x_y_sample_weight(*parts)
 
         return tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size).map(batch)
+
+
+class BatchesPart:
+    """Some of the batches, in their order; as often as asked the same ones."""
+
+    def __init__(self, batches, numbers):
+        self._batches, self.numbers = batches, numbers
+        self.batch_count = len(numbers)
+
+    def __iter__(self):
+        return self._batches.numbered(self.numbers)
+
+
+def size_of_part(fraction, batch_count):
+    """Number of batches that a fraction of them is: the nearest, and at least one."""
+    return max(1, round(fraction * batch_count))
 
 
 def _each(function, arrays):

@@ -30,25 +30,31 @@ def each_row_once(gradient):
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def corrected(gradient, anchor, full):
-    """The variance-reduced gradient (∇f_i(w) − ∇f_i(w̃)) + g̃ of one variable, dense.
+def corrected(gradient, anchor, full, a=None):
+    """The variance-reduced gradient (∇f_i(w) − a ∇f_i(w̃)) + a g̃ of one variable, dense.
 
     Of an embedding only the minibatch's rows are touched; both gradients normally have the same.
 
     Args:
         gradient, anchor: the minibatch's, each row once or dense.
         full: g̃, or what stands for it.
+        a: the coefficient, a scalar tensor; None for 1.
     """
+
+    def share(tensor):
+        return tensor if a is None else tf.cast(a, tensor.dtype) * tensor
+
+    full = share(full)
     if isinstance(gradient, tf.IndexedSlices) and isinstance(anchor, tf.IndexedSlices):
         rows = gradient.indices
         return tf.cond(
             _are_equal(rows, anchor.indices),
             lambda: tf.tensor_scatter_nd_add(
-                full, rows[:, None], tf.cast(gradient.values - anchor.values, full.dtype)
+                full, rows[:, None], tf.cast(gradient.values - share(anchor.values), full.dtype)
             ),
-            lambda: (dense(gradient, full) - dense(anchor, full)) + full,
+            lambda: (dense(gradient, full) - share(dense(anchor, full))) + full,
         )
-    return (dense(gradient, full) - dense(anchor, full)) + full
+    return (dense(gradient, full) - share(dense(anchor, full))) + full
 
 
 def _are_equal(one, other):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tq_halp.errors import InputError
+
 
 def check_interval(snapshot_every):
     """ValueError unless it is "epoch", a positive number of steps or a probability (a float)."""
@@ -14,14 +16,20 @@ def check_interval(snapshot_every):
         )
 
 
-def steps_of_segment(snapshot_every, steps_per_epoch, seed, step, steps_per_execution):
-    """T, the number of steps from this snapshot to the next.
+def check_start(start_after):
+    """InputError unless it is a number of steps."""
+    if not isinstance(start_after, int) or isinstance(start_after, bool) or start_after < 0:
+        raise InputError(
+            f"start_after must be a number of steps, 0 or more. Received: {start_after!r}"
+        )
+
+
+def steps_of_segment(snapshot_every, steps_per_epoch, seed, step, start_after=0):
+    """T, the number of steps from the snapshot after ``step`` steps to the next.
 
     Args:
         seed, step: what is drawn, with a probability, is a function of these.
-
-    Raises:
-        ValueError: Keras would not come back from its steps after T of them.
+        start_after: number of steps after which there is a snapshot in any case.
     """
     steps = steps_per_epoch
     if isinstance(snapshot_every, float):
@@ -29,9 +37,13 @@ def steps_of_segment(snapshot_every, steps_per_epoch, seed, step, steps_per_exec
         steps = int(generator.geometric(snapshot_every))
     elif snapshot_every != "epoch":
         steps = snapshot_every
+    return min(steps, start_after - step) if step < start_after else steps
+
+
+def check_executions(steps, steps_per_execution):
+    """ValueError if Keras would not come back from its steps after that many of them."""
     if steps % steps_per_execution:
         raise ValueError(
             f"A snapshot every {steps} steps cannot be taken with steps_per_execution="
             f"{steps_per_execution}: it must divide {steps}, e.g. 1."
         )
-    return steps

@@ -1,34 +1,31 @@
 """SVRG: variance-reduced gradients around a snapshot of the weights.
 
 Johnson & Zhang, *Accelerating Stochastic Gradient Descent using Predictive Variance Reduction*,
-NIPS 2013; in the notation of De Sa et al. (arXiv 1803.03383, Algorithm 1):
-
-    w̃  `center`         the snapshot            g̃ = ∇f(w̃)  `full_gradient`
-    T  `segment_length`  steps between snapshots
+NIPS 2013; with w̃ and g̃ = ∇f(w̃) from the last snapshot (``outer_loop``):
 
     v_t = (∇f_i(w_{t−1}) − ∇f_i(w̃)) + g̃
 
 The bracket is evaluated first: at w = w̃ the two gradients are the same computation on the same
 numbers, they cancel exactly, and the first step after a snapshot is the full gradient itself.
+With a ``coefficient`` a it is v_t = (∇f_i(w_{t−1}) − a ∇f_i(w̃)) + a g̃.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.algorithms import coefficient as coefficients
 from tq_halp.algorithms.batches import Batches
-from tq_halp.algorithms.carried import CarriedStates, stateful_variables
+from tq_halp.algorithms.carried import stateful_variables
 from tq_halp.algorithms.draws import Draws, key_of
-from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.gradient import corrected, gradients_at, loss_scale
-from tq_halp.algorithms.interval import check_interval, steps_of_segment
-from tq_halp.algorithms.sgd import SGD
+from tq_halp.algorithms.gradient import batch_size_of, corrected, dense, gradients_at, loss_scale
+from tq_halp.algorithms.outer_loop import OuterLoop
 from tq_halp.algorithms.variance import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
 from tq_halp.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
-class SVRG(SGD):
+class SVRG(OuterLoop):
     """Stochastic variance-reduced gradient training around any Keras model.
 
     Args:
@@ -44,120 +41,106 @@ class SVRG(SGD):
             in both gradients of a step. ``fit`` therefore shuffles arrays once and then whole
             batches, if the model draws. With "fresh" each step draws anew, the same for its two
             gradients, and the correction has mean zero only over the draws.
+        coefficient: a, how much of the correction a step takes: a number from 0 to 1, a Keras
+            ``LearningRateSchedule`` of the number of steps, or "estimated", what is best for each
+            tensor (α-SVRG, Yin et al., arXiv 2311.05589; see ``Coefficient``). A step with a = 0
+            costs one gradient instead of two and draws as plain training does.
+        start_after: S: a = 0 in the first S steps, and the first snapshot comes after them.
+        snapshot_fraction: the share of the minibatches, drawn anew for each snapshot, whose mean
+            gradient is g̃ (Babanezhad et al., *Stop Wasting My Gradients*, arXiv 1511.01942). The
+            correction's mean is then no longer zero, but g̃'s error.
         seed: key of every random draw.
 
     Raises:
         ValueError: an argument is not one of the above; the training data cannot be passed over
             again (see ``fit``'s ``full_gradient_data``); samples are shuffled where a stateful RNN
-            carries states, or come in other batches where augmentation is locked.
+            carries states, or come in other batches where augmentation is locked; a part is asked
+            of a data set of unknown length, or for a stateful RNN.
     """
 
-    needs_full_gradient = True
-    host_state = (
-        *SGD.host_state,
-        "snapshot_due",
-        "segment_length",
-        "_ratio_before_loss",
-        "_epochs_of_loss",
-    )
+    host_state = (*OuterLoop.host_state, "_epochs_without_gain")
 
-    def __init__(self, model, *, snapshot_every="epoch", iterate="last", draws="locked", **kwargs):
-        check_interval(snapshot_every)
-        if iterate not in ("last", "random"):
-            raise ValueError(f"iterate must be 'last' or 'random'. Received: {iterate!r}")
+    def __init__(self, model, *, draws="locked", coefficient=1.0, **kwargs):
         if draws not in ("locked", "fresh"):
             raise ValueError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
-        self.snapshot_every, self.iterate, self.draws = snapshot_every, iterate, draws
+        self.draws = draws
+        self.coefficient = coefficients.checked(coefficient)
         super().__init__(model, **kwargs)
 
     def create_state(self):
         super().create_state()
-        self.center = self._like_weights("center")
-        self.full_gradient = self._like_weights("full_gradient")
-        self.steps_since_snapshot = self._counter("steps_since_snapshot")
-        self.snapshot_count = self._counter("snapshot_count")
-        self.candidate = self._like_weights("candidate") if self.iterate == "random" else []
-        self.batch_key = self._counter("batch_key")
+        self.batch_key = self._zeros("batch_key")
+        self.anchor_samples = self._zeros("anchor_samples")
         self._draws = Draws(self.model)
-        self._carried = self._carry_states()
+        shape, is_estimated = (len(self.center),), self.coefficient == coefficients.ESTIMATED
+        names = ("covariance", "variance") if is_estimated else ()
+        averages = [self._zeros(name, shape, "float64") for name in names]
+        self._coefficient = coefficients.Coefficient(self.coefficient, self.start_after, averages)
         self._epochs_without_gain = 0
-        self._traced_beside = None
-        self._trained = [id(variable) for variable in self.trainable_variables]
-
-    def _carry_states(self):
-        states = stateful_variables(self.model)
-        copies = [
-            [
-                self.add_weight(
-                    shape=s.shape, initializer="zeros", dtype=s.dtype, trainable=False, name=name
-                )
-                for s in states
-            ]
-            for name in ("anchor_state", "seen_state")
-        ]
-        return CarriedStates(states, *copies)
 
     def get_config(self):
-        own = {"snapshot_every": self.snapshot_every, "iterate": self.iterate, "draws": self.draws}
+        own = {"draws": self.draws, "coefficient": coefficients.serialized(self.coefficient)}
         return {**super().get_config(), **own}
 
     # ---- one step ----------------------------------------------------------------------------
 
     def anchor_gradients(self, x, y, sample_weight):
+        """∇f_i(w̃); zeros in a step that takes nothing of it, None where no step ever does."""
+        if self._coefficient.is_always_zero:
+            return None
+        skip = self._coefficient.is_zero(self.step_count.value)
         self._carried.follow()
         if self.draws == "locked":
-            key, draws = self._locked_draws(x)
+            key, draws = self.locked_draws(x)
             self.batch_key.assign(key)
             for variable, value in draws:
-                variable.assign(value)
+                variable.assign(value if skip is False else tf.where(skip, variable.value, value))
         values = [variable.value for variable in self.center]
-        gradients, states = gradients_at(
-            self, values, x, y, sample_weight, states=self._carried.mapping()
-        )
-        self._carried.carry(states)
+        states = self._carried.mapping()
+
+        def taken():
+            return gradients_at(self, values, x, y, sample_weight, states=states)
+
+        def taken_dense():
+            gradients, after = taken()
+            return [dense(g, value) for g, value in zip(gradients, values, strict=True)], after
+
+        def zeros():
+            return [tf.zeros_like(value) for value in values], [value for _, value in states]
+
+        gradients, after = taken() if skip is False else tf.cond(skip, zeros, taken_dense)
+        self._carried.carry(after)
+        count = tf.cast(batch_size_of(x), "int64")
+        self.anchor_samples.assign_add(count if skip is False else tf.where(skip, 0, count))
         return gradients
 
-    def _locked_draws(self, x):
-        """A minibatch's key and the (variable, value) pairs that fix what it draws."""
+    def locked_draws(self, x):
         if not self._draws:
-            return tf.constant(0, tf.int64), ()
+            return super().locked_draws(x)
         key = key_of(x)
         return key, self._draws.locked(key, self.snapshot_count.value, self.seed)
 
     def reduce_variance(self, gradients, anchor_gradients):
+        if anchor_gradients is None:
+            return gradients
         scale = loss_scale(self.optimizer)
         full_gradient = [
             g.value if scale is None else g.value * tf.cast(scale, g.dtype)
             for g in self.full_gradient
         ]
+        tensors = list(zip(gradients, anchor_gradients, full_gradient, strict=True))
+        shares = self._coefficient.of(self.step_count.value, len(tensors))
+        self._coefficient.observe(tensors, scale)
         return [
-            None if gradient is None else corrected(gradient, anchor, full)
-            for gradient, anchor, full in zip(
-                gradients, anchor_gradients, full_gradient, strict=True
-            )
+            None if tensor[0] is None else corrected(*tensor, share)
+            for tensor, share in zip(tensors, shares, strict=True)
         ]
 
-    def train_step(self, data):
-        logs = super().train_step(data)
-        self._carried.remember()
-        self.steps_since_snapshot.assign_add(1)
-        if self.candidate:
-            self._maybe_keep_candidate()
-        return logs
-
-    def _maybe_keep_candidate(self):
-        """Reservoir sampling: keep the t-th iterate with probability 1/t."""
-        uniform = tf.random.stateless_uniform(
-            [], seed=tf.stack([tf.constant(self.seed, tf.int64), self.step_count.value])
-        )
-        keep = uniform * tf.cast(self.steps_since_snapshot.value, tf.float32) < 1.0
-        for candidate, variable in zip(self.candidate, self.trainable_variables, strict=True):
-            candidate.assign(tf.where(keep, variable.value, candidate.value))
-
-    # ---- outer iterations --------------------------------------------------------------------
+    # ---- batches that stay together ----------------------------------------------------------
 
     def keeps_batches(self, x):
-        return self.draws == "locked" and self._draws.are_made(x)
+        is_locked = self.draws == "locked" and not self._coefficient.is_always_zero
+        return is_locked and self._draws.are_made(x)
 
     def fixed_batches(self, shuffle):
         if not shuffle or not self.batches.of_arrays:
@@ -170,73 +153,21 @@ class SVRG(SGD):
         if not self.keeps_batches(next(iter(self.batches))[0]):
             return None
         seed = np.random.default_rng([self.seed, int(self.step_count)])
-        batches = self.batches.fixed(seed)
+        batches, samples = self.batches.fixed(seed), self.batches.sample_count
         self.batches = Batches(batches, class_weight=self.batches.class_weight)
+        self.batches.sample_count = samples
         number = self.batches.batch_count
         return batches.shuffle(number, seed=int(seed.integers(2**31))).prefetch(2)
-
-    def on_fit_begin(self, verbose):
-        super().on_fit_begin(verbose)
-        self._verbose = verbose
-        self.snapshot_due = True
-        self._keys = None
-        self._epochs_without_gain = 0
-        if [id(variable) for variable in self.trainable_variables] != self._trained:
-            raise InputError(
-                f"model has other trainable weights than when {type(self).__name__} was built "
-                "around it: freeze or unfreeze layers first, then build it anew"
-            )
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            raise InputError(f"{type(self).__name__} trains on one device; leave the strategy out")
-        if not self.optimizer.built:
-            # A loss scale is a variable from here on, and no constant of what is traced.
-            self.optimizer.build(self.trainable_variables)
-        # For another loss or optimizer Keras traces its step anew, and so is this.
-        if self._traced_beside is not self.train_function:
-            self._traced_beside = self.train_function
-            self._full_gradient = FullGradient(
-                self, self.full_gradient, self._carried, self._locked_draws
-            )
-
-    def before_step(self):
-        if self.snapshot_due:
-            self.snapshot_due = False
-            self.taking_snapshot = True
-            try:
-                self.take_snapshot()
-            finally:
-                self.taking_snapshot = False
-
-    def take_snapshot(self):
-        """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data."""
-        self.snapshot_count.assign_add(1)
-        samples, steps, self._keys = self._full_gradient.compute(self.batches, self._verbose)
-        self.batches.sample_count = samples
-        self.segment_length = steps_of_segment(
-            self.snapshot_every,
-            self._steps_per_epoch or steps,
-            self.seed,
-            int(self.step_count),
-            self.steps_per_execution,
-        )
-        for center, variable in zip(self.center, self.trainable_variables, strict=True):
-            center.assign(variable.value)
-        self.steps_since_snapshot.assign(0)
 
     def after_step(self):
         if self.draws == "locked" and self._draws.of_augmentation:
             self._check_batch()
-        if int(self.steps_since_snapshot) >= self.segment_length:
-            self.snapshot_due = True
-            self.end_segment()
-
-    def on_fit_end(self):
-        super().on_fit_end()
-        if self._epochs_without_gain >= EPOCHS_WITHOUT_GAIN:
-            warn_of_no_gain(type(self).__name__)
+        super().after_step()
 
     def _check_batch(self):
-        if self._keys is not None and int(self.batch_key) not in self._keys:
+        if self.snapshot_keys is None or self._coefficient.is_zero(int(self.step_count) - 1):
+            return
+        if int(self.batch_key) not in self.snapshot_keys:
             raise InputError(
                 "The model augments its inputs at random, and this batch was not among those of "
                 "the full gradient: what is drawn for its samples cannot be the same in both. "
@@ -244,20 +175,30 @@ class SVRG(SGD):
                 "transformations in the model and out of the data set, or set draws='fresh'."
             )
 
-    def end_segment(self):
-        """w̃_{k+1}: the last iterate, which the model holds already, or the random one."""
-        for candidate, variable in zip(self.candidate, self.trainable_variables, strict=False):
-            variable.assign(candidate.value)
+    # ---- outer iterations --------------------------------------------------------------------
+
+    def on_fit_begin(self, verbose):
+        super().on_fit_begin(verbose)
+        self._epochs_without_gain = 0
+
+    def on_fit_end(self):
+        super().on_fit_end()
+        if self._epochs_without_gain >= EPOCHS_WITHOUT_GAIN:
+            warn_of_no_gain(type(self).__name__)
+
+    def take_snapshot(self):
+        super().take_snapshot()
+        self._coefficient.reset()
 
     # ---- logs --------------------------------------------------------------------------------
 
-    def gradient_evaluations(self):
-        """A step costs two minibatch gradients, a snapshot one pass."""
-        passes = 2.0 * float(self.sample_count) / self._samples_per_pass()
-        return passes + float(self.snapshot_count)
+    def gradient_samples(self):
+        return super().gradient_samples() + int(self.anchor_samples)
 
     def diagnostics(self):
-        ratio = variance_ratio(self._full_gradient, self)
+        last_step = self.step_count.value - 1
+        shares = self._coefficient.of(last_step, len(self.center))
+        shares = [1.0 if share is None else float(share) for share in shares]
+        ratio = variance_ratio(self._full_gradient, self, shares)
         self._epochs_without_gain = self._epochs_without_gain + 1 if ratio >= 1 else 0
-        own = {"full_gradient_norm": self._full_gradient.norm(), "variance_ratio": ratio}
-        return {**super().diagnostics(), **own}
+        return {**super().diagnostics(), "variance_ratio": ratio}

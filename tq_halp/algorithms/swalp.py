@@ -48,7 +48,7 @@ class SWALP(LowPrecisionSGD):
     def create_state(self):
         super().create_state()
         self.average = self._like_weights("average")
-        self.average_count = self._counter("average_count")
+        self.average_count = self._zeros("average_count")
 
     def get_config(self):
         own = {"average_after": self.average_after, "average_every": self.average_every}

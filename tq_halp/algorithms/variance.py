@@ -1,10 +1,10 @@
 """Whether variance reduction gains anything: the variance of its gradient by the plain one's.
 
-    ratio = Var_i(∇f_i(w) − ∇f_i(w̃)) / Var_i(∇f_i(w))
+    ratio = Var_i(∇f_i(w) − a ∇f_i(w̃)) / Var_i(∇f_i(w))
 
-0 at a snapshot; 1 where the snapshot is so far away that a step, at twice the cost, is no better
-than a plain one; 2 where the two gradients have nothing in common. In deep networks it often passes
-1 early in a segment (Defazio & Bottou, arXiv 1812.04529, figure 3).
+With the plain correction, a = 1: 0 at a snapshot; 1 where the snapshot is so far away that a step,
+at twice the cost, is no better than a plain one; 2 where the two gradients have nothing in common.
+In deep networks it often passes 1 early in a segment (Defazio & Bottou, arXiv 1812.04529, fig. 3).
 """
 
 import warnings
@@ -18,7 +18,7 @@ EPOCHS_WITHOUT_GAIN = 10
 _MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
 
 
-def variance_ratio(full_gradient, algorithm):
+def variance_ratio(full_gradient, algorithm, coefficients):
     """An estimate of the ratio at the current weights, from 1 to 4 pairs of minibatches.
 
     Half the squared difference of two independent gradients has their variance as its mean. A pair
@@ -27,10 +27,14 @@ def variance_ratio(full_gradient, algorithm):
     Args:
         full_gradient: the ``FullGradient`` of ``algorithm``.
         algorithm: an SVRG kind in the course of training.
+        coefficients: a of each tensor, floats.
 
     Returns:
-        A float; nan where there is but one batch, or the plain gradient has no variance.
+        A float; nan where there is but one batch, the plain gradient has no variance, or no
+        variance reduction goes on (every a is 0).
     """
+    if not any(coefficients):
+        return float("nan")
     batches = algorithm.batches
     pairs = min(_MOST_PAIRS, max(1, (batches.batch_count or 0) // _BATCHES_PER_PAIR))
     plain = reduced = 0.0
@@ -40,7 +44,7 @@ def variance_ratio(full_gradient, algorithm):
             full_gradient.of_batch(variables, x, y, sample_weight)
             for variables in (algorithm.trainable_variables, algorithm.center)
         )
-        change = [a - b for a, b in zip(here, there, strict=True)]
+        change = [g - a * b for g, a, b in zip(here, coefficients, there, strict=True)]
         if former is None:
             former = here, change
             continue
@@ -59,7 +63,7 @@ def warn_of_no_gain(name):
     warnings.warn(
         f"{name}'s gradient had at least the variance of a plain one at the end of each of the "
         f"last {EPOCHS_WITHOUT_GAIN} epochs, at twice the cost: variance reduction gains nothing "
-        "here. Take snapshots more often (a smaller snapshot_every), lower the learning "
-        "rate, or use SGD, in low precision LowPrecisionSGD.",
+        "here. Take snapshots more often (a smaller snapshot_every), set coefficient='estimated', "
+        "lower the learning rate, or use SGD, in low precision LowPrecisionSGD.",
         stacklevel=2,
     )
