@@ -52,6 +52,12 @@ def _from_to(low: int, high: int):
     return AfterValidator(check)
 
 
+def _stages(value):
+    if not 1 <= len(value) <= 5:
+        raise ValueError("expected one to five numbers, one for each stage")
+    return value
+
+
 def _path_or_mapping(value):
     if not (value is None or isinstance(value, (str, dict))):
         raise ValueError("expected the path of a map file, a map itself or null")
@@ -91,7 +97,7 @@ class Model(_Section):
     layers: Positive = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_range: PositiveFloat | None = None
-    blocks: Annotated[list[Positive], Field(min_length=1, max_length=5)] = [1, 1, 1]
+    blocks: Annotated[list[Positive], AfterValidator(_stages)] = [1, 1, 1]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     augment: bool = True
     dtype: Literal["float32", "float64"] = "float32"
