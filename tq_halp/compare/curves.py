@@ -25,8 +25,8 @@ MARKERS = "os^Dv<>P"
 DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 DIAGNOSTICS = {
     "full_gradient_norm": "norm of the full gradient",
-    "scale": "scale: step of the offsets' grid",
-    "saturated_fraction": "share of offsets that saturate",
+    "scale": "scale: step of the grid",
+    "saturated_fraction": "share of values that saturate",
     "variance_ratio": "variance, reduced / plain",
 }
 
@@ -80,7 +80,6 @@ def png(results: Results, panel: Panel) -> bytes:
     """One panel, for a page that arranges them."""
     single, axes = _single()
     _draw(axes, results, panel)
-    axes.legend(fontsize=9)
     return _bytes(single)
 
 
@@ -104,8 +103,8 @@ def _diagnostic(name, lines: list[tuple[Run, list]]) -> bytes:
     if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
     axes.set(xlabel="epochs", ylabel=name)
+    _whole(axes.xaxis)
     axes.grid(True, which="both", alpha=0.3)
-    axes.legend(fontsize=9)
     return _bytes(single)
 
 
@@ -142,7 +141,7 @@ def _draw(axes, results: Results, panel: Panel) -> None:
     axes.set(xlabel=panel.budget[1], ylabel=panel.label)
     axes.set_xlim(left=0)
     if panel.budget is EPOCHS:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _whole(axes.xaxis)
     axes.grid(True, which="both", alpha=0.3)
 
 
@@ -169,6 +168,10 @@ def _scale(axes, values, panel):
     plain_ticks(axes)
 
 
+def _whole(axis):
+    axis.get_major_locator().set_params(integer=True)
+
+
 def _single():
     single = Figure(figsize=(5, 3.7), layout="constrained")
     FigureCanvasAgg(single)
@@ -177,5 +180,8 @@ def _single():
 
 def _bytes(drawn: Figure) -> bytes:
     file = io.BytesIO()
+    handles, labels = drawn.axes[0].get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > 24 else 2
+    drawn.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=8)
     drawn.savefig(file, format="png", dpi=160)
     return file.getvalue()

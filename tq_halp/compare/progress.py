@@ -52,10 +52,12 @@ class Progress(contextlib.AbstractContextManager):
         if self._live is None or time.monotonic() < self._looked + _EVERY:
             return
         self._looked = time.monotonic()
-        table = Table()
+        over = sum(run in self._seen or run.outcome().is_final for run in wanted)
+        table = Table(caption=f"{over} of {len(wanted)} runs are over", caption_justify="left")
         for heading in ("label", "seed", "tuned", "state", "progress", "validation", "time left"):
             table.add_column(heading)
-        for run in wanted:
+        # Those that go on first: a terminal may be too low for all.
+        for run in sorted(wanted, key=lambda run: run not in self._running):
             table.add_row(run.label, str(run.seed), ", ".join(run.values), *self._cells(run))
         self._live.update(table, refresh=True)
 
