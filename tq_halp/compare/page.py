@@ -21,14 +21,14 @@ pre { overflow-x: auto; padding: .7rem; border: 1px solid var(--line); border-ra
 
 
 def write(results: Results, document: Document, path: Path) -> None:
-    """Writes the page: the document's sections, the curves after the first, the diagnostics last.
+    """Writes the page: the document's sections, the curves after the results, the diagnostics last.
 
     Raises:
         InputError: the file cannot be written.
     """
-    first, *others = map(_section, document.sections)
-    parts = [first, _curves(results), _diagnostics(results), *others]
-    webpage.save(path, webpage.page(document.title, "\n".join(filter(None, parts)), _STYLE))
+    after = {"Results": _curves(results), document.sections[-1].heading: _diagnostics(results)}
+    parts = [_section(s) + "\n" + after.get(s.heading, "") for s in document.sections]
+    webpage.save(path, webpage.page(document.title, "\n".join(parts), _STYLE))
 
 
 def _section(section: Section) -> str:

@@ -58,7 +58,7 @@ class Results:
         """On the test examples, where a run has any."""
         finished = [self.outcomes[run] for run in self.compared[entrant]]
         found = [o.summary.get("test") or {} for o in finished if o.status == FINISHED]
-        return statistics.mean_of([test[metric.short] for test in found if metric.short in test])
+        return statistics.mean_of([float(t[metric.short]) for t in found if metric.short in t])
 
     def last(self, entrant: Entrant, column: str) -> statistics.Mean | None:
         """The mean of what runs reached of a column."""
