@@ -1,95 +1,141 @@
-"""The scale of HALP's grid: δ_k = ‖g̃_k‖₂ / (μ (2^(b−1) − 1)), and a μ chosen from what was seen.
+"""The box of HALP's offsets: |z_j| ≤ r = ‖g̃‖₂ / μ, and how wide it should be.
 
-Pure NumPy functions. With "global" granularity all tensors share the norm of the whole gradient,
-as in the paper; with "per_tensor" each has its own, as in the authors' code.
+De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3: the grid of a
+b-bit offset is δ = r / (2^(b−1) − 1) apart. A box too wide wastes bits, and its rounding noise, in
+proportion to ‖g̃‖, may grow faster than the steps shrink it; one too narrow cuts off the way. With
+μ = "auto" the first box comes from the gradient, grows while the first segment fills it, and later
+ones are moved by what the last one cost at its ends and in its middle (``pull``).
 
-De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3.
+Pure NumPy functions of arrays (G,), one entry for each group of weights that share a scale.
 """
 
 import numpy as np
 
-# A box is at most 2^OCTAVES times wider or narrower than the last one, so that one odd segment
-# cannot ruin the next.
-OCTAVES = 2
 # An element within this of its box's edge is at the edge: δ·code is rounded to the weights' dtype.
 EDGE = 1.0 - 1e-6
+# A box is at most so many times wider or narrower than the last one, so that one odd segment
+# cannot ruin the next: 2^FASTEST at first, and, where it has to be corrected, less and less.
+FASTEST, SLOWEST = 2.0, 0.25
 
 
-def largest_code(word_bits):
-    """2^(b−1) − 1, the largest integer of a signed b-bit word (1 for b = 1, never 0)."""
-    return float(max(2 ** (word_bits - 1) - 1, 1))
+def scales(norms, mu, largest_code):
+    """δ = ‖g̃‖₂ / (μ · largest code); 0 where the gradient is zero, and then z stays 0."""
+    return norms / (mu * largest_code)
 
 
-def gradient_norms(full_gradient, granularity):
-    """‖g̃‖₂ per tensor, a float64 array; equal entries when ``granularity`` is "global"."""
-    norms = np.array([np.linalg.norm(np.asarray(g, np.float64).ravel()) for g in full_gradient])
-    return np.full_like(norms, np.linalg.norm(norms)) if granularity == "global" else norms
-
-
-def absolute_values(tensors, granularity):
-    """|t| per tensor as flat float64 arrays; all of them together, repeated, when "global"."""
-    sizes = [np.abs(np.asarray(tensor, np.float64)).ravel() for tensor in tensors]
-    return [np.concatenate(sizes)] * len(sizes) if granularity == "global" else sizes
-
-
-def scales(norms, mu, word_bits):
-    """δ per tensor; 0 where the gradient is zero, and then z stays 0."""
-    return norms / (mu * largest_code(word_bits))
-
-
-def displacement_cost(sizes, half_width, word_bits):
-    """Expected squared error of a segment's displacement z in a box of that half-width.
+def displacement_cost(groups, sizes, half_widths, largest_code):
+    """Expected squared error of displacements |z_j| = ``sizes`` in boxes of these half-widths.
 
     Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over steps that add up
     to |z_j| the variances add up to about |z_j|δ. What lies beyond the box is cut off:
 
-        cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / (2^(b−1) − 1)
+        cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / largest code
     """
-    rounding = half_width / largest_code(word_bits) * np.sum(sizes)
-    return rounding + np.sum(np.square(np.maximum(sizes - half_width, 0.0)))
+
+    def terms(size, index):
+        r = groups.of(half_widths, index)
+        return r / largest_code * size + np.square(np.maximum(size - r, 0.0))
+
+    return groups.each(terms, sizes)
 
 
-def best_half_width(sizes, widest, octaves, word_bits):
+def best_half_widths(groups, sizes, widest, octaves, largest_code):
     """The cheapest of ``widest`` · 2^0, 2^-1, ..., 2^-octaves for displacements of these sizes."""
-    candidates = widest * 2.0 ** -np.arange(octaves + 1)
-    costs = [displacement_cost(sizes, candidate, word_bits) for candidate in candidates]
-    return candidates[int(np.argmin(costs))]
+    candidates = [widest * 2.0**-octave for octave in range(octaves + 1)]
+    costs = [displacement_cost(groups, sizes, each, largest_code) for each in candidates]
+    return np.choose(np.argmin(costs, axis=0), candidates)
 
 
-def first_half_width(gradient_sizes, drift, word_bits):
-    """A box before anything was seen: in T steps of size α coordinate j drifts by at most αT|g̃_j|.
+def first_half_widths(groups, gradients, drift, largest_code):
+    """Boxes before anything was seen: in T steps of size α coordinate j drifts by αT|g̃_j|.
 
     Args:
-        gradient_sizes: |g̃_j|, any shape.
+        gradients: g̃, a list of arrays.
         drift: αT.
     """
-    sizes = drift * np.ravel(gradient_sizes)
-    return best_half_width(sizes, np.max(sizes, initial=0.0), 12, word_bits)
+    sizes = [drift * np.abs(np.asarray(gradient, np.float64)) for gradient in gradients]
+    return best_half_widths(groups, sizes, groups.largest(sizes), 12, largest_code)
 
 
-def widened_half_width(offset_sizes, half_width, word_bits):
-    """The box for as many steps again, in which a coordinate goes at most as far again.
+def widened_half_widths(groups, offsets, half_widths, largest_code):
+    """Boxes for as many steps again, in which a coordinate goes at most as far again.
 
-    Never narrower, and a power of two times wider.
+    Those at the edge went at least that far and are taken to have wanted twice as much. Never
+    narrower, and a power of two times wider.
     """
-    sizes = 2.0 * _wanted(offset_sizes, half_width)
-    return best_half_width(sizes, half_width * 2.0**4, 4, word_bits)
+    sizes = []
+    for index, offset in enumerate(offsets):
+        size, r = np.abs(np.asarray(offset, np.float64)), groups.of(half_widths, index)
+        sizes.append(np.where(size >= r * EDGE, 4.0 * r, 2.0 * size))
+    return best_half_widths(groups, sizes, half_widths * 2.0**4, 4, largest_code)
 
 
-def next_half_width(offset_sizes, half_width, word_bits):
-    """The box for displacements like those of the last segment, |z_j| at its end."""
-    sizes = _wanted(offset_sizes, half_width)
-    return best_half_width(sizes, half_width * 2.0**OCTAVES, 2 * OCTAVES, word_bits)
+def pull(groups, offsets, gradients, half_widths, steps):
+    """From −1, the box should be narrower, to 1, it should be wider.
 
+    With g the gradient after the segment, −g_j z_j > 0 at the edge is loss that a wider box would
+    still have won, to first order and per unit of log r. Inside, Σ g_j z_j > 0 says that z is
+    beyond the minimum along itself: for a quadratic with Hessian H and z = d + n, n noise of mean
+    zero, Σ g_j z_j has the mean nᵀHn where d has arrived. Half of that is loss, the part of it that
+    comes from rounding is in proportion to r, and rounding makes up a share of about
+    δ Σ|z_j| / Σ z_j² of the offsets (as in ``displacement_cost``):
 
-def _wanted(offset_sizes, half_width):
-    """How far the offsets would have gone in a wider box.
+        pull = (S − V) / (S + V),  S = max(−Σ_edge g_j z_j, 0)
+                                   V = max(Σ_inside g_j z_j, 0) / 2 · min(share, 1)
 
-    Those at the edge went at least that far and are taken to have wanted twice as much: a box too
-    small for many is widened, one too small for a few heavy tails only is not.
+    0 where neither is seen.
+
+    Args:
+        offsets, gradients: z and g, lists of arrays.
+        half_widths: r.
+        steps: δ; 0 for formats whose rounding does not depend on r.
     """
-    sizes = np.ravel(offset_sizes)
-    return np.where(sizes >= half_width * EDGE, 2.0 * half_width, sizes)
+    offsets = [np.asarray(offset, np.float64) for offset in offsets]
+    inside = [
+        np.abs(offset) < groups.of(half_widths, index) * EDGE
+        for index, offset in enumerate(offsets)
+    ]
+    gain = groups.each(
+        lambda z, g, within, _: np.where(within, 0, -g * z), offsets, gradients, inside
+    )
+    beyond = groups.each(lambda z, g, within, _: within * g * z, offsets, gradients, inside)
+    path = groups.each(lambda z, within, _: within * np.abs(z), offsets, inside)
+    energy = groups.each(lambda z, within, _: within * np.square(z), offsets, inside)
+    share = np.minimum(quotient(steps * path, energy, otherwise=0.0), 1.0)
+    gain, noise = np.maximum(gain, 0.0), np.maximum(beyond, 0.0) / 2 * share
+    return np.divide(gain - noise, gain + noise, out=np.zeros_like(gain), where=gain + noise > 0)
+
+
+def next_move(last, pull):
+    """The next move in octaves of a box that is pulled, its sign that of the pull.
+
+    As in Rprop (Riedmiller & Braun, ICNN 1993): longer while the direction stays, half when it
+    turns. ``last`` is the former move, 0 before the first.
+    """
+    turned, went_on = last * pull < 0, last * pull > 0
+    length = np.where(last == 0, FASTEST, np.abs(last))
+    length = np.where(turned, length / 2, np.where(went_on, 1.5 * length, length))
+    length = np.clip(length, SLOWEST, FASTEST)
+    return np.where(pull == 0, last, np.copysign(length, pull))
+
+
+def next_mu(norms, mu, half_widths, growth):
+    """μ of boxes that follow a shrinking ‖g̃‖, and one that grows only as far as they are pulled.
+
+    Args:
+        norms: ‖g̃‖ of the next segment.
+        mu, half_widths, growth: of the last one, and how many times wider it should have been.
+    """
+    mu = mu / growth
+    widest = half_widths * np.maximum(growth, 1.0)
+    return np.maximum(mu, quotient(norms, widest, otherwise=0.0))
+
+
+def quotient(numerator, denominator, otherwise):
+    """numerator / denominator where both are positive, else ``otherwise``."""
+    result = np.full_like(numerator, otherwise)
+    positive = (numerator > 0) & (denominator > 0)
+    return np.divide(numerator, denominator, out=result, where=positive)
 
 
 def geometric_mean(values):

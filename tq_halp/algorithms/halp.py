@@ -20,9 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms import bit_centering
+from tq_halp.algorithms.groups import GRANULARITIES, Groups
+from tq_halp.algorithms.offset_format import OffsetFormat
 from tq_halp.algorithms.svrg import SVRG
 from tq_halp.formats import ScaledInteger
-from tq_halp.quantizers import Quantizer
+from tq_halp.formats import get as get_format
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -34,49 +36,71 @@ class HALP(SVRG):
         word_bits: b, bits of the offset z, 2 to 64.
         mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
-            "auto" widens the first box while it fills and then sets each tensor's box from what was
-            seen, so that rounding noise and saturation together cost least (``bit_centering``).
-        snapshot_every, iterate, draws, seed: as for ``SVRG``.
-        scale: one δ "per_tensor", from that tensor's own gradient norm, or one "global".
+            "auto" widens the first box while it fills and from then on moves each box by what the
+            gradient after a segment says of it (``bit_centering.pull``).
+        snapshot_every, iterate, draws, seed and further options: as for ``SVRG``.
+        scale: one δ "per_tensor", from that tensor's own gradient norm; "per_channel", for each
+            index of a kernel's last axis; or one "global", as in the paper.
         rounding: of z; "stochastic" is unbiased.
+        format: of z, instead of ``word_bits``: any format, its name or its mapping. Its largest
+            number is stretched to the edge of the box; block formats, which have none, need no μ.
 
     Raises:
         ValueError: an argument is not one of the above.
     """
 
-    host_state = (*SVRG.host_state, "_next_look", "_saturated_segments")
+    #: The grid needs the gradient also where the steps do not.
+    needs_full_gradient_always = True
+    host_state = (*SVRG.host_state, "_next_look", "_saturated_segments", "_has_segment")
 
     def __init__(
-        self, model, *, word_bits=8, mu="auto", scale="per_tensor", rounding="stochastic", **kwargs
+        self,
+        model,
+        *,
+        word_bits=8,
+        mu="auto",
+        scale="per_tensor",
+        rounding="stochastic",
+        format=None,
+        **kwargs,
     ):
         if not isinstance(word_bits, int) or not 2 <= word_bits <= 64:
             raise ValueError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
         if mu != "auto" and not (isinstance(mu, (int, float)) and 0 < mu < float("inf")):
             raise ValueError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
-        if scale not in ("per_tensor", "global"):
-            raise ValueError(f"scale must be 'per_tensor' or 'global'. Received: {scale!r}")
+        if scale not in GRANULARITIES:
+            raise ValueError(
+                f"scale must be one of {', '.join(GRANULARITIES)}. Received: {scale!r}"
+            )
         self.word_bits, self.mu, self.scale, self.rounding = word_bits, mu, scale, rounding
+        self.format = None if format is None else get_format(format)
         super().__init__(model, **kwargs)
-        self._quantizer = Quantizer(ScaledInteger(word_bits), rounding=rounding, seed=self.seed)
-        self._next_look = None
+        self._round = OffsetFormat(self.format or ScaledInteger(word_bits), rounding, self.seed)
+        if self._round.largest is None and mu != "auto":
+            raise ValueError(f"mu must be 'auto' for {self.format}, which has no box to scale")
 
     def create_state(self):
         super().create_state()
-        count = len(self.trainable_variables)
+        self._groups = Groups([v.shape for v in self.trainable_variables], self.scale)
         self.offset = self._like_weights("offset")
-        self.grid_scale = self._per_tensor("grid_scale", count)
-        self.current_mu = self._per_tensor("current_mu", count)
-        self.observed_mu = self._per_tensor("observed_mu", count)
-        self._saturated_segments = 0
+        self.grid_scale = self._per_group("grid_scale")
+        self.current_mu = self._per_group("current_mu")
+        self.last_move = self._per_group("last_move")
+        self._next_look, self._saturated_segments, self._has_segment = None, 0, False
 
-    def _per_tensor(self, name, count):
+    def _per_group(self, name):
         return self.add_weight(
-            shape=(count,), initializer="zeros", dtype="float64", trainable=False, name=name
+            shape=(self._groups.count,),
+            initializer="zeros",
+            dtype="float64",
+            trainable=False,
+            name=name,
         )
 
     def get_config(self):
         own = {"word_bits": self.word_bits, "mu": self.mu, "scale": self.scale}
-        return {**super().get_config(), **own, "rounding": self.rounding}
+        format = self.format and self.format.to_dict()
+        return {**super().get_config(), **own, "rounding": self.rounding, "format": format}
 
     # ---- one step ----------------------------------------------------------------------------
 
@@ -84,46 +108,66 @@ class HALP(SVRG):
         for index, variable in enumerate(self.trainable_variables):
             center, offset = self.center[index].value, self.offset[index].value
             moved = offset + (variable.value - (center + offset))
-            self._set_offset(index, moved, self._quantizer)
+            self._set_offset(index, moved, self._round)
 
-    def _set_offset(self, index, offset, quantizer):
+    def _set_offset(self, index, offset, to_grid):
         """z ← Q(offset) and w ← w̃ + z for one tensor."""
-        counter = self.random_counter(index)
-        scale = self.grid_scale.value[index]
-        self.offset[index].assign(quantizer(offset, counter, scale=scale))
+        scale = self._groups.of(self.grid_scale.value, index)
+        self.offset[index].assign(to_grid(offset, scale, self.random_counter(index)))
         self.trainable_variables[index].assign(self.center[index].value + self.offset[index].value)
 
     # ---- outer iterations --------------------------------------------------------------------
 
     def take_snapshot(self):
+        half_widths = self._half_widths()
         super().take_snapshot()
+        if self._round.largest is None:
+            self.grid_scale.assign(tf.ones_like(self.grid_scale.value))
+        else:
+            norms = np.sqrt(self._groups.each(lambda g, _: np.square(g), self._directions()))
+            mu = self._mu_of_next_segment(norms, half_widths)
+            self.current_mu.assign(mu)
+            self.grid_scale.assign(bit_centering.scales(norms, mu, self._round.largest))
         for offset in self.offset:
             offset.assign(tf.zeros_like(offset.value))
-        norms = bit_centering.gradient_norms(self._directions(), self.scale)
-        mu = self._mu_of_next_segment(norms)
-        self.current_mu.assign(mu)
-        self.grid_scale.assign(bit_centering.scales(norms, mu, self.word_bits))
 
-    def _mu_of_next_segment(self, norms):
+    def _mu_of_next_segment(self, norms, half_widths):
         if self.mu != "auto":
             return np.full_like(norms, self.mu)
-        seen = self.observed_mu.numpy()
-        self._next_look = None if seen.all() else 1
-        if seen.all():
-            return seen
+        mu = self.current_mu.numpy()
+        if self._has_segment:
+            self._has_segment = False
+            return bit_centering.next_mu(norms, mu, half_widths, self._growth(half_widths))
+        if mu.any():
+            return mu
+        self._next_look = 1
         drift = 2 * self._step_size()
-        sizes = bit_centering.absolute_values(self._directions(), self.scale)
-        widths = [bit_centering.first_half_width(size, drift, self.word_bits) for size in sizes]
-        return _ratio(norms, np.array(widths), otherwise=1.0 / max(drift, 1e-30))
+        widths = bit_centering.first_half_widths(
+            self._groups, self._directions(), drift, self._round.largest
+        )
+        return bit_centering.quotient(norms, widths, otherwise=1.0 / max(drift, 1e-30))
+
+    def _growth(self, half_widths):
+        """How many times wider each box shall be than the one of the segment that has ended."""
+        pull = bit_centering.pull(
+            self._groups,
+            [offset.numpy() for offset in self.offset],
+            self._directions(),
+            half_widths,
+            half_widths / self._round.largest * self._round.noise_follows_box,
+        )
+        move = bit_centering.next_move(self.last_move.numpy(), pull)
+        self.last_move.assign(move)
+        return 2.0 ** (np.abs(move) * pull)
 
     def _directions(self):
         """What vanishes at the optimum: g̃, and λw̃ where the optimizer itself decays the weights."""
         optimizer = innermost(self.optimizer)
         decay = optimizer.weight_decay or 0.0
         return [
-            full.value + decay * center.value
+            (full.value + decay * center.value).numpy()
             if decay and optimizer._use_weight_decay(variable)
-            else full.value
+            else full.numpy()
             for full, center, variable in zip(
                 self.full_gradient, self.center, self.trainable_variables, strict=True
             )
@@ -146,31 +190,28 @@ class HALP(SVRG):
         super().after_step()
 
     def _widen(self):
-        growth = self._box_growth(bit_centering.widened_half_width)
+        half_widths = self._half_widths()
+        wanted = bit_centering.widened_half_widths(
+            self._groups, [z.numpy() for z in self.offset], half_widths, self._round.largest
+        )
+        growth = bit_centering.quotient(wanted, half_widths, otherwise=1.0)
         self.grid_scale.assign(self.grid_scale.numpy() * growth)
         self.current_mu.assign(self.current_mu.numpy() / growth)
-        quantizer = self._quantizer.derive("widen")
-        for index in np.flatnonzero(growth > 1):
-            self._set_offset(int(index), self.offset[index].value, quantizer)
+        to_grid = self._round.derive("widen")
+        for index, offset in enumerate(self.offset):
+            if np.any(self._groups.of(growth, index) > 1):
+                self._set_offset(index, offset.value, to_grid)
 
     def end_segment(self):
-        """Learn from how the offsets used their boxes, before the next snapshot clears them."""
+        super().end_segment()
+        if self.candidate:
+            for index, variable in enumerate(self.trainable_variables):
+                self.offset[index].assign(variable.value - self.center[index].value)
+        self._next_look = None
         if self.mu == "auto":
-            growth = self._box_growth(bit_centering.next_half_width)
-            self.observed_mu.assign(self.current_mu.numpy() / growth)
+            self._has_segment = True
         else:
             self._watch_saturation()
-        super().end_segment()
-
-    def _box_growth(self, rule):
-        """How many times wider than its box each tensor's next one should be, by ``rule``."""
-        half_widths = self._half_widths()
-        sizes = bit_centering.absolute_values([z.value for z in self.offset], self.scale)
-        wanted = [
-            rule(size, half_width, self.word_bits)
-            for size, half_width in zip(sizes, half_widths, strict=True)
-        ]
-        return _ratio(np.array(wanted), half_widths, otherwise=1.0)
 
     def _watch_saturation(self):
         fraction = self._saturated_fraction()
@@ -188,15 +229,18 @@ class HALP(SVRG):
         )
 
     def _half_widths(self):
-        return self.grid_scale.numpy() * bit_centering.largest_code(self.word_bits)
+        largest = self._round.largest
+        return self.grid_scale.numpy() * largest if largest else np.full(self._groups.count, np.inf)
 
     def _saturated_fraction(self):
         """Share of all offsets that are at the edge of their box."""
-        at_edge = total = 0
-        for offset, width in zip(self.offset, self._half_widths(), strict=True):
-            sizes = np.abs(offset.numpy())
-            at_edge += np.count_nonzero(sizes >= width * bit_centering.EDGE) if width > 0 else 0
-            total += sizes.size
+        half_widths, at_edge, total = self._half_widths(), 0, 0
+        for index, offset in enumerate(self.offset):
+            width = self._groups.of(half_widths, index)
+            at_edge += np.count_nonzero(
+                (np.abs(offset.numpy()) >= width * bit_centering.EDGE) & (width > 0)
+            )
+            total += offset.numpy().size
         return at_edge / max(total, 1)
 
     def _underflow_fraction(self):
@@ -225,10 +269,3 @@ def innermost(optimizer):
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
-
-
-def _ratio(numerator, denominator, otherwise):
-    """numerator / denominator where both are positive, else ``otherwise``."""
-    result = np.full_like(numerator, otherwise)
-    positive = (numerator > 0) & (denominator > 0)
-    return np.divide(numerator, denominator, out=result, where=positive)
