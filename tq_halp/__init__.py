@@ -17,6 +17,7 @@ _HOME = {
     "LowPrecisionSVRG": "tq_halp.algorithms",
     "HALP": "tq_halp.algorithms",
     "SWALP": "tq_halp.algorithms",
+    "BitCenteredSGD": "tq_halp.algorithms",
     "QuantizationMap": "tq_halp.quantization_map",
     "QuantizationSchedule": "tq_halp.quantization_map",
     "QuantizedOptimizer": "tq_halp.optimizers",

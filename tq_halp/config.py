@@ -28,17 +28,29 @@ Rounding = Literal[
 ]
 
 
-def _word_or(word: str, kind: type, valid: str):
-    """A validator: `word` itself, or a positive number of `kind` (described by `valid`)."""
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
-    def check(value):
-        accepted = (int, float) if kind is float else (int,)
-        is_number = isinstance(value, accepted) and not isinstance(value, bool)
-        if value != word and not (is_number and 0 < value < float("inf")):
-            raise ValueError(f"expected {word!r} or {valid}")
-        return value if value == word else kind(value)
 
-    return BeforeValidator(check)
+def _is_positive(value):
+    return _is_number(value) and 0 < value < float("inf")
+
+
+def _is_coefficient(value):
+    return value == "estimated" or _is_number(value) and 0 <= value <= 1
+
+
+def _mu(value):
+    if not (value == "auto" or _is_positive(value)):
+        raise ValueError("expected 'auto' or a number greater than 0")
+    return value if value == "auto" else float(value)
+
+
+def _interval(value):
+    is_count_or_probability = _is_positive(value) and (value < 1 or isinstance(value, int))
+    if value == "epoch" or is_count_or_probability:
+        return value
+    raise ValueError("expected 'epoch', a number of steps, 1 or more, or a probability below 1")
 
 
 def _from_to(low: int, high: int):
@@ -103,24 +115,6 @@ class Model(_Section):
     dtype: Literal["float32", "float64"] = "float32"
 
 
-class Algorithm(_Section):
-    """How it is trained; an algorithm uses the keys that concern it."""
-
-    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "swalp"]
-    word_bits: Annotated[int, _from_to(1, 64)] = 8
-    frac_bits: Annotated[int, _from_to(-1000, 1000)] = 6
-    mu: Annotated[str | float, _word_or("auto", float, "a number greater than 0")] = "auto"
-    snapshot_every: Annotated[str | int, _word_or("epoch", int, "a number of steps, 1 or more")] = (
-        "epoch"
-    )
-    scale: Literal["per_tensor", "global"] = "per_tensor"
-    iterate: Literal["last", "random"] = "last"
-    draws: Literal["locked", "fresh"] = "locked"
-    average_after: Annotated[int, Field(ge=0)] = 0
-    average_every: Positive = 1
-    rounding: Rounding = "stochastic"
-
-
 class Schedule(_Section):
     """A Keras learning-rate schedule."""
 
@@ -128,13 +122,44 @@ class Schedule(_Section):
     config: dict[str, Any] = {}
 
 
-def _schedule_or_rate(value):
-    if isinstance(value, dict):
-        return Schedule(**value)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (isinstance(value, Schedule) or (is_number and 0 < value < float("inf"))):
-        raise ValueError("expected a number greater than 0 or {class_name: ..., config: {...}}")
-    return value
+def _or_schedule(accepts, valid: str):
+    """A validator: what `accepts` takes (described by `valid`), a number as float; a schedule."""
+
+    def check(value):
+        if isinstance(value, dict):
+            return Schedule(**value)
+        if not (isinstance(value, Schedule) or accepts(value)):
+            raise ValueError(f"expected {valid} or {{class_name: ..., config: {{...}}}}")
+        return float(value) if isinstance(value, int) else value
+
+    return BeforeValidator(check)
+
+
+Rate = Annotated[float | Schedule, _or_schedule(_is_positive, "a number greater than 0")]
+Coefficient = Annotated[
+    float | Literal["estimated"] | Schedule,
+    _or_schedule(_is_coefficient, "a number from 0 to 1, 'estimated'"),
+]
+
+
+class Algorithm(_Section):
+    """How it is trained; an algorithm uses the keys that concern it."""
+
+    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "swalp", "bc_sgd"]
+    word_bits: Annotated[int, _from_to(1, 64)] = 8
+    frac_bits: Annotated[int, _from_to(-1000, 1000)] = 6
+    mu: Annotated[str | float, BeforeValidator(_mu)] = "auto"
+    snapshot_every: Annotated[str | int | float, BeforeValidator(_interval)] = "epoch"
+    # None: the algorithm's own default.
+    snapshot_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    coefficient: Coefficient = 1.0
+    start_after: Annotated[int, Field(ge=0)] = 0
+    scale: Literal["per_tensor", "per_channel", "global"] = "per_tensor"
+    iterate: Literal["last", "random"] = "last"
+    draws: Literal["locked", "fresh"] = "locked"
+    average_after: Annotated[int, Field(ge=0)] = 0
+    average_every: Positive = 1
+    rounding: Rounding = "stochastic"
 
 
 class Optimizer(BaseModel):
@@ -143,7 +168,7 @@ class Optimizer(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str = "SGD"
-    learning_rate: Annotated[float | Schedule, BeforeValidator(_schedule_or_rate)]
+    learning_rate: Rate
 
 
 class Train(_Section):

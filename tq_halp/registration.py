@@ -14,7 +14,15 @@ import sys
 
 # What is registered as "tq_halp>NAME", by module. The twin of a Keras layer NAME is QuantNAME.
 _NAMES = {
-    "tq_halp.algorithms": ("HALP", "LowPrecisionSGD", "LowPrecisionSVRG", "SGD", "SVRG", "SWALP"),
+    "tq_halp.algorithms": (
+        "BitCenteredSGD",
+        "HALP",
+        "LowPrecisionSGD",
+        "LowPrecisionSVRG",
+        "SGD",
+        "SVRG",
+        "SWALP",
+    ),
     "tq_halp.layers": ("QuantLayer", "Quantize"),
     "tq_halp.models": ("HalfMeanSquaredError", "WeightDecay"),
     "tq_halp.optimizers": ("QuantizedOptimizer",),

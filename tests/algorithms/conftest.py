@@ -1,10 +1,15 @@
 """What the tests of all algorithms share: the algorithms, a small network, a small data set."""
 
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 import tq_halp
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 GRID = tq_halp.formats.FixedPoint(8, 6)
 
@@ -14,6 +19,24 @@ def data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 6)).astype("float32")
     y = rng.integers(0, 3, size=50)
+    return x, y
+
+
+@pytest.fixture
+def float64():
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Least squares with an intercept, in batches as in `option_problem`."""
+    from option_problem import FEATURES, SAMPLES
+
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(SAMPLES, FEATURES))
+    y = x @ rng.normal(size=(FEATURES, 1)) + 1.0 + 0.5 * rng.normal(size=(SAMPLES, 1))
     return x, y
 
 

@@ -33,7 +33,7 @@ def test_the_configs_of_this_repository_load(file):
     configs.load(file)
 
 
-@pytest.mark.parametrize("name", ["halp", "svrg", "lp_svrg", "lp_sgd", "sgd"])
+@pytest.mark.parametrize("name", ["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "bc_sgd"])
 def test_an_algorithm_is_changed_by_its_name_alone(name):
     config = configs.load(CONFIGS / "lstm_ptb.yaml", [f"algorithm.name={name}"])
     assert config.algorithm.name == name
@@ -43,6 +43,9 @@ def test_written_config_loads_equal(path, tmp_path):
     overrides = [
         "seed=7",
         "algorithm.mu=1e-3",
+        "algorithm.coefficient={class_name: CosineDecay, config: {decay_steps: 10}}",
+        "algorithm.snapshot_every=0.25",
+        "algorithm.snapshot_fraction=1",
         "optimizer.learning_rate={class_name: CosineDecay, config: {decay_steps: 10}}",
         "quantization={version: 1, rules: [{layers: '.*', weights: bfloat16}]}",
     ]
@@ -88,8 +91,17 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
         ("algorithm.mu=auot", ["received 'auot'", "'auto' or a number greater than 0"]),
         ("algorithm.mu=0", ["received 0", "'auto' or a number greater than 0"]),
         ("algorithm.mu=.nan", ["received nan", "a number greater than 0"]),
-        ("algorithm.snapshot_every=1.5", ["received 1.5", "'epoch' or a number of steps"]),
-        ("algorithm.snapshot_every=true", ["received True", "'epoch' or a number of steps"]),
+        ("algorithm.snapshot_every=1.5", ["received 1.5", "'epoch', a number of steps, 1 or more"]),
+        ("algorithm.snapshot_every=true", ["received True", "or a probability below 1"]),
+        ("algorithm.snapshot_every=0", ["received 0", "or a probability below 1"]),
+        ("algorithm.coefficient=1.5", ["received 1.5", "a number from 0 to 1, 'estimated' or {cl"]),
+        ("algorithm.coefficient=true", ["received True", "a number from 0 to 1, 'estimated'"]),
+        ("algorithm.coefficient=best", ["received 'best'", "a number from 0 to 1, 'estimated'"]),
+        ("algorithm.coefficient={class_name: A, confg: 1}", ["'config'"]),
+        ("algorithm.start_after=-1", ["received -1", "greater than or equal to 0"]),
+        ("algorithm.start_after=0.5", ["received 0.5", "a valid integer"]),
+        ("algorithm.snapshot_fraction=0", ["received 0", "greater than 0"]),
+        ("algorithm.snapshot_fraction=1.1", ["received 1.1", "less than or equal to 1"]),
         ("train.epochs=many", ["train.epochs", "received 'many'", "a valid integer"]),
         ("train.epochs=true", ["received True", "a valid integer"]),
         ("train=3", ["--set train", "received 3", "expected a mapping"]),

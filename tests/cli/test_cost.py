@@ -1,23 +1,39 @@
 """Gradient evaluations a run is expected to make; the tests of the command count real ones."""
 
+import keras
 import pytest
 
-from tq_halp.config import Algorithm
+import tq_halp
 from tq_halp.running.cost import gradient_evaluations
+
+GRID = {"format": tq_halp.formats.FixedPoint(8, 6)}
+# A snapshot before steps 0, 3, ..., 39 are 14 of them; 9 from step 15 on, 5 before.
+# At random 1 in 5: one at the start and one after each of 39 steps, with that probability.
+# A quarter of 10 batches are 2, a tenth is 1.
 
 
 @pytest.mark.parametrize(
-    "name, snapshot_every, expected",
+    "name, options, expected",
     [
-        ("sgd", "epoch", 4),
-        ("lp_sgd", 3, 4),
-        ("svrg", "epoch", 4 * 3),
-        # 4 epochs of 10 steps: a snapshot before steps 0, 3, ..., 39 are 14 of them.
-        ("halp", 3, 4 * 2 + 14),
-        ("lp_svrg", 10, 4 * 3),
-        ("halp", 1000, 4 * 2 + 1),
+        ("SGD", {}, 4),
+        ("LowPrecisionSGD", GRID, 4),
+        ("SVRG", {}, 4 * 3),
+        ("HALP", {"snapshot_every": 3}, 4 * 2 + 14),
+        ("LowPrecisionSVRG", GRID | {"snapshot_every": 10}, 4 * 3),
+        ("HALP", {"snapshot_every": 1000}, 4 * 2 + 1),
+        ("SVRG", {"snapshot_every": 0.2}, 4 * 2 + 1 + 39 / 5),
+        ("SVRG", {"snapshot_fraction": 0.25}, 4 * (2 + 0.2)),
+        ("SVRG", {"coefficient": 0}, 4),
+        ("SVRG", {"coefficient": "estimated"}, 4 * 3),
+        ("SVRG", {"start_after": 15, "snapshot_every": 3}, 4 + 2.5 + 9),
+        ("HALP", {"start_after": 15, "snapshot_every": 3}, 4 + 2.5 + 5 + 9),
+        ("SVRG", {"start_after": 1000}, 4),
+        ("HALP", {"coefficient": 0, "snapshot_fraction": 0.1}, 4 * 1.1),
+        ("BitCenteredSGD", {}, 4 * 1.1),
     ],
 )
-def test_gradient_evaluations(name, snapshot_every, expected):
-    algorithm = Algorithm(name=name, snapshot_every=snapshot_every)
-    assert gradient_evaluations(algorithm, epochs=4, steps_per_epoch=10) == expected
+def test_gradient_evaluations(name, options, expected):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    trainer = getattr(tq_halp, name)(model, **options)
+    got = gradient_evaluations(trainer, epochs=4, steps_per_epoch=10)
+    assert got == pytest.approx(expected, rel=1e-15)

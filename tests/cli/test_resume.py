@@ -60,9 +60,27 @@ def test_sgd_resumed_at_any_moment(plain):
         assert outcome(copy) == expected
 
 
-@pytest.mark.parametrize("name", ["lp_sgd", "svrg", "lp_svrg", "halp"])
-def test_resumed_at_any_moment(tmp_path, monkeypatch, name):
-    config = REGRESSION | {"algorithm": REGRESSION["algorithm"] | {"name": name}}
+# 7 steps an epoch, 21 in all.
+ESTIMATED = {"coefficient": "estimated", "snapshot_every": 0.3, "snapshot_fraction": 0.5}
+LINE = {"class_name": "PolynomialDecay", "config": {"initial_learning_rate": 1, "decay_steps": 15}}
+LATE = {"coefficient": LINE, "start_after": 9}
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        {"name": "lp_sgd"},
+        {"name": "svrg"},
+        {"name": "lp_svrg"},
+        {"name": "halp"},
+        {"name": "svrg"} | ESTIMATED,
+        {"name": "halp"} | LATE,
+        {"name": "bc_sgd", "mu": 1},
+    ],
+    ids=["lp_sgd", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd"],
+)
+def test_resumed_at_any_moment(tmp_path, monkeypatch, algorithm):
+    config = REGRESSION | {"algorithm": REGRESSION["algorithm"] | algorithm}
     expected, moments = unbroken(config, tmp_path / "run", monkeypatch)
     for copy in (moments[8], moments[len(moments) // 2 + 1]):
         assert run(config, copy, "--resume") == train.FINISHED

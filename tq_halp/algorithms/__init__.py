@@ -11,13 +11,23 @@ SWALP                 of the minibatch              a fixed grid; the result is 
 SVRG                  variance-reduced              floating point
 LowPrecisionSVRG      variance-reduced              a fixed grid
 HALP                  variance-reduced              a grid re-centered at every snapshot
+BitCenteredSGD        of the minibatch              the same
 ====================  ============================  =====================================
 """
 
+from tq_halp.algorithms.bit_centered_sgd import BitCenteredSGD
 from tq_halp.algorithms.halp import HALP
 from tq_halp.algorithms.low_precision_svrg import LowPrecisionSVRG
 from tq_halp.algorithms.sgd import SGD, LowPrecisionSGD
 from tq_halp.algorithms.svrg import SVRG
 from tq_halp.algorithms.swalp import SWALP
 
-__all__ = ["HALP", "SGD", "SVRG", "SWALP", "LowPrecisionSGD", "LowPrecisionSVRG"]
+__all__ = [
+    "HALP",
+    "SGD",
+    "SVRG",
+    "SWALP",
+    "BitCenteredSGD",
+    "LowPrecisionSGD",
+    "LowPrecisionSVRG",
+]

@@ -24,7 +24,7 @@ class OuterLoop(TrainingAlgorithm):
     """Training in segments, each of which begins with a snapshot; ``SVRG`` has the arguments."""
 
     needs_full_gradient = True
-    #: Whether there are snapshots also in the first ``start_after`` steps.
+    #: Whether there are snapshots also where no step is corrected.
     needs_full_gradient_always = False
     host_state = (*TrainingAlgorithm.host_state, "snapshot_due", "segment_length")
 
@@ -136,15 +136,19 @@ class OuterLoop(TrainingAlgorithm):
         if not self.snapshot_due:
             return
         self.snapshot_due = False
-        steps_before = self.start_after - int(self.step_count)
-        if steps_before > 0 and not self.needs_full_gradient_always:
-            self._begin_segment(steps_before)
+        steps = self.steps_without_correction()
+        if steps > 0 and not self.needs_full_gradient_always:
+            self._begin_segment(steps)
             return
         self.taking_snapshot = True
         try:
             self.take_snapshot()
         finally:
             self.taking_snapshot = False
+
+    def steps_without_correction(self):
+        """How many of the coming steps at least are those of plain training."""
+        return self.start_after - int(self.step_count)
 
     def take_snapshot(self):
         """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data or a random part of it."""

@@ -23,6 +23,9 @@ from tq_halp.algorithms.outer_loop import OuterLoop
 from tq_halp.algorithms.variance import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
 from tq_halp.errors import InputError
 
+# More steps than any training has.
+_ENDLESS = 2**40
+
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class SVRG(OuterLoop):
@@ -44,7 +47,8 @@ class SVRG(OuterLoop):
         coefficient: a, how much of the correction a step takes: a number from 0 to 1, a Keras
             ``LearningRateSchedule`` of the number of steps, or "estimated", what is best for each
             tensor (α-SVRG, Yin et al., arXiv 2311.05589; see ``Coefficient``). A step with a = 0
-            costs one gradient instead of two and draws as plain training does.
+            costs one gradient instead of two and draws as plain training does; with 0 for all
+            there is no snapshot either.
         start_after: S: a = 0 in the first S steps, and the first snapshot comes after them.
         snapshot_fraction: the share of the minibatches, drawn anew for each snapshot, whose mean
             gradient is g̃ (Babanezhad et al., *Stop Wasting My Gradients*, arXiv 1511.01942). The
@@ -111,7 +115,7 @@ class SVRG(OuterLoop):
         gradients, after = taken() if skip is False else tf.cond(skip, zeros, taken_dense)
         self._carried.carry(after)
         count = tf.cast(batch_size_of(x), "int64")
-        self.anchor_samples.assign_add(count if skip is False else tf.where(skip, 0, count))
+        self.anchor_samples.assign_add(tf.where(skip, tf.zeros_like(count), count))
         return gradients
 
     def locked_draws(self, x):
@@ -185,6 +189,11 @@ class SVRG(OuterLoop):
         super().on_fit_end()
         if self._epochs_without_gain >= EPOCHS_WITHOUT_GAIN:
             warn_of_no_gain(type(self).__name__)
+
+    def steps_without_correction(self):
+        if self._coefficient.is_always_zero:
+            return _ENDLESS * self.steps_per_execution
+        return super().steps_without_correction()
 
     def take_snapshot(self):
         super().take_snapshot()

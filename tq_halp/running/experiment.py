@@ -7,13 +7,24 @@ from dataclasses import dataclass
 import keras
 
 from tq_halp import algorithms, models
-from tq_halp.config import Config
+from tq_halp.algorithms.fixed_grid import FixedGridMixin
+from tq_halp.config import Config, Schedule
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
-from tq_halp.formats import FixedPoint
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running.identity import with_map
 from tq_halp.settings import suggestion
+
+#: By their names in a config.
+_ALGORITHMS = {
+    "sgd": algorithms.SGD,
+    "lp_sgd": algorithms.LowPrecisionSGD,
+    "swalp": algorithms.SWALP,
+    "svrg": algorithms.SVRG,
+    "lp_svrg": algorithms.LowPrecisionSVRG,
+    "halp": algorithms.HALP,
+    "bc_sgd": algorithms.BitCenteredSGD,
+}
 
 
 @dataclass(frozen=True)
@@ -115,31 +126,34 @@ def _models_for(dataset: Dataset) -> tuple[str, ...]:
 
 
 def build_trainer(config: Config, model: keras.Model) -> keras.Model:
-    """The algorithm that `config.algorithm` names, around `model`, with the parameters it has."""
-    a, seed = config.algorithm, config.seed
-    snapshots = {"snapshot_every": a.snapshot_every, "iterate": a.iterate, "draws": a.draws}
+    """The algorithm that `config.algorithm` names, around `model`, with the parameters it has.
+
+    Raises:
+        InputError: a parameter's value does not go with the others.
+    """
+    a, kind = config.algorithm, _ALGORITHMS[config.algorithm.name]
+    arguments = {"seed": config.seed}
+    if issubclass(kind, FixedGridMixin):
+        grid = {"format": "fixed_point", "word_bits": a.word_bits, "frac_bits": a.frac_bits}
+        arguments |= {"format": grid, "rounding": a.rounding}
+    if kind is algorithms.SWALP:
+        arguments |= {"average_after": a.average_after, "average_every": a.average_every}
+    if issubclass(kind, algorithms.HALP):
+        names = ("word_bits", "mu", "scale", "rounding")
+        arguments |= {name: getattr(a, name) for name in names}
+    if issubclass(kind, algorithms.SVRG):
+        names = ("snapshot_every", "iterate", "draws")
+        arguments |= {name: getattr(a, name) for name in names}
+        if a.snapshot_fraction is not None:
+            arguments["snapshot_fraction"] = a.snapshot_fraction
+        if kind is not algorithms.BitCenteredSGD:
+            path = ("algorithm", "coefficient")
+            arguments |= {
+                "coefficient": _number_or_schedule(config, a.coefficient, path),
+                "start_after": a.start_after,
+            }
     try:
-        if a.name == "sgd":
-            return algorithms.SGD(model, seed=seed)
-        if a.name == "svrg":
-            return algorithms.SVRG(model, **snapshots, seed=seed)
-        if a.name == "halp":
-            return algorithms.HALP(
-                model,
-                word_bits=a.word_bits,
-                mu=a.mu,
-                scale=a.scale,
-                rounding=a.rounding,
-                **snapshots,
-                seed=seed,
-            )
-        grid = FixedPoint(a.word_bits, a.frac_bits)
-        if a.name == "lp_sgd":
-            return algorithms.LowPrecisionSGD(model, grid, rounding=a.rounding, seed=seed)
-        if a.name == "swalp":
-            averages = {"average_after": a.average_after, "average_every": a.average_every}
-            return algorithms.SWALP(model, grid, rounding=a.rounding, **averages, seed=seed)
-        return algorithms.LowPrecisionSVRG(model, grid, rounding=a.rounding, **snapshots, seed=seed)
+        return kind(model, **arguments)
     except ValueError as error:
         raise InputError(f"{config.subject('algorithm')}: {error}") from error
 
@@ -170,26 +184,26 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
                 f"{config.subject('optimizer', argument)}: {kind.__name__} has no such argument"
                 f"{suggestion(argument, accepted)}"
             )
-    rate = _learning_rate(config)
+    rate = _number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
     try:
         return kind(learning_rate=rate, **wanted.model_extra)
     except (TypeError, ValueError) as error:
         raise InputError(f"{config.subject('optimizer')}: {error}") from error
 
 
-def _learning_rate(config: Config):
-    rate, path = config.optimizer.learning_rate, ("optimizer", "learning_rate")
-    if isinstance(rate, float):
-        return rate
+def _number_or_schedule(config: Config, value, path: tuple[str, ...]):
+    """`value`, which stands at `path`; a schedule as Keras' object."""
+    if not isinstance(value, Schedule):
+        return value
     known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
     known.remove("LearningRateSchedule")  # The abstract one.
-    if rate.class_name not in known:
+    if value.class_name not in known:
         raise InputError(
-            f"{config.subject(*path, 'class_name')}: no Keras schedule {rate.class_name!r}"
-            f"{suggestion(rate.class_name, known)}"
+            f"{config.subject(*path, 'class_name')}: no Keras schedule {value.class_name!r}"
+            f"{suggestion(value.class_name, known)}"
         )
     try:
-        return getattr(keras.optimizers.schedules, rate.class_name)(**rate.config)
+        return getattr(keras.optimizers.schedules, value.class_name)(**value.config)
     except (TypeError, ValueError) as error:
         raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 
