@@ -38,8 +38,13 @@ def least_squares(epochs, rate=0.1, **kwargs):
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)
 def test_converges_far_below_a_fixed_grids_floor(format):
-    algorithm, (before, after) = least_squares(15, format=format)
+    _, (before, after) = least_squares(15, format=format)
     assert after < 1e-4 * before
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=str)
+def test_offsets_are_multiples_of_the_formats_numbers(format):
+    algorithm, _ = least_squares(1, format=format)
     scale = algorithm.grid_scale.numpy()[0]
     codes = algorithm.offset[0].numpy() / np.float32(scale)
     quantizer = tq_halp.quantizers.Quantizer(format)

@@ -51,7 +51,7 @@ class HALP(SVRG):
 
     #: The grid needs the gradient also where the steps do not.
     needs_full_gradient_always = True
-    host_state = (*SVRG.host_state, "_next_look", "_saturated_segments", "_has_segment")
+    host_state = (*SVRG.host_state, "_next_look", "_saturated_segments")
 
     def __init__(
         self,
@@ -82,20 +82,12 @@ class HALP(SVRG):
     def create_state(self):
         super().create_state()
         self._groups = Groups([v.shape for v in self.trainable_variables], self.scale)
-        self.offset = self._like_weights("offset")
-        self.grid_scale = self._per_group("grid_scale")
-        self.current_mu = self._per_group("current_mu")
-        self.last_move = self._per_group("last_move")
-        self._next_look, self._saturated_segments, self._has_segment = None, 0, False
-
-    def _per_group(self, name):
-        return self.add_weight(
-            shape=(self._groups.count,),
-            initializer="zeros",
-            dtype="float64",
-            trainable=False,
-            name=name,
-        )
+        self.offset, per_group = self._like_weights("offset"), (self._groups.count,)
+        self.grid_scale = self._zeros("grid_scale", per_group, "float64")
+        self.current_mu = self._zeros("current_mu", per_group, "float64")
+        self.last_move = self._zeros("last_move", per_group, "float64")
+        self.has_segment = self._zeros("has_segment")
+        self._next_look, self._saturated_segments = None, 0
 
     def get_config(self):
         own = {"word_bits": self.word_bits, "mu": self.mu, "scale": self.scale}
@@ -135,8 +127,8 @@ class HALP(SVRG):
         if self.mu != "auto":
             return np.full_like(norms, self.mu)
         mu = self.current_mu.numpy()
-        if self._has_segment:
-            self._has_segment = False
+        if int(self.has_segment):
+            self.has_segment.assign(0)
             return bit_centering.next_mu(norms, mu, half_widths, self._growth(half_widths))
         if mu.any():
             return mu
@@ -209,7 +201,7 @@ class HALP(SVRG):
                 self.offset[index].assign(variable.value - self.center[index].value)
         self._next_look = None
         if self.mu == "auto":
-            self._has_segment = True
+            self.has_segment.assign(1)
         else:
             self._watch_saturation()
 
