@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tq_halp
@@ -21,8 +22,8 @@ def sparse(seed, rows=None):
 
 
 @tf.function
-def correction(gradient, anchor, full):
-    return corrected(each_row_once(gradient), each_row_once(anchor), full)
+def correction(gradient, anchor, full, a):
+    return corrected(each_row_once(gradient), each_row_once(anchor), full, a)
 
 
 def test_each_row_comes_once_and_is_the_sum():
@@ -42,13 +43,15 @@ def test_a_scatter_of_rows_once_has_one_result():
     assert len(results) == 1
 
 
-def test_correction_of_rows_is_the_dense_one():
+@pytest.mark.parametrize("a", [None, 0.3])
+def test_correction_of_rows_is_the_dense_one(a):
+    share = np.float32(1 if a is None else a)
     full = tf.constant(np.random.default_rng(2).normal(size=(ROWS, WIDTH)), tf.float32)
     same_rows = np.random.default_rng(3).integers(0, ROWS, TOKENS)
     for other in (sparse(4, same_rows), sparse(5), sparse(6, same_rows[:7])):
         gradient = sparse(3, same_rows)
-        want = (dense(gradient, full) - dense(other, full)) + full
-        np.testing.assert_array_equal(correction(gradient, other, full), want)
+        want = (dense(gradient, full) - share * dense(other, full)) + share * full
+        np.testing.assert_array_equal(correction(gradient, other, full, a), want)
 
 
 def test_at_the_snapshot_the_correction_is_exactly_zero():
