@@ -1,6 +1,6 @@
 """Does mu="auto" find a good scale by itself? HALP on the PTB LSTM, beside every fixed mu.
 
-    python experiments/mu_sweep/run.py            about 45 minutes on 2 cores; needs the PTB files
+    python experiments/mu_sweep/run.py            about 25 minutes on 2 cores; needs the PTB files
     python experiments/mu_sweep/run.py --quick    one learning rate, 4 bits, fewer tokens: 5 minutes
     python experiments/mu_sweep/run.py --redraw   table and figure from the committed CSV
 
@@ -24,8 +24,9 @@ CONFIG = HERE.parents[1] / "configs" / "lstm_ptb.yaml"
 RATES, BITS = (5.0, 10.0, 20.0), (8, 4)
 MUS = (0.001, 0.01, 0.1, 1.0, 10.0)
 LP_SGD_STEP = {8: 6, 4: 2}  # frac_bits: weights in ±2
-SETTINGS = {"data.limit": 50000, "train.epochs": 5}
-QUICK = {"data.limit": 10000, "train.epochs": 3}
+SMALLER = {"data.vocabulary_size": 2000, "data.validation_limit": 20000}
+SETTINGS = SMALLER | {"data.limit": 50000, "train.epochs": 5}
+QUICK = SMALLER | {"data.limit": 10000, "train.epochs": 3}
 FIELDS = ("word_bits", "learning_rate", "label", "status", "epoch", "val_perplexity")
 MORE = ("mu", "saturated_fraction", "full_gradient_norm", "seconds")
 

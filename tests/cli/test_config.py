@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tq_halp import config as configs
+from tq_halp import formats
 from tq_halp.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -88,6 +89,8 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
         ("algorithm.wordbits=8", ["unknown key 'algorithm.wordbits'", "did you mean 'word_bits'"]),
         ("algoritm.name=sgd", ["--set algoritm.name", "did you mean 'algorithm'"]),
         ("algorithm.name=lpsgd", ["received 'lpsgd'", "did you mean 'lp_sgd'"]),
+        ("algorithm.format=float8_e9m9", ["algorithm.format", "float8_e9m9", "did you mean"]),
+        ("algorithm.format={format: block_float}", ["algorithm.format", "word_bits"]),
         ("algorithm.mu=auot", ["received 'auot'", "'auto' or a number greater than 0"]),
         ("algorithm.mu=0", ["received 0", "'auto' or a number greater than 0"]),
         ("algorithm.mu=.nan", ["received nan", "a number greater than 0"]),
@@ -178,3 +181,13 @@ def test_missing_file_and_folder(tmp_path):
         configs.load(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="is a folder"):
         configs.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["halp", "bc_sgd", "lp_sgd"])
+def test_a_format_reaches_the_algorithm(path, name):
+    from tq_halp.models import linear
+    from tq_halp.running.experiment import build_trainer
+
+    config = configs.load(path, [f"algorithm.name={name}", "algorithm.format=float8_e5m2"])
+    trainer = build_trainer(config, linear(3))
+    assert trainer.format == formats.get("float8_e5m2")

@@ -135,11 +135,11 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
     arguments = {"seed": config.seed}
     if issubclass(kind, FixedGridMixin):
         grid = {"format": "fixed_point", "word_bits": a.word_bits, "frac_bits": a.frac_bits}
-        arguments |= {"format": grid, "rounding": a.rounding}
+        arguments |= {"format": a.format or grid, "rounding": a.rounding}
     if kind is algorithms.SWALP:
         arguments |= {"average_after": a.average_after, "average_every": a.average_every}
     if issubclass(kind, algorithms.HALP):
-        names = ("word_bits", "mu", "scale", "rounding")
+        names = ("word_bits", "format", "mu", "scale", "rounding")
         arguments |= {name: getattr(a, name) for name in names}
     if issubclass(kind, algorithms.SVRG):
         names = ("snapshot_every", "iterate", "draws")

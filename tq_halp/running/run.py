@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import keras
 
+from tq_halp import formats
 from tq_halp.data.dataset import Examples
 from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.checkpointing import Checkpointing, Resuming
@@ -188,7 +189,8 @@ def title(experiment: Experiment) -> str:
     """What was trained on what, by its true name."""
     config, dataset = experiment.config, experiment.dataset
     algorithm = config.algorithm
-    bits = "" if algorithm.name in ("sgd", "svrg") else f", {algorithm.word_bits} bits"
+    format = formats.get(algorithm.format) if algorithm.format else f"{algorithm.word_bits} bits"
+    bits = "" if algorithm.name in ("sgd", "svrg") else f", {format}"
     instead = f" (in place of {dataset.requested})" if dataset.is_fallback else ""
     return f"{config.model.name} on {dataset.name}{instead}: {algorithm.name}{bits}"
 

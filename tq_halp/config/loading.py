@@ -1,0 +1,98 @@
+"""From a file to a config, and from what pydantic finds wrong to a line that helps."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from tq_halp.config.schema import Config
+from tq_halp.config.values import Schedule
+from tq_halp.errors import InputError
+from tq_halp.settings import Settings, suggestion
+
+
+def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+    """The config in the file `path` with `--set` overrides applied, in order, and checked.
+
+    `quantization`, when it is a path, is looked for beside the config, then in the working
+    directory, and made absolute; so is `data.dir`, in the working directory.
+
+    Raises:
+        InputError: anything is wrong; all that is wrong in one message, a line for each.
+    """
+    settings = Settings(path)
+    for assignment in overrides:
+        settings.override(assignment)
+    if seed is not None:
+        settings.set(("seed",), seed, "--seed")
+    _resolve_paths(settings)
+    try:
+        config = Config.model_validate(settings.values)
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(e, settings) for e in error.errors())) from error
+    config._settings = settings
+    return config
+
+
+def _resolve_paths(settings: Settings) -> None:
+    data = settings.values.get("data")
+    if isinstance(data, dict) and isinstance(data.get("dir"), str):
+        data["dir"] = os.path.abspath(os.path.expanduser(data["dir"]))
+    quantization = settings.values.get("quantization")
+    if isinstance(quantization, str):
+        candidates = [settings.path.parent / quantization, Path(quantization)]
+        found = next((p for p in candidates if p.is_file()), None)
+        if found is None:
+            looked = " nor ".join(dict.fromkeys(map(str, candidates)))
+            raise InputError(
+                f"{settings.origin(['quantization'])}: quantization: no such map file: {looked}"
+            )
+        settings.values["quantization"] = os.path.abspath(found)
+
+
+def _explain(error: dict, settings: Settings) -> str:
+    """One line: origin, key path, what was received, what would be valid."""
+    location = _location(error["loc"], settings.values)
+    where, key = settings.origin(location), ".".join(map(str, location))
+    subject = settings.subject(location)
+    if error["type"] == "missing":
+        return f"{where}: {key} is missing"
+    if error["type"] == "extra_forbidden":
+        fields = list(_fields_at(location[:-1]))
+        return f"{where}: unknown key {key!r}{suggestion(location[-1], fields)}"
+    if error["type"] == "model_type":
+        return f"{subject}: received {error['input']!r}, expected a mapping"
+    valid = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    valid = valid.replace("expected greater", "expected a number greater")
+    valid = valid.replace("expected less", "expected a number less")
+    hint = ""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        words = re.findall(r"'(.*?)'", error["ctx"]["expected"])
+        close = suggestion(error["input"], words)
+        hint = close if "did you mean" in close else ""
+    return f"{subject}: received {error['input']!r}, {valid}{hint}"
+
+
+def _location(loc: tuple, values) -> list:
+    """`loc` without the names that pydantic adds for the members of a union."""
+    path = []
+    for part in loc:
+        if isinstance(values, dict) and part not in values and path and part != loc[-1]:
+            continue
+        if not isinstance(values, (dict, list)):
+            break
+        path.append(part)
+        values = values.get(part) if isinstance(values, dict) else None
+    return path
+
+
+def _fields_at(path: Sequence) -> list[str]:
+    model = Config
+    for part in path:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return list(Schedule.model_fields)
+    return list(model.model_fields)

@@ -1,0 +1,116 @@
+"""The sections of a config: which keys there are, and their defaults."""
+
+import io
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from ruamel.yaml import YAML
+
+from tq_halp.config import values
+from tq_halp.config.values import Positive, PositiveFloat, Section
+from tq_halp.settings import Settings
+
+
+class Data(Section):
+    """Which examples; a set uses the keys that concern it."""
+
+    name: Literal[
+        "ptb", "tiny_shakespeare", "python_docs", "linear_regression", "mnist", "cifar10", "libsvm"
+    ]
+    dir: str | None = None
+    limit: Positive | None = None
+    validation_limit: Positive | None = None
+    sequence_length: Positive = 35
+    vocabulary_size: Annotated[int, Field(ge=2)] | None = 10_000
+    file: str | None = None
+    test_file: str | None = None
+    task: Literal["classification", "regression"] = "classification"
+    samples: Positive = 1000
+    features: Positive = 100
+    noise: Annotated[float, Field(ge=0)] = 0.1
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Model(Section):
+    """Which network; a network uses the keys that concern it."""
+
+    name: Literal["lstm_language_model", "linear", "linear_classifier", "resnet"]
+    embedding: Positive = 128
+    units: Positive = 128
+    layers: Positive = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    initial_range: PositiveFloat | None = None
+    blocks: Annotated[list[Positive], AfterValidator(values.stages)] = [1, 1, 1]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    augment: bool = True
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class Algorithm(Section):
+    """How it is trained; an algorithm uses the keys that concern it."""
+
+    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "swalp", "bc_sgd"]
+    word_bits: Annotated[int, values.from_to(1, 64)] = 8
+    frac_bits: Annotated[int, values.from_to(-1000, 1000)] = 6
+    # Any number format, in place of word_bits (and frac_bits).
+    format: Annotated[Any, BeforeValidator(values.format_or_none)] = None
+    mu: Annotated[str | float, BeforeValidator(values.mu)] = "auto"
+    snapshot_every: Annotated[str | int | float, BeforeValidator(values.interval)] = "epoch"
+    # None: the algorithm's own default.
+    snapshot_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    coefficient: values.Coefficient = 1.0
+    start_after: Annotated[int, Field(ge=0)] = 0
+    scale: Literal["per_tensor", "per_channel", "global"] = "per_tensor"
+    iterate: Literal["last", "random"] = "last"
+    draws: Literal["locked", "fresh"] = "locked"
+    average_after: Annotated[int, Field(ge=0)] = 0
+    average_every: Positive = 1
+    rounding: values.Rounding = "stochastic"
+
+
+class Optimizer(BaseModel):
+    """Any Keras optimizer by name; further keys are its own arguments."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: str = "SGD"
+    learning_rate: values.Rate
+
+
+class Train(Section):
+    """How long, and in which portions."""
+
+    epochs: Positive
+    batch_size: Positive
+    validation_batch_size: Positive | None = None
+    shuffle: bool = True
+    checkpoint_every_steps: Positive | None = None
+
+
+class Config(Section):
+    """One run, whole."""
+
+    data: Data
+    model: Model
+    quantization: Annotated[Any, BeforeValidator(values.path_or_mapping)] = None
+    algorithm: Algorithm
+    optimizer: Optimizer
+    train: Train
+    seed: Annotated[int, values.from_to(0, 2**31 - 1)] = 0
+
+    _settings: Settings | None = PrivateAttr(None)
+
+    def subject(self, *path: str) -> str:
+        """How an error about a key begins: its origin, if the config was loaded, and the key."""
+        return self._settings.subject(path) if self._settings else ".".join(path)
+
+    def origin(self, *path: str | int) -> str:
+        """Where the value at `path` came from: "file:line", "--set key"; "config" if not loaded."""
+        return self._settings.origin(path) if self._settings else "config"
+
+    def to_yaml(self) -> str:
+        """Every value, defaults included, as YAML that `load` reads back equal."""
+        yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+        yaml.dump(self.model_dump(), text)
+        return text.getvalue()

@@ -1,0 +1,101 @@
+"""What the values in a config may be, with words for what they should have been."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from tq_halp import formats
+
+
+class Section(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Positive = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rounding = Literal[
+    "nearest_even", "nearest_away", "nearest_up", "down", "up", "toward_zero", "stochastic"
+]
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_positive(value):
+    return is_number(value) and 0 < value < float("inf")
+
+
+def is_coefficient(value):
+    return value == "estimated" or is_number(value) and 0 <= value <= 1
+
+
+def mu(value):
+    if not (value == "auto" or is_positive(value)):
+        raise ValueError("expected 'auto' or a number greater than 0")
+    return value if value == "auto" else float(value)
+
+
+def interval(value):
+    is_count_or_probability = is_positive(value) and (value < 1 or isinstance(value, int))
+    if value == "epoch" or is_count_or_probability:
+        return value
+    raise ValueError("expected 'epoch', a number of steps, 1 or more, or a probability below 1")
+
+
+def format_or_none(value):
+    if value is not None:
+        formats.get(value)
+    return value
+
+
+def from_to(low: int, high: int):
+    """A validator: a whole number from `low` to `high`."""
+
+    def check(value):
+        if not low <= value <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+def stages(value):
+    if not 1 <= len(value) <= 5:
+        raise ValueError("expected one to five numbers, one for each stage")
+    return value
+
+
+def path_or_mapping(value):
+    if not (value is None or isinstance(value, (str, dict))):
+        raise ValueError("expected the path of a map file, a map itself or null")
+    return value
+
+
+class Schedule(Section):
+    """A Keras learning-rate schedule."""
+
+    class_name: str
+    config: dict[str, Any] = {}
+
+
+def _or_schedule(accepts, valid: str):
+    """A validator: what `accepts` takes (described by `valid`), a number as float; a schedule."""
+
+    def check(value):
+        if isinstance(value, dict):
+            return Schedule(**value)
+        if not (isinstance(value, Schedule) or accepts(value)):
+            raise ValueError(f"expected {valid} or {{class_name: ..., config: {{...}}}}")
+        return float(value) if isinstance(value, int) else value
+
+    return BeforeValidator(check)
+
+
+Rate = Annotated[float | Schedule, _or_schedule(is_positive, "a number greater than 0")]
+Coefficient = Annotated[
+    float | Literal["estimated"] | Schedule,
+    _or_schedule(is_coefficient, "a number from 0 to 1, 'estimated'"),
+]
