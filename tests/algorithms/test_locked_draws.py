@@ -127,6 +127,19 @@ def test_samples_in_other_batches_than_the_snapshots_are_refused():
     compiled(tq_halp.SVRG(augmenting(), draws="fresh")).fit(in_samples, epochs=1, verbose=0)
 
 
+def test_masks_are_locked_under_xla_too(monkeypatch):
+    """XLA makes other masks of a seed: the snapshot's pass and the step are compiled alike."""
+    monkeypatch.setenv("QUANT_OPS_BACKEND", "composite")
+    layers = [keras.layers.Flatten(), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((6, 6, 2)), *layers])
+    algorithm = compiled(tq_halp.SVRG(model), jit_compile=True)
+    algorithm.fit(X, Y, batch_size=8, epochs=1, verbose=0)
+    anchor = tf.function(algorithm.anchor_gradients, jit_compile=True)
+    kernel = [len(x) / len(X) * anchor(x, y, None)[0].numpy() for x, y, _ in algorithm.batches]
+    full = algorithm.full_gradient[0].numpy()
+    assert np.abs(sum(kernel) - full).max() < 1e-6 < 1e-2 < np.abs(full).max()
+
+
 def test_arrays_keep_their_batches_only_where_something_is_drawn():
     def batches_kept(*layers, draws="locked"):
         model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(3)])

@@ -20,8 +20,10 @@ class FullGradient:
     def __init__(self, model, totals, carried, locked_draws):
         self._model, self._totals = model, totals
         self._carried, self._locked_draws = carried, locked_draws
-        compiled = (lambda f: f) if model.run_eagerly else _compiled
-        self._gradient, self._accumulate = compiled(self._gradient), compiled(self._accumulate)
+        if not model.run_eagerly:
+            # As the step is compiled: the same seed draws other masks under XLA than without.
+            compiled = tf.function(reduce_retracing=True, jit_compile=model.jit_compile or None)
+            self._gradient, self._accumulate = compiled(self._gradient), compiled(self._accumulate)
 
     def _gradient(self, values, x, y, sample_weight, weight=None):
         key, draws = self._locked_draws(x)
@@ -105,7 +107,3 @@ class FullGradient:
     def norm(self):
         """‖g̃‖₂ over all variables, a float."""
         return float(tf.linalg.global_norm([total.value for total in self._totals]))
-
-
-def _compiled(function):
-    return tf.function(function, reduce_retracing=True)
