@@ -1,9 +1,9 @@
 """The gradient norm of least squares under each algorithm, against the published behaviour.
 
-    python experiments/linear_regression/run.py            all rows, three seeds: about 10 minutes
+    python experiments/linear_regression/run.py            all rows, three seeds: about 15 minutes
     python experiments/linear_regression/run.py --quick    one seed, ten epochs
     python experiments/linear_regression/run.py --redraw   table and figure from the CSV
-    python experiments/linear_regression/run.py --only ROW  one row anew, the others from the CSV
+    python experiments/linear_regression/run.py --only ROW ...  rows anew, the others from the CSV
 
 Writes ``gradient_norms.csv`` (one line per row, seed and outer epoch), ``gradient_norms.png`` and
 the table in ``README.md`` beside itself; with ``--output``, CSV and figure elsewhere. Every row is
@@ -47,6 +47,15 @@ def halp(word_bits, mu):
     )
 
 
+def untuned_halp(**bits):
+    """With the defaults: mu="auto", a scale per tensor, of which there is one."""
+    return lambda model, seed: tq_halp.HALP(model, **bits, snapshot_every=STEPS, seed=seed)
+
+
+BLOCK_FLOAT = tq_halp.formats.BlockFloat(8, block_size=20, axis=0)
+AUTO = "μ = auto"
+
+
 ROWS = {
     "SGD, float64": lambda model, seed: tq_halp.SGD(model),
     "LP-SGD 8 b": lambda model, seed: tq_halp.LowPrecisionSGD(model, fixed_grid(8), seed=seed),
@@ -63,7 +72,12 @@ ROWS = {
     "HALP 8 b, μ = 10": halp(8, 10.0),
     "HALP 4 b, μ = 0.5": halp(4, 0.5),
     "HALP 16 b, μ = 0.5": halp(16, 0.5),
-    "HALP 8 b, μ = auto": halp(8, "auto"),
+    f"HALP 8 b, {AUTO}": untuned_halp(word_bits=8),
+    f"HALP 6 b, {AUTO}": untuned_halp(word_bits=6),
+    f"HALP 4 b, {AUTO}": untuned_halp(word_bits=4),
+    f"HALP 3 b, {AUTO}": untuned_halp(word_bits=3),
+    f"HALP float8_e4m3fn, {AUTO}": untuned_halp(format="float8_e4m3fn"),
+    f"HALP 8 b block_float, {AUTO}": untuned_halp(format=BLOCK_FLOAT),
 }
 
 # Reference behaviour: ‖∇f‖ at k = 0, 1, 5, 10, 20, 40; None where the source gives no number
@@ -176,7 +190,7 @@ def read_csv(path):
             if int(line["outer_epoch"]) == 0:
                 runs.append([])
             runs[-1].append(float(line["gradient_norm"]))
-    return results
+    return {name: runs for name, runs in results.items() if runs}
 
 
 def table(results, epochs):
@@ -208,30 +222,38 @@ def _number(value):
 
 
 def draw(results, path):
+    """Left what is given its grid or its μ, right what chooses it, each beside SVRG."""
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 6))
-    colours = plt.get_cmap("tab20")
-    for index, (name, runs) in enumerate(results.items()):
-        length = max(map(len, runs))
-        padded = np.array([run + [np.nan] * (length - len(run)) for run in runs])
-        k = np.arange(length)
-        style = "--" if "SGD" in name or "SVRG" in name else "-"
-        # Rows that coincide with a float64 baseline are drawn over its wide band.
-        wide = {"linewidth": 6, "alpha": 0.4, "linestyle": "-"} if "float64" in name else {}
-        axes.plot(k, padded.mean(axis=0), style, label=name, color=colours(index), **wide)
-        axes.fill_between(
-            k, padded.min(axis=0), padded.max(axis=0), color=colours(index), alpha=0.2
-        )
-    axes.set_yscale("log")
-    axes.set_ylim(1e-16, 1e3)
-    axes.set_xlabel("outer epochs k (each 2N inner steps)")
-    axes.set_ylabel("gradient norm ‖∇f(w̃)‖₂")
-    axes.set_title("Least squares, N = 1000, d = 100, batch size 1: mean and range over seeds")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure, panels = plt.subplots(1, 2, figsize=(13, 7), sharey=True, layout="constrained")
+    rest = [name for name in results if AUTO not in name]
+    chosen = ["SVRG, float64", "HALP 4 b, μ = 0.5"] + [name for name in results if AUTO in name]
+    for axes, names in zip(panels, (rest, chosen), strict=True):
+        for name in names:
+            _draw_row(axes, name, results[name], list(results).index(name))
+        axes.set_yscale("log")
+        axes.set_ylim(1e-16, 1e3)
+        axes.set_xlabel("outer epochs k (each 2N inner steps)")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
+    panels[0].set_ylabel("gradient norm ‖∇f(w̃)‖₂")
+    panels[0].set_title("grid or μ given")
+    panels[1].set_title('HALP with mu="auto"')
+    figure.suptitle("Least squares, N = 1000, d = 100, batch size 1: mean and range over seeds")
+    figure.savefig(path, dpi=120)
+
+
+def _draw_row(axes, name, runs, number):
+    length = max(map(len, runs))
+    padded = np.array([run + [np.nan] * (length - len(run)) for run in runs])
+    k = np.arange(length)
+    colour = matplotlib.colormaps["tab20"](number % 20)
+    style = "--" if "SGD" in name or "SVRG" in name else "-"
+    # Rows that coincide with a float64 baseline are drawn over its wide band.
+    wide = {"linewidth": 6, "alpha": 0.4} if "float64" in name else {"linestyle": style}
+    axes.plot(k, padded.mean(axis=0), label=name, color=colour, **wide)
+    axes.fill_between(k, padded.min(axis=0), padded.max(axis=0), color=colour, alpha=0.2)
 
 
 def main():
@@ -239,7 +261,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one seed, ten epochs")
     parser.add_argument("--output", type=pathlib.Path, default=HERE)
     parser.add_argument("--redraw", action="store_true", help="table and figure from the CSV")
-    parser.add_argument("--only", choices=list(ROWS), help="repeat one row, keep the others")
+    parser.add_argument(
+        "--only", choices=list(ROWS), nargs="+", metavar="ROW", help="repeat these, keep the others"
+    )
     arguments = parser.parse_args()
     epochs, seeds = (10, [0]) if arguments.quick else (EPOCHS, [0, 1, 2])
     keras.config.set_floatx("float64")
@@ -248,7 +272,7 @@ def main():
     if arguments.redraw or arguments.only:
         results = read_csv(arguments.output / "gradient_norms.csv")
     if not arguments.redraw:
-        results |= run_all([arguments.only] if arguments.only else list(ROWS), epochs, seeds)
+        results |= run_all(arguments.only or list(ROWS), epochs, seeds)
         write_csv(results, arguments.output / "gradient_norms.csv")
     draw(results, arguments.output / "gradient_norms.png")
     print(table(results, epochs))
