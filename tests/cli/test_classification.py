@@ -93,11 +93,11 @@ def test_a_wrong_line_is_answered_with_its_place(tmp_path, capsys):
 @pytest.mark.parametrize(
     "data, model, remedy",
     [
-        ("mnist", "lstm_language_model", "use linear_classifier or resnet"),
-        ("mnist", "linear", "use linear_classifier or resnet"),
-        ("libsvm", "resnet", "use linear_classifier"),
-        ("linear_regression", "resnet", "use linear"),
-        ("python_docs", "linear_classifier", "use lstm_language_model"),
+        ("mnist", "lstm_language_model", "use linear_classifier or resnet or file"),
+        ("mnist", "linear", "use linear_classifier or resnet or file"),
+        ("libsvm", "resnet", "use linear_classifier or file"),
+        ("linear_regression", "resnet", "use linear or file"),
+        ("python_docs", "linear_classifier", "use lstm_language_model or file"),
     ],
 )
 def test_a_model_that_cannot_learn_the_data(tmp_path, monkeypatch, capsys, data, model, remedy):

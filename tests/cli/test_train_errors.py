@@ -82,7 +82,7 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
             ["--set", "optimizer.learning_rate={class_name: CosineDecay}"],
             "missing 2 required",
         ),
-        (["--set", "model.name=linear"], "use lstm_language_model"),
+        (["--set", "model.name=linear"], "use lstm_language_model or file"),
         (["--resume"], "--resume: needs --run-dir"),
         (["--resume", "--run-dir", "none"], "--resume: none holds no checkpoint"),
         (["--set", "train.checkpoint_every_steps=0"], "received 0"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.quantization_map.own_models import Own, Scale, own_model, with_two_inputs
-from tq_halp import InputError, QuantizationMap, layers
+from tq_halp import InputError, QuantizationMap, export, import_weights, layers
 from tq_halp.layers.counter import CallCounter
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantizers import Quantizer
@@ -271,3 +271,22 @@ def test_the_plan_of_a_subclassed_model_is_data(own):
     assert json.loads(json.dumps(data)) == data
     assert {row["class_name"] for row in data["rows"]} >= {"Dense", "LSTM", "Scale", "Block"}
     assert Scale.__name__ in str(ALL.plan(own))
+
+
+def test_what_a_layer_was_adapted_to_is_copied_and_imported(tmp_path):
+    def built():
+        layer = keras.layers.Normalization(name="adapted")
+        return layer, keras.Sequential([keras.Input((3,)), layer, keras.layers.Activation("tanh")])
+
+    x = 10 + floats(20, 3)
+    layer, model = built()
+    layer.adapt(x)
+    expected = np.tanh((x - x.mean(axis=0)) / x.std(axis=0))
+    everything = make_map({"layers": "activation.*", "activations": "float32"})
+    copy = everything.apply(model)
+    # float32, of numbers about 10 whose mean is taken away.
+    np.testing.assert_allclose(copy.predict(x, verbose=0), expected, atol=1e-4)
+    export(copy, tmp_path / "weights.npz")
+    _, other = built()
+    import_weights(other, tmp_path / "weights.npz")
+    np.testing.assert_allclose(other.predict(x, verbose=0), expected, atol=1e-4)

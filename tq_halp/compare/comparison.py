@@ -121,8 +121,8 @@ class Comparison:
             path.write_text("# What the runs have in common.\n" + self.common_yaml(), "utf-8")
 
     def common_yaml(self) -> str:
-        """`common` whole, with the content of its map."""
-        return identity.with_map(self.common).to_yaml()
+        """`common` whole, with the content of its map and the checksums of its files."""
+        return identity.with_files(self.common).to_yaml()
 
     def _run(self, entrant, seed, tuned):
         return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)

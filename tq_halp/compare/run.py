@@ -131,8 +131,8 @@ class Run:
         if outcome.status == MISSING or not path.exists():
             return
         theirs = identity.settings(configs.load(path))
-        # Where a data set was replaced, config.yaml names the one that stood in.
-        theirs["data.name"] = outcome.summary["dataset"]["requested"]
+        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the one that stood in.
+            theirs["data.name"] = outcome.summary["dataset"]["requested"]
         found = identity.differences(theirs, ours)
         if found:
             raise InputError(

@@ -16,8 +16,9 @@ from tq_halp.settings import Settings, suggestion
 def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
     """The config in the file `path` with `--set` overrides applied, in order, and checked.
 
-    `quantization`, when it is a path, is looked for beside the config, then in the working
-    directory, and made absolute; so is `data.dir`, in the working directory.
+    `quantization`, when it is a path, `model.file` and, for arrays, `data.file` are looked for
+    beside the config, then in the working directory, and made absolute; so is `data.dir`, in the
+    working directory.
 
     Raises:
         InputError: anything is wrong; all that is wrong in one message, a line for each.
@@ -40,16 +41,28 @@ def _resolve_paths(settings: Settings) -> None:
     data = settings.values.get("data")
     if isinstance(data, dict) and isinstance(data.get("dir"), str):
         data["dir"] = os.path.abspath(os.path.expanduser(data["dir"]))
-    quantization = settings.values.get("quantization")
-    if isinstance(quantization, str):
-        candidates = [settings.path.parent / quantization, Path(quantization)]
-        found = next((p for p in candidates if p.is_file()), None)
-        if found is None:
-            looked = " nor ".join(dict.fromkeys(map(str, candidates)))
-            raise InputError(
-                f"{settings.origin(['quantization'])}: quantization: no such map file: {looked}"
-            )
-        settings.values["quantization"] = os.path.abspath(found)
+    _resolve(settings, ("quantization",), "map")
+    _resolve(settings, ("model", "file"), "model")
+    if isinstance(data, dict) and data.get("name") == "arrays":
+        _resolve(settings, ("data", "file"), "data")
+
+
+def _resolve(settings: Settings, path: tuple[str, ...], what: str) -> None:
+    """Make the file's name at `path`, if there is one, absolute."""
+    holder = settings.values
+    for part in path[:-1]:
+        holder = holder.get(part)
+        if not isinstance(holder, dict):
+            return
+    name = holder.get(path[-1])
+    if not isinstance(name, str):
+        return
+    candidates = [settings.path.parent / Path(name).expanduser(), Path(name).expanduser()]
+    found = next((p for p in candidates if p.is_file()), None)
+    if found is None:
+        looked = " nor ".join(dict.fromkeys(map(str, candidates)))
+        raise InputError(f"{settings.subject(path)}: no such {what} file: {looked}")
+    holder[path[-1]] = os.path.abspath(found)
 
 
 def _explain(error: dict, settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """The sections of a config: which keys there are, and their defaults."""
 
 import io
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
@@ -15,7 +16,14 @@ class Data(Section):
     """Which examples; a set uses the keys that concern it."""
 
     name: Literal[
-        "ptb", "tiny_shakespeare", "python_docs", "linear_regression", "mnist", "cifar10", "libsvm"
+        "ptb",
+        "tiny_shakespeare",
+        "python_docs",
+        "linear_regression",
+        "mnist",
+        "cifar10",
+        "libsvm",
+        "arrays",
     ]
     dir: str | None = None
     limit: Positive | None = None
@@ -23,6 +31,8 @@ class Data(Section):
     sequence_length: Positive = 35
     vocabulary_size: Annotated[int, Field(ge=2)] | None = 10_000
     file: str | None = None
+    # Of arrays' file, if it must be that very file.
+    sha256: str | None = None
     test_file: str | None = None
     task: Literal["classification", "regression"] = "classification"
     samples: Positive = 1000
@@ -34,7 +44,13 @@ class Data(Section):
 class Model(Section):
     """Which network; a network uses the keys that concern it."""
 
-    name: Literal["lstm_language_model", "linear", "linear_classifier", "resnet"]
+    name: Literal["lstm_language_model", "linear", "linear_classifier", "resnet", "file"]
+    # A .keras file, and its SHA-256 if it must be that very file.
+    file: str | None = None
+    sha256: str | None = None
+    # Modules that register the classes of the file.
+    imports: list[str] = []
+    weights: Literal["file", "fresh"] = "file"
     embedding: Positive = 128
     units: Positive = 128
     layers: Positive = 1
@@ -44,6 +60,11 @@ class Model(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     augment: bool = True
     dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def title(self) -> str:
+        """What it is called in titles."""
+        return Path(self.file).stem if self.name == "file" and self.file else self.name
 
 
 class Algorithm(Section):
@@ -84,6 +105,8 @@ class Train(Section):
     batch_size: Positive
     validation_batch_size: Positive | None = None
     shuffle: bool = True
+    # Of a model from a file; None: the one that it was compiled with.
+    loss: values.Loss = None
     checkpoint_every_steps: Positive | None = None
 
 

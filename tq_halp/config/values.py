@@ -74,11 +74,26 @@ def path_or_mapping(value):
     return value
 
 
-class Schedule(Section):
-    """A Keras learning-rate schedule."""
+class KerasObject(Section):
+    """A class of Keras by its name, and the arguments of its constructor."""
 
     class_name: str
     config: dict[str, Any] = {}
+
+
+class Schedule(KerasObject):
+    """A Keras learning-rate schedule."""
+
+
+def loss(value):
+    if isinstance(value, dict):
+        return KerasObject(**value)
+    if not (value is None or isinstance(value, (str, KerasObject))):
+        raise ValueError("expected the name of a Keras loss or {class_name: ..., config: {...}}")
+    return value
+
+
+Loss = Annotated[str | KerasObject | None, BeforeValidator(loss)]
 
 
 def _or_schedule(accepts, valid: str):

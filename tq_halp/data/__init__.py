@@ -1,5 +1,6 @@
 """Data sets as NumPy arrays; no training, no TensorFlow."""
 
+from tq_halp.data.arrays import load_arrays, read_npz
 from tq_halp.data.cifar10 import load_cifar10
 from tq_halp.data.dataset import Dataset
 from tq_halp.data.language import load_language
@@ -11,10 +12,12 @@ __all__ = [
     "Dataset",
     "linear_regression",
     "load",
+    "load_arrays",
     "load_cifar10",
     "load_language",
     "load_libsvm",
     "load_mnist",
+    "read_npz",
 ]
 
 
@@ -26,6 +29,10 @@ def load(settings) -> Dataset:
             image sets and libsvm files, for which nothing stands in, also if they are nowhere.
     """
     s = settings
+    if s.name == "arrays":
+        return load_arrays(
+            s.file, sha256=s.sha256, limit=s.limit, validation_limit=s.validation_limit
+        )
     limits = {"directory": s.dir, "limit": s.limit, "validation_limit": s.validation_limit}
     if s.name == "linear_regression":
         return linear_regression(

@@ -15,6 +15,7 @@ class Dataset:
     Classification: x (samples, features), float32, or images (samples, height, width, channels),
     uint8; y (samples,), int32, from 0 to classes - 1.
     Regression: x (samples, features), y (samples, 1), of one floating-point type.
+    A user's own arrays: any shapes and types of numbers, the samples along the first axis.
     """
 
     #: The set that was actually loaded.

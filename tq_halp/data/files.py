@@ -106,3 +106,21 @@ def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
 def read_verified(folder: Path, file: KnownFile) -> str:
     """The same as text, from UTF-8."""
     return read_verified_bytes(folder, file).decode("utf-8")
+
+
+def sha256_of(path: Path | str) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def check_sha256(path: Path | str, expected: str | None) -> None:
+    """Raise InputError if a file is not the one with that SHA-256; None: it may be any."""
+    if expected is not None and (found := sha256_of(path)) != expected:
+        raise InputError(f"{path}: is another file: expected SHA-256 {expected}, got {found}")

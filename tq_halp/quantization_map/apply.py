@@ -115,6 +115,17 @@ def _copy_state(source, copy):
         )
     for variable, copied in zip(old, new, strict=True):
         copied.assign(variable)
+    settle(copy)
+
+
+def settle(model: keras.Model) -> None:
+    """Have layers whose variables were set from outside compute with their new values.
+
+    Normalization derives numbers from its variables, and does so anew only when it loads them.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _state(layer):

@@ -12,7 +12,8 @@ from tq_halp.config import Config, Schedule
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 from tq_halp.quantization_map import QuantizationMap
-from tq_halp.running.identity import with_map
+from tq_halp.running import own_model
+from tq_halp.running.identity import with_files
 from tq_halp.settings import suggestion
 
 #: By their names in a config.
@@ -69,13 +70,18 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     """
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
+    loss, metrics, output = _objective(config, dataset, model)
     optimizer, plan = build_optimizer(config), None
     if config.quantization is not None:
         quantization_map = load_map(config)
         plan, model = quantization_map.plan(model), quantization_map.apply(model)
         optimizer = quantization_map.optimizer(model, optimizer)
     trainer = build_trainer(config, model)
-    _compile(trainer, optimizer, config, dataset)
+    trainer.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+    if metrics:
+        # Keras makes a metric's sums when it first needs them; a checkpoint is put back before.
+        trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
+        trainer.reset_metrics()
     return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
 
 
@@ -87,6 +93,8 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         subject = config.subject("model", "name")
         use = " or ".join(fitting)
         raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {use}")
+    if m.name == "file":
+        return own_model.load(config)
     x = dataset.train[0]
     if m.name == "linear":
         return models.linear(x.shape[1], dtype=m.dtype)
@@ -117,12 +125,14 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
 
 def _models_for(dataset: Dataset) -> tuple[str, ...]:
     """The models that can learn a set."""
+    x, y = dataset.train
     if dataset.vocabulary_size is not None:
-        return ("lstm_language_model",)
-    if dataset.classes is None:
-        return ("linear",)
-    are_images = dataset.train[0].ndim == 4
-    return ("linear_classifier", "resnet") if are_images else ("linear_classifier",)
+        return ("lstm_language_model", "file")
+    if dataset.classes is not None:
+        images = ("resnet",) if x.ndim == 4 else ()
+        return ("linear_classifier", *images, "file")
+    is_linear = x.ndim == 2 and x.dtype == y.dtype and y.shape == (len(x), 1)
+    return ("linear", "file") if is_linear else ("file",)
 
 
 def build_trainer(config: Config, model: keras.Model) -> keras.Model:
@@ -221,28 +231,28 @@ def load_map(config: Config) -> QuantizationMap:
     )
 
 
-def _compile(trainer, optimizer, config: Config, dataset: Dataset) -> None:
-    loss = _loss(config, dataset)
-    if dataset.classes is None:
-        trainer.compile(optimizer=optimizer, loss=loss)
-        return
-    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    trainer.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
-    # Keras makes a metric's sums when it first needs them; a checkpoint is to be put back before.
-    logits = keras.ops.zeros((1, dataset.classes))
-    trainer.compute_metrics(None, dataset.train[1][:1], logits)
-    trainer.reset_metrics()
-
-
-def _loss(config: Config, dataset: Dataset) -> keras.losses.Loss:
+def _objective(config: Config, dataset: Dataset, model: keras.Model):
+    """The loss, the metrics, and an output of the kind that `model` has, by which they are made."""
+    if config.model.name == "file":
+        loss = own_model.loss_of(config)
+        output = own_model.check(config, model, loss, dataset)
+        return loss, own_model.accuracy_of(loss), output
+    dtype = config.model.dtype
+    if config.train.loss is not None:
+        subject = config.subject("train", "loss")
+        raise InputError(f"{subject}: {config.model.name} has a loss of its own; leave it out")
     if dataset.vocabulary_size is None and dataset.classes is None:
-        return models.HalfMeanSquaredError(dtype=config.model.dtype)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=config.model.dtype)
+        return models.HalfMeanSquaredError(dtype=dtype), None, None
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)
+    if dataset.classes is None:
+        return loss, None, None
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    return loss, [accuracy], keras.ops.zeros((1, dataset.classes))
 
 
 def _resolved(config: Config, dataset: Dataset) -> Config:
-    """`config` as it was carried out: the map inline, the data set that was found by name."""
-    config = with_map(config)
+    """`config` as it was carried out: the map inline, files with checksums, the data by name."""
+    config = with_files(config)
     if not dataset.is_fallback:
         return config
     data = config.data.model_copy(update={"name": dataset.name})

@@ -5,10 +5,13 @@ import json
 
 from tq_halp.config import Config
 from tq_halp.data import Dataset
+from tq_halp.data.files import sha256_of
 from tq_halp.settings import Settings
 
 # Where the data lies and how often a checkpoint is written changes no number.
 _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
+# The sections that may name a file of the user's own, and what `name` is then.
+_WITH_FILE = {"data": "arrays", "model": "file"}
 
 
 def identity(config: Config, dataset: Dataset) -> dict:
@@ -21,20 +24,28 @@ def identity(config: Config, dataset: Dataset) -> dict:
 
 
 def settings(config: Config) -> dict:
-    """Every setting that decides the numbers by its full key; a map by what it says."""
-    values = json.loads(json.dumps(with_map(config).model_dump()))  # As a file would give them.
+    """Every setting that decides the numbers by its full key; a file by what it says."""
+    values = json.loads(json.dumps(with_files(config).model_dump()))  # As a file would give them.
+    for section in _WITH_FILE:
+        if values[section]["sha256"] is not None:
+            del values[section]["file"]
     return {key: value for key, value in _flat(values, "") if key not in _IRRELEVANT}
 
 
-def with_map(config: Config) -> Config:
-    """`config` with the content of its map's file in place of the path.
+def with_files(config: Config) -> Config:
+    """`config` with the content of its map's file in place of the path, and other files' checksums.
 
     Raises:
-        InputError: the file is missing or no YAML.
+        InputError: a file is missing, or the map is no YAML.
     """
-    if not isinstance(config.quantization, str):
-        return config
-    return config.model_copy(update={"quantization": Settings(config.quantization).values})
+    found = {}
+    if isinstance(config.quantization, str):
+        found["quantization"] = Settings(config.quantization).values
+    for section, name in _WITH_FILE.items():
+        part = getattr(config, section)
+        if part.name == name and part.file is not None and part.sha256 is None:
+            found[section] = part.model_copy(update={"sha256": sha256_of(part.file)})
+    return config.model_copy(update=found)
 
 
 def differences(theirs: dict, ours: dict) -> str:

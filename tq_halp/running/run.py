@@ -192,7 +192,7 @@ def title(experiment: Experiment) -> str:
     format = formats.get(algorithm.format) if algorithm.format else f"{algorithm.word_bits} bits"
     bits = "" if algorithm.name in ("sgd", "svrg") else f", {format}"
     instead = f" (in place of {dataset.requested})" if dataset.is_fallback else ""
-    return f"{config.model.name} on {dataset.name}{instead}: {algorithm.name}{bits}"
+    return f"{config.model.title} on {dataset.name}{instead}: {algorithm.name}{bits}"
 
 
 def _description(experiment: Experiment) -> dict:
@@ -200,7 +200,7 @@ def _description(experiment: Experiment) -> dict:
     config, dataset = experiment.config, experiment.dataset
     return {
         "algorithm": config.algorithm.name,
-        "model": config.model.name,
+        "model": config.model.title,
         "parameters": experiment.parameters,
         "steps_per_epoch": experiment.steps_per_epoch,
         "seed": config.seed,

@@ -1,0 +1,196 @@
+"""A model of the user's own, from a .keras file, and the loss that it is trained by."""
+
+import importlib
+import json
+import zipfile
+
+import keras
+import numpy as np
+
+from tq_halp.config import Config
+from tq_halp.config.values import KerasObject
+from tq_halp.data import Dataset
+from tq_halp.data.files import check_sha256
+from tq_halp.errors import InputError
+
+# Crossentropies, each as a class and as a function.
+_CROSSENTROPIES = _SPARSE, _ONE_HOT, _BINARY = (
+    (keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy),
+    (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
+    (keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy),
+)
+
+
+def load(config: Config) -> keras.Model:
+    """The model in `config.model.file`, not compiled.
+
+    With `model.weights: fresh` each layer in which anything is trained begins as if it had just
+    been built; the others (frozen, or adapted to data, as Normalization) stay as in the file.
+
+    Raises:
+        InputError: there is no file, it is another one, or Keras cannot load it.
+    """
+    wanted, subject = config.model, config.subject("model", "file")
+    if wanted.file is None:
+        raise InputError(f"{config.subject('model')}: file is missing, the name of a .keras file")
+    check_sha256(wanted.file, wanted.sha256)
+    for name in wanted.imports:
+        _import(name, config.subject("model", "imports"))
+    try:
+        model = keras.models.load_model(wanted.file, compile=False)
+        if wanted.weights == "fresh":
+            _begin_anew(model, wanted.file)
+    except Exception as error:  # Of Keras or the user's own classes.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{subject}: {wanted.file} cannot be loaded: {reason}; classes of your own must be "
+            "registered with Keras by a module that model.imports names"
+        ) from error
+    if not isinstance(model, keras.Model) or not model.built:
+        raise InputError(f"{subject}: {wanted.file} holds no built Keras model")
+    return model
+
+
+def loss_of(config: Config):
+    """The loss that `train.loss` names, else the one that the model was compiled with.
+
+    Raises:
+        InputError: neither says one, it is several, or Keras has none of that name.
+    """
+    wanted, subject = config.train.loss, config.subject("train", "loss")
+    if wanted is None:
+        wanted = (_description(config.model.file).get("compile_config") or {}).get("loss")
+        if wanted is None:
+            raise InputError(
+                f"{subject}: {config.model.file} was saved without a loss; name one of Keras', "
+                "e.g. sparse_categorical_crossentropy or mean_squared_error"
+            )
+    if isinstance(wanted, KerasObject):
+        wanted = wanted.model_dump()
+    try:
+        found = keras.losses.get(wanted)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{subject}: {reason}") from error
+    if not callable(found):  # A loss for each of several outputs.
+        raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
+    return found
+
+
+def accuracy_of(loss) -> list[keras.metrics.Metric]:
+    """What a crossentropy's accuracy is measured by; nothing for any other loss."""
+    if _is(loss, _SPARSE):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if _is(loss, _ONE_HOT):
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if _is(loss, _BINARY):
+        return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if _logits(loss) else 0.5)]
+    return []
+
+
+def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndarray:
+    """What `model` makes of the first minibatch; its state stays as it is.
+
+    Raises:
+        InputError: it cannot take the examples, or `loss` what comes out.
+    """
+    x, y = (array[: config.train.batch_size] for array in dataset.train)
+    subject = config.subject("model", "file")
+    try:
+        z = model.stateless_call(
+            [v.value for v in model.trainable_variables],
+            [v.value for v in model.non_trainable_variables],
+            _as_a_run_would(x),
+        )[0]
+        z = z if isinstance(z, (list, dict, tuple)) else np.asarray(z)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{subject}: {config.model.title} cannot take examples of {x.dtype} and shape "
+            f"{x.shape[1:]} ({dataset.name}): {reason}"
+        ) from error
+    if not isinstance(z, np.ndarray):
+        raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
+    _check_targets(f"{dataset.name}: y", loss, z, dataset)
+    _check_probabilities(config.subject("train", "loss"), loss, z)
+    return z
+
+
+def _check_targets(subject, loss, z, dataset):
+    parts = (dataset.train, dataset.validation, *([dataset.test] if dataset.test else []))
+    shape = dataset.train[1].shape[1:]
+    wanted = z.shape[1:-1] if _is(loss, _SPARSE) else z.shape[1:]
+    # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
+    if shape not in (wanted, (*wanted, 1)) and (*shape, 1) != wanted:
+        raise InputError(
+            f"{subject} has shape {shape} per example, expected {wanted} for an output of shape "
+            f"{z.shape[1:]}"
+        )
+    if _is(loss, _SPARSE):
+        low, high = min(y.min() for _, y in parts), max(y.max() for _, y in parts)
+        if low < 0 or high >= z.shape[-1]:
+            raise InputError(
+                f"{subject} goes from {low} to {high}, expected classes from 0 to "
+                f"{z.shape[-1] - 1}, as many as the model has outputs"
+            )
+
+
+def _check_probabilities(subject, loss, z):
+    """A crossentropy of what are no probabilities is a number, and means nothing."""
+    kind = next((kind for kind in _CROSSENTROPIES if _is(loss, kind)), None)
+    if kind is None or _logits(loss):
+        return
+    are = z.min() >= 0 and z.max() <= 1
+    if kind is not _BINARY:
+        are = are and np.allclose(z.astype(np.float64).sum(axis=-1), 1, atol=1e-2)
+    if not are:
+        raise InputError(
+            f"{subject}: the model's outputs are no probabilities; for logits write "
+            f"{{class_name: {kind[0].__name__}, config: {{from_logits: true}}}}"
+        )
+
+
+def _is(loss, kind) -> bool:
+    return isinstance(loss, kind[0]) or loss is kind[1]
+
+
+def _logits(loss) -> bool:
+    known = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    return bool(known.get("from_logits", False))
+
+
+def _as_a_run_would(x):
+    floating = np.issubdtype(x.dtype, np.floating)
+    return keras.ops.convert_to_tensor(x, dtype=keras.config.floatx() if floating else None)
+
+
+def _begin_anew(model: keras.Model, path: str) -> None:
+    """Give layers in which anything is trained the variables of a model without the weights."""
+    description = _description(path)
+    description.pop("compile_config", None)
+    new = keras.saving.deserialize_keras_object(description)
+    for ours, theirs in zip(model._flatten_layers(), new._flatten_layers(), strict=True):
+        if any(variable.trainable for variable in ours._trainable_variables):
+            pairs = zip(
+                [*ours._trainable_variables, *ours._non_trainable_variables],
+                [*theirs._trainable_variables, *theirs._non_trainable_variables],
+                strict=True,
+            )
+            for variable, drawn in pairs:
+                variable.assign(drawn)
+
+
+def _description(path: str) -> dict:
+    """What a .keras file says of its model, the weights apart."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))
+
+
+def _import(name: str, subject: str) -> None:
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # Whatever the user's module raises.
+        raise InputError(
+            f"{subject}: {name} cannot be imported: {error}; start the command with python -m, in "
+            "the folder of the module"
+        ) from error
