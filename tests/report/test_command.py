@@ -42,6 +42,15 @@ def test_prints_the_report_and_writes_the_page(files, tmp_path, capsys):
     assert "</html>" in path.read_text()
 
 
+def test_the_arrays_of_the_train_command(files, tmp_path, capsys):
+    parts = {"x_train": X, "y_train": Y, "x_validation": X[:1], "y_validation": Y[:1]}
+    np.savez(tmp_path / "all.npz", **parts)
+    assert run(files) == 0
+    expected = capsys.readouterr().out
+    assert run(files, data=tmp_path / "all.npz") == 0
+    assert capsys.readouterr().out == expected
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

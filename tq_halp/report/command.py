@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import zipfile
 from pathlib import Path
 
 from tq_halp.errors import InputError
@@ -37,7 +36,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--model", required=True, metavar="MODEL.keras", help="a saved model, quantized or not")
-    add("--data", required=True, metavar="FILE.npz", help="arrays x and, for gradients, y")
+    add(
+        "--data",
+        required=True,
+        metavar="FILE.npz",
+        help="arrays x and, for gradients, y; or those of train",
+    )
     add("--html", metavar="OUT", help="also write a page with plots")
     add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
     add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
@@ -61,18 +65,18 @@ def _run(options):
 
 
 def _data(path):
-    import numpy as np
+    from tq_halp.data import read_npz
 
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or "no .npz file of plain arrays"
-        raise InputError(f"--data {path}: cannot be read: {reason}") from error
+        arrays = read_npz(Path(path))
+    except InputError as error:
+        raise InputError(f"--data {error}") from error
+    if "x_train" in arrays:  # What the train command takes.
+        arrays = {n: arrays[f"{n}_train"] for n in ("x", "y") if f"{n}_train" in arrays}
     if "x" not in arrays or not set(arrays) <= set(ARRAYS):
         raise InputError(
-            f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, "
-            f"received {', '.join(arrays) or 'none'}"
+            f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, or "
+            f"x_train and y_train, received {', '.join(arrays) or 'none'}"
         )
     if "sample_weight" in arrays and "y" not in arrays:
         raise InputError(f"--data {path}: holds sample_weight without y")
