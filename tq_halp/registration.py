@@ -81,6 +81,8 @@ class _KerasImport:
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("keras")
         if spec is not None:
+            # Who asks need not import it yet: `import tensorflow` asks first.
+            sys.meta_path.insert(0, self)
             self._loader, spec.loader = spec.loader, self
         return spec
 
@@ -88,6 +90,8 @@ class _KerasImport:
         return self._loader.create_module(spec)
 
     def exec_module(self, module):
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         _register(module)

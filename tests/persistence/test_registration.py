@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import subprocess
 import sys
 
 import keras
@@ -59,3 +60,20 @@ def test_without_keras_it_is_as_without_us(monkeypatch):
     with pytest.raises(ModuleNotFoundError, match="No module named 'keras'"):
         importlib.import_module("keras")
     assert sys.meta_path == others
+
+
+def test_looking_for_keras_is_not_importing_it():
+    """`import tensorflow` looks for it first, as here."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import importlib.util, sys, tq_halp\n"
+            "assert importlib.util.find_spec('keras') and 'keras' not in sys.modules\n"
+            "import tensorflow, keras\n"
+            "assert 'tq_halp>QuantDense' in keras.saving.get_custom_objects()\n"
+            "assert not [each for each in sys.meta_path if '_KerasImport' in repr(each)]\n",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
