@@ -3,6 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 CALLS ?= 1000
+NAME ?= linear_regression
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -11,12 +12,12 @@ INSTALLED := $(VENV)/.installed
 INCOMPLETE := $(VENV)/.incomplete
 CONFIG := configs/lstm_ptb.yaml
 
-.PHONY: help setup ops train test fuzz wheel lint format bench clean
+.PHONY: help setup ops train test fuzz wheel lint format bench experiment clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@echo 'usage: make TARGET [ARGS="..."] [PYTHON=python3.x]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(INSTALLED)  ## create .venv with the dependencies and the compiled ops
 	@$(RUN) -I quant_ops/build.py || echo "set-up: quant_ops has no compiled ops (the reason is above) and \
@@ -53,6 +54,9 @@ format: $(INSTALLED)  ## rewrite the sources in the project's format
 
 bench: setup  ## set-up, then the benchmarks (ARGS="ops")
 	$(RUN) -m tq_halp.bench $(ARGS)
+
+experiment: setup  ## set-up, then one of experiments/ (NAME=ptb ARGS=--quick)
+	$(RUN) experiments/$(NAME)/run.py $(ARGS)
 
 clean:  ## remove .venv and everything built (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info quant_ops/lib .pytest_cache .ruff_cache .hypothesis

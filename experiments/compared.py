@@ -1,78 +1,208 @@
-"""An experiment that is one comparison: trains it, keeps its figures and tables beside its script."""
+"""An experiment that is one comparison: its command line, and what it keeps beside its script.
+
+    python experiments/NAME/run.py            the figures, tables and results.csv of its folder
+    python experiments/NAME/run.py --quick    less than five minutes: smaller, one seed, not tuned
+    python experiments/NAME/run.py --full     at the size of the config; days, for some
+
+Repeated, it goes on where it was stopped. ``--quick`` and ``--full`` change nothing in the folder.
+"""
 
 import argparse
 import csv
+import os
 import pathlib
 import shutil
-import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import bits
 from page import fill
 
+from tq_halp import processor
+from tq_halp.compare import command, pool
+from tq_halp.compare.budget import EPOCHS, EVALUATIONS
+from tq_halp.compare.entrants import Entrant
+from tq_halp.compare.results import Results
+from tq_halp.compare.summary import p_value, shown
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-#: Columns of compare.csv that are kept: not the settings, nor what other sets of data have.
-DROPPED = ("directory", "train_loss")
+#: One thread for each run: then its bits depend neither on the number of cores nor on --jobs.
+ONE_THREAD = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+RATE = "optimizer.learning_rate"
 
 
-def run(script, *, config, algorithms, seeds, settings=(), tune=(), quick=()):
-    """``python -m tq_halp.compare`` with these arguments, as the command line of ``script``.
-
-    Without options it takes up what is in ``runs/<name>`` and writes ``results.csv``, ``curves.png``
-    and, between the marks "results", "pairs" and "tuning" of ``README.md``, the tables of
-    ``summary.md``, all beside the script.
+@dataclass(frozen=True)
+class Experiment:
+    """What is compared.
 
     Args:
-        script: its ``__file__``; its folder names the experiment.
         config: name of a file in ``configs/``.
-        algorithms, seeds, settings, tune: as for the command; ``settings`` and ``tune`` are lists.
-        quick: settings that make it last less than five minutes; they come last, with one seed and
-            without tuning.
+        entrants: who; the first value of a grid is taken where nothing is tuned.
+        sizes: settings, "key=value", of "small", "quick" and "full".
+        rivals: pairs of labels, the first compared with the second.
+        has_figure_of_bits: whether ``bits.draw`` draws one.
+        seeds: the first one also tunes.
+    """
+
+    config: str
+    entrants: Sequence[Entrant]
+    sizes: Mapping[str, Sequence[str]]
+    rivals: Sequence[tuple[str, str]] = ()
+    has_figure_of_bits: bool = False
+    seeds: str = "0,1,2"
+
+    def arguments(self, size: str, runs) -> list[str]:
+        """Of ``python -m tq_halp.compare``."""
+        is_tuned = size != "quick"
+        found = ["--config", str(ROOT / "configs" / self.config), "--run-dir", str(runs)]
+        found += ["--algorithms", ",".join(f"{e.label}={e.algorithm}" for e in self.entrants)]
+        found += ["--seeds", self.seeds if is_tuned else self.seeds.split(",")[0], "--jobs", "2"]
+        for setting in self.sizes[size]:
+            found += ["--set", setting]
+        for entrant in self.entrants:
+            for setting in entrant.settings:
+                found += ["--set", f"{entrant.label}.{setting}"]
+            for key, values in entrant.grid:
+                key = f"{entrant.label}.{key}"
+                words = [f"{value:g}" for value in values]
+                found += ["--tune", f"{key}={','.join(words)}"] if is_tuned else []
+                found += [] if is_tuned else ["--set", f"{key}={words[0]}"]
+        return found
+
+
+def entrant(label, algorithm, rates, *settings) -> Entrant:
+    """One whose learning rate is tuned."""
+    return Entrant(label, algorithm, settings, ((RATE, tuple(rates)),))
+
+
+def halp(word_bits, rates) -> Entrant:
+    """ "halp8" and the like: offsets of so many bits, mu=auto."""
+    return entrant(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
+
+
+def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
+    """One of the lp_ algorithms: weights of so many bits that span ±2."""
+    grid = f"word_bits={word_bits}", f"frac_bits={word_bits - 2}"
+    return entrant(f"{label}{word_bits}", algorithm, rates, *grid)
+
+
+def lp_sgd(word_bits, rates) -> Entrant:
+    """ "lp8" and the like."""
+    return fixed_grid("lp", "lp_sgd", word_bits, rates)
+
+
+def momentum(rates) -> Entrant:
+    """SGD with Nesterov momentum 0.9; a size has to set its ``cosine``."""
+    grid = ((f"{RATE}.config.initial_learning_rate", tuple(rates)),)
+    return Entrant("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
+
+
+def cosine(steps) -> str:
+    """The setting that lets momentum's learning rate fall to 0 over so many steps."""
+    config = f"{{initial_learning_rate: 1.0, decay_steps: {steps}}}"
+    return f"momentum.{RATE}={{class_name: CosineDecay, config: {config}}}"
+
+
+def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:
+    """The command line of ``script``, a file in the experiment's folder.
+
+    Returns:
+        What came out, and the experiment's folder if its files were written; exits where the
+        comparison does not come to its end.
     """
     folder = pathlib.Path(script).resolve().parent
-    options = _parser(folder).parse_args()
-    command = [sys.executable, "-m", "tq_halp.compare", "--config", str(ROOT / "configs" / config)]
-    command += ["--algorithms", algorithms]
-    command += ["--seeds", seeds.split(",")[0] if options.quick else seeds]
-    for pair in [*settings, *(quick if options.quick else ())]:
-        command += ["--set", pair]
-    for grid in () if options.quick else tune:
-        command += ["--tune", grid]
-    runs = options.runs or pathlib.Path("runs") / (folder.name + "-quick" * options.quick)
-    status = subprocess.run([*command, "--run-dir", str(runs), *options.further], check=False)
-    if status.returncode:
-        sys.exit(status.returncode)
-    if not options.quick:
-        _keep(runs, folder)
+    options = _parser(folder.name).parse_args()
+    suffix = "" if options.size == "small" else f"-{options.size}"
+    runs = options.runs or pathlib.Path("runs") / (folder.name + suffix)
+    arguments = [*experiment.arguments(options.size, runs), *options.further]
+    os.environ |= dict.fromkeys(ONE_THREAD, "1")
+    status = command.main(arguments)
+    if status:
+        sys.exit(status)
+    results = Results(command.comparison_of(command.parser().parse_args(arguments)))
+    print(rivals(results, experiment.rivals))
+    if options.size != "small":
+        return results, None
+    keep(results, experiment, folder)
+    return results, folder
 
 
-def _parser(folder):
-    parser = argparse.ArgumentParser(description=f"The experiment {folder.name}.")
+def _parser(name):
+    parser = argparse.ArgumentParser(description=f"The experiment {name}.")
     parser.add_argument("--runs", type=pathlib.Path, help="default: runs/<name of the experiment>")
-    text = "the same in less than five minutes: smaller, one seed; changes no file here"
-    parser.add_argument("--quick", action="store_true", help=text)
-    text = "further arguments for the comparison, e.g. -- --jobs 2"
+    size = parser.add_mutually_exclusive_group()
+    add = {"action": "store_const", "dest": "size", "default": "small"}
+    text = "the same in less than five minutes: smaller, one seed, not tuned"
+    size.add_argument("--quick", const="quick", help=text, **add)
+    size.add_argument("--full", const="full", help="at the size of the config", **add)
+    text = "further arguments for the comparison, e.g. -- --jobs 8, which changes no bit"
     parser.add_argument("further", nargs="*", help=text)
     return parser
 
 
-def _keep(runs, folder):
-    with open(runs / "compare.csv", newline="") as file:
+def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None:
+    """results.csv, the figures, and in README.md the tables between the marks."""
+    _keep_rows(results.comparison.folder / "compare.csv", folder / "results.csv")
+    shutil.copy(results.comparison.folder / "curves.png", folder / "curves.png")
+    summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
+    sections = _sections(summary) | {"time": _time(results)}
+    failures = sections.get("runs that did not come to their end")
+    if failures:
+        sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
+    if experiment.rivals:
+        sections["rivals"] = rivals(results, experiment.rivals)
+    if experiment.has_figure_of_bits:
+        bits.draw(results, folder / "bits.png")
+    for mark in ("results", "rivals", "pairs", "tuning", "time"):
+        if mark in sections:
+            fill(folder / "README.md", mark, sections[mark])
+
+
+def _keep_rows(source, target):
+    with open(source, newline="") as file:
         rows = list(csv.DictReader(file))
-    fields = [f for f in rows[0] if f not in DROPPED and any(row[f] for row in rows)]
-    with open(folder / "results.csv", "w", newline="") as file:
+    fields = [name for name in rows[0] if any(row[name] for row in rows)]
+    with open(target, "w", newline="") as file:
         writer = csv.DictWriter(file, fields, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    shutil.copy(runs / "curves.png", folder / "curves.png")
-    sections = _sections((runs / "summary.md").read_text(encoding="utf-8"))
-    page = folder / "README.md"
-    for mark in ("results", "pairs", "tuning"):
-        text = next((t for title, t in sections.items() if title.lower().startswith(mark)), None)
-        if text and f"<!-- {mark} -->" in page.read_text(encoding="utf-8"):
-            fill(page, mark, text)
 
 
 def _sections(summary):
-    """{title: text} of a page with headings of the second level."""
-    parts = summary.split("\n## ")[1:]
-    return {part.partition("\n")[0].strip(): part.partition("\n")[2].strip() for part in parts}
+    """{title in small letters: text} of a page's headings of the second level."""
+    parts = (part.partition("\n") for part in summary.split("\n## ")[1:])
+    return {title.strip().lower(): text.strip() for title, _, text in parts}
+
+
+def _time(results):
+    last = (outcome.rows[-1] for outcome in results.outcomes.values() if outcome.rows)
+    minutes = sum(float(row["seconds"]) for row in last) / 60
+    return (
+        f"{minutes:.0f} minutes of training in all, a thread for each run, two at a time, on "
+        f"{pool.cores()} cores of {processor.model_name() or 'an unknown processor'}."
+    )
+
+
+def rivals(results: Results, pairs) -> str:
+    """A table: the first of each pair against the second, at equal epochs and at equal cost."""
+    if not pairs:
+        return ""
+    head = ("", "metric", "at equal", "difference", "p", "better / equal / worse")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    entrants = {e.label: e for e in results.comparison.entrants}
+    for ours, theirs in pairs:
+        against = Results(replace(results.comparison, baseline=theirs))
+        for metric in results.metrics:
+            for what, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
+                pair = against.paired(entrants[ours], metric, column)
+                row = (
+                    f"{ours} against {theirs}",
+                    metric.name,
+                    f"{what}, {results.budget(column):.4g}",
+                    shown(pair.difference, sign="+"),
+                    p_value(pair.p),
+                    f"{pair.wins} / {pair.ties} / {pair.losses}",
+                )
+                lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Softmax regression on MNIST: convergence of nine algorithms: see README.md."""
+
+import pathlib
+import sys
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import compared  # noqa: E402
+from page import fill  # noqa: E402
+
+RATES = (0.1, 0.5)
+EXPERIMENT = compared.Experiment(
+    config="mnist_logistic.yaml",
+    entrants=(
+        compared.entrant("sgd", "sgd", RATES),
+        compared.momentum((0.01, 0.05)),
+        *(compared.lp_sgd(bits, RATES) for bits in (8, 16)),
+        compared.entrant("svrg", "svrg", RATES),
+        *(compared.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
+        *(compared.halp(bits, RATES) for bits in (8, 16)),
+    ),
+    sizes={
+        "small": ("data.limit=10000", "train.epochs=30", compared.cosine(3000)),
+        "quick": (
+            "data.limit=1000",
+            "data.validation_limit=1000",
+            "train.epochs=2",
+            compared.cosine(20),
+        ),
+        "full": (compared.cosine(20 * 550),),
+    },
+    rivals=[("halp8", "lp8"), ("halp8", "lpsvrg8"), ("halp8", "svrg")],
+)
+
+
+def objective_and_gradient(x, y, weights, decay):
+    """f and ‖∇f‖₂ of softmax regression on all of x in float64.
+
+        f = −1/N Σ_i log p_i[y_i] + λ/2 ‖W‖²,  p_i = softmax(x_i W + b),  λ = ``decay``
+
+    Args:
+        x: (N, features). y: (N,), whole numbers.
+        weights: W (features, classes) and b (classes,).
+    """
+    kernel, bias = (np.asarray(part, np.float64) for part in weights)
+    logits = x @ kernel + bias
+    logits -= logits.max(axis=1, keepdims=True)
+    p = np.exp(logits)
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.arange(len(y))
+    loss = -np.mean(np.log(p[rows, y])) + decay / 2 * np.sum(kernel**2)
+    p[rows, y] -= 1.0
+    gradients = x.T @ p / len(x) + decay * kernel, p.mean(axis=0)
+    return loss, np.sqrt(sum(np.sum(g**2) for g in gradients))
+
+
+def convergence(results) -> str:
+    """A table: f and ‖∇f‖ over the training examples at the end, mean over seeds."""
+    from tq_halp.running.quiet import start_tensorflow
+
+    start_tensorflow()
+    import keras
+
+    import tq_halp.registration  # noqa: F401  the model's penalty is a class of ours
+    from tq_halp import data
+    from tq_halp.compare.statistics import mean_of
+    from tq_halp.compare.summary import shown
+
+    sets = {}
+    lines = ["| | training objective | gradient norm | seeds |", "|---|---|---|---|"]
+    for entrant, runs in results.compared.items():
+        found = []
+        for run in runs:
+            if results.outcomes[run].status != "finished":
+                continue
+            config = run.config()
+            key = repr(config.data)
+            if key not in sets:
+                sets[key] = data.load(config.data).train
+            x, y = sets[key]
+            x = x.reshape(len(x), -1) / (255.0 if x.dtype == np.uint8 else 1.0)
+            weights = keras.saving.load_model(run.path / "model.keras").get_weights()
+            found.append(objective_and_gradient(x, y, weights, config.model.weight_decay))
+        columns = [shown(mean_of(list(column))) for column in zip(*found, strict=True)] or ["-"] * 2
+        lines.append(f"| {entrant.label} | {' | '.join(columns)} | {results.seeds(entrant)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    results, folder = compared.run(__file__, EXPERIMENT)
+    table = convergence(results)
+    print(table)
+    if folder:
+        fill(folder / "README.md", "convergence", table)

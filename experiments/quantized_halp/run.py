@@ -1,0 +1,39 @@
+"""HALP with weights, activations, gradients and errors in 8 bits as well: see README.md."""
+
+import dataclasses
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import compared  # noqa: E402
+
+RATES = (4, 8)
+FLOAT = (compared.halp(8, RATES), compared.lp_sgd(8, RATES), compared.entrant("sgd", "sgd", RATES))
+
+
+def quantized(entrant):
+    """The same with the map of 8 bits everywhere."""
+    settings = (*entrant.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
+    return dataclasses.replace(entrant, label=f"{entrant.label}-quantized", settings=settings)
+
+
+EXPERIMENT = compared.Experiment(
+    config="lstm_tiny_shakespeare.yaml",
+    entrants=(*map(quantized, FLOAT), *FLOAT),
+    sizes={
+        "small": (
+            "data.limit=50000",  # 20 steps an epoch
+            "data.validation_limit=25000",
+            "train.epochs=8",
+        ),
+        "quick": ("data.limit=10000", "data.validation_limit=5000", "train.epochs=2"),
+        "full": (),
+    },
+    rivals=[
+        ("halp8-quantized", "lp8-quantized"),
+        *((f"{entrant.label}-quantized", entrant.label) for entrant in FLOAT),
+    ],
+)
+
+if __name__ == "__main__":
+    compared.run(__file__, EXPERIMENT)

@@ -1,0 +1,38 @@
+"""HALP at 8, 6, 5 and 4 bits against LP-SGD with as many, on a character LSTM: see README.md."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import compared  # noqa: E402
+
+BITS, RATES = (8, 6, 5, 4), (2, 4, 8)
+EXPERIMENT = compared.Experiment(
+    config="lstm_tiny_shakespeare.yaml",
+    entrants=(
+        *(make(bits, RATES) for bits in BITS for make in (compared.halp, compared.lp_sgd)),
+        compared.entrant("svrg", "svrg", RATES),
+        compared.entrant("sgd", "sgd", RATES),
+        compared.momentum((0.25, 0.5, 1)),
+    ),
+    sizes={
+        "small": (
+            "data.limit=70000",  # 28 steps an epoch
+            "data.validation_limit=25000",
+            "train.epochs=12",
+            compared.cosine(336),
+        ),
+        "quick": (
+            "data.limit=10000",
+            "data.validation_limit=5000",
+            "train.epochs=2",
+            compared.cosine(8),
+        ),
+        "full": (compared.cosine(12 * 112),),
+    },
+    rivals=[(f"halp{bits}", f"lp{bits}") for bits in BITS],
+    has_figure_of_bits=True,
+)
+
+if __name__ == "__main__":
+    compared.run(__file__, EXPERIMENT)

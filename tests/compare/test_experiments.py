@@ -1,0 +1,189 @@
+"""The experiments that are comparisons: what they ask for, and what they keep."""
+
+import csv
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs_by_hand import rows
+
+from tq_halp.compare import command, curves, summary
+from tq_halp.compare.entrants import parse
+from tq_halp.compare.results import Results
+from tq_halp.config import load
+
+FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+NAMES = ("mnist_logistic", "tiny_shakespeare", "ptb", "cifar10", "quantized_halp")
+#: Examples of a whole set, where a config has no limit: images, or tokens.
+WHOLE = {"mnist": 55_000, "cifar10": 45_000, "ptb": 929_589}
+SGD, HALP = [9.0, 4.0, 3.0, 2.0], [9.0, 5.0, 2.5, 1.0]
+
+
+def script(path):
+    """A script of the experiments as a module; several are called run.py."""
+    sys.path.insert(0, str(FOLDER))
+    spec = importlib.util.spec_from_file_location("_".join(path.parts[-2:]), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def experiment(name):
+    return script(FOLDER / name / "run.py").EXPERIMENT
+
+
+def comparison_of(name, size, folder):
+    arguments = experiment(name).arguments(size, folder)
+    return command.comparison_of(command.parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_run_of_every_size_can_be(name, tmp_path):
+    for size in ("small", "quick", "full"):
+        made = comparison_of(name, size, tmp_path / "out")
+        made.check()
+        assert made.seeds == ((0,) if size == "quick" else (0, 1, 2))
+        for entrant in made.entrants:
+            assert bool(entrant.grid) == (size != "quick")
+            config = load(made.config_path, entrant.overrides())
+            if entrant.algorithm in ("lp_sgd", "lp_svrg"):
+                a = config.algorithm
+                assert 2.0 ** (a.word_bits - 1 - a.frac_bits) == 2  # The grid spans ±2.
+                assert entrant.label.removesuffix("-quantized").endswith(str(a.word_bits))
+    labels = {entrant.label for entrant in made.entrants}
+    assert all(label in labels for pair in experiment(name).rivals for label in pair)
+
+
+@pytest.mark.parametrize("name", NAMES[:-1])
+@pytest.mark.parametrize("size", ["small", "quick", "full"])
+def test_the_schedule_ends_with_the_training(name, size, tmp_path):
+    made = comparison_of(name, size, tmp_path / "out")
+    entrant = next(e for e in made.entrants if e.label == "momentum")
+    config = load(made.config_path, entrant.overrides())
+    examples = config.data.limit or WHOLE[config.data.name]
+    if config.model.name == "lstm_language_model":
+        examples = (examples - 1) // config.data.sequence_length
+    steps = -(-examples // config.train.batch_size) * config.train.epochs
+    assert config.optimizer.learning_rate.config["decay_steps"] == steps
+
+
+PAGE = "".join(
+    f"<!-- {m} -->\nold\n<!-- /{m} -->\n" for m in ("results", "rivals", "pairs", "time")
+)
+
+
+def test_what_is_kept(comparison, leave, tmp_path):
+    """HALP takes three passes an epoch, so at equal cost its first epoch meets SGD's third."""
+    compared = script(FOLDER / "compared.py")
+    made = comparison("--algorithms", "halp8=halp,lp8=lp_sgd,svrg,lp4=lp_sgd", "--seeds", "0,1,2")
+    made.folder.mkdir()
+    made.write_common()
+    halp, lp_sgd, svrg, broken = made.entrants
+    for seed in (0, 1, 2):
+        halp_run, lp_run, svrg_run, broken_run = (made.chosen(e)[seed] for e in made.entrants)
+        leave(halp_run, rows([x + seed for x in HALP], passes=3.0))
+        leave(lp_run, rows([x + 2 * seed for x in SGD]))
+        leave(svrg_run, rows(HALP, passes=3.0))
+        leave(broken_run, rows([9.0, np.nan]), status="failed", error="the loss became nan")
+    results = Results(made)
+    results.write_csv()
+    summary.document(results, "python").write_markdown(made.folder / "summary.md")
+    curves.write(results, made.folder / "curves.png")
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    (folder / "README.md").write_text(PAGE)
+    sizes = {"small": (), "quick": (), "full": ()}
+    kept = compared.Experiment(
+        "any.yaml",
+        parse("halp8=halp,lp8=lp_sgd", [], []),
+        sizes,
+        rivals=[("halp8", "lp8"), ("halp8", "svrg")],
+        has_figure_of_bits=True,
+    )
+    compared.keep(results, kept, folder)
+    page = (folder / "README.md").read_text()
+    assert "old" not in page
+    # At equal epochs 1 + seed − (2 + 2 seed), at equal cost 5 + seed − (2 + 2 seed).
+    number = r"([+-][\d.]+) ± ([\d.]+)"
+    found = re.findall(rf"halp8 against (\w+) \| validation loss \| (\w+), 3 \| {number}", page)
+    assert [(rival, what, float(d)) for rival, what, d, _ in found] == [
+        ("lp8", "epochs", -2.0),
+        ("lp8", "cost", 2.0),
+        ("svrg", "epochs", 1.0),
+        ("svrg", "cost", 1.0),
+    ]
+    assert all(float(error) == pytest.approx(1 / np.sqrt(3), abs=0.01) for *_, error in found)
+    assert "lp4-seed2 | diverged | the loss became nan" in page
+    assert "0 minutes of training in all, a thread for each run" in page
+    with open(folder / "results.csv", newline="") as file:
+        (first, *_, last) = csv.DictReader(file)
+    assert (first["label"], first["val_loss"], last["label"]) == ("halp8", "9.0", "lp4")
+    for name in ("curves.png", "bits.png"):
+        assert (folder / name).read_bytes()[1:4] == b"PNG"
+
+
+def test_figure_of_bits_takes_labels_apart(comparison, leave):
+    bits = script(FOLDER / "bits.py")
+    made = comparison("--algorithms", "halp8=halp,halp4=halp,sgd", "--seeds", "0")
+    for entrant, loss in zip(made.entrants, (1.0, 2.0, 3.0), strict=True):
+        leave(made.chosen(entrant)[0], rows([9.0, loss]))
+    results = Results(made)
+    lines, levels = bits.by_bits(results, results.metrics[-1])
+    assert [(n, mean.value) for n, mean in lines["halp"]] == [(4, 2.0), (8, 1.0)]
+    assert set(lines) == {"halp"} and levels["sgd"].value == 3.0 and set(levels) == {"sgd"}
+
+
+def test_gradient_of_softmax_regression():
+    """Against differences; at zero weights every class is as likely as another."""
+    objective = script(FOLDER / "mnist_logistic" / "run.py").objective_and_gradient
+    draw = np.random.default_rng(0)
+    x, y, decay = draw.normal(size=(20, 4)), draw.integers(0, 3, 20), 0.3
+    assert objective(x, y, [np.zeros((4, 3)), np.zeros(3)], decay)[0] == pytest.approx(np.log(3))
+    weights = draw.normal(size=15)
+
+    def at(w):
+        return objective(x, y, [w[:12].reshape(4, 3), w[12:]], decay)
+
+    step = 1e-6
+    steps = step * np.eye(15)
+    slopes = [(at(weights + s)[0] - at(weights - s)[0]) / (2 * step) for s in steps]
+    # Differences err by step²·f‴ and by 1e-16 / step.
+    assert at(weights)[1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_quick_softmax_regression(tmp_path):
+    """The script itself, on arrays in place of MNIST."""
+    draw = np.random.default_rng(0)
+    kinds, arrays = draw.integers(0, 200, (10, 6, 6)), {}
+    for part, count in (("train", 300), ("validation", 60), ("test", 60)):
+        y = np.arange(count) % 10
+        arrays |= {f"x_{part}": (kinds[y] + draw.integers(0, 56, (count, 6, 6))).astype(np.uint8)}
+        arrays |= {f"y_{part}": y}
+    np.savez(tmp_path / "images.npz", **arrays)
+    done = subprocess.run(
+        [
+            *(sys.executable, FOLDER / "mnist_logistic" / "run.py", "--quick"),
+            *("--runs", tmp_path / "out", "--", "--set", "data.name=arrays"),
+            *("--set", f"data.file={tmp_path / 'images.npz'}"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out" / "compare.csv", newline="") as file:
+        last = {row["label"]: row for row in csv.DictReader(file)}
+    assert len(last) == 9 and {row["status"] for row in last.values()} == {"finished"}
+    assert float(last["sgd"]["gradient_evaluations"]) == pytest.approx(2)
+    assert float(last["halp8"]["gradient_evaluations"]) == pytest.approx(6)
+    # The last table of what is printed holds objectives over the training examples.
+    table = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \| 1 of 1 \|$", done.stdout, re.M)
+    objectives = {label: float(value) for label, value, _ in table}
+    assert set(objectives) == set(last) and max(objectives.values()) < np.log(10)
+    # 16 bits round by 1e-4 at most: they train as float32 does.
+    for fine, exact in (("lp16", "sgd"), ("lpsvrg16", "svrg"), ("halp16", "svrg")):
+        assert objectives[fine] == pytest.approx(objectives[exact], rel=5e-3)
