@@ -13,7 +13,7 @@ EXPERIMENT = compared.Experiment(
         *(make(bits, RATES) for bits in BITS for make in (compared.halp, compared.lp_sgd)),
         compared.entrant("svrg", "svrg", RATES),
         compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((0.25, 0.5, 1)),
+        compared.momentum((0.5, 1, 2)),
     ),
     sizes={
         "small": (
