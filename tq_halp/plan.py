@@ -41,6 +41,14 @@ def parser() -> argparse.ArgumentParser:
     add("--config", metavar="FILE", help="the model and the map of a config, as for train")
     add("--model", metavar="MODEL.keras", help="a saved Keras model")
     add("--map", metavar="MAP.yaml", help="a quantization map")
+    add(
+        "--import",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        dest="imports",
+        help="a module that registers classes of the model; may be repeated",
+    )
     add("--json", action="store_true", help="print JSON instead of a table")
     add("--schema", action="store_true", help="print the JSON schema of maps, for editors")
     return made
@@ -78,18 +86,13 @@ def _plan_of_config(config):
 def _plan_of_model(options):
     import os
 
-    import keras
-
     from tq_halp.quantization_map import QuantizationMap
+    from tq_halp.running.loading import load_model
 
     quantization = QuantizationMap.from_yaml(options.map)
     if not os.path.isfile(options.model):
         raise InputError(f"{options.model}: no such model file")
-    try:
-        model = keras.models.load_model(options.model, compile=False)
-    except Exception as error:  # of Keras or the user's own classes
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{options.model}: cannot be loaded as a Keras model: {reason}") from error
+    model = load_model(options.model, options.imports)
     return quantization.plan(model)
 
 

@@ -13,6 +13,7 @@ from tq_halp import train
 from tq_halp.compare.entrants import Entrant
 from tq_halp.compare.run import Run
 from tq_halp.errors import InputError
+from tq_halp.plan import main as plan_command
 from tq_halp.running import own_model
 from tq_halp.running.run_directory import RunDirectory
 
@@ -20,6 +21,15 @@ from tq_halp.running.run_directory import RunDirectory
 pytestmark = pytest.mark.filterwarnings("default")
 
 SPARSE = "sparse_categorical_crossentropy"
+OWN = """
+import keras
+
+
+@keras.saving.register_keras_serializable(package="user")
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
 CONFIG = {
     "data": {"name": "arrays", "file": "mine.npz"},
     "model": {"name": "file", "file": "mine.keras"},
@@ -61,6 +71,11 @@ def folder(tmp_path_factory):
     keras.Sequential([keras.Input((4,)), *model.layers]).save(path / "uncompiled.keras")
     layered(activation=None).save(path / "logits.keras")
     layered(1, None).save(path / "number.keras")
+    (path / "own_layers_of_a_user.py").write_text(OWN)
+    namespace = {}
+    exec(OWN, namespace)
+    keras.Sequential([keras.Input((4,)), namespace["Doubled"]()]).save(path / "own.keras")
+    keras.saving.get_custom_objects().pop("user>Doubled")
     x = keras.Input((4,))
     keras.Model(x, [x + 1, x + 2]).save(path / "two.keras")
     (path / "text.keras").write_text("x")
@@ -194,7 +209,7 @@ def test_another_file_is_another_run(folder, tmp_path):
     [
         ({"model": {"file": "none.keras"}}, "model.file: no such model file: "),
         ({"data": {"file": "none.npz"}}, "data.file: no such data file: "),
-        ({"model": {"file": "text.keras"}}, "text.keras cannot be loaded: "),
+        ({"model": {"file": "text.keras"}}, "text.keras: cannot be loaded as a Keras model: "),
         ({"model": {"file": "two.keras"}, "train": {"loss": "mse"}}, "has several outputs"),
         ({"model": {"file": "uncompiled.keras"}}, "train.loss: .* was saved without a loss; name"),
         ({"train": {"loss": "squares"}}, "train.loss: "),
@@ -211,7 +226,7 @@ def test_another_file_is_another_run(folder, tmp_path):
         ),
         ({"model": {"name": "linear_classifier"}, "train": {"loss": "mse"}}, "its own; leave it"),
         ({"model": {"name": "linear"}}, "linear cannot learn mine.npz; use linear_classifier or"),
-        ({"model": {"imports": ["no_such_module"]}}, "model.imports: no_such_module cannot be"),
+        ({"model": {"imports": ["no_such_module"]}}, "no_such_module cannot be imported"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_message(folder, tmp_path, capsys, sections, said):
@@ -219,6 +234,23 @@ def test_mistakes_are_one_message(folder, tmp_path, capsys, sections, said):
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert re.search(said, error), error
+
+
+def test_classes_of_a_users_module(folder, tmp_path, monkeypatch, capsys):
+    """Only for who names the module; the plan and the report commands take it as well."""
+    (tmp_path / "map.yaml").write_text(
+        '{version: 1, rules: [{layers: ".*", activations: float16}]}'
+    )
+    plan = ["--model", str(folder / "own.keras"), "--map", str(tmp_path / "map.yaml")]
+    assert plan_command(plan) == 2
+    assert "Could not locate class 'Doubled'; register it with Keras" in capsys.readouterr().err
+    monkeypatch.syspath_prepend(str(folder))
+    assert plan_command([*plan, "--import", "own_layers_of_a_user"]) == 0
+    config = loaded(
+        tmp_path,
+        changed(folder, model={"file": "own.keras", "imports": ["own_layers_of_a_user"]}),
+    )
+    assert own_model.load(config).predict(np.ones((1, 4)), verbose=0).tolist() == [[2] * 4]
 
 
 def test_a_file_that_nobody_named(folder, tmp_path, capsys):

@@ -42,6 +42,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.npz",
         help="arrays x and, for gradients, y; or those of train",
     )
+    add(
+        "--import",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        dest="imports",
+        help="a module that registers classes of the model; may be repeated",
+    )
     add("--html", metavar="OUT", help="also write a page with plots")
     add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
     add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
@@ -57,7 +65,7 @@ def _run(options):
         raise InputError(f"--model {options.model}: no such file")
     if options.html is not None and not Path(options.html).absolute().parent.is_dir():
         raise InputError(f"--html {options.html}: no such folder")
-    made = _report(_model(options.model), data, options)
+    made = _report(_model(options.model, options.imports), data, options)
     print(made)
     if options.html is not None:
         made.save_html(options.html)
@@ -83,17 +91,16 @@ def _data(path):
     return tuple(arrays[name] for name in ARRAYS if name in arrays)
 
 
-def _model(path):
+def _model(path, imports):
     from tq_halp.running.quiet import start_tensorflow
 
     start_tensorflow()
-    import keras
+    from tq_halp.running.loading import load_model
 
     try:
-        return keras.models.load_model(path)
-    except Exception as error:  # Keras raises what it meets: KeyError, TypeError, ...
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"--model {path}: cannot be loaded: {first}") from error
+        return load_model(path, imports, compile=True)
+    except InputError as error:
+        raise InputError(f"--model {error}") from error
 
 
 def _report(model, data, options):

@@ -1,6 +1,5 @@
 """A model of the user's own, from a .keras file, and the loss that it is trained by."""
 
-import importlib
 import json
 import zipfile
 
@@ -12,6 +11,7 @@ from tq_halp.config.values import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
 from tq_halp.errors import InputError
+from tq_halp.running.loading import load_model
 
 # Crossentropies, each as a class and as a function.
 _CROSSENTROPIES = _SPARSE, _ONE_HOT, _BINARY = (
@@ -34,18 +34,12 @@ def load(config: Config) -> keras.Model:
     if wanted.file is None:
         raise InputError(f"{config.subject('model')}: file is missing, the name of a .keras file")
     check_sha256(wanted.file, wanted.sha256)
-    for name in wanted.imports:
-        _import(name, config.subject("model", "imports"))
     try:
-        model = keras.models.load_model(wanted.file, compile=False)
-        if wanted.weights == "fresh":
-            _begin_anew(model, wanted.file)
-    except Exception as error:  # Of Keras or the user's own classes.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{subject}: {wanted.file} cannot be loaded: {reason}; classes of your own must be "
-            "registered with Keras by a module that model.imports names"
-        ) from error
+        model = load_model(wanted.file, wanted.imports)
+    except InputError as error:
+        raise InputError(f"{subject}: {error}") from error
+    if wanted.weights == "fresh":
+        _begin_anew(model, wanted.file)
     if not isinstance(model, keras.Model) or not model.built:
         raise InputError(f"{subject}: {wanted.file} holds no built Keras model")
     return model
@@ -184,13 +178,3 @@ def _description(path: str) -> dict:
     """What a .keras file says of its model, the weights apart."""
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("config.json"))
-
-
-def _import(name: str, subject: str) -> None:
-    try:
-        importlib.import_module(name)
-    except Exception as error:  # Whatever the user's module raises.
-        raise InputError(
-            f"{subject}: {name} cannot be imported: {error}; start the command with python -m, in "
-            "the folder of the module"
-        ) from error

@@ -1,0 +1,40 @@
+"""Saved Keras models, also those with classes of the user's own."""
+
+import importlib
+import re
+from collections.abc import Iterable
+
+import keras
+
+from tq_halp.errors import InputError
+
+
+def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) -> keras.Model:
+    """`keras.models.load_model`, in safe mode, after importing the modules named.
+
+    Raises:
+        InputError: a module cannot be imported, or Keras cannot load the file.
+    """
+    for name in imports:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # Whatever the user's module raises.
+            raise InputError(
+                f"{name} cannot be imported: {error}; start the command with python -m, in the "
+                "folder of the module"
+            ) from error
+    try:
+        return keras.models.load_model(path, compile=compile)
+    except Exception as error:  # Of Keras or the user's own classes.
+        raise InputError(f"{path}: cannot be loaded as a Keras model: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The cause, which Keras buries in the configuration of the whole model."""
+    text = str(error).strip()
+    if missing := re.search(r"Could not locate class '.*?'", text):
+        return (
+            f"{missing[0]}; register it with Keras, and name the module that does so: --import, or "
+            "model.imports in a config"
+        )
+    return (text.splitlines() or [type(error).__name__])[0]
