@@ -219,7 +219,6 @@ def test_bit_centered_sgd_survives_serialization():
         ({"snapshot_fraction": 0}, "snapshot_fraction must be a number above 0.*Received: 0"),
         ({"snapshot_fraction": 2}, "snapshot_fraction must be a number above 0.*Received: 2"),
     ],
-    ids=str,
 )
 def test_wrong_options(options, message):
     with pytest.raises(tq_halp.InputError, match=message):
