@@ -142,9 +142,3 @@ def test_the_least_number_of_iterations(rivals, monkeypatch, rate):
     needed = np.log(100) / rate
     # Not more than uses nine tenths of the excess, or an iteration more.
     assert needed <= found <= max(needed - np.log(0.9) / rate, needed + 1)
-
-
-def test_sparse_text():
-    x, labels = module("datasets").sparse_text("-1 1:1 3:0.5\n+1 2:2 \n", 3)
-    np.testing.assert_array_equal(x, [[1, 0, 0.5], [0, 2, 0]])
-    np.testing.assert_array_equal(labels, [-1, 1])
