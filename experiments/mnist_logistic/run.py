@@ -21,7 +21,7 @@ EXPERIMENT = compared.Experiment(
         *(compared.halp(bits, RATES) for bits in (8, 16)),
     ),
     sizes={
-        "small": ("data.limit=10000", "train.epochs=25", compared.cosine(2500)),
+        "small": ("data.limit=10000", "train.epochs=30", compared.cosine(3000)),
         "quick": (
             "data.limit=1000",
             "data.validation_limit=1000",

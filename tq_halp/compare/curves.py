@@ -20,6 +20,8 @@ from tq_halp.running.plotting import plain_ticks
 BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
 #: Okabe and Ito's, which the colour-blind can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For more labels than that.
+COLOURS += ("#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
 MARKERS = "os^Dv<>P"
 #: With gaps, so that a curve that lies upon another leaves it in sight.
 DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
@@ -71,7 +73,7 @@ def figure(results: Results) -> Figure:
         for axes, panel in zip(line, row, strict=True):
             _draw(axes, results, panel)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    made.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    made.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
     made.suptitle(f"{results.title}\nmean ± standard error over seeds")
     return made
 
