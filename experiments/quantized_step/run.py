@@ -15,7 +15,6 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
-import platform
 import sys
 import time
 
@@ -28,6 +27,7 @@ from tq_halp.models import lstm_language_model
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from machine import machine  # noqa: E402
 from page import fill  # noqa: E402
 from resnet8 import cifar10, resnet8  # noqa: E402
 
@@ -146,20 +146,6 @@ def table(seconds):
     return "\n".join(lines), rows, ratios["W, A, G, E"]
 
 
-def machine(load, source):
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras")]
-    return (
-        f"{os.cpu_count()} processors, {names[0] if names else platform.machine()}; "
-        f"Python {platform.python_version()}, {', '.join(versions)}; {load:.1f} processes ran when "
-        f"the measurement began. Data: {source}."
-    )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=MODELS, help="default: all of them")
@@ -171,7 +157,7 @@ def main():
         text, rows, ratios = table(measure(variants, data, options.turns))
         write_csv(HERE / f"{name}.csv", list(rows[0]), rows)
         fill(HERE / "README.md", name, text)
-        fill(HERE / "README.md", f"{name} machine", machine(load, source))
+        fill(HERE / "README.md", f"{name} machine", f"{machine(load)} Data: {source}.")
         print(f"{name}: {source}", text, sep="\n")
         print("W, A, G, E:", *(f"{ratio:.2f}" for ratio in ratios), f"at most {limit}")
 

@@ -29,7 +29,7 @@ def test_groups_by_hand():
     most = {"per_tensor": [12, 2], "per_channel": [3, 12, 2], "global": [12]}
     for granularity, sums in want.items():
         groups = Groups([(2, 2), (2,)], granularity)
-        np.testing.assert_array_equal(groups.each(lambda t, _: t, tensors), sums)
+        np.testing.assert_array_equal(groups.each(lambda t, _: [t], tensors), [sums])
         np.testing.assert_array_equal(groups.largest(tensors), most[granularity])
 
 
@@ -44,7 +44,7 @@ def test_what_is_shared_spreads_over_its_tensors():
 def test_cost_by_hand():
     """b = 3: δ = r/3. Sizes 1 and 4 in a box of 3: 1 · (1 + 4) + (4 − 3)² = 6."""
     groups, sizes = one_group(1.0, 4.0)
-    cost = bit_centering.displacement_cost(groups, sizes, np.array([3.0]), largest(3))
+    (cost,) = bit_centering.displacement_costs(groups, sizes, np.array([[3.0]]), largest(3))
     np.testing.assert_array_equal(cost, [6.0])
 
 
@@ -53,8 +53,9 @@ def test_best_half_width_is_the_cheapest(word_bits):
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest, code = np.array([64.0]), largest(word_bits)
     best = bit_centering.best_half_widths(ONE, sizes, widest, 10, code)
-    costs = [bit_centering.displacement_cost(ONE, sizes, widest / 2**i, code) for i in range(11)]
-    assert bit_centering.displacement_cost(ONE, sizes, best, code) == min(costs)
+    candidates = [best, *(widest / 2**i for i in range(11))]
+    cost, *costs = bit_centering.displacement_costs(ONE, sizes, candidates, code)
+    assert cost == min(costs)
 
 
 def test_fewer_bits_accept_more_saturation():

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp.algorithms.batches import Batches, split_validation
-from tq_halp.algorithms.gradient import batch_size_of, each_row_once
+from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import AlgorithmCallback
 from tq_halp.errors import InputError
 
@@ -132,7 +132,7 @@ class TrainingAlgorithm(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         anchor = self.anchor_gradients(x, y, sample_weight)
-        x = _after(anchor, x)
+        x = after(anchor, x)
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -292,9 +292,3 @@ class TrainingAlgorithm(keras.Model):
             )
         self.model(first)
         self(first)
-
-
-def _after(gradients, x):
-    """x, but not before the gradients: two passes at once want twice the memory and the caches."""
-    with tf.control_dependencies(tf.nest.flatten(gradients or [], expand_composites=True)):
-        return keras.tree.map_structure(tf.identity, x)

@@ -23,18 +23,26 @@ def scales(norms, mu, largest_code):
     return norms / (mu * largest_code)
 
 
-def displacement_cost(groups, sizes, half_widths, largest_code):
-    """Expected squared error of displacements |z_j| = ``sizes`` in boxes of these half-widths.
+def displacement_costs(groups, sizes, candidates, largest_code):
+    """Expected squared error of displacements |z_j| = ``sizes`` in boxes of half-widths r.
 
     Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over steps that add up
     to |z_j| the variances add up to about |z_j|δ. What lies beyond the box is cut off:
 
         cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / largest code
+
+    Args:
+        sizes: an iterable of arrays, gone through once.
+        candidates: C times r, arrays (G,).
+
+    Returns:
+        Array (C, G).
     """
 
     def terms(size, index):
-        r = groups.of(half_widths, index)
-        return r / largest_code * size + np.square(np.maximum(size - r, 0.0))
+        for half_widths in candidates:
+            r = groups.of(half_widths, index)
+            yield r / largest_code * size + np.square(np.maximum(size - r, 0.0))
 
     return groups.each(terms, sizes)
 
@@ -42,7 +50,7 @@ def displacement_cost(groups, sizes, half_widths, largest_code):
 def best_half_widths(groups, sizes, widest, octaves, largest_code):
     """The cheapest of ``widest`` · 2^0, 2^-1, ..., 2^-octaves for displacements of these sizes."""
     candidates = [widest * 2.0**-octave for octave in range(octaves + 1)]
-    costs = [displacement_cost(groups, sizes, each, largest_code) for each in candidates]
+    costs = displacement_costs(groups, sizes, candidates, largest_code)
     return np.choose(np.argmin(costs, axis=0), candidates)
 
 
@@ -50,11 +58,14 @@ def first_half_widths(groups, gradients, drift, largest_code):
     """Boxes before anything was seen: in T steps of size α coordinate j drifts by αT|g̃_j|.
 
     Args:
-        gradients: g̃, a list of arrays.
+        gradients: g̃, a list of variables, tensors or arrays.
         drift: αT.
     """
-    sizes = [drift * np.abs(np.asarray(gradient, np.float64)) for gradient in gradients]
-    return best_half_widths(groups, sizes, groups.largest(sizes), 12, largest_code)
+
+    def sizes():
+        return (drift * np.abs(np.asarray(gradient, np.float64)) for gradient in gradients)
+
+    return best_half_widths(groups, sizes(), groups.largest(sizes()), 12, largest_code)
 
 
 def widened_half_widths(groups, offsets, half_widths, largest_code):
@@ -63,10 +74,12 @@ def widened_half_widths(groups, offsets, half_widths, largest_code):
     Those at the edge went at least that far and are taken to have wanted twice as much. Never
     narrower, and a power of two times wider.
     """
-    sizes = []
-    for index, offset in enumerate(offsets):
+
+    def wanted(index, offset):
         size, r = np.abs(np.asarray(offset, np.float64)), groups.of(half_widths, index)
-        sizes.append(np.where(size >= r * EDGE, 4.0 * r, 2.0 * size))
+        return np.where(size >= r * EDGE, 4.0 * r, 2.0 * size)
+
+    sizes = (wanted(index, offset) for index, offset in enumerate(offsets))
     return best_half_widths(groups, sizes, half_widths * 2.0**4, 4, largest_code)
 
 
@@ -86,23 +99,24 @@ def pull(groups, offsets, gradients, half_widths, steps):
     0 where neither is seen.
 
     Args:
-        offsets, gradients: z and g, lists of arrays.
+        offsets, gradients: z and g, lists of variables, tensors or arrays.
         half_widths: r.
         steps: δ; 0 for formats whose rounding does not depend on r.
     """
-    offsets = [np.asarray(offset, np.float64) for offset in offsets]
-    inside = [
-        np.abs(offset) < groups.of(half_widths, index) * EDGE
-        for index, offset in enumerate(offsets)
-    ]
-    gain = groups.each(
-        lambda z, g, within, _: np.where(within, 0, -g * z), offsets, gradients, inside
-    )
-    beyond = groups.each(lambda z, g, within, _: within * g * z, offsets, gradients, inside)
-    path = groups.each(lambda z, within, _: within * np.abs(z), offsets, inside)
-    energy = groups.each(lambda z, within, _: within * np.square(z), offsets, inside)
+
+    def terms(z, g, index):
+        within = np.abs(z) < groups.of(half_widths, index) * EDGE
+        product = g * z
+        del g  # What is not needed any more is a part of the peak.
+        yield np.where(within, 0, product)
+        yield within * product
+        del product
+        yield within * np.abs(z)
+        yield within * np.square(z)
+
+    at_edge, beyond, path, energy = groups.each(terms, offsets, gradients)
     share = np.minimum(quotient(steps * path, energy, otherwise=0.0), 1.0)
-    gain, noise = np.maximum(gain, 0.0), np.maximum(beyond, 0.0) / 2 * share
+    gain, noise = np.maximum(-at_edge, 0.0), np.maximum(beyond, 0.0) / 2 * share
     return np.divide(gain - noise, gain + noise, out=np.zeros_like(gain), where=gain + noise > 0)
 
 

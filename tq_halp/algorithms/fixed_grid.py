@@ -44,10 +44,13 @@ class FixedGridMixin:
         logs = super().diagnostics()
         if not isinstance(self.format, formats.FixedPoint):
             return logs
-        weights = np.concatenate([v.numpy().ravel() for v in self.trainable_variables])
-        at_end = (weights <= self.format.min) | (weights >= self.format.max)
-        shares = {"saturated_fraction": at_end, "underflow_fraction": weights == 0}
-        logs |= {name: float(np.mean(where)) for name, where in shares.items()}
+        at_end = zero = total = 0
+        for weights in (variable.numpy() for variable in self.trainable_variables):
+            beyond = (weights <= self.format.min) | (weights >= self.format.max)
+            at_end += np.count_nonzero(beyond)
+            zero += weights.size - np.count_nonzero(weights)
+            total += weights.size
+        logs |= {"saturated_fraction": at_end / total, "underflow_fraction": zero / total}
         self._watch_range(logs["saturated_fraction"])
         return {**logs, "scale": self.format.step}
 

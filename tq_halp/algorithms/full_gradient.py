@@ -4,7 +4,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient import add_to, batch_size_of, dense, gradients_at, loss_scale
+from tq_halp.algorithms.gradient import (
+    add_to,
+    after,
+    batch_size_of,
+    dense,
+    gradients_at,
+    loss_scale,
+)
 
 
 class FullGradient:
@@ -24,6 +31,7 @@ class FullGradient:
             # As the step is compiled: the same seed draws other masks under XLA than without.
             compiled = tf.function(reduce_retracing=True, jit_compile=model.jit_compile or None)
             self._gradient, self._accumulate = compiled(self._gradient), compiled(self._accumulate)
+            self._squares = compiled(self._squares)
 
     def _gradient(self, values, x, y, sample_weight, weight=None):
         key, draws = self._locked_draws(x)
@@ -33,11 +41,34 @@ class FullGradient:
         )
         return key, gradients, states
 
-    def of_batch(self, variables, x, y, sample_weight):
-        """Dense gradient of one minibatch, scaled as the optimizer wants it, at the variables."""
-        values = [tf.convert_to_tensor(variable.value) for variable in variables]
-        gradients = self._gradient(values, x, y, sample_weight)[1]
-        return [dense(g, value) for g, value in zip(gradients, values, strict=True)]
+    def squared_norm(self, terms):
+        """‖Σ a · ∇f_b(w)‖², a float, of a few minibatches; the loss scale is left in.
+
+        One gradient comes after the other, so that there is one sum of them in memory.
+
+        Args:
+            terms: (a, w, (x, y, sample_weight)), with floats a for each of the variables w.
+        """
+        terms = [
+            (tf.constant(a), [tf.convert_to_tensor(variable.value) for variable in w], batch)
+            for a, w, batch in terms
+        ]
+        return sum(float(square) for square in self._squares(terms))
+
+    def _squares(self, terms):
+        totals = None
+        for factors, values, (x, y, sample_weight) in terms:
+            x = after(totals, x)
+            gradients = self._gradient(values, x, y, sample_weight)[1]
+            shares = [
+                tf.cast(factor, value.dtype) * dense(gradient, value)
+                for factor, gradient, value in zip(
+                    tf.unstack(factors), gradients, values, strict=True
+                )
+            ]
+            add = [totals, shares] if totals else [shares]
+            totals = [tf.add_n(list(parts)) for parts in zip(*add, strict=True)]
+        return [tf.reduce_sum(tf.square(total)) for total in totals]
 
     def _accumulate(self, x, y, sample_weight, unit):
         """Totals += n_b / unit · ∇f_b(w); returns n_b and the minibatch's key."""

@@ -30,6 +30,12 @@ def each_row_once(gradient):
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
+def after(gradients, x):
+    """x, but not before the gradients: two passes at once want twice the memory and the caches."""
+    with tf.control_dependencies(tf.nest.flatten(gradients or [], expand_composites=True)):
+        return keras.tree.map_structure(tf.identity, x)
+
+
 def corrected(gradient, anchor, full, a=None):
     """The variance-reduced gradient (∇f_i(w) − a ∇f_i(w̃)) + a g̃ of one variable, dense.
 

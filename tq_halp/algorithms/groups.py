@@ -2,6 +2,8 @@
 
 import numpy as np
 
+# Elements of a tensor that are looked at together.
+_WHOLE = 2**18
 GRANULARITIES = ("per_tensor", "per_channel", "global")
 
 
@@ -33,16 +35,25 @@ class Groups:
         return where.stop - where.start > 1
 
     def each(self, function, *tensors):
-        """Sums over the groups of ``function(t_1, t_2, ..., i)``, an array like tensor i.
+        """Sums over the groups of the K arrays, each like its arguments, that ``function`` yields.
+
+        Only a part of one tensor at a time is there in float64, where a tensor is one group.
 
         Args:
-            tensors: lists of arrays, one for each tensor; ``function`` gets them in float64.
+            function: called as ``function(t_1, t_2, ..., i)`` with tensor i or parts of it.
+            tensors: iterables of variables, tensors or arrays, one for each tensor of the model.
+
+        Returns:
+            Float64 array (K, G).
         """
-        sums = np.zeros(self.count)
         for index, parts in enumerate(zip(*tensors, strict=True)):
-            terms = function(*(np.asarray(part, np.float64) for part in parts), index)
-            axes = tuple(range(terms.ndim - 1)) if self.is_per_channel(index) else None
-            sums[self._slices[index]] += np.sum(terms, axis=axes)
+            parts = [np.asarray(part) for part in parts]
+            if not self.is_per_channel(index):
+                parts = [part.reshape(-1) for part in parts]
+            found = _sums(function, parts, index)
+            if index == 0:
+                sums = np.zeros((len(found), self.count))
+            sums[:, self._slices[index]] += np.reshape(found, (len(found), -1))
         return sums
 
     def largest(self, sizes):
@@ -54,3 +65,15 @@ class Groups:
             where = self._slices[index]
             result[where] = np.maximum(result[where], np.max(part, axis=axes, initial=0.0))
         return result
+
+
+def _sums(function, parts, index):
+    """The K sums over all axes but the last, or over the only one."""
+    size = parts[0].shape[0]
+    if parts[0].ndim > 1 or size <= _WHOLE:
+        terms = function(*(np.asarray(part, np.float64) for part in parts), index)
+        return [np.sum(term, axis=tuple(range(term.ndim - 1)) or None) for term in terms]
+    # Where np.sum itself, which adds in pairs, divides an array: the same bits.
+    half = size // 2 - size // 2 % 8
+    halves = [[part[which] for part in parts] for which in (slice(half), slice(half, None))]
+    return [a + b for a, b in zip(*(_sums(function, each, index) for each in halves), strict=True)]

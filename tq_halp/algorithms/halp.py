@@ -98,8 +98,11 @@ class HALP(SVRG):
 
     def quantize_iterate(self):
         for index, variable in enumerate(self.trainable_variables):
-            center, offset = self.center[index].value, self.offset[index].value
-            moved = offset + (variable.value - (center + offset))
+            weight = tf.convert_to_tensor(variable.value)
+            # Not before the optimizer: else the sums of all tensors wait for it in memory.
+            with tf.control_dependencies([weight]):
+                center, offset = self.center[index].value, self.offset[index].value
+                moved = offset + (weight - (center + offset))
             self._set_offset(index, moved, self._round)
 
     def _set_offset(self, index, offset, to_grid):
@@ -116,7 +119,8 @@ class HALP(SVRG):
         if self._round.largest is None:
             self.grid_scale.assign(tf.ones_like(self.grid_scale.value))
         else:
-            norms = np.sqrt(self._groups.each(lambda g, _: np.square(g), self._directions()))
+            (squares,) = self._groups.each(lambda g, _: [np.square(g)], self._directions())
+            norms = np.sqrt(squares)
             mu = self._mu_of_next_segment(norms, half_widths)
             self.current_mu.assign(mu)
             self.grid_scale.assign(bit_centering.scales(norms, mu, self._round.largest))
@@ -143,7 +147,7 @@ class HALP(SVRG):
         """How many times wider each box shall be than the one of the segment that has ended."""
         pull = bit_centering.pull(
             self._groups,
-            [offset.numpy() for offset in self.offset],
+            self.offset,
             self._directions(),
             half_widths,
             half_widths / self._round.largest * self._round.noise_follows_box,
@@ -157,9 +161,9 @@ class HALP(SVRG):
         optimizer = innermost(self.optimizer)
         decay = optimizer.weight_decay or 0.0
         return [
-            (full.value + decay * center.value).numpy()
+            full.value + decay * center.value
             if decay and optimizer._use_weight_decay(variable)
-            else full.numpy()
+            else full
             for full, center, variable in zip(
                 self.full_gradient, self.center, self.trainable_variables, strict=True
             )
@@ -184,7 +188,7 @@ class HALP(SVRG):
     def _widen(self):
         half_widths = self._half_widths()
         wanted = bit_centering.widened_half_widths(
-            self._groups, [z.numpy() for z in self.offset], half_widths, self._round.largest
+            self._groups, self.offset, half_widths, self._round.largest
         )
         growth = bit_centering.quotient(wanted, half_widths, otherwise=1.0)
         self.grid_scale.assign(self.grid_scale.numpy() * growth)

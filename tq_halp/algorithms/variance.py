@@ -9,7 +9,7 @@ In deep networks it often passes 1 early in a segment (Defazio & Bottou, arXiv 1
 
 import warnings
 
-import tensorflow as tf
+import numpy as np
 
 #: After a training that ends with so many epochs of a ratio of 1 or more the user is told. Not
 #: earlier: far from the optimum the ratio is large, and falls.
@@ -22,7 +22,8 @@ def variance_ratio(full_gradient, algorithm, coefficients):
     """An estimate of the ratio at the current weights, from 1 to 4 pairs of minibatches.
 
     Half the squared difference of two independent gradients has their variance as its mean. A pair
-    costs four minibatch gradients, which ``gradient_evaluations`` leaves out.
+    costs six minibatch gradients, which ``gradient_evaluations`` leaves out: four, two of them
+    twice, so that no more than one sum of gradients is ever in memory.
 
     Args:
         full_gradient: the ``FullGradient`` of ``algorithm``.
@@ -37,25 +38,17 @@ def variance_ratio(full_gradient, algorithm, coefficients):
         return float("nan")
     batches = algorithm.batches
     pairs = min(_MOST_PAIRS, max(1, (batches.batch_count or 0) // _BATCHES_PER_PAIR))
+    here, there = algorithm.trainable_variables, algorithm.center
+    one, a = np.ones(len(here)), np.array(coefficients)
     plain = reduced = 0.0
-    former = None
-    for x, y, sample_weight in batches.some(2 * pairs):
-        here, there = (
-            full_gradient.of_batch(variables, x, y, sample_weight)
-            for variables in (algorithm.trainable_variables, algorithm.center)
+    some = batches.some(2 * pairs)
+    for i, j in zip(some, some, strict=False):
+        plain += full_gradient.squared_norm([(one, here, i), (-one, here, j)])
+        # In this order the sum is exactly 0 at a snapshot.
+        reduced += full_gradient.squared_norm(
+            [(one, here, i), (-a, there, i), (-one, here, j), (a, there, j)]
         )
-        change = [g - a * b for g, a, b in zip(here, coefficients, there, strict=True)]
-        if former is None:
-            former = here, change
-            continue
-        plain += _squared_distance(here, former[0])
-        reduced += _squared_distance(change, former[1])
-        former = None
     return reduced / plain if plain > 0 else float("nan")
-
-
-def _squared_distance(one, other):
-    return sum(float(tf.reduce_sum(tf.square(a - b))) for a, b in zip(one, other, strict=True))
 
 
 def warn_of_no_gain(name):

@@ -1,0 +1,119 @@
+"""What HALP costs beside plain SGD: seconds of a step and of a snapshot, and memory.
+
+    python experiments/step_cost/run.py                     all of it, about ten minutes
+    python experiments/step_cost/run.py --only "lstm step"  one part
+
+Writes ``<part>.csv`` and what stands between the marks of ``README.md``.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+from tq_halp.bench import step_race
+from tq_halp.bench.report import write_csv
+from tq_halp.models import lstm_language_model
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "quantized_step")]
+from machine import machine  # noqa: E402
+from page import fill  # noqa: E402
+from resnet8 import resnet8  # noqa: E402
+
+HALP = list(step_race.KINDS)[-1]
+#: The most that HALP may cost: a step and a snapshot as ratios, memory in copies.
+LIMITS = {"step": 2.15, "snapshot": 1.05, "memory": 4.0}
+STEPS, SNAPSHOT = 12, 40  # minibatches of a turn
+UNITS = (1448, 2048)  # 50 and 101 million parameters
+
+
+def lstm(batches):
+    """1 x 128 of Penn Treebank: 32 x 35 tokens, 10,000 words."""
+    shape = (2, batches * 32, 35)
+    data = np.random.default_rng(0).integers(0, 10_000, shape, dtype="int32")
+    return step_race.StepRace(
+        lambda: lstm_language_model(10_000), data, batch_size=32, learning_rate=1.0
+    )
+
+
+def resnet(batches):
+    """ResNet-8 at CIFAR-10's size, batch 128, on noise."""
+    draw = np.random.default_rng(0)
+    images = draw.normal(size=(batches * 128, 32, 32, 3)).astype("float32")
+    labels = draw.integers(0, 10, batches * 128, dtype="int32")
+    return step_race.StepRace(resnet8, (images, labels), batch_size=128, learning_rate=0.1)
+
+
+MODELS = {"lstm": lstm, "resnet8": resnet}
+
+
+def measure_time(name, what, turns):
+    """The table, the CSV's rows and HALP's ratio."""
+    race = MODELS[name](STEPS if what == "step" else SNAPSHOT)
+    seconds = race.steps(turns) if what == "step" else race.snapshots(turns)
+    lines = [
+        f"| {what}, per minibatch | median, ms | first quartile, ms | median ratio of a turn |",
+        "|---|---|---|---|",
+    ]
+    for row in step_race.summary(seconds):
+        times = " | ".join(f"{1e3 * row[key]:.1f}" for key in ("median", "quartile"))
+        lines.append(f"| {row['what']} | {times} | {row['ratio']:.2f} |")
+    rows = [
+        {"what": who, "turn": turn, "minibatch": number, "seconds": f"{each:.6f}"}
+        for who, all_turns in seconds.items()
+        for turn, one in enumerate(all_turns)
+        for number, each in enumerate(one)
+    ]
+    return "\n".join(lines), rows, row["ratio"]
+
+
+def measure_memory():
+    """The same. Copies of the parameters: what a larger model needs more, by what it has more."""
+    rows = []
+    for name in step_race.KINDS:
+        for units in UNITS:
+            command = [sys.executable, HERE / "memory.py", name, str(units)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout.strip().splitlines()[-1])
+            rows.append({"what": name, "units": units, **found})
+    lines = [
+        "| in copies of the parameters | variables | tensors | resident | more than Keras |",
+        "|---|---|---|---|---|",
+    ]
+    first = None
+    for small, large in zip(rows[::2], rows[1::2], strict=True):
+        grown = {key: large[key] - small[key] for key in list(small)[2:]}
+        copies = [grown[key] / grown["parameters"] for key in ("variables", "tensors", "resident")]
+        first = first or copies[-1]
+        more = copies[-1] - first
+        cells = " | ".join(f"{each:.2f}" for each in copies)
+        lines.append(f"| {small['what']} | {cells} | {more:.2f} |")
+    return "\n".join(lines), rows, more
+
+
+def main():
+    times = [f"{name} {what}" for name in MODELS for what in ("step", "snapshot")]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=[*times, "memory"], help="default: all of them")
+    parser.add_argument("--turns", type=int, default=7, help="default: %(default)s")
+    options = parser.parse_args()
+    for part in [options.only] if options.only else [*times, "memory"]:
+        load = os.getloadavg()[0]
+        if part == "memory":
+            what, (text, rows, ratio) = part, measure_memory()
+        else:
+            name, what = part.split()
+            text, rows, ratio = measure_time(name, what, options.turns)
+        write_csv(HERE / f"{part.replace(' ', '_')}.csv", list(rows[0]), rows)
+        verdict = f"{HALP}: {ratio:.2f}, at most {LIMITS[what]} wanted."
+        fill(HERE / "README.md", part, f"{text}\n\n{verdict} {machine(load)}")
+        print(text, verdict, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
