@@ -5,9 +5,11 @@ import json
 import math
 
 import pytest
+from matplotlib.figure import Figure
 
 from tq_halp.errors import InputError
 from tq_halp.files import replacing
+from tq_halp.running import diagnostics
 from tq_halp.running.metrics import perplexity
 from tq_halp.running.plotting import plot_curves
 from tq_halp.running.run_directory import COLUMNS, RunDirectory
@@ -114,6 +116,46 @@ def test_curves_of_any_run_can_be_drawn(tmp_path, losses):
     ]
     plot_curves(rows, "a title", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def diagnosed(epochs, **columns):
+    """Rows of which the first, before the training, has no diagnostics."""
+    rows = [{"epoch": epoch} for epoch in range(epochs + 1)]
+    for name, values in columns.items():
+        for row, value in zip(rows[1:], values, strict=True):
+            row[name] = value
+    return rows
+
+
+def test_panels_of_what_was_recorded():
+    rows = diagnosed(2, full_gradient_norm=[2.0, 1.0], variance_ratio=[math.nan, math.nan])
+    assert [panel.label for panel in diagnostics.panels([rows])] == ["norm of the full gradient"]
+    # Rows of a file: cells are text.
+    rows = [{"epoch": "0", "mu": ""}, {"epoch": "1", "mu": "0.5", "underflow_fraction": "0.0"}]
+    assert [panel.label for panel in diagnostics.panels([[], rows])] == ["μ", "share of the values"]
+
+
+def test_a_line_for_each_run_and_column():
+    axes = Figure().subplots()
+    rows = diagnosed(2, saturated_fraction=[0.0, 0.1], underflow_fraction=[0.3, 0.2])
+    diagnostics.draw(axes, diagnostics.PANELS[-1], {"seed 0": rows, "seed 1": rows[:2]})
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert lines == {
+        "seed 0, saturated": [[1, 0.0], [2, 0.1]],
+        "seed 0, rounded to zero": [[1, 0.3], [2, 0.2]],
+        "seed 1, saturated": [[1, 0.0]],
+        "seed 1, rounded to zero": [[1, 0.3]],
+    }
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epochs", "share of the values")
+
+
+@pytest.mark.parametrize("norms, has_picture", [([], False), ([3.0], True), ([math.inf], False)])
+def test_picture_of_diagnostics_where_there_are_any(tmp_path, norms, has_picture):
+    path = tmp_path / "diagnostics.png"
+    rows = diagnosed(len(norms), full_gradient_norm=norms)
+    diagnostics.plot_diagnostics(rows, "a title", path)
+    assert [p.name for p in tmp_path.iterdir()] == ["diagnostics.png"] * has_picture
+    assert not has_picture or path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_perplexity_never_overflows():

@@ -110,7 +110,8 @@ def test_mlflow_has_every_row_once(config, tmp_path, rows_of, monkeypatch):
         if column != "seconds":  # of the row that was lost, and measured again
             assert {metric.step: metric.value for metric in history} == steps
     names = {file.path for file in client.list_artifacts(tracked.info.run_id)}
-    assert names == {"config.yaml", "metrics.csv", "summary.json", "curves.png"}
+    pictures = {"curves.png", "diagnostics.png"}
+    assert names == {"config.yaml", "metrics.csv", "summary.json"} | pictures
 
 
 def test_mlflow_without_its_run(tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ def test_run_directory_is_complete(finished):
         "checkpoints",
         "config.yaml",
         "curves.png",
+        "diagnostics.png",
         "metrics.csv",
         "model.keras",
         "summary.json",

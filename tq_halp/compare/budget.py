@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tq_halp.compare.run import number, points
-from tq_halp.running.metrics import perplexity
+from tq_halp.running.metrics import number, perplexity, points
 
 Rows = Sequence[Mapping[str, str]]
 #: What a budget can be of: the column, and what it is called.

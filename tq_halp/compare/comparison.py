@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tq_halp import config as configs
 from tq_halp.compare.entrants import Entrant
-from tq_halp.compare.run import FINISHED, Run, points
+from tq_halp.compare.run import FINISHED, Run
 from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.files import replacing
 from tq_halp.running import identity
+from tq_halp.running.metrics import points
 
 #: What the runs have in common; a folder with this file is a comparison's.
 COMMON = "compare.yaml"

@@ -12,25 +12,17 @@ from matplotlib.figure import Figure
 from tq_halp.compare.budget import EPOCHS, EVALUATIONS, SECONDS, Metric
 from tq_halp.compare.entrants import Entrant
 from tq_halp.compare.results import Results
-from tq_halp.compare.run import DIVERGED, Run, points
+from tq_halp.compare.run import DIVERGED
 from tq_halp.compare.statistics import Mean, mean_of
 from tq_halp.files import replacing
+from tq_halp.running.diagnostics import COLOURS, draw, panels
+from tq_halp.running.metrics import points
 from tq_halp.running.plotting import plain_ticks
 
 BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
-#: Okabe and Ito's, which the colour-blind can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# For more labels than that.
-COLOURS += ("#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
 MARKERS = "os^Dv<>P"
 #: With gaps, so that a curve that lies upon another leaves it in sight.
 DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
-DIAGNOSTICS = {
-    "full_gradient_norm": "norm of the full gradient",
-    "scale": "scale: step of the grid",
-    "saturated_fraction": "share of values that saturate",
-    "variance_ratio": "variance, reduced / plain",
-}
 
 
 @dataclass(frozen=True)
@@ -86,28 +78,12 @@ def png(results: Results, panel: Panel) -> bytes:
 
 
 def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes]]:
-    """(name, PNG) of each number that the entrant's algorithm records; a line for each seed."""
-    for column, name in DIAGNOSTICS.items():
-        lines = [
-            (run, points(results.outcomes[run].rows, "epoch", column))
-            for run in results.compared[entrant]
-        ]
-        lines = [(run, line) for run, line in lines if line]
-        if lines:
-            yield name, _diagnostic(name, lines)
-
-
-def _diagnostic(name, lines: list[tuple[Run, list]]) -> bytes:
-    single, axes = _single()
-    for (run, line), colour in zip(lines, COLOURS * len(lines), strict=False):
-        axes.plot(*zip(*line, strict=True), "o-", ms=3, color=colour, label=f"seed {run.seed}")
-    values = [y for _, line in lines for _, y in line]
-    if min(values) > 0 and max(values) > 10 * min(values):
-        axes.set_yscale("log")
-    axes.set(xlabel="epochs", ylabel=name)
-    _whole(axes.xaxis)
-    axes.grid(True, which="both", alpha=0.3)
-    return _bytes(single)
+    """(name, PNG) of what the entrant's algorithm records of itself; a colour for each seed."""
+    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[entrant]}
+    for shown in panels(list(runs.values())):
+        single, axes = _single()
+        draw(axes, shown, runs)
+        yield shown.label, _bytes(single)
 
 
 def series(runs, panel: Panel) -> list[tuple[float, Mean]]:

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 
 from tq_halp.compare.budget import metrics_of
-from tq_halp.compare.run import DIVERGED, FAILED, MISSING, UNFINISHED, Run, number, points
+from tq_halp.compare.run import DIVERGED, FAILED, MISSING, UNFINISHED, Run
+from tq_halp.running.metrics import number, points
 
 _EVERY = 1.0  # seconds between two looks at the files
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -139,18 +138,6 @@ class Run:
                 f"--run-dir: {self.path} was made with other settings: {found}; name another "
                 "--run-dir, or remove that run"
             )
-
-
-def number(row: Mapping[str, str], column: str) -> float | None:
-    """A cell as a number, None where there is none."""
-    text = row.get(column)
-    return float(text) if text else None
-
-
-def points(rows, x: str, y: str) -> list[tuple[float, float]]:
-    """(x, y) of the rows that have both, y finite."""
-    found = [(number(row, x), number(row, y)) for row in rows]
-    return [(a, b) for a, b in found if a is not None and b is not None and math.isfinite(b)]
 
 
 def _rows(path):

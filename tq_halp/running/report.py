@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tq_halp.running.cost import estimate_seconds, planned_gradient_evaluations
 from tq_halp.running.experiment import Experiment
-from tq_halp.running.run_directory import COLUMNS, RunDirectory
+from tq_halp.running.run_directory import COLUMNS, PICTURES, RunDirectory
 
 
 def print_plan(experiment: Experiment) -> None:
@@ -58,8 +58,9 @@ def print_summary(summary: dict, run: RunDirectory) -> None:
     dataset = summary["dataset"]
     instead = f" (in place of {dataset['requested']})" if dataset["fallback"] else ""
     console.print(f"data set: {dataset['name']}{instead}", highlight=False)
-    for name in ("metrics.csv", "curves.png", "model.keras", "summary.json"):
-        console.print(str(run.path / name), highlight=False, soft_wrap=True)
+    for name in ("metrics.csv", *PICTURES, "model.keras", "summary.json"):
+        if (run.path / name).exists():
+            console.print(str(run.path / name), highlight=False, soft_wrap=True)
 
 
 def _short(value) -> str:

@@ -12,6 +12,7 @@ from tq_halp.data.dataset import Examples
 from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.checkpointing import Checkpointing, Resuming
 from tq_halp.running.checkpoints import Checkpoint, Checkpoints
+from tq_halp.running.diagnostics import plot_diagnostics
 from tq_halp.running.experiment import Experiment
 from tq_halp.running.identity import identity
 from tq_halp.running.interrupt import StopOnSignal
@@ -172,9 +173,10 @@ def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
     rated = [row for row in run.rows if math.isfinite(row["val_loss"])]
     summary["final"] = run.rows[-1] if run.rows else None
     summary["best"] = min(rated, key=lambda row: row["val_loss"], default=None)
-    picture = run.path / "curves.png"
     _attempt(summary, run.save_model, experiment.model)
-    _attempt(summary, plot_curves, run.rows, title(experiment), picture)
+    _attempt(summary, plot_curves, run.rows, title(experiment), run.path / "curves.png")
+    picture = run.path / "diagnostics.png"
+    _attempt(summary, plot_diagnostics, run.rows, title(experiment), picture)
     _attempt(summary, run.write_summary, summary)
 
 

@@ -31,9 +31,12 @@ COLUMNS = (
     "variance_ratio",
 )
 
+#: The second only where the algorithm has something to say of itself.
+PICTURES = ("curves.png", "diagnostics.png")
+
 
 class RunDirectory:
-    """config.yaml, metrics.csv, summary.json, curves.png, model.keras and checkpoints/ of one run.
+    """config.yaml, metrics.csv, summary.json, pictures, model.keras and checkpoints/ of one run.
 
     Args:
         path: created if need be. What an unfinished run left there without a checkpoint is removed.
@@ -99,7 +102,7 @@ class RunDirectory:
         shutil.rmtree(self.checkpoints)
         self.checkpoints.mkdir()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-        others = ("config.yaml", "metrics.csv", "curves.png", "model.keras", "mlflow_run_id")
+        others = ("config.yaml", "metrics.csv", *PICTURES, "model.keras", "mlflow_run_id")
         # The summary last: while it is there, the folder is known to be a run's.
         for name in (*others, "summary.json"):
             (self.path / name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tq_halp.errors import InputError
 from tq_halp.running.identity import settings
-from tq_halp.running.run_directory import RunDirectory
+from tq_halp.running.run_directory import PICTURES, RunDirectory
 from tq_halp.settings import suggestion
 
 #: Names of the trackers, which are those of their packages and of the extras with these.
@@ -69,7 +69,7 @@ class MLflow:
         InputError: the store cannot be reached or does not have the run that is to go on.
     """
 
-    ARTIFACTS = ("config.yaml", "metrics.csv", "summary.json", "curves.png")
+    ARTIFACTS = ("config.yaml", "metrics.csv", "summary.json", *PICTURES)
     _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
     def __init__(self, run: RunDirectory, parameters: Mapping):
