@@ -25,7 +25,7 @@ OFFERED = {
     "tq-halp train --config = ru": "",
     "tq-halp train --run-dir plan --dr": "--dry-run",
     "tq-halp bench o": "ops",
-    "tq-halp bench step --": "--help --repeats",
+    "tq-halp bench step --": "--help --repeats --steps",
     "tq-halp bench ops --rou": "--roundings",
     "tq-halp compare --tune-by b": "best",
     "tq-halp compare --tune-by = ": "final best",
