@@ -9,6 +9,10 @@ from tq_halp.algorithms.groups import Groups
 ONE = Groups([(1000,)], "per_tensor")
 
 
+def as_it_is(size, _):
+    return size
+
+
 def one_group(*sizes):
     return Groups([(len(sizes),)], "per_tensor"), [np.array(sizes)]
 
@@ -44,7 +48,9 @@ def test_what_is_shared_spreads_over_its_tensors():
 def test_cost_by_hand():
     """b = 3: δ = r/3. Sizes 1 and 4 in a box of 3: 1 · (1 + 4) + (4 − 3)² = 6."""
     groups, sizes = one_group(1.0, 4.0)
-    (cost,) = bit_centering.displacement_costs(groups, sizes, np.array([[3.0]]), largest(3))
+    (cost,) = bit_centering.displacement_costs(
+        groups, sizes, as_it_is, np.array([[3.0]]), largest(3)
+    )
     np.testing.assert_array_equal(cost, [6.0])
 
 
@@ -52,9 +58,9 @@ def test_cost_by_hand():
 def test_best_half_width_is_the_cheapest(word_bits):
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest, code = np.array([64.0]), largest(word_bits)
-    best = bit_centering.best_half_widths(ONE, sizes, widest, 10, code)
+    best = bit_centering.best_half_widths(ONE, sizes, as_it_is, widest, 10, code)
     candidates = [best, *(widest / 2**i for i in range(11))]
-    cost, *costs = bit_centering.displacement_costs(ONE, sizes, candidates, code)
+    cost, *costs = bit_centering.displacement_costs(ONE, sizes, as_it_is, candidates, code)
     assert cost == min(costs)
 
 
@@ -62,7 +68,8 @@ def test_fewer_bits_accept_more_saturation():
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest = np.array([64.0])
     widths = [
-        bit_centering.best_half_widths(ONE, sizes, widest, 10, largest(bits)) for bits in (3, 8, 16)
+        bit_centering.best_half_widths(ONE, sizes, as_it_is, widest, 10, largest(bits))
+        for bits in (3, 8, 16)
     ]
     assert widths[0] < widths[1] <= widths[2]
 

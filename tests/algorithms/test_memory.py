@@ -12,18 +12,24 @@ COPY = 4 * LAYERS * UNITS * UNITS
 
 
 def most(wrap):
-    """The most bytes in tensors from the making of the model to the end of the training."""
+    """The most bytes in tensors in the course of a training, its model included.
+
+    Of eight: when the machine is busy, gradients may wait for the threads that use them up.
+    """
     try:
         before = tf.config.experimental.get_memory_info("CPU:0")["current"]
-        tf.config.experimental.reset_memory_stats("CPU:0")
     except ValueError:
         pytest.skip("this TensorFlow does not count what the CPU's tensors need")
     dense = [keras.layers.Dense(UNITS, "relu", use_bias=False) for _ in range(LAYERS)]
     trainer = wrap(keras.Sequential([keras.Input((UNITS,)), *dense]))
     trainer.compile(keras.optimizers.SGD(1e-3), loss="mse")
     x = np.random.default_rng(0).normal(size=(16, UNITS)).astype("float32")
-    trainer.fit(x, x, batch_size=4, epochs=2, verbose=0)
-    return tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
+    peaks = []
+    for _ in range(8):
+        tf.config.experimental.reset_memory_stats("CPU:0")
+        trainer.fit(x, x, batch_size=4, verbose=0)
+        peaks.append(tf.config.experimental.get_memory_info("CPU:0")["peak"])
+    return min(peaks) - before
 
 
 def test_halp_needs_four_copies_more_than_plain_training():

@@ -23,8 +23,8 @@ def scales(norms, mu, largest_code):
     return norms / (mu * largest_code)
 
 
-def displacement_costs(groups, sizes, candidates, largest_code):
-    """Expected squared error of displacements |z_j| = ``sizes`` in boxes of half-widths r.
+def displacement_costs(groups, tensors, size_of, candidates, largest_code):
+    """Expected squared error of displacements of size |z_j| in boxes of half-widths r.
 
     Stochastic rounding of a step s < δ has variance |s|(δ − |s|) ≤ |s|δ; over steps that add up
     to |z_j| the variances add up to about |z_j|δ. What lies beyond the box is cut off:
@@ -32,25 +32,26 @@ def displacement_costs(groups, sizes, candidates, largest_code):
         cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / largest code
 
     Args:
-        sizes: an iterable of arrays, gone through once.
+        tensors, size_of: ``size_of(t, i)``, of tensor i or a part of it, are the |z_j|.
         candidates: C times r, arrays (G,).
 
     Returns:
         Array (C, G).
     """
 
-    def terms(size, index):
+    def terms(tensor, index):
+        size = size_of(tensor, index)
         for half_widths in candidates:
             r = groups.of(half_widths, index)
             yield r / largest_code * size + np.square(np.maximum(size - r, 0.0))
 
-    return groups.each(terms, sizes)
+    return groups.each(terms, tensors)
 
 
-def best_half_widths(groups, sizes, widest, octaves, largest_code):
+def best_half_widths(groups, tensors, size_of, widest, octaves, largest_code):
     """The cheapest of ``widest`` · 2^0, 2^-1, ..., 2^-octaves for displacements of these sizes."""
     candidates = [widest * 2.0**-octave for octave in range(octaves + 1)]
-    costs = displacement_costs(groups, sizes, candidates, largest_code)
+    costs = displacement_costs(groups, tensors, size_of, candidates, largest_code)
     return np.choose(np.argmin(costs, axis=0), candidates)
 
 
@@ -61,11 +62,10 @@ def first_half_widths(groups, gradients, drift, largest_code):
         gradients: g̃, a list of variables, tensors or arrays.
         drift: αT.
     """
-
-    def sizes():
-        return (drift * np.abs(np.asarray(gradient, np.float64)) for gradient in gradients)
-
-    return best_half_widths(groups, sizes(), groups.largest(sizes()), 12, largest_code)
+    widest = drift * groups.largest(gradients)
+    return best_half_widths(
+        groups, gradients, lambda g, _: drift * np.abs(g), widest, 12, largest_code
+    )
 
 
 def widened_half_widths(groups, offsets, half_widths, largest_code):
@@ -75,12 +75,11 @@ def widened_half_widths(groups, offsets, half_widths, largest_code):
     narrower, and a power of two times wider.
     """
 
-    def wanted(index, offset):
-        size, r = np.abs(np.asarray(offset, np.float64)), groups.of(half_widths, index)
+    def wanted(offset, index):
+        size, r = np.abs(offset), groups.of(half_widths, index)
         return np.where(size >= r * EDGE, 4.0 * r, 2.0 * size)
 
-    sizes = (wanted(index, offset) for index, offset in enumerate(offsets))
-    return best_half_widths(groups, sizes, half_widths * 2.0**4, 4, largest_code)
+    return best_half_widths(groups, offsets, wanted, half_widths * 2.0**4, 4, largest_code)
 
 
 def pull(groups, offsets, gradients, half_widths, steps):

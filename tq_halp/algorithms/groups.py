@@ -56,11 +56,11 @@ class Groups:
             sums[:, self._slices[index]] += np.reshape(found, (len(found), -1))
         return sums
 
-    def largest(self, sizes):
-        """The largest entry of each group; 0 for an empty one."""
+    def largest(self, tensors):
+        """The largest magnitude of each group; 0 for an empty one."""
         result = np.zeros(self.count)
-        for index, part in enumerate(sizes):
-            part = np.asarray(part, np.float64)
+        for index, part in enumerate(tensors):
+            part = np.abs(np.asarray(part))
             axes = tuple(range(part.ndim - 1)) if self.is_per_channel(index) else None
             where = self._slices[index]
             result[where] = np.maximum(result[where], np.max(part, axis=axes, initial=0.0))
