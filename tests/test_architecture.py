@@ -15,7 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (
     # what numbers, layers and algorithms are
     {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files", "tq_halp.completion"},
-    {"tq_halp.formats", "tq_halp.settings", "tq_halp.processor", "tq_halp.webpage"},
+    {
+        "tq_halp.formats",
+        "tq_halp.settings",
+        "tq_halp.processor",
+        "tq_halp.webpage",
+        "tq_halp.command_line",
+    },
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
     {
         "tq_halp.layers",
@@ -70,6 +76,7 @@ SPEAKS = {
     "tq_halp/bench/__init__.py",
     "tq_halp/doctor/__init__.py",
     "tq_halp/cli.py",
+    "tq_halp/command_line.py",
 }
 
 PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")

@@ -3,11 +3,9 @@
 import argparse
 import json
 import sys
-import warnings
 
+from tq_halp.command_line import FINISHED, add_imports, answer, plain_warnings
 from tq_halp.errors import InputError
-
-DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 
 def main(arguments=None) -> int:
@@ -18,16 +16,8 @@ def main(arguments=None) -> int:
         accepted.error("expected --config FILE, or --model MODEL.keras --map MAP.yaml, or --schema")
     if bool(options.model) != bool(options.map):
         accepted.error("--model and --map go together")
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        try:
-            return _show(options)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return WRONG_INPUT
-        except Exception as error:  # no traceback for what the user can only report
-            print(f"error: the plan failed: {type(error).__name__}: {error}", file=sys.stderr)
-            return FAILED
+    with plain_warnings():
+        return answer(lambda: _show(options), failed="error: the plan failed")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,14 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--config", metavar="FILE", help="the model and the map of a config, as for train")
     add("--model", metavar="MODEL.keras", help="a saved Keras model")
     add("--map", metavar="MAP.yaml", help="a quantization map")
-    add(
-        "--import",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        dest="imports",
-        help="a module that registers classes of the model; may be repeated",
-    )
+    add_imports(made)
     add("--json", action="store_true", help="print JSON instead of a table")
     add("--schema", action="store_true", help="print the JSON schema of maps, for editors")
     return made
@@ -69,10 +52,10 @@ def _show(options) -> int:
 
     if options.schema:
         print(json.dumps(QuantizationMap.json_schema(), indent=2))
-        return DONE
+        return FINISHED
     plan = _plan_of_config(config) if config else _plan_of_model(options)
     print(json.dumps(plan.to_dict(), indent=2) if options.json else plan)
-    return DONE
+    return FINISHED
 
 
 def _plan_of_config(config):

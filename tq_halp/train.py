@@ -1,30 +1,30 @@
 """`python -m tq_halp.train`: train what a config file describes."""
 
 import argparse
-import contextlib
 import sys
 import time
-import warnings
 from pathlib import Path
 
+from tq_halp.command_line import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    WRONG_INPUT,
+    answer,
+    plain_warnings,
+)
 from tq_halp.errors import InputError
 
-FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+__all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "main", "parser"]
+
 _EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
 
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     options = parser().parse_args(arguments)
-    with _plain_warnings():
-        try:
-            return _train(options)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return WRONG_INPUT
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-            return INTERRUPTED
+    with plain_warnings():
+        return answer(lambda: _train(options))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,14 +109,6 @@ def _announce_stop(name: str) -> None:
         file=sys.stderr,
         flush=True,
     )
-
-
-@contextlib.contextmanager
-def _plain_warnings():
-    """Show a warning as one line of its own, without the source line that happened to raise it."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        yield
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ In a process of its own: TensorFlow takes all of a GPU's memory, which the runs 
 import json
 import subprocess
 import sys
-import warnings
 from collections.abc import Sequence
 
+from tq_halp.command_line import WRONG_INPUT, plain_warnings
 from tq_halp.compare.run import Run
 from tq_halp.errors import InputError
 
@@ -28,7 +28,7 @@ def check(runs: Sequence[Run]) -> str:
         check=False,
         start_new_session=True,  # Ctrl-C is for the comparison, which waits for the answer.
     )
-    if done.returncode == 2:
+    if done.returncode == WRONG_INPUT:
         raise InputError(done.stdout.strip())
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
@@ -39,7 +39,6 @@ def _main() -> int:
     from tq_halp import config, data
     from tq_halp.running.quiet import start_tensorflow
 
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     start_tensorflow()
     from tq_halp.running import experiment
 
@@ -53,9 +52,10 @@ def _main() -> int:
             experiment.build(loaded, sets[key])
         except InputError as error:
             print(f"{label}: {error}")
-            return 2
+            return WRONG_INPUT
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    with plain_warnings():
+        sys.exit(_main())

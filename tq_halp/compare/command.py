@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from tq_halp.command_line import FAILED, FINISHED, INTERRUPTED, WRONG_INPUT, answer
 from tq_halp.compare import checking, pool
 from tq_halp.compare.comparison import Comparison, default_folder
 from tq_halp.compare.entrants import parse, shared
@@ -16,24 +17,15 @@ from tq_halp.compare.results import Results
 from tq_halp.errors import InputError
 from tq_halp.running.interrupt import StopOnSignal
 
-FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+__all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "comparison_of", "main", "parser"]
 
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments)
-    try:
-        return _compare(options, shlex.join(["python", "-m", "tq_halp.compare", *arguments]))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
-        return FAILED
+    command = shlex.join(["python", "-m", "tq_halp.compare", *arguments])
+    return answer(lambda: _compare(options, command), failed="failed")
 
 
 def parser() -> argparse.ArgumentParser:

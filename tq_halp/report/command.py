@@ -1,30 +1,18 @@
 """`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from tq_halp.command_line import FAILED, FINISHED, add_imports, answer
 from tq_halp.errors import InputError
 
-FINISHED, FAILED, WRONG_INPUT = 0, 1, 2
 ARRAYS = ("x", "y", "sample_weight")
 
 
 def main(arguments=None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
     options = parser().parse_args(arguments)
-    try:
-        _run(options)
-        return FINISHED
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return FAILED
-    except Exception as error:
-        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
-        return FAILED
+    return answer(lambda: _run(options), failed="failed", interrupted=FAILED)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,14 +30,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.npz",
         help="arrays x and, for gradients, y; or those of train",
     )
-    add(
-        "--import",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        dest="imports",
-        help="a module that registers classes of the model; may be repeated",
-    )
+    add_imports(made)
     add("--html", metavar="OUT", help="also write a page with plots")
     add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
     add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
@@ -58,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _run(options):
+def _run(options) -> int:
     # Files are looked at before TensorFlow is waited for.
     data = _data(options.data)
     if not Path(options.model).is_file():
@@ -70,6 +51,7 @@ def _run(options):
     if options.html is not None:
         made.save_html(options.html)
         print(options.html)
+    return FINISHED
 
 
 def _data(path):
