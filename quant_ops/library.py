@@ -1,9 +1,11 @@
 """Finds and loads the native library, and decides which backend new ops use."""
 
+import contextlib
 import os
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -90,19 +92,32 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
         ValueError: QUANT_OPS_BACKEND names no backend.
         RuntimeError: QUANT_OPS_BACKEND=native and there is no native library.
     """
-    forced = os.environ.get("QUANT_OPS_BACKEND", "")
-    if forced and forced not in BACKENDS:
-        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite, received {forced!r}")
-    if forced == "native":
+    asked = os.environ.get("QUANT_OPS_BACKEND", "")
+    if asked and asked not in BACKENDS:
+        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite, received {asked!r}")
+    if asked == "native":
         library.require()
-    if forced:
-        return forced
+    if asked:
+        return asked
     if tf.config.get_visible_devices("GPU"):
         return "composite"
     if library.load() is None:
         library.warn_once()
         return "composite"
     return "native"
+
+
+@contextlib.contextmanager
+def forced(name: str) -> Iterator[None]:
+    """Inside, ops are built for the backend of that name, whatever QUANT_OPS_BACKEND says."""
+    before = os.environ.get("QUANT_OPS_BACKEND")
+    os.environ["QUANT_OPS_BACKEND"] = name
+    try:
+        yield
+    finally:
+        del os.environ["QUANT_OPS_BACKEND"]
+        if before is not None:
+            os.environ["QUANT_OPS_BACKEND"] = before
 
 
 def native() -> ModuleType:

@@ -1,6 +1,5 @@
-"""What the tests of quant_ops share: bit views, values over all magnitudes, forcing a backend."""
+"""What the tests of quant_ops share: bit views, values over all magnitudes."""
 
-import contextlib
 import os
 
 import numpy as np
@@ -21,20 +20,6 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 BACKENDS = tuple(os.environ.get("QUANT_OPS_TEST_BACKENDS", "native,composite").split(","))
 BITS = {"float16": np.uint16, "bfloat16": np.uint16, "float32": np.uint32, "float64": np.uint64}
 MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
-
-
-@contextlib.contextmanager
-def forced(backend: str):
-    """Ops built inside use `backend`."""
-    before = os.environ.get("QUANT_OPS_BACKEND")
-    os.environ["QUANT_OPS_BACKEND"] = backend
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["QUANT_OPS_BACKEND"]
-        else:
-            os.environ["QUANT_OPS_BACKEND"] = before
 
 
 def to_bits(x) -> np.ndarray:

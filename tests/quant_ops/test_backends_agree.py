@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from block_values import blocks_of_all_kinds
-from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, forced, from_bits, spread, to_bits
+from carrier_values import DTYPES, OVERFLOWS, ROUNDINGS, from_bits, spread, to_bits
 from oracle_blocks import ELEMENTS
 
 import quant_ops
+from quant_ops.library import forced
 
 VALUES = int(os.environ.get("QUANT_OPS_TEST_VALUES", 60_000))
 # word_bits, frac_bits, signed: everyday words, one bit, coarse, each compute type, the edges of

@@ -12,9 +12,10 @@ import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
 from block_values import as_blocks, blocks_of_all_kinds, from_blocks
-from carrier_values import BACKENDS, DTYPES, ROUNDINGS, expect, forced, from_bits, to_floats
+from carrier_values import BACKENDS, DTYPES, ROUNDINGS, expect, from_bits, to_floats
 
 import quant_ops
+from quant_ops.library import forced
 
 SEED, COUNTER = 1, 2
 SCALE_ROUNDINGS = ("floor", "ceil", "rceil", "even")

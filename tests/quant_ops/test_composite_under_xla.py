@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from carrier_values import DTYPES, forced, from_bits, spread, to_bits
+from carrier_values import DTYPES, from_bits, spread, to_bits
 
 import quant_ops
 from quant_ops.composite import float_bits
+from quant_ops.library import forced
 
 STOCHASTIC = {"rounding": "stochastic", "seed": -3, "counter": 1 << 40}
 QUANTIZERS = {

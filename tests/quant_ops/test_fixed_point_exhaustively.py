@@ -18,13 +18,13 @@ from carrier_values import (
     OVERFLOWS,
     ROUNDINGS,
     expect,
-    forced,
     from_bits,
     to_bits,
     to_floats,
 )
 
 import quant_ops
+from quant_ops.library import forced
 
 SEED, COUNTER = 1 << 50, -3
 

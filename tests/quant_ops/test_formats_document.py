@@ -4,7 +4,9 @@ import re
 
 import formats_document
 import pytest
-from carrier_values import BACKENDS, forced
+from carrier_values import BACKENDS
+
+from quant_ops.library import forced
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

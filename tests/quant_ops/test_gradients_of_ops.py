@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from carrier_values import BACKENDS, DTYPES, forced
+from carrier_values import BACKENDS, DTYPES
 from every_op import EVERY_OP
 
 import quant_ops
+from quant_ops.library import forced
 
 QUANTIZERS = EVERY_OP | {
     "scaled_integer, per axis": lambda x: quant_ops.scaled_integer(x, [0.25, 0, 0.5, 1], 4, axis=0),

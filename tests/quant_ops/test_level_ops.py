@@ -6,20 +6,11 @@ import oracle_levels
 import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
-from carrier_values import (
-    BACKENDS,
-    BITS,
-    DTYPES,
-    expect,
-    forced,
-    from_bits,
-    spread,
-    to_bits,
-    to_floats,
-)
+from carrier_values import BACKENDS, BITS, DTYPES, expect, from_bits, spread, to_bits, to_floats
 
 import quant_ops
 from quant_ops.composite.levels import ternary_threshold
+from quant_ops.library import forced
 
 SEED, COUNTER = -1, 1 << 33
 TINY = {"float16": 3e-7, "bfloat16": 3e-39, "float32": 3e-42, "float64": 3e-322}  # subnormals

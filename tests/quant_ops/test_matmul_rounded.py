@@ -6,11 +6,12 @@ import numpy as np
 import oracle_matmul
 import pytest
 import tensorflow as tf
-from carrier_values import BACKENDS, ROUNDINGS, canonical_nan, forced, to_bits
+from carrier_values import BACKENDS, ROUNDINGS, canonical_nan, to_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import quant_ops
+from quant_ops.library import forced
 
 
 @pytest.fixture(params=BACKENDS)

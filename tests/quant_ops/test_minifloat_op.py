@@ -15,7 +15,6 @@ from carrier_values import (
     DTYPES,
     ROUNDINGS,
     expect,
-    forced,
     from_bits,
     spread,
     to_bits,
@@ -23,6 +22,7 @@ from carrier_values import (
 )
 
 import quant_ops
+from quant_ops.library import forced
 
 SEED, COUNTER = 7, -(1 << 40)
 # Arguments of minifloat. The usual ones; no mantissa; one exponent bit; exponents at both ends of

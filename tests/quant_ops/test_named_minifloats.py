@@ -11,8 +11,10 @@ import oracle_floats
 import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
-from carrier_values import BACKENDS, ROUNDINGS, expect, forced, from_bits, to_floats
+from carrier_values import BACKENDS, ROUNDINGS, expect, from_bits, to_floats
 from named_minifloats import NAMED
+
+from quant_ops.library import forced
 
 GFLOAT_ROUNDINGS = {
     "nearest_even": gfloat.RoundMode.TiesToEven,

@@ -5,11 +5,12 @@ import numpy as np
 import oracle_blocks
 import pytest
 import tensorflow as tf
-from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS, forced
+from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS
 from hypothesis import strategies as st
 from quantization_oracle import DTYPES, Fraction
 
 import quant_ops
+from quant_ops.library import forced
 
 ROUNDING, FEW = st.sampled_from(ROUNDINGS), hypothesis.settings(max_examples=40)
 SYMMETRIC = st.sampled_from(("nearest_even", "nearest_away", "toward_zero", "stochastic"))

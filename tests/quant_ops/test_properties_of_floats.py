@@ -4,11 +4,12 @@ import hypothesis
 import numpy as np
 import oracle_floats
 import pytest
-from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS, forced
+from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS
 from hypothesis import strategies as st
 from quantization_oracle import Fraction
 
 import quant_ops
+from quant_ops.library import forced
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 VALUES = st.lists(FLOATS | st.floats(-40, 40, width=32), min_size=1, max_size=30)

@@ -3,10 +3,11 @@
 import hypothesis
 import numpy as np
 import pytest
-from carrier_values import BACKENDS, forced
+from carrier_values import BACKENDS
 from hypothesis import strategies as st
 
 import quant_ops
+from quant_ops.library import forced
 
 VALUES = st.lists(st.floats(width=32, allow_nan=False) | st.floats(-3, 3, width=32), min_size=1)
 LEVELS = st.floats(2.0**-140, 2.0**120, width=32)

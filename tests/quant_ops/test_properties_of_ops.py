@@ -3,10 +3,11 @@
 import hypothesis
 import numpy as np
 import pytest
-from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS, forced
+from carrier_values import BACKENDS, DETERMINISTIC, ROUNDINGS
 from hypothesis import strategies as st
 
 import quant_ops
+from quant_ops.library import forced
 
 FLOATS = st.lists(
     st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=50

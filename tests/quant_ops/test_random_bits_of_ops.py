@@ -15,10 +15,11 @@ import oracle_arrays
 import pytest
 import quantization_oracle as oracle
 import tensorflow as tf
-from carrier_values import BACKENDS, DTYPES, forced, to_floats
+from carrier_values import BACKENDS, DTYPES, to_floats
 
 import quant_ops
 from quant_ops.composite import counter_rng
+from quant_ops.library import forced
 
 # By quantization_oracle.random_bits, which is Python integers only.
 GOLDEN = {

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from carrier_values import BACKENDS, forced
+from carrier_values import BACKENDS
 
 import quant_ops
+from quant_ops.library import forced
 
 X = [0.3, 0.7]
 

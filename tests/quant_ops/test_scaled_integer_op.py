@@ -13,7 +13,6 @@ from carrier_values import (
     DTYPES,
     OVERFLOWS,
     ROUNDINGS,
-    forced,
     from_bits,
     spread,
     to_bits,
@@ -21,6 +20,7 @@ from carrier_values import (
 )
 
 import quant_ops
+from quant_ops.library import forced
 
 SEED, COUNTER = -3, 11
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from carrier_values import BACKENDS, forced, to_bits
+from carrier_values import BACKENDS, to_bits
 from every_op import BLOCKS, EVERY_OP
 
 import quant_ops
+from quant_ops.library import forced
 
 SHAPES = [(), (0,), (6,), (3, 0, 2), (0, 4), (1,) * 6 + (2,), (2, 3, 1, 2, 1, 1, 4)]
 

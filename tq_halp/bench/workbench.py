@@ -1,13 +1,12 @@
 """Times the cases on one tensor, each beside a copy of it."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.library import forced
 from tq_halp.bench.cases import Case, shape
 from tq_halp.bench.timing import in_turn, median_ratio, ratio
 
@@ -119,16 +118,3 @@ def _figures(seconds: dict[str, list[float]], elements: int, prefix: str) -> dic
 
 def _normal(dtype: str | tf.DType, size: int) -> tf.Tensor:
     return tf.cast(tf.random.stateless_normal(shape(size), seed=[1, 2]), dtype)
-
-
-@contextlib.contextmanager
-def forced(backend: str) -> Iterator[None]:
-    """Inside, ops use that backend: the choice is made where an op is traced."""
-    before = os.environ.get("QUANT_OPS_BACKEND")
-    os.environ["QUANT_OPS_BACKEND"] = backend
-    try:
-        yield
-    finally:
-        del os.environ["QUANT_OPS_BACKEND"]
-        if before is not None:
-            os.environ["QUANT_OPS_BACKEND"] = before

@@ -1,7 +1,5 @@
 """Whether it computes: a few words of every op, a step of HALP, an epoch of the linear solver."""
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,16 +11,16 @@ REMEDY = "remove quant_ops/lib and run python -m quant_ops.build; if that does n
 def ops() -> Iterator[Finding]:
     """Every op on the same words: by both backends to the same bits, if there is a native one."""
     import quant_ops
-    from quant_ops.library import LIBRARY
+    from quant_ops.library import LIBRARY, forced
 
     start, x, every = time.perf_counter(), _words(), _ops()
-    with _backend("composite"):
+    with forced("composite"):
         example = quant_ops.fixed_point([0.3, -1.7, 9.0], 8, 4).numpy().tolist()
         expected = {name: op(x).numpy().tobytes() for name, op in every.items()}
     wrong = [] if example == [0.3125, -1.6875, 7.9375] else ["fixed_point, known values"]
     native = LIBRARY.load() is not None
     if native:
-        with _backend("native"):
+        with forced("native"):
             wrong += [
                 name for name, op in every.items() if op(x).numpy().tobytes() != expected[name]
             ]
@@ -103,16 +101,3 @@ def _outcome(name: str, found: str, start: float, wrong: list[str]) -> Finding:
         return Finding(f"self-test: {name}", FAILURE, f"wrong: {', '.join(wrong)}", REMEDY)
     seconds = time.perf_counter() - start
     return Finding(f"self-test: {name}", OK, f"{found}, {seconds:.1f} s")
-
-
-@contextlib.contextmanager
-def _backend(name: str):
-    before = os.environ.get("QUANT_OPS_BACKEND")
-    os.environ["QUANT_OPS_BACKEND"] = name
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["QUANT_OPS_BACKEND"]
-        else:
-            os.environ["QUANT_OPS_BACKEND"] = before
