@@ -60,7 +60,8 @@ def test_without_a_box_there_is_no_mu():
 
 def test_stretched_format_by_hand():
     """3-bit integers (largest 3) of scale 0.5, nearest; a scale of 0 leaves 0."""
-    to_grid = OffsetFormat({"format": "fixed_point", "word_bits": 3, "frac_bits": 0}, "down", 0)
+    format = {"format": "fixed_point", "word_bits": 3, "frac_bits": 0}
+    to_grid = OffsetFormat(tq_halp.quantizers.Quantizer(format, rounding="down"))
     assert to_grid.largest == 3.0
     got = to_grid(tf.constant([0.7, -0.7, 9.0]), tf.constant(0.5, tf.float64), 0)
     np.testing.assert_array_equal(got, [0.5, -1.0, 1.5])

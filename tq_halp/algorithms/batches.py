@@ -118,15 +118,8 @@ class Batches:
 
     def __iter__(self):
         if isinstance(self._source, tf.data.Dataset):
-            batches = iter(self._source)
-        elif isinstance(self._source, keras.utils.PyDataset):
-            batches = (self._source[i] for i in range(self.batch_count))
-        else:
-            batches = self._iterate_arrays()
-        return map(self._weighted, batches)
-
-    def _iterate_arrays(self):
-        return map(self._cut, range(0, self.sample_count, self._batch_size))
+            return map(self._weighted, self._source)
+        return self.numbered(range(self.batch_count))
 
     def _cut(self, start):
         return _each(lambda array: _as_batch(array[start : start + self._batch_size]), self._arrays)

@@ -25,6 +25,7 @@ from tq_halp.algorithms.offset_format import OffsetFormat
 from tq_halp.algorithms.svrg import SVRG
 from tq_halp.formats import ScaledInteger
 from tq_halp.formats import get as get_format
+from tq_halp.quantizers import Quantizer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -75,7 +76,8 @@ class HALP(SVRG):
         self.word_bits, self.mu, self.scale, self.rounding = word_bits, mu, scale, rounding
         self.format = None if format is None else get_format(format)
         super().__init__(model, **kwargs)
-        self._round = OffsetFormat(self.format or ScaledInteger(word_bits), rounding, self.seed)
+        format = self.format or ScaledInteger(word_bits)
+        self._round = OffsetFormat(Quantizer(format, rounding=rounding, seed=self.seed))
         if self._round.largest is None and mu != "auto":
             raise ValueError(f"mu must be 'auto' for {self.format}, which has no box to scale")
 

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp import formats
-from tq_halp.quantizers import Quantizer
 
 
 class OffsetFormat:
@@ -14,14 +13,11 @@ class OffsetFormat:
     in the block: it has no box, and s is left out.
 
     Args:
-        format: any of ``tq_halp.formats``, its name or its mapping.
-        rounding: one that the format takes; None for formats that are not rounded to.
-        seed: of the random bits.
+        quantizer: Q, of any format.
     """
 
-    def __init__(self, format, rounding, seed):
-        self._quantizer = Quantizer(formats.get(format), rounding=rounding, seed=seed)
-        self.format = self._quantizer.format
+    def __init__(self, quantizer):
+        self._quantizer, self.format = quantizer, quantizer.format
 
     @property
     def largest(self):
@@ -38,9 +34,7 @@ class OffsetFormat:
 
     def derive(self, name):
         """The same with random bits of its own."""
-        other = OffsetFormat(self.format, self._quantizer.rounding, 0)
-        other._quantizer = self._quantizer.derive(name)
-        return other
+        return OffsetFormat(self._quantizer.derive(name))
 
     def __call__(self, offset, scale, counter):
         """Rounds offsets.

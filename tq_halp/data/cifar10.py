@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tq_halp.data.dataset import Dataset, Examples, first
+from tq_halp.data.dataset import Dataset, Examples, of_ten_kinds
 from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
@@ -71,16 +71,16 @@ def load_cifar10(
     parts = [
         read_batch(read_verified_bytes(folder, f), folder / f.name) for f in CIFAR10.files[:-1]
     ]
-    x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     test, left_out = _read_test(folder)
     said = f", without {left_out} test images that are no original ones" if left_out else ""
-    return Dataset(
-        name="cifar10",
-        requested="cifar10",
-        train=first((x[:-HELD_OUT], y[:-HELD_OUT]), limit),
-        validation=first((x[-HELD_OUT:], y[-HELD_OUT:]), validation_limit),
-        test=first(test, validation_limit),
-        classes=10,
+    return of_ten_kinds(
+        "cifar10",
+        (images, labels),
+        HELD_OUT,
+        test,
+        limit=limit,
+        validation_limit=validation_limit,
         source=f"{folder}{said}",
     )
 

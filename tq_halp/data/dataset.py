@@ -45,6 +45,29 @@ class Dataset:
         return len(self.train[0])
 
 
+def of_ten_kinds(
+    name: str,
+    examples: Examples,
+    held_out: int,
+    test: Examples,
+    *,
+    limit: int | None,
+    validation_limit: int | None,
+    source: str,
+) -> Dataset:
+    """A set of images of ten kinds, of whose training examples the last `held_out` validate."""
+    x, y = examples
+    return Dataset(
+        name=name,
+        requested=name,
+        train=first((x[:-held_out], y[:-held_out]), limit),
+        validation=first((x[-held_out:], y[-held_out:]), validation_limit),
+        test=first(test, validation_limit),
+        classes=10,
+        source=source,
+    )
+
+
 def first(examples: Examples, count: int | None) -> Examples:
     """At most `count` of the examples, the first ones; None takes all."""
     x, y = examples

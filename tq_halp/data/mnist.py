@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tq_halp.data.dataset import Dataset, Examples, first
+from tq_halp.data.dataset import Dataset, Examples, of_ten_kinds
 from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
@@ -67,14 +67,13 @@ def load_mnist(
         InputError: the files are nowhere, or truncated or altered.
     """
     folder = find(MNIST, directory)
-    x, y = read_part(folder, "train")
-    return Dataset(
-        name="mnist",
-        requested="mnist",
-        train=first((x[:-HELD_OUT], y[:-HELD_OUT]), limit),
-        validation=first((x[-HELD_OUT:], y[-HELD_OUT:]), validation_limit),
-        test=first(read_part(folder, "t10k"), validation_limit),
-        classes=10,
+    return of_ten_kinds(
+        "mnist",
+        read_part(folder, "train"),
+        HELD_OUT,
+        read_part(folder, "t10k"),
+        limit=limit,
+        validation_limit=validation_limit,
         source=str(folder),
     )
 
