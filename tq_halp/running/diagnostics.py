@@ -10,6 +10,8 @@ from tq_halp.running.metrics import points
 
 #: Okabe and Ito's, which the colour-blind can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For more lines than that.
+COLOURS += ("#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
 STYLES = ("o-", "s--")
 
 
