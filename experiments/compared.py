@@ -98,6 +98,24 @@ def momentum(rates) -> Entrant:
     return Entrant("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
 
 
+def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment:
+    """HALP beside LP-SGD with as many bits, and SVRG, SGD and momentum in full precision.
+
+    Args:
+        rates_by_bits: word lengths -> learning rates that are tried with each.
+        rates, momentum_rates: likewise in full precision.
+    """
+    entrants = [make(*each) for each in rates_by_bits.items() for make in (halp, lp_sgd)]
+    entrants += [entrant("svrg", "svrg", rates), entrant("sgd", "sgd", rates)]
+    return Experiment(
+        config=config,
+        entrants=(*entrants, momentum(momentum_rates)),
+        sizes=sizes,
+        rivals=[(f"halp{bits}", f"lp{bits}") for bits in rates_by_bits],
+        has_figure_of_bits=True,
+    )
+
+
 def cosine(steps) -> str:
     """The setting that lets momentum's learning rate fall to 0 over so many steps."""
     config = f"{{initial_learning_rate: 1.0, decay_steps: {steps}}}"
@@ -146,7 +164,8 @@ def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None
     _keep_rows(results.comparison.folder / "compare.csv", folder / "results.csv")
     shutil.copy(results.comparison.folder / "curves.png", folder / "curves.png")
     summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
-    sections = _sections(summary) | {"time": _time(results)}
+    curves = "![validation and training curves](curves.png)"
+    sections = _sections(summary) | {"time": _time(results), "curves": curves}
     failures = sections.get("runs that did not come to their end")
     if failures:
         sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
@@ -154,7 +173,8 @@ def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None
         sections["rivals"] = rivals(results, experiment.rivals)
     if experiment.has_figure_of_bits:
         bits.draw(results, folder / "bits.png")
-    for mark in ("results", "rivals", "pairs", "tuning", "time"):
+        sections["bits"] = "![the metric after the last epoch against bits](bits.png)"
+    for mark in ("results", "rivals", "pairs", "tuning", "time", "curves", "bits"):
         if mark in sections:
             fill(folder / "README.md", mark, sections[mark])
 

@@ -7,14 +7,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 
 BITS, RATES = (8, 4), (0.05, 0.2)
-EXPERIMENT = compared.Experiment(
-    config="cifar10_resnet.yaml",
-    entrants=(
-        *(make(bits, RATES) for bits in BITS for make in (compared.halp, compared.lp_sgd)),
-        compared.entrant("svrg", "svrg", RATES),
-        compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((0.02, 0.08)),
-    ),
+EXPERIMENT = compared.over_bits(
+    "cifar10_resnet.yaml",
+    dict.fromkeys(BITS, RATES),
+    RATES,
+    (0.02, 0.08),
     sizes={
         "small": (
             "data.limit=3000",  # 47 steps an epoch
@@ -31,8 +28,6 @@ EXPERIMENT = compared.Experiment(
         ),
         "full": (compared.cosine(150 * 352),),
     },
-    rivals=[(f"halp{bits}", f"lp{bits}") for bits in BITS],
-    has_figure_of_bits=True,
 )
 
 if __name__ == "__main__":

@@ -8,14 +8,11 @@ import compared  # noqa: E402
 
 RATES, FEW_BITS_RATES = (5, 10, 20), (10, 20, 40)
 BITS = {8: RATES, 5: FEW_BITS_RATES, 4: FEW_BITS_RATES}
-EXPERIMENT = compared.Experiment(
-    config="lstm_ptb.yaml",
-    entrants=(
-        *(make(*each) for each in BITS.items() for make in (compared.halp, compared.lp_sgd)),
-        compared.entrant("svrg", "svrg", RATES),
-        compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((1, 2, 4)),
-    ),
+EXPERIMENT = compared.over_bits(
+    "lstm_ptb.yaml",
+    BITS,
+    RATES,
+    (1, 2, 4),
     sizes={
         "small": (
             "data.limit=80000",  # 72 steps an epoch
@@ -34,8 +31,6 @@ EXPERIMENT = compared.Experiment(
         ),
         "full": (compared.cosine(4 * 830),),
     },
-    rivals=[(f"halp{bits}", f"lp{bits}") for bits in BITS],
-    has_figure_of_bits=True,
 )
 
 if __name__ == "__main__":

@@ -7,14 +7,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 
 BITS, RATES = (8, 6, 5, 4), (2, 4, 8)
-EXPERIMENT = compared.Experiment(
-    config="lstm_tiny_shakespeare.yaml",
-    entrants=(
-        *(make(bits, RATES) for bits in BITS for make in (compared.halp, compared.lp_sgd)),
-        compared.entrant("svrg", "svrg", RATES),
-        compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((0.5, 1, 2)),
-    ),
+EXPERIMENT = compared.over_bits(
+    "lstm_tiny_shakespeare.yaml",
+    dict.fromkeys(BITS, RATES),
+    RATES,
+    (0.5, 1, 2),
     sizes={
         "small": (
             "data.limit=70000",  # 28 steps an epoch
@@ -30,8 +27,6 @@ EXPERIMENT = compared.Experiment(
         ),
         "full": (compared.cosine(12 * 112),),
     },
-    rivals=[(f"halp{bits}", f"lp{bits}") for bits in BITS],
-    has_figure_of_bits=True,
 )
 
 if __name__ == "__main__":

@@ -71,9 +71,8 @@ def test_the_schedule_ends_with_the_training(name, size, tmp_path):
     assert config.optimizer.learning_rate.config["decay_steps"] == steps
 
 
-PAGE = "".join(
-    f"<!-- {m} -->\nold\n<!-- /{m} -->\n" for m in ("results", "rivals", "pairs", "time")
-)
+MARKS = ("results", "rivals", "pairs", "time", "curves", "bits")
+PAGE = "".join(f"<!-- {mark} -->\nold\n<!-- /{mark} -->\n" for mark in MARKS)
 
 
 def test_what_is_kept(comparison, leave, tmp_path):
