@@ -1,13 +1,13 @@
 """What a comparison leaves behind, of runs written by hand."""
 
 import csv
-import html.parser
 import json
 import re
 
 import pytest
 from runs_by_hand import rows
 
+from tests.html_page import Checker
 from tq_halp.compare import command, curves
 from tq_halp.compare.results import Results
 from tq_halp.compare.statistics import Mean
@@ -19,26 +19,6 @@ ARGUMENTS = (
     *("--set", "wild.optimizer.learning_rate=50"),
 )
 VOID = {"meta", "img", "br"}
-
-
-class Checker(html.parser.HTMLParser):
-    """Collects tags and text; knows whether every tag is closed where it must be."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def halp_rows(seed):
@@ -141,7 +121,7 @@ def test_grid_failures_and_settings_are_told(folder):
 
 def test_page_is_whole_and_needs_nothing(folder):
     text = (folder / "report.html").read_text()
-    page = Checker()
+    page = Checker(VOID)
     page.feed(text)
     page.close()
     assert page.open == [] and not {"script", "link", "iframe"} & set(page.tags)
@@ -154,7 +134,7 @@ def test_page_is_whole_and_needs_nothing(folder):
     assert len(boxes) == page.tags.count("table")
     assert ("name", "viewport") in page.attributes
     for shown_text in ("1.50 ± 0.29", "halp: variance, reduced / plain", "1 of 3", "mu: 3.0"):
-        assert shown_text in page.text
+        assert shown_text in "".join(page.text)
 
 
 def test_curves_are_means_with_bands(made):

@@ -1,7 +1,6 @@
 """The HTML page: whole, self-contained, and drawn from the numbers."""
 
 import dataclasses
-import html.parser
 import re
 
 import keras
@@ -9,34 +8,10 @@ import numpy as np
 import pytest
 
 import tq_halp
+from tests.html_page import Checker
 from tq_halp.report.drawing import HEIGHT, WIDTH, magnitudes_svg, values_svg
 
 VOID = {"meta", "path", "line", "br"}
-
-
-class Checker(html.parser.HTMLParser):
-    """Collects tags and text; knows whether every tag is closed where it must be."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_startendtag(self, tag, attributes):
-        assert tag in VOID
-        self.tags.append(tag)
-        self.attributes += attributes
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +30,7 @@ def test_page_is_whole_and_needs_nothing(report, tmp_path):
     path = tmp_path / "report.html"
     report.save_html(path)
     text = path.read_text(encoding="utf-8")
-    page = Checker()
+    page = Checker(VOID)
     page.feed(text)
     page.close()
     assert page.open == []
