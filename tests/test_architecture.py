@@ -73,7 +73,6 @@ SPEAKS = {
     "tq_halp/compare/checking.py",
     "tq_halp/plan.py",
     "tq_halp/report/command.py",
-    "tq_halp/bench/__init__.py",
     "tq_halp/doctor/__init__.py",
     "tq_halp/cli.py",
     "tq_halp/command_line.py",

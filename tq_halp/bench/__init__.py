@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from tq_halp.bench import linear, matmul, ops, step
-from tq_halp.errors import InputError
+from tq_halp.command_line import FINISHED, answer
 
 #: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
 BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
@@ -17,12 +17,12 @@ def main(arguments=None) -> int:
     """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments or ["ops"])
-    try:
+
+    def run() -> int:
         BENCHMARKS[options.what].run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        return FINISHED
+
+    return answer(run)
 
 
 def parser() -> argparse.ArgumentParser:
