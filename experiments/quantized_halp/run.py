@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 
-RATES = (4, 8)
+RATES = (2, 4)
 FLOAT = (compared.halp(8, RATES), compared.lp_sgd(8, RATES), compared.entrant("sgd", "sgd", RATES))
 
 
@@ -22,7 +22,7 @@ EXPERIMENT = compared.Experiment(
     entrants=(*map(quantized, FLOAT), *FLOAT),
     sizes={
         "small": (
-            "data.limit=50000",  # 20 steps an epoch
+            "data.limit=140000",  # 56 steps an epoch
             "data.validation_limit=25000",
             "train.epochs=8",
         ),

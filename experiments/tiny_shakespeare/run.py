@@ -6,18 +6,18 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 
-BITS, RATES = (8, 6, 5, 4), (2, 4, 8)
+BITS, RATES = (8, 6, 5, 4), (2, 4)
 EXPERIMENT = compared.over_bits(
     "lstm_tiny_shakespeare.yaml",
     dict.fromkeys(BITS, RATES),
     RATES,
-    (0.5, 1, 2),
+    (0.25, 0.5, 1),
     sizes={
         "small": (
-            "data.limit=70000",  # 28 steps an epoch
+            "data.limit=140000",  # 56 steps an epoch
             "data.validation_limit=25000",
-            "train.epochs=12",
-            compared.cosine(336),
+            "train.epochs=14",
+            compared.cosine(14 * 56),
         ),
         "quick": (
             "data.limit=10000",
