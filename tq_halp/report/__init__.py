@@ -56,9 +56,9 @@ def report(model, data, *, loss=None, training=None, batch_size=32, batches=None
 
 def __getattr__(name):
     if name in ("Report", "Row"):
-        from tq_halp.report import rows
+        from tq_halp.report import outcome
 
-        return getattr(rows, name)
+        return getattr(outcome, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -10,8 +10,9 @@ from tq_halp.errors import InputError
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.report.batches import batches as batches_of
 from tq_halp.report.capture import Tallies, loss_of, run
+from tq_halp.report.outcome import Report
 from tq_halp.report.paths import paths_of
-from tq_halp.report.rows import Report, Row
+from tq_halp.report.rows import Row
 from tq_halp.report.twin import FLOAT, is_quantizing, observable_twin
 
 

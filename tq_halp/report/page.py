@@ -1,12 +1,10 @@
 """A report as one HTML page: styles and plots inside, no script, nothing to fetch."""
 
-import os
 from html import escape
-from pathlib import Path
 
 from tq_halp import webpage
 from tq_halp.report.drawing import magnitudes_svg, values_svg
-from tq_halp.report.rows import HEADINGS, Report, Row, cells
+from tq_halp.report.rows import HEADINGS, Row, cells
 
 _STYLE = """
 :root { --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
@@ -32,17 +30,8 @@ the format <span class="key" style="background: var(--saturated)"></span>beyond 
 fraction length</p>"""
 
 
-def save(report: Report, path: str | os.PathLike) -> None:
-    """Writes the page; `path` is never seen half written.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    webpage.save(Path(path), page(report))
-
-
-def page(report: Report) -> str:
-    """The page's text."""
+def page(report) -> str:
+    """The text of the page of a `Report`."""
     counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
