@@ -14,17 +14,16 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import bits
+import rivals
 from page import fill
 
 from tq_halp import processor
 from tq_halp.compare import command, pool
-from tq_halp.compare.budget import EPOCHS, EVALUATIONS
 from tq_halp.compare.entrants import Entrant
 from tq_halp.compare.results import Results
-from tq_halp.compare.summary import p_value, shown
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 #: One thread for each run: then its bits depend neither on the number of cores nor on --jobs.
@@ -141,10 +140,11 @@ def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:
     if status:
         sys.exit(status)
     results = Results(command.comparison_of(command.parser().parse_args(arguments)))
-    print(rivals(results, experiment.rivals))
+    print(rivals.table(rivals.rivalries(results, experiment.rivals)))
     if options.size != "small":
         return results, None
     keep(results, experiment, folder)
+    rivals.fill_readme()
     return results, folder
 
 
@@ -162,7 +162,7 @@ def _parser(name):
 
 
 def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None:
-    """results.csv, the figures, and in README.md the tables between the marks."""
+    """results.csv, rivals.csv, the figures, and in README.md the tables between the marks."""
     _keep_rows(results.comparison.folder / "compare.csv", folder / "results.csv")
     shutil.copy(results.comparison.folder / "curves.png", folder / "curves.png")
     summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
@@ -172,7 +172,9 @@ def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None
     if failures:
         sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
     if experiment.rivals:
-        sections["rivals"] = rivals(results, experiment.rivals)
+        found = rivals.rivalries(results, experiment.rivals)
+        rivals.write(found, folder)
+        sections["rivals"] = rivals.table(found)
     if experiment.has_figure_of_bits:
         bits.draw(results, folder / "bits.png")
         sections["bits"] = "![the metric after the last epoch against bits](bits.png)"
@@ -204,27 +206,3 @@ def _time(results):
         f"{minutes:.0f} minutes of training in all, a thread for each run, two at a time, on "
         f"{pool.cores()} cores of {processor.model_name() or 'an unknown processor'}."
     )
-
-
-def rivals(results: Results, pairs) -> str:
-    """A table: the first of each pair against the second, at equal epochs and at equal cost."""
-    if not pairs:
-        return ""
-    head = ("", "metric", "at equal", "difference", "p", "better / equal / worse")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    entrants = {e.label: e for e in results.comparison.entrants}
-    for ours, theirs in pairs:
-        against = Results(replace(results.comparison, baseline=theirs))
-        for metric in results.metrics:
-            for what, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
-                pair = against.paired(entrants[ours], metric, column)
-                row = (
-                    f"{ours} against {theirs}",
-                    metric.name,
-                    f"{what}, {results.budget(column):.4g}",
-                    shown(pair.difference, sign="+"),
-                    p_value(pair.p),
-                    f"{pair.wins} / {pair.ties} / {pair.losses}",
-                )
-                lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines)

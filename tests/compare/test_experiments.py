@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import itertools
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from runs_by_hand import rows
 from tq_halp.compare import command, curves, summary
 from tq_halp.compare.entrants import parse
 from tq_halp.compare.results import Results
+from tq_halp.compare.statistics import compare
 from tq_halp.config import load
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
@@ -41,6 +43,18 @@ def comparison_of(name, size, folder):
     return command.comparison_of(command.parser().parse_args(arguments))
 
 
+def choices(entrant):
+    """Every setting of an entrant's grid; one, of no settings, where nothing is tuned."""
+    keys = [key for key, _ in entrant.grid]
+    values = itertools.product(*(values for _, values in entrant.grid))
+    return [list(zip(keys, each, strict=True)) for each in values]
+
+
+def span(algorithm):
+    """s of a fixed grid from −s to s."""
+    return 2.0 ** (algorithm.word_bits - 1 - algorithm.frac_bits)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_run_of_every_size_can_be(name, tmp_path):
     for size in ("small", "quick", "full"):
@@ -49,11 +63,13 @@ def test_every_run_of_every_size_can_be(name, tmp_path):
         assert made.seeds == ((0,) if size == "quick" else (0, 1, 2))
         for entrant in made.entrants:
             assert bool(entrant.grid) == (size != "quick")
-            config = load(made.config_path, entrant.overrides())
-            if entrant.algorithm in ("lp_sgd", "lp_svrg"):
-                a = config.algorithm
-                assert 2.0 ** (a.word_bits - 1 - a.frac_bits) == 2  # The grid spans ±2.
-                assert entrant.label.removesuffix("-quantized").endswith(str(a.word_bits))
+            for tuned in choices(entrant):
+                algorithm = load(made.config_path, entrant.overrides(tuned)).algorithm
+                if entrant.algorithm in ("lp_sgd", "lp_svrg"):
+                    assert span(algorithm) in (2, 1, 0.5)
+                if entrant.algorithm not in ("sgd", "svrg"):
+                    label = entrant.label.removesuffix("-quantized")
+                    assert label.endswith(str(algorithm.word_bits))
     labels = {entrant.label for entrant in made.entrants}
     assert all(label in labels for pair in experiment(name).rivals for label in pair)
 
@@ -116,6 +132,14 @@ def test_what_is_kept(comparison, leave, tmp_path):
         ("svrg", "cost", 1.0),
     ]
     assert all(float(error) == pytest.approx(1 / np.sqrt(3), abs=0.01) for *_, error in found)
+    rivals = script(FOLDER / "rivals.py")
+    kept = [(r.theirs, r.at, r.seeds, r.verdict) for r in rivals.read(folder)]
+    assert kept == [  # With t = 2 √3 and √3 and two degrees of freedom p is .07 and .23.
+        ("lp8", "epochs", "3 / 0 / 0", "ties"),
+        ("lp8", "cost", "0 / 0 / 3", "ties"),
+        ("svrg", "epochs", "0 / 1 / 2", "ties"),
+        ("svrg", "cost", "0 / 1 / 2", "ties"),
+    ]
     assert "lp4-seed2 | diverged | the loss became nan" in page
     assert "0 minutes of training in all, a thread for each run" in page
     with open(folder / "results.csv", newline="") as file:
@@ -186,3 +210,34 @@ def test_quick_softmax_regression(tmp_path):
     # 16 bits round by 1e-4 at most: they train as float32 does.
     for fine, exact in (("lp16", "sgd"), ("lpsvrg16", "svrg"), ("halp16", "svrg")):
         assert objectives[fine] == pytest.approx(objectives[exact], rel=5e-3)
+
+
+def test_who_wins():
+    rivals = script(FOLDER / "rivals.py")
+    won, doubtful = [(1.0, 2.0), (1.1, 2.2), (1.2, 2.1)], [(1.0, 2.0), (1.1, 1.2), (1.2, 1.4)]
+    loser_failed, one_pair = [(1.0, None), (1.1, None)], [(1.0, 2.0)]
+    verdicts = [rivals.verdict(compare(pairs)) for pairs in (won, doubtful, loser_failed, one_pair)]
+    assert verdicts == ["wins", "ties", "wins", "ties"]
+    turned = [(theirs, ours) for ours, theirs in won]
+    assert rivals.verdict(compare(turned)) == "loses"
+    assert rivals.verdict(compare(turned, higher_is_better=True)) == "wins"
+
+
+def test_first_screen_has_a_row_for_each_number_of_bits():
+    rivals = script(FOLDER / "rivals.py")
+
+    def pair(ours, theirs, metric, at):
+        return rivals.Rivalry(ours, theirs, metric, at, "9", "-1", "0.01", "3", "0", "0", "wins")
+
+    found = [
+        pair(*labels, metric, at)
+        for labels in (("halp8", "lp8"), ("halp8", "svrg"), ("halp4", "lp4"))
+        for metric in ("validation loss", "validation accuracy")
+        for at in ("epochs", "cost")
+    ]
+    head, line, *body = rivals.front_table({"cifar10": found, "ptb": []}).splitlines()
+    assert [row.split(" | ")[1:3] for row in body] == [
+        ["validation accuracy", "8"],
+        ["validation accuracy", "4"],
+    ]
+    assert "experiments/cifar10/README.md" in body[0] and "**wins** 3 / 0 / 0: -1" in body[0]

@@ -1,0 +1,142 @@
+"""Who wins: pairs of entrants over seeds, as rivals.csv, as a table, and in the README."""
+
+import csv
+import pathlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+from page import fill
+
+from tq_halp.compare.budget import EPOCHS, EVALUATIONS
+from tq_halp.compare.results import Results
+from tq_halp.compare.summary import p_value, shown
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FILE = "rivals.csv"
+#: Experiments that the README's first screen counts, and what it calls them.
+TASKS = {
+    "mnist_logistic": "softmax regression on MNIST",
+    "tiny_shakespeare": "character LSTM on Tiny Shakespeare",
+    "ptb": "word LSTM on Penn Treebank",
+    "cifar10": "residual network on CIFAR-10",
+    "quantized_halp": "the same with weights, activations, gradients, errors in 8 bits",
+}
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Rivalry:
+    """One label against another over seeds, in one metric at one budget; all is text.
+
+    Args:
+        at: "epochs" or "cost".
+        difference: ours minus theirs, mean ± standard error.
+        p: of the paired t-test, two-sided.
+        better, equal, worse: numbers of seeds.
+        verdict: "wins" or "loses" where p < 0.05 or only one of them came to its end; "ties".
+    """
+
+    ours: str
+    theirs: str
+    metric: str
+    at: str
+    budget: str
+    difference: str
+    p: str
+    better: str
+    equal: str
+    worse: str
+    verdict: str
+
+    @property
+    def seeds(self) -> str:
+        return f"{self.better} / {self.equal} / {self.worse}"
+
+
+def rivalries(results: Results, pairs: Sequence[tuple[str, str]]) -> list[Rivalry]:
+    """The first of each pair against the second, at equal epochs and at equal cost."""
+    found = []
+    entrants = {e.label: e for e in results.comparison.entrants}
+    for ours, theirs in pairs:
+        against = Results(replace(results.comparison, baseline=theirs))
+        for metric in results.metrics:
+            for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
+                pair = against.paired(entrants[ours], metric, column)
+                numbers = pair.wins, pair.ties, pair.losses
+                found.append(
+                    Rivalry(
+                        *(ours, theirs, metric.name, at, f"{results.budget(column):.4g}"),
+                        *(shown(pair.difference, sign="+"), p_value(pair.p)),
+                        *map(str, numbers),
+                        verdict(pair),
+                    )
+                )
+    return found
+
+
+def verdict(pair) -> str:
+    """ "wins", "ties" or "loses" of a `Paired`."""
+    one_failed = pair.difference is None and (pair.wins or pair.losses)
+    if not one_failed and (pair.p is None or pair.p >= SIGNIFICANT):
+        return "ties"
+    return "wins" if pair.wins > pair.losses else "loses"
+
+
+def table(found: Sequence[Rivalry]) -> str:
+    """For an experiment's page."""
+    head = ("", "metric", "at equal", "difference", "p", "better / equal / worse", "so it")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for r in found:
+        row = (f"{r.ours} against {r.theirs}", r.metric, f"{r.at}, {r.budget}", r.difference)
+        lines.append("| " + " | ".join((*row, r.p, r.seeds, r.verdict)) + " |")
+    return "\n".join(lines)
+
+
+def write(found: Sequence[Rivalry], folder: pathlib.Path) -> None:
+    """rivals.csv in the experiment's folder."""
+    with open(folder / FILE, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Rivalry)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(asdict, found))
+
+
+def read(folder: pathlib.Path) -> list[Rivalry]:
+    """What ``write`` left; nothing where the experiment was not run."""
+    if not (folder / FILE).exists():
+        return []
+    with open(folder / FILE, encoding="utf-8", newline="") as file:
+        return [Rivalry(**row) for row in csv.DictReader(file)]
+
+
+def fill_readme(page: pathlib.Path = ROOT / "README.md") -> None:
+    """HALP against LP-SGD with as many bits in every task, between the README's marks."""
+    fill(page, "wins", front_table({task: read(ROOT / "experiments" / task) for task in TASKS}))
+
+
+def front_table(by_task) -> str:
+    """{task: rivalries} in one row for each number of bits, by the task's last metric."""
+    head = ("task", "metric", "bits", "at equal epochs", "at equal gradient evaluations")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for task, found in by_task.items():
+        name = f"[{TASKS[task]}](experiments/{task}/README.md)"
+        for pair in dict.fromkeys((r.ours, r.theirs) for r in found if _is_halp_beside_lp(r)):
+            metric = found[-1].metric
+            rows = {r.at: r for r in found if (r.ours, r.theirs, r.metric) == (*pair, metric)}
+            bits = pair[0].removesuffix("-quantized").removeprefix("halp")
+            cells = (name, metric, bits, *(_cell(rows[at]) for at in ("epochs", "cost")))
+            lines.append("| " + " | ".join(cells) + " |")
+            name = ""
+    return "\n".join(lines)
+
+
+def _is_halp_beside_lp(r):
+    return r.ours.startswith("halp") and r.ours.replace("halp", "lp", 1) == r.theirs
+
+
+def _cell(r):
+    emphasis = "**" if r.verdict == "wins" else ""
+    return f"{emphasis}{r.verdict}{emphasis} {r.seeds}: {r.difference}"
+
+
+if __name__ == "__main__":
+    fill_readme()
