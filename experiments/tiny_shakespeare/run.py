@@ -16,8 +16,8 @@ EXPERIMENT = compared.over_bits(
         "small": (
             "data.limit=140000",  # 56 steps an epoch
             "data.validation_limit=25000",
-            "train.epochs=14",
-            compared.cosine(14 * 56),
+            "train.epochs=12",
+            compared.cosine(12 * 56),
         ),
         "quick": (
             "data.limit=10000",
