@@ -47,7 +47,8 @@ def draw(results: Results, path) -> None:
     ticks = sorted({bits for points in lines.values() for bits, _ in points})
     axes.set(xlabel="bits", xticks=ticks, ylabel=f"{metric.name} after the last epoch")
     axes.set_title("Mean and standard error over seeds", fontsize=10)
-    if not metric.higher_is_better:
+    lowest, highest = axes.get_ylim()
+    if not metric.higher_is_better and not 0 < highest < 10 * lowest:
         axes.set_yscale("log")  # One that diverges without becoming infinite hides the others.
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from page import fill
 
-from tq_halp.compare.budget import EPOCHS, EVALUATIONS
+from tq_halp.compare.budget import EPOCHS, EVALUATIONS, Metric
 from tq_halp.compare.results import Results
 from tq_halp.compare.summary import p_value, shown
 
@@ -22,6 +22,8 @@ TASKS = {
     "quantized_halp": "the same with weights, activations, gradients, errors in 8 bits",
 }
 SIGNIFICANT = 0.05
+#: Mean over the steps of an epoch.
+TRAINING_LOSS = Metric("train_loss", "train_loss", "loss", of="training")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def rivalries(results: Results, pairs: Sequence[tuple[str, str]]) -> list[Rivalr
     entrants = {e.label: e for e in results.comparison.entrants}
     for ours, theirs in pairs:
         against = Results(replace(results.comparison, baseline=theirs))
-        for metric in results.metrics:
+        for metric in (TRAINING_LOSS, *results.metrics):
             for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
                 pair = against.paired(entrants[ours], metric, column)
                 numbers = pair.wins, pair.ties, pair.losses
@@ -115,21 +117,22 @@ def fill_readme(page: pathlib.Path = ROOT / "README.md") -> None:
 
 def front_table(by_task) -> str:
     """{task: rivalries} in one row for each number of bits, by the task's last metric."""
-    head = ("task", "metric", "bits", "at equal epochs", "at equal gradient evaluations")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for task, found in by_task.items():
         name = f"[{TASKS[task]}](experiments/{task}/README.md)"
-        for pair in dict.fromkeys((r.ours, r.theirs) for r in found if _is_halp_beside_lp(r)):
-            metric = found[-1].metric
-            rows = {r.at: r for r in found if (r.ours, r.theirs, r.metric) == (*pair, metric)}
-            bits = pair[0].removesuffix("-quantized").removeprefix("halp")
-            cells = (name, metric, bits, *(_cell(rows[at]) for at in ("epochs", "cost")))
+        for ours, theirs in dict.fromkeys((r.ours, r.theirs) for r in found if _is_halp_and_lp(r)):
+            rows = {(r.metric, r.at): r for r in found if (r.ours, r.theirs) == (ours, theirs)}
+            of = found[-1].metric
+            kinds = (of, "epochs"), (of, "cost"), (TRAINING_LOSS.name, "epochs")
+            bits = ours.removesuffix("-quantized").removeprefix("halp")
+            cells = name, bits, of.removeprefix("validation "), *(_cell(rows[k]) for k in kinds)
             lines.append("| " + " | ".join(cells) + " |")
             name = ""
-    return "\n".join(lines)
+    head = "| task | bits | validation | at equal epochs | at equal gradient evaluations |"
+    return "\n".join([f"{head} training loss, equal epochs |", "|---" * 6 + "|", *lines])
 
 
-def _is_halp_beside_lp(r):
+def _is_halp_and_lp(r):
     return r.ours.startswith("halp") and r.ours.replace("halp", "lp", 1) == r.theirs
 
 

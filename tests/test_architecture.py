@@ -213,3 +213,11 @@ def test_files_are_short():
 
 def test_no_path_of_one_machine():
     assert not lines_with(MACHINE_PATH, CODE + PROSE)
+
+
+def test_every_experiment_is_listed():
+    page = read("experiments/README.md")
+    folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
+    assert {name for name in folders if f"]({name}/README.md)" not in page} == set()
+    linked = set(re.findall(r"\]\((\w+)/README\.md\)", page))
+    assert linked - folders == set()

@@ -133,7 +133,10 @@ def test_what_is_kept(comparison, leave, tmp_path):
     ]
     assert all(float(error) == pytest.approx(1 / np.sqrt(3), abs=0.01) for *_, error in found)
     rivals = script(FOLDER / "rivals.py")
-    kept = [(r.theirs, r.at, r.seeds, r.verdict) for r in rivals.read(folder)]
+    kept = rivals.read(folder)
+    assert {r.metric for r in kept} == {"training loss", "validation loss"}
+    kept = [r for r in kept if r.metric == "validation loss"]
+    kept = [(r.theirs, r.at, r.seeds, r.verdict) for r in kept]
     assert kept == [  # With t = 2 √3 and √3 and two degrees of freedom p is .07 and .23.
         ("lp8", "epochs", "3 / 0 / 0", "ties"),
         ("lp8", "cost", "0 / 0 / 3", "ties"),
@@ -232,12 +235,12 @@ def test_first_screen_has_a_row_for_each_number_of_bits():
     found = [
         pair(*labels, metric, at)
         for labels in (("halp8", "lp8"), ("halp8", "svrg"), ("halp4", "lp4"))
-        for metric in ("validation loss", "validation accuracy")
+        for metric in ("training loss", "validation loss", "validation accuracy")
         for at in ("epochs", "cost")
     ]
     head, line, *body = rivals.front_table({"cifar10": found, "ptb": []}).splitlines()
     assert [row.split(" | ")[1:3] for row in body] == [
-        ["validation accuracy", "8"],
-        ["validation accuracy", "4"],
+        ["8", "accuracy"],
+        ["4", "accuracy"],
     ]
     assert "experiments/cifar10/README.md" in body[0] and "**wins** 3 / 0 / 0: -1" in body[0]

@@ -18,16 +18,18 @@ class Metric:
 
     column: of metrics.csv, on the validation examples.
     training: its counterpart on the training examples, a loss in case of a perplexity.
+    of: the examples of `column`.
     """
 
     column: str
     training: str
     short: str
     higher_is_better: bool = False
+    of: str = "validation"
 
     @property
     def name(self) -> str:
-        return f"validation {self.short}"
+        return f"{self.of} {self.short}"
 
     def best(self, values: Sequence[float]) -> float:
         return max(values) if self.higher_is_better else min(values)
