@@ -117,10 +117,10 @@ def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment
     )
 
 
-def cosine(steps) -> str:
-    """The setting that lets momentum's learning rate fall to 0 over so many steps."""
+def cosine(steps, label="momentum") -> str:
+    """The setting that lets a label's learning rate fall to 0 over so many steps."""
     config = f"{{initial_learning_rate: 1.0, decay_steps: {steps}}}"
-    return f"momentum.{RATE}={{class_name: CosineDecay, config: {config}}}"
+    return f"{label}.{RATE}={{class_name: CosineDecay, config: {config}}}"
 
 
 def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:

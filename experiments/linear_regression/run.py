@@ -1,7 +1,7 @@
 """The gradient norm of least squares under each algorithm, against the published behaviour.
 
     python experiments/linear_regression/run.py            all rows, three seeds: about 15 minutes
-    python experiments/linear_regression/run.py --quick    one seed, ten epochs
+    python experiments/linear_regression/run.py --quick    one seed, ten epochs, into runs/
     python experiments/linear_regression/run.py --redraw   table and figure from the CSV
     python experiments/linear_regression/run.py --only ROW ...  rows anew, the others from the CSV
 
@@ -17,7 +17,6 @@ import pathlib
 import sys
 
 import keras
-import matplotlib
 import numpy as np
 import tensorflow as tf
 
@@ -25,6 +24,7 @@ import tq_halp
 from tq_halp.data.synthetic import linear_regression
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from figure import draw  # noqa: E402
 from page import fill  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -54,10 +54,23 @@ def untuned_halp(**bits):
 
 BLOCK_FLOAT = tq_halp.formats.BlockFloat(8, block_size=20, axis=0)
 AUTO = "μ = auto"
+MOMENTUM = "SGD with momentum, float64"
+
+
+def optimizer(name, steps):
+    """SGD(α), and as most people train: Nesterov momentum and a cosine schedule over all steps.
+
+    The rate is (1 − 0.9) α then, so that both begin with the same α in the long run.
+    """
+    if name != MOMENTUM:
+        return keras.optimizers.SGD(STEP_SIZE)
+    schedule = keras.optimizers.schedules.CosineDecay(0.1 * STEP_SIZE, steps)
+    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
 
 
 ROWS = {
     "SGD, float64": lambda model, seed: tq_halp.SGD(model),
+    MOMENTUM: lambda model, seed: tq_halp.SGD(model),
     "LP-SGD 8 b": lambda model, seed: tq_halp.LowPrecisionSGD(model, fixed_grid(8), seed=seed),
     "LP-SGD 16 b": lambda model, seed: tq_halp.LowPrecisionSGD(model, fixed_grid(16), seed=seed),
     "SVRG, float64": lambda model, seed: tq_halp.SVRG(model, snapshot_every=STEPS),
@@ -120,7 +133,7 @@ class GradientNorm(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def train(make, seed, epochs):
+def train(name, seed, epochs):
     """One row with one seed: the list of gradient norms, k = 0 first."""
     data = linear_regression(samples=SAMPLES, features=FEATURES, noise=NOISE)
     x, y = data.train
@@ -130,9 +143,9 @@ def train(make, seed, epochs):
             keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"),
         ]
     )
-    algorithm = make(model, seed)
+    algorithm = ROWS[name](model, seed)
     algorithm.compile(
-        keras.optimizers.SGD(STEP_SIZE), loss=half_mean_squared_error, steps_per_execution=200
+        optimizer(name, epochs * STEPS), loss=half_mean_squared_error, steps_per_execution=200
     )
     x_rows, y_rows = tf.constant(x), tf.constant(y)
     # i ~ Uniform{1..N} with replacement, as in the paper; the full gradient is over X itself.
@@ -163,7 +176,7 @@ def run_all(rows, epochs, seeds):
             results[name] = []
             for seed in seeds:
                 keras.backend.clear_session()
-                results[name].append(train(ROWS[name], seed, epochs))
+                results[name].append(train(name, seed, epochs))
                 progress.advance(task)
     return results
 
@@ -221,62 +234,29 @@ def _number(value):
     return "diverged" if not value < DIVERGED else f"{value:.2g}"
 
 
-def draw(results, path):
-    """Left what is given its grid or its μ, right what chooses it, each beside SVRG."""
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(13, 7), sharey=True, layout="constrained")
-    rest = [name for name in results if AUTO not in name]
-    chosen = ["SVRG, float64", "HALP 4 b, μ = 0.5"] + [name for name in results if AUTO in name]
-    for axes, names in zip(panels, (rest, chosen), strict=True):
-        for name in names:
-            _draw_row(axes, name, results[name], list(results).index(name))
-        axes.set_yscale("log")
-        axes.set_ylim(1e-16, 1e3)
-        axes.set_xlabel("outer epochs k (each 2N inner steps)")
-        axes.grid(alpha=0.3)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
-    panels[0].set_ylabel("gradient norm ‖∇f(w̃)‖₂")
-    panels[0].set_title("grid or μ given")
-    panels[1].set_title('HALP with mu="auto"')
-    figure.suptitle("Least squares, N = 1000, d = 100, batch size 1: mean and range over seeds")
-    figure.savefig(path, dpi=120)
-
-
-def _draw_row(axes, name, runs, number):
-    length = max(map(len, runs))
-    padded = np.array([run + [np.nan] * (length - len(run)) for run in runs])
-    k = np.arange(length)
-    colour = matplotlib.colormaps["tab20"](number % 20)
-    style = "--" if "SGD" in name or "SVRG" in name else "-"
-    # Rows that coincide with a float64 baseline are drawn over its wide band.
-    wide = {"linewidth": 6, "alpha": 0.4} if "float64" in name else {"linestyle": style}
-    axes.plot(k, padded.mean(axis=0), label=name, color=colour, **wide)
-    axes.fill_between(k, padded.min(axis=0), padded.max(axis=0), color=colour, alpha=0.2)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one seed, ten epochs")
-    parser.add_argument("--output", type=pathlib.Path, default=HERE)
+    text = "one seed, ten epochs; the results go to runs/linear_regression"
+    parser.add_argument("--quick", action="store_true", help=text)
+    parser.add_argument("--output", type=pathlib.Path, help="folder of CSV and figure")
     parser.add_argument("--redraw", action="store_true", help="table and figure from the CSV")
     parser.add_argument(
         "--only", choices=list(ROWS), nargs="+", metavar="ROW", help="repeat these, keep the others"
     )
-    arguments = parser.parse_args()
-    epochs, seeds = (10, [0]) if arguments.quick else (EPOCHS, [0, 1, 2])
+    options = parser.parse_args()
+    epochs, seeds = (10, [0]) if options.quick else (EPOCHS, [0, 1, 2])
+    output = options.output or (pathlib.Path("runs/linear_regression") if options.quick else HERE)
+    output.mkdir(parents=True, exist_ok=True)
     keras.config.set_floatx("float64")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    results = {}
-    if arguments.redraw or arguments.only:
-        results = read_csv(arguments.output / "gradient_norms.csv")
-    if not arguments.redraw:
-        results |= run_all(arguments.only or list(ROWS), epochs, seeds)
-        write_csv(results, arguments.output / "gradient_norms.csv")
-    draw(results, arguments.output / "gradient_norms.png")
+    path = output / "gradient_norms.csv"
+    results = read_csv(path) if (options.redraw or options.only) and path.exists() else {}
+    if not options.redraw:
+        results |= run_all(options.only or list(ROWS), epochs, seeds)
+        results = {name: results[name] for name in ROWS if name in results}
+        write_csv(results, path)
+    draw(results, output / "gradient_norms.png")
     print(table(results, epochs))
-    if arguments.output == HERE and not arguments.quick:
+    if output == HERE:
         fill(HERE / "README.md", "table", table(results, epochs))
 
 

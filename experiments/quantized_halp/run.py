@@ -8,13 +8,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 
 RATES = (2, 4)
-FLOAT = (compared.halp(8, RATES), compared.lp_sgd(8, RATES), compared.entrant("sgd", "sgd", RATES))
+FLOAT = (
+    compared.halp(8, RATES),
+    compared.lp_sgd(8, RATES),
+    compared.entrant("sgd", "sgd", RATES),
+    compared.momentum((0.5, 1)),
+)
 
 
 def quantized(entrant):
     """The same with the map of 8 bits everywhere."""
     settings = (*entrant.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
     return dataclasses.replace(entrant, label=f"{entrant.label}-quantized", settings=settings)
+
+
+def schedules(steps):
+    """Momentum's, with and without the map."""
+    return [compared.cosine(steps, label) for label in ("momentum", "momentum-quantized")]
 
 
 EXPERIMENT = compared.Experiment(
@@ -25,9 +35,15 @@ EXPERIMENT = compared.Experiment(
             "data.limit=140000",  # 56 steps an epoch
             "data.validation_limit=25000",
             "train.epochs=8",
+            *schedules(8 * 56),
         ),
-        "quick": ("data.limit=10000", "data.validation_limit=5000", "train.epochs=2"),
-        "full": (),
+        "quick": (
+            "data.limit=10000",
+            "data.validation_limit=5000",
+            "train.epochs=2",
+            *schedules(8),
+        ),
+        "full": (*schedules(12 * 112),),
     },
     rivals=[
         ("halp8-quantized", "lp8-quantized"),
