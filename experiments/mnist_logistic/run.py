@@ -9,12 +9,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compared  # noqa: E402
 from page import fill  # noqa: E402
 
-RATES = (0.02, 0.1, 0.5)
+RATES = (0.1, 0.5)
 EXPERIMENT = compared.Experiment(
     config="mnist_logistic.yaml",
     entrants=(
         compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((0.01, 0.05, 0.2)),
+        compared.momentum((0.01, 0.05)),
         *(compared.fixed_grid("lp", "lp_sgd", bits, RATES) for bits in (8, 16)),
         compared.entrant("svrg", "svrg", RATES),
         *(compared.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
