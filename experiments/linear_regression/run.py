@@ -1,7 +1,7 @@
 """The gradient norm of least squares under each algorithm, against the published behaviour.
 
     python experiments/linear_regression/run.py            all rows, three seeds: about 15 minutes
-    python experiments/linear_regression/run.py --quick    one seed, ten epochs, into runs/
+    python experiments/linear_regression/run.py --quick    one seed, five epochs, into runs/
     python experiments/linear_regression/run.py --redraw   table and figure from the CSV
     python experiments/linear_regression/run.py --only ROW ...  rows anew, the others from the CSV
 
@@ -236,7 +236,7 @@ def _number(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    text = "one seed, ten epochs; the results go to runs/linear_regression"
+    text = "one seed, five epochs; the results go to runs/linear_regression"
     parser.add_argument("--quick", action="store_true", help=text)
     parser.add_argument("--output", type=pathlib.Path, help="folder of CSV and figure")
     parser.add_argument("--redraw", action="store_true", help="table and figure from the CSV")
@@ -244,7 +244,7 @@ def main():
         "--only", choices=list(ROWS), nargs="+", metavar="ROW", help="repeat these, keep the others"
     )
     options = parser.parse_args()
-    epochs, seeds = (10, [0]) if options.quick else (EPOCHS, [0, 1, 2])
+    epochs, seeds = (5, [0]) if options.quick else (EPOCHS, [0, 1, 2])
     output = options.output or (pathlib.Path("runs/linear_regression") if options.quick else HERE)
     output.mkdir(parents=True, exist_ok=True)
     keras.config.set_floatx("float64")
