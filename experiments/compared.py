@@ -87,8 +87,8 @@ def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
 
 
 def lp_sgd(word_bits, rates) -> Entrant:
-    """ "lp8" and the like, tuned for range against step: ±2 or ±1, with few bits ±0.5 as well."""
-    frac_bits = range(word_bits - 2, word_bits + (word_bits < 6))
+    """ "lp8" and the like, tuned for range against step: ±2, ±1 or ±0.5."""
+    frac_bits = range(word_bits - 2, word_bits + 1)
     grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
     return Entrant(f"lp{word_bits}", "lp_sgd", (f"word_bits={word_bits}",), grid)
 

@@ -34,8 +34,8 @@ EXPERIMENT = compared.Experiment(
         "small": (
             "data.limit=140000",  # 56 steps an epoch
             "data.validation_limit=25000",
-            "train.epochs=8",
-            *schedules(8 * 56),
+            "train.epochs=6",
+            *schedules(6 * 56),
         ),
         "quick": (
             "data.limit=10000",
