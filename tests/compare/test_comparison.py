@@ -30,8 +30,8 @@ def test_what_chooses(comparison, leave):
     statuses = ["finished", "finished", "failed"]
     for run, loss, status in zip(final.grid(final.entrants[1]), losses, statuses, strict=True):
         leave(run, rows(loss), status)
-    assert final.choice(final.entrants[1]).tuned == (("optimizer.learning_rate", 2),)
-    assert best.choice(best.entrants[1]).tuned == (("optimizer.learning_rate", 1),)
+    assert final.choice(final.entrants[1]) == (("optimizer.learning_rate", 2),)
+    assert best.choice(best.entrants[1]) == (("optimizer.learning_rate", 1),)
 
 
 def test_a_grid_that_failed_as_a_whole_asks_for_no_more(comparison, leave):
@@ -43,8 +43,33 @@ def test_a_grid_that_failed_as_a_whole_asks_for_no_more(comparison, leave):
 
 
 def test_a_grid_has_a_seed_of_its_own(comparison):
-    made = comparison(*GRID, "--tune-seed", "7")
+    made = comparison(*GRID, "--tune-seeds", "7")
     assert {run.seed for run in made.grid(made.entrants[1])} == {7}
+
+
+def test_a_grid_of_several_seeds_is_decided_by_the_mean(comparison, leave):
+    """1 is the best with seed 0 and 4 with seed 1; 4 fails with one of them."""
+    made = comparison(*GRID, "--tune-seeds", "0,1")
+    halp, sgd = made.entrants
+    losses = {1: (1.0, 9.0), 2: (3.0, 3.0), 4: (2.0, 2.0)}
+    for tuned, runs in made.tries(sgd).items():
+        for run, loss in zip(runs, losses[dict(tuned)["optimizer.learning_rate"]], strict=True):
+            failed = tuned[0][1] == 4 and run.seed == 1
+            leave(run, rows([9.0, loss]), "failed" if failed else "finished")
+    assert made.choice(sgd) == (("optimizer.learning_rate", 2),)
+    assert [made.score(runs) and made.score(runs).value for runs in made.tries(sgd).values()] == [
+        *(5.0, 3.0, None)
+    ]
+    wanted = names(made.wanted(lambda run: run.outcome().is_final))
+    assert len(wanted) == 6 + 2 and names(made.chosen(sgd))[0] in wanted
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--tune-seeds"])
+def test_seeds_are_different_whole_numbers(comparison, option):
+    with pytest.raises(InputError, match=f"{option} 0,x: expected whole numbers, e.g. 0,1,2"):
+        comparison(*GRID, option, "0,x")
+    with pytest.raises(InputError, match=f"{option} 1,1: expected different seeds"):
+        comparison(*GRID, option, "1,1")
 
 
 def test_keys_of_one_name_are_told_apart(comparison):

@@ -61,9 +61,9 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="[LABEL.]KEY=VALUE,...",
-        help="try each value with one seed, and go on with the best; repeatable",
+        help="try each value, and go on with the best; repeatable",
     )
-    add("--tune-seed", type=int, metavar="N", help="that seed (the first of --seeds)")
+    add("--tune-seeds", metavar="N,...", help="seeds to try with (the first of --seeds)")
     add(
         "--tune-by",
         choices=("final", "best"),
@@ -123,7 +123,8 @@ def comparison_of(options) -> Comparison:
 
     common = shared(options.sets, options.algorithms)
     entrants = parse(options.algorithms, options.sets, options.tune)
-    seeds = _seeds(options.seeds)
+    seeds = _seeds("--seeds", options.seeds)
+    tune_seeds = options.tune_seeds
     labels = [entrant.label for entrant in entrants]
     baseline = labels[0] if options.baseline is None else options.baseline
     if baseline not in labels:
@@ -135,19 +136,19 @@ def comparison_of(options) -> Comparison:
         common=configs.load(options.config, common),
         entrants=entrants,
         seeds=seeds,
-        tune_seed=seeds[0] if options.tune_seed is None else options.tune_seed,
+        tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
         tune_by=options.tune_by,
         baseline=baseline,
     )
 
 
-def _seeds(text) -> tuple[int, ...]:
+def _seeds(option, text) -> tuple[int, ...]:
     try:
         seeds = tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"--seeds {text}: expected whole numbers, e.g. 0,1,2") from error
+        raise InputError(f"{option} {text}: expected whole numbers, e.g. 0,1,2") from error
     if len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds {text}: expected different seeds")
+        raise InputError(f"{option} {text}: expected different seeds")
     return seeds
 
 

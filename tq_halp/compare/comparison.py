@@ -1,15 +1,15 @@
 """Which runs a comparison takes: a grid for each entrant, then every seed with what it chose."""
 
 import itertools
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.compare.entrants import Entrant
+from tq_halp.compare.entrants import Entrant, Value
 from tq_halp.compare.run import FINISHED, Run
+from tq_halp.compare.statistics import Mean, mean_of
 from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.files import replacing
@@ -18,6 +18,7 @@ from tq_halp.running.metrics import points
 
 #: What the runs have in common; a folder with this file is a comparison's.
 COMMON = "compare.yaml"
+Tuned = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Comparison:
         config_path: of the config.
         shared: the settings for all, as "key=value".
         common: the config with them.
-        tune_seed: of the runs on a grid.
+        tune_seeds: of the runs on a grid, each combination of values with each.
         tune_by: which validation loss chooses, "final" or "best".
         baseline: the label that the others are compared with.
     """
@@ -40,40 +41,43 @@ class Comparison:
     common: Config = field(repr=False)
     entrants: tuple[Entrant, ...]
     seeds: tuple[int, ...]
-    tune_seed: int
+    tune_seeds: tuple[int, ...]
     tune_by: str
     baseline: str
 
     def grid(self, entrant: Entrant) -> list[Run]:
-        """A run for each combination of the values to try; of nothing to tune, none."""
+        """The runs that serve to tune."""
+        return [run for runs in self.tries(entrant).values() for run in runs]
+
+    def tries(self, entrant: Entrant) -> dict[Tuned, list[Run]]:
+        """A run a seed for each combination of the values to try; of nothing to tune, none."""
         if not entrant.grid:
-            return []
+            return {}
         keys, values = zip(*entrant.grid, strict=True)
-        every = itertools.product(*values)
-        return [self._run(entrant, self.tune_seed, zip(keys, v, strict=True)) for v in every]
+        every = [tuple(zip(keys, v, strict=True)) for v in itertools.product(*values)]
+        return {t: [self._run(entrant, seed, t) for seed in self.tune_seeds] for t in every}
 
-    def choice(self, entrant: Entrant) -> Run | None:
-        """The run of the grid with the lowest validation loss; None if no run finished."""
-        scores = {run: self.score(run) for run in self.grid(entrant)}
-        best = min(scores, key=scores.get, default=None)
-        return best if best is not None and scores[best] < math.inf else None
+    def choice(self, entrant: Entrant) -> Tuned | None:
+        """What has the lowest mean validation loss; None if each combination has a failed run."""
+        scores = {tuned: self.score(runs) for tuned, runs in self.tries(entrant).items()}
+        finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
+        return min(finished, key=finished.get, default=None)
 
-    def score(self, run: Run) -> float:
-        """The validation loss that chooses; infinite of a run that did not finish."""
-        outcome = run.outcome()
-        losses = [loss for _, loss in points(outcome.rows, "epoch", "val_loss")]
-        if outcome.status != FINISHED or not losses:
-            return math.inf
-        return losses[-1] if self.tune_by == "final" else min(losses)
+    def score(self, runs: Sequence[Run]) -> Mean | None:
+        """The validation loss that chooses; None where a run did not finish."""
+        outcomes = [run.outcome() for run in runs]
+        curves = [[y for _, y in points(o.rows, "epoch", "val_loss")] for o in outcomes]
+        if not all(curves) or any(outcome.status != FINISHED for outcome in outcomes):
+            return None
+        return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
 
     def chosen(self, entrant: Entrant) -> list[Run]:
         """The runs that are compared, a seed each; none if the grid has no run that finished."""
         tuned = ()
         if entrant.grid:
-            best = self.choice(entrant)
-            if best is None:
+            tuned = self.choice(entrant)
+            if tuned is None:
                 return []
-            tuned = best.tuned
         return [self._run(entrant, seed, tuned) for seed in self.seeds]
 
     def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:

@@ -24,8 +24,9 @@ class Results:
     def __init__(self, comparison: Comparison):
         self.comparison = comparison
         self.compared = {entrant: comparison.chosen(entrant) for entrant in comparison.entrants}
-        self.grids = {e: comparison.grid(e) for e in comparison.entrants if e.grid}
-        every = [*self.grids.values(), *self.compared.values()]
+        self.tries = {e: comparison.tries(e) for e in comparison.entrants if e.grid}
+        grids = [comparison.grid(entrant) for entrant in self.tries]
+        every = [*grids, *self.compared.values()]
         self.outcomes: dict[Run, Outcome] = {r: r.outcome() for runs in every for r in runs}
 
     @cached_property

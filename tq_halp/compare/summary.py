@@ -6,6 +6,7 @@ from tq_halp.compare.budget import EPOCHS, EVALUATIONS, SECONDS, Metric
 from tq_halp.compare.document import Code, Document, Section, Table, Text
 from tq_halp.compare.entrants import Entrant
 from tq_halp.compare.results import Results
+from tq_halp.compare.run import FINISHED
 from tq_halp.compare.statistics import Mean, Paired
 
 
@@ -28,7 +29,7 @@ def document(results: Results, command: str) -> Document:
 
 
 def _results(results):
-    has_grid, has_test = bool(results.grids), _has_test(results)
+    has_grid, has_test = bool(results.tries), _has_test(results)
     head = ["label", "algorithm"] + (["tuned"] if has_grid else []) + ["seeds"]
     words = len(head) - 1
     for metric in results.metrics:
@@ -58,12 +59,9 @@ def _notes(results):
         "of the best one. A pass over the data is as many gradients as it has examples: a step of "
         "an SVRG kind takes two minibatch gradients, a snapshot a whole pass."
     )
-    if results.grids:
-        seed, by = results.comparison.tune_seed, results.comparison.tune_by
-        yield (
-            f"Tuned values were chosen by the {by} validation loss of seed {seed}, from the grids "
-            "below."
-        )
+    if results.tries:
+        by = f"{results.comparison.tune_by} validation loss of {_tune_seeds(results)}"
+        yield f"Tuned values were chosen by the {by}, from the grids below."
     yield from results.remarks()
 
 
@@ -94,15 +92,21 @@ def _pair(entrant: Entrant, metric: Metric, pair: Paired) -> list[str]:
     return [entrant.label, metric.name, difference, p, counts, f"{both} of {pair.count}"]
 
 
+def _tune_seeds(results):
+    seeds = results.comparison.tune_seeds
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
 def _tuning(results: Results):
-    for entrant, runs in results.grids.items():
-        scores = {run: results.comparison.score(run) for run in runs}
+    by = f"{results.comparison.tune_by} validation loss, {_tune_seeds(results)}"
+    for entrant, tries in results.tries.items():
         best = results.comparison.choice(entrant)
         rows = []
-        for run in runs:
-            score = f"{scores[run]:.6g}" if scores[run] < math.inf else results.status(run)
-            rows.append([", ".join(run.values), score, "chosen" if run == best else ""])
-        by = f"{results.comparison.tune_by} validation loss, seed {results.comparison.tune_seed}"
+        for tuned, runs in tries.items():
+            score = results.comparison.score(runs)
+            ends = [results.status(run) for run in runs if results.outcomes[run].status != FINISHED]
+            said = shown(score) if score is not None else ", ".join(dict.fromkeys(ends))
+            rows.append([", ".join(runs[0].values), said, "chosen" if tuned == best else ""])
         yield Table((entrant.label, by, ""), rows)
         for key in _edges(entrant, best):
             yield Text(
@@ -113,7 +117,7 @@ def _tuning(results: Results):
 
 def _edges(entrant, best):
     """The keys whose chosen number has no neighbour on one side."""
-    for key, value in best.tuned if best else ():
+    for key, value in best or ():
         numbers = [v for v in dict(entrant.grid)[key] if not isinstance(v, (str, bool))]
         if numbers and value in (min(numbers), max(numbers)):
             yield key
