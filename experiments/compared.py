@@ -81,16 +81,15 @@ def halp(word_bits, rates) -> Entrant:
 
 
 def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
-    """One of the lp_ algorithms: weights of so many bits that span ±2."""
-    grid = f"word_bits={word_bits}", f"frac_bits={word_bits - 2}"
-    return entrant(f"{label}{word_bits}", algorithm, rates, *grid)
+    """One of the lp_ algorithms, tuned for range against step: weights that span ±2, ±1 or ±0.5."""
+    frac_bits = range(word_bits - 2, word_bits + 1)
+    grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
+    return Entrant(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
 
 
 def lp_sgd(word_bits, rates) -> Entrant:
-    """ "lp8" and the like, tuned for range against step: ±2, ±1 or ±0.5."""
-    frac_bits = range(word_bits - 2, word_bits + 1)
-    grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
-    return Entrant(f"lp{word_bits}", "lp_sgd", (f"word_bits={word_bits}",), grid)
+    """ "lp8" and the like."""
+    return fixed_grid("lp", "lp_sgd", word_bits, rates)
 
 
 def momentum(rates) -> Entrant:

@@ -15,7 +15,7 @@ EXPERIMENT = compared.Experiment(
     entrants=(
         compared.entrant("sgd", "sgd", RATES),
         compared.momentum((0.01, 0.05)),
-        *(compared.fixed_grid("lp", "lp_sgd", bits, RATES) for bits in (8, 16)),
+        *(compared.lp_sgd(bits, RATES) for bits in (8, 16)),
         compared.entrant("svrg", "svrg", RATES),
         *(compared.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
         *(compared.halp(bits, RATES) for bits in (8, 16)),
