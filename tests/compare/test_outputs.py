@@ -159,6 +159,21 @@ def test_curves_are_means_with_bands(made):
     assert figure.axes[0].get_ylim()[1] < 100  # A run that diverged does not squeeze the others.
 
 
+@pytest.mark.parametrize("length", [4, 40, 60])
+def test_the_legend_stays_in_the_figure(comparison, leave, length):
+    """With its seeds a label of 60 letters takes half of the width."""
+    labels = [letter * length for letter in "abcd"]
+    made = comparison("--algorithms", ",".join(f"{x}=sgd" for x in labels), "--seeds", "0")
+    for entrant in made.entrants:
+        leave(made.chosen(entrant)[0], rows([9.0, 1.0]))
+    figure = curves.figure(Results(made))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+
+
 def test_nothing_to_compare(comparison, leave, config, capsys):
     made = comparison("--algorithms", "sgd", "--seeds", "0")
     leave(made.chosen(made.entrants[0])[0], rows([9.0]), "failed", error="it became inf")

@@ -65,9 +65,19 @@ def figure(results: Results) -> Figure:
         for axes, panel in zip(line, row, strict=True):
             _draw(axes, results, panel)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    made.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
+    _place_legend(made, handles, labels)
     made.suptitle(f"{results.title}\nmean ± standard error over seeds")
     return made
+
+
+def _place_legend(made, handles, labels):
+    """Below the panels, in as many columns, up to three, as are not wider than the figure."""
+    for columns in (3, 2, 1):
+        legend = made.legend(handles, labels, loc="outside lower center", ncols=columns)
+        if legend.get_window_extent().width <= made.bbox.width:
+            return
+        if columns > 1:
+            legend.remove()
 
 
 def png(results: Results, panel: Panel) -> bytes:
