@@ -17,9 +17,9 @@ FILE = "rivals.csv"
 TASKS = {
     "mnist_logistic": "softmax regression on MNIST",
     "tiny_shakespeare": "character LSTM on Tiny Shakespeare",
+    "quantized_halp": "that LSTM, its weights, activations, gradients, errors in 8 bits too",
     "ptb": "word LSTM on Penn Treebank",
     "cifar10": "residual network on CIFAR-10",
-    "quantized_halp": "the same with weights, activations, gradients, errors in 8 bits",
 }
 SIGNIFICANT = 0.05
 #: Mean over the steps of an epoch.
