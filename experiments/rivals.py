@@ -117,19 +117,26 @@ def fill_readme(page: pathlib.Path = ROOT / "README.md") -> None:
 
 def front_table(by_task) -> str:
     """{task: rivalries} in one row for each number of bits, by the task's last metric."""
-    lines = []
+    lines, columns = [], []
     for task, found in by_task.items():
         name = f"[{TASKS[task]}](experiments/{task}/README.md)"
         for ours, theirs in dict.fromkeys((r.ours, r.theirs) for r in found if _is_halp_and_lp(r)):
             rows = {(r.metric, r.at): r for r in found if (r.ours, r.theirs) == (ours, theirs)}
             of = found[-1].metric
             kinds = (of, "epochs"), (of, "cost"), (TRAINING_LOSS.name, "epochs")
+            columns.append([rows[kind].verdict for kind in kinds])
             bits = ours.removesuffix("-quantized").removeprefix("halp")
             cells = name, bits, of.removeprefix("validation "), *(_cell(rows[k]) for k in kinds)
             lines.append("| " + " | ".join(cells) + " |")
             name = ""
     head = "| task | bits | validation | at equal epochs | at equal gradient evaluations |"
-    return "\n".join([f"{head} training loss, equal epochs |", "|---" * 6 + "|", *lines])
+    total = "| | | | " + " | ".join(map(_total, zip(*columns, strict=True))) + " |"
+    return "\n".join([f"{head} training loss, equal epochs |", "|---" * 6 + "|", *lines, total])
+
+
+def _total(verdicts):
+    wins, ties, losses = (verdicts.count(word) for word in ("wins", "ties", "loses"))
+    return f"**{wins} wins, {ties} ties, {losses} losses**"
 
 
 def _is_halp_and_lp(r):

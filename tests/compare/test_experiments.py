@@ -240,9 +240,10 @@ def test_first_screen_has_a_row_for_each_number_of_bits():
         for metric in ("training loss", "validation loss", "validation accuracy")
         for at in ("epochs", "cost")
     ]
-    head, line, *body = rivals.front_table({"cifar10": found, "ptb": []}).splitlines()
+    head, line, *body, total = rivals.front_table({"cifar10": found, "ptb": []}).splitlines()
     assert [row.split(" | ")[1:3] for row in body] == [
         ["8", "accuracy"],
         ["4", "accuracy"],
     ]
     assert "experiments/cifar10/README.md" in body[0] and "**wins** 3 / 0 / 0: -1" in body[0]
+    assert total == "| | | | " + " | ".join(["**2 wins, 0 ties, 0 losses**"] * 3) + " |"
