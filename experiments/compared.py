@@ -139,10 +139,11 @@ def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:
     if status:
         sys.exit(status)
     results = Results(command.comparison_of(command.parser().parse_args(arguments)))
-    print(rivals.table(rivals.rivalries(results, experiment.rivals)))
+    found = rivals.rivalries(results, experiment.rivals)
+    print(rivals.table(found))
     if options.size != "small":
         return results, None
-    keep(results, experiment, folder)
+    keep(results, experiment, found, folder)
     rivals.fill_readme()
     return results, folder
 
@@ -160,8 +161,12 @@ def _parser(name):
     return parser
 
 
-def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None:
-    """results.csv, rivals.csv, the figures, and in README.md the tables between the marks."""
+def keep(results: Results, experiment: Experiment, found, folder: pathlib.Path) -> None:
+    """results.csv, rivals.csv, the figures, and in README.md the tables between the marks.
+
+    Args:
+        found: the experiment's ``rivals.rivalries``.
+    """
     _keep_rows(results.comparison.folder / "compare.csv", folder / "results.csv")
     shutil.copy(results.comparison.folder / "curves.png", folder / "curves.png")
     summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
@@ -170,8 +175,7 @@ def keep(results: Results, experiment: Experiment, folder: pathlib.Path) -> None
     failures = sections.get("runs that did not come to their end")
     if failures:
         sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
-    if experiment.rivals:
-        found = rivals.rivalries(results, experiment.rivals)
+    if found:
         rivals.write(found, folder)
         sections["rivals"] = rivals.table(found)
     if experiment.has_figure_of_bits:

@@ -3,7 +3,7 @@
 import csv
 import pathlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 
 from page import fill
 
@@ -60,10 +60,9 @@ def rivalries(results: Results, pairs: Sequence[tuple[str, str]]) -> list[Rivalr
     found = []
     entrants = {e.label: e for e in results.comparison.entrants}
     for ours, theirs in pairs:
-        against = Results(replace(results.comparison, baseline=theirs))
         for metric in (TRAINING_LOSS, *results.metrics):
             for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
-                pair = against.paired(entrants[ours], metric, column)
+                pair = results.paired(entrants[ours], metric, column, theirs)
                 numbers = pair.wins, pair.ties, pair.losses
                 found.append(
                     Rivalry(

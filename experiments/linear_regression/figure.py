@@ -6,6 +6,8 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
+#: In the names of rows of HALP that chooses its own μ.
+AUTO = "μ = auto"
 #: What stands beside HALP that chooses its own μ.
 BESIDE = ("SVRG, float64", "HALP 4 b, μ = 0.5")
 
@@ -13,7 +15,7 @@ BESIDE = ("SVRG, float64", "HALP 4 b, μ = 0.5")
 def draw(results, path):
     """Left what is given its grid or its μ, right what chooses it, each beside SVRG."""
     figure, panels = pyplot.subplots(1, 2, figsize=(13, 7), sharey=True, layout="constrained")
-    chosen = [name for name in results if "μ = auto" in name]
+    chosen = [name for name in results if AUTO in name]
     rest = [name for name in results if name not in chosen]
     chosen = [name for name in BESIDE if name in results] + chosen
     for axes, names in zip(panels, (rest, chosen), strict=True):

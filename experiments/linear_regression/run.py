@@ -24,7 +24,7 @@ import tq_halp
 from tq_halp.data.synthetic import linear_regression
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from figure import draw  # noqa: E402
+from figure import AUTO, draw  # noqa: E402
 from page import fill  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -53,7 +53,6 @@ def untuned_halp(**bits):
 
 
 BLOCK_FLOAT = tq_halp.formats.BlockFloat(8, block_size=20, axis=0)
-AUTO = "μ = auto"
 MOMENTUM = "SGD with momentum, float64"
 
 

@@ -121,7 +121,8 @@ def test_what_is_kept(comparison, leave, tmp_path):
         rivals=[("halp8", "lp8"), ("halp8", "svrg")],
         has_figure_of_bits=True,
     )
-    compared.keep(results, kept, folder)
+    rivals = script(FOLDER / "rivals.py")
+    compared.keep(results, kept, rivals.rivalries(results, kept.rivals), folder)
     page = (folder / "README.md").read_text()
     assert "old" not in page
     # At equal epochs 1 + seed − (2 + 2 seed), at equal cost 5 + seed − (2 + 2 seed).
@@ -134,7 +135,6 @@ def test_what_is_kept(comparison, leave, tmp_path):
         ("svrg", "cost", 1.0),
     ]
     assert all(float(error) == pytest.approx(1 / np.sqrt(3), abs=0.01) for *_, error in found)
-    rivals = script(FOLDER / "rivals.py")
     kept = rivals.read(folder)
     assert {r.metric for r in kept} == {"training loss", "validation loss"}
     kept = [r for r in kept if r.metric == "validation loss"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.compare.entrants import Entrant, Value
+from tq_halp.compare.entrants import Entrant, Tuned
 from tq_halp.compare.run import FINISHED, Run
 from tq_halp.compare.statistics import Mean, mean_of
 from tq_halp.config import Config
@@ -18,7 +18,6 @@ from tq_halp.running.metrics import points
 
 #: What the runs have in common; a folder with this file is a comparison's.
 COMMON = "compare.yaml"
-Tuned = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from tq_halp.settings import suggestion
 
 ALGORITHMS = get_args(Algorithm.model_fields["name"].annotation)
 Value = bool | int | float | str
+#: Keys and the values that were chosen for them.
+Tuned = tuple[tuple[str, Value], ...]
 SECTIONS = tuple(Config.model_fields)
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 #: Keys that have an option of their own.
@@ -37,7 +39,7 @@ class Entrant:
     settings: tuple[str, ...] = ()
     grid: tuple[tuple[str, tuple[Value, ...]], ...] = ()
 
-    def overrides(self, tuned: Sequence[tuple[str, Value]] = ()) -> list[str]:
+    def overrides(self, tuned: Tuned = ()) -> list[str]:
         """What follows --set on the command line of a run."""
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]

@@ -66,11 +66,13 @@ class Results:
         runs = self.finished(entrant).values()
         return statistics.mean_of([common_budget([rows], column) for rows in runs])
 
-    def paired(self, entrant: Entrant, metric: Metric, column: str) -> statistics.Paired:
-        """Against the baseline, at the budget that all reached, over seeds."""
+    def paired(
+        self, entrant: Entrant, metric: Metric, column: str, baseline: str
+    ) -> statistics.Paired:
+        """Against the label `baseline`, at the budget that all reached, over seeds."""
         budget = self.budget(column)
-        baseline = next(e for e in self.comparison.entrants if e.label == self.comparison.baseline)
-        ours, theirs = self.finished(entrant), self.finished(baseline)
+        other = next(e for e in self.comparison.entrants if e.label == baseline)
+        ours, theirs = self.finished(entrant), self.finished(other)
 
         def value(runs, seed):
             return at_budget(runs[seed], metric, column, budget) if seed in runs else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.compare.entrants import Entrant, Value
+from tq_halp.compare.entrants import Entrant, Tuned
 from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.running import identity
@@ -48,7 +48,7 @@ class Run:
 
     entrant: Entrant
     seed: int
-    tuned: tuple[tuple[str, Value], ...]
+    tuned: Tuned
     config_path: str
     #: Of the whole comparison.
     folder: Path

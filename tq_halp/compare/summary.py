@@ -82,7 +82,7 @@ def _pairs(results: Results):
     for title, (column, unit) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
         yield Text(f"At equal {title}, {results.budget(column):.6g} {unit}:")
         compared = [(e, m) for m in results.metrics for e in others]
-        yield Table(head, [_pair(e, m, results.paired(e, m, column)) for e, m in compared], 2)
+        yield Table(head, [_pair(e, m, results.paired(e, m, column, base)) for e, m in compared], 2)
 
 
 def _pair(entrant: Entrant, metric: Metric, pair: Paired) -> list[str]:
