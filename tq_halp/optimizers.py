@@ -110,14 +110,23 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
 
     def _slots(self) -> Iterator[tuple[int, str, keras.Variable]]:
         """(position of the trainable variable, attribute of the optimizer, slot) of every slot."""
-        count = len(self._trainable_variables)
-        known = {id(variable) for variable in self.inner_optimizer.variables}
-        for name, entries in vars(self.inner_optimizer).items():
-            if name in _NO_SLOTS or not isinstance(entries, list) or len(entries) != count:
-                continue
-            for index, slot in enumerate(entries):
-                if id(slot) in known and keras.backend.is_float_dtype(slot.dtype):
-                    yield index, name, slot
+        positions = {id(variable): i for i, variable in enumerate(self._trainable_variables)}
+        for optimizer in self._movers():
+            moved = [positions[id(variable)] for variable in optimizer._trainable_variables]
+            known = {id(variable) for variable in optimizer.variables}
+            for name, entries in vars(optimizer).items():
+                if name in _NO_SLOTS or not isinstance(entries, list) or len(entries) != len(moved):
+                    continue
+                for index, slot in zip(moved, entries, strict=True):
+                    if id(slot) in known and keras.backend.is_float_dtype(slot.dtype):
+                        yield index, name, slot
+
+    def _movers(self) -> list[keras.optimizers.Optimizer]:
+        """The inner optimizer, or those that it shares the variables out to."""
+        shared = getattr(self.inner_optimizer, "optimizers", None)
+        if shared is None:
+            return [self.inner_optimizer]
+        return [optimizer for optimizer in shared if optimizer.built]
 
     def _check_slots(self, variables):
         slots = list(self._slots())

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.gradient import add_to, corrected, dense, each_row_once
+from tq_halp.algorithms.exact_sum import ExactSums
+from tq_halp.algorithms.gradient import corrected, dense, each_row_once
 
 ROWS, WIDTH, TOKENS = 50, 8, 400
 
@@ -37,8 +38,11 @@ def test_each_row_comes_once_and_is_the_sum():
 def test_a_scatter_of_rows_once_has_one_result():
     results = set()
     for _ in range(40):
-        total = keras.Variable(tf.zeros((ROWS, WIDTH)))
-        add_to(total, each_row_once(sparse(1)))
+        total, spare = (keras.Variable(tf.zeros((ROWS, WIDTH))) for _ in range(2))
+        sums = ExactSums([total], [spare])
+        sums.start()
+        sums.add([each_row_once(sparse(1))], tf.constant(1.0, tf.float64))
+        sums.finish(1.0)
         results.add(total.numpy().tobytes())
     assert len(results) == 1
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tq_halp import InputError, QuantizationMap, QuantizationSchedule
-from tq_halp.layers.clock import TrainingClock
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer, get
+from tq_halp.quantizers.clock import TrainingClock
 
 FORMATS = {
     "w8": {"format": "fixed_point", "word_bits": 8, "frac_bits": 6},

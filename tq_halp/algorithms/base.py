@@ -13,14 +13,18 @@ Because the optimizer acts on w itself, weight decay, constraints and whatever e
 weights mean the same for every algorithm.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 import quant_ops
-from tq_halp.algorithms.batches import Batches, split_validation
+from tq_halp.algorithms.batches import split_validation
+from tq_halp.algorithms.checks import check_model, check_trainable, checked_seed
+from tq_halp.algorithms.execution import execution
+from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import AlgorithmCallback
-from tq_halp.errors import InputError
 
 
 class TrainingAlgorithm(keras.Model):
@@ -39,25 +43,19 @@ class TrainingAlgorithm(keras.Model):
     #: Whether the next step begins with one.
     snapshot_due = False
     #: Attributes that, besides the variables, decide how training goes on: plain numbers.
-    host_state = ("_samples_per_epoch", "samples_before_epoch")
+    host_state = ("_samples_per_epoch", "_epochs_seen", "samples_before_epoch")
 
     def __init__(self, model, *, seed=0, name=None, **kwargs):
-        if not isinstance(model, keras.Model):
-            raise ValueError(
-                f"model must be a keras.Model. Received: {model!r} of type {type(model).__name__}"
-            )
-        for method in ("train_step", "compute_loss"):
-            if getattr(type(model), method) is not getattr(keras.Model, method):
-                raise InputError(
-                    f"model must not have a {method} of its own, which {type(self).__name__} would "
-                    f"not call; {type(model).__name__} has one. Use a loss function or add_loss"
-                )
+        check_model(model, type(self).__name__)
         super().__init__(name=name, **kwargs)
         self.model = model
-        self.seed = int(seed)
+        self.seed = checked_seed(seed)
         # The C++ ops have no XLA kernel; the composite backend compiles under it.
         self.supports_jit = quant_ops.backend() != "native"
         self.batches = None
+        self._has_begun = self._is_stepping = False
+        self._steps_per_epoch = self._samples_per_epoch = None
+        self._epochs_seen, self._length_is_known = 0, True
         self._has_state = False
         if model.built:
             self._create_state()
@@ -144,34 +142,60 @@ class TrainingAlgorithm(keras.Model):
         self.step_count.assign_add(1)
         self.sample_count.assign_add(tf.cast(batch_size_of(x), "int64"))
         self.quantize_iterate()
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss, sample_weight=batch_size_of(x))
+        self._loss_tracker.update_state(loss, sample_weight=batch_size_of(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     # ---- what happens between steps ----------------------------------------------------------
 
+    def make_train_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = execution(self)
+        return self.train_function
+
+    @contextlib.contextmanager
+    def stepping(self):
+        """While a step is run, or traced."""
+        self._is_stepping = True
+        try:
+            yield
+        finally:
+            self._is_stepping = False
+
+    def check_setting(self):
+        """InputError if the model, the optimizer or the data are none to train with."""
+        check_trainable(self)
+
     def on_fit_begin(self, verbose):
         """The weights may have been set by hand: put them where the algorithm keeps them."""
+        self.check_setting()
+        self._has_begun = True
 
     def on_fit_end(self):
         """Leave in the model what training was for."""
+        self._has_begun = False
 
-    def before_evaluation(self):
-        """Called before a validation in the course of training."""
-
-    def after_evaluation(self):
-        """Called after it."""
+    def show_result(self):
+        """Called before somebody looks: put what training is for into the model."""
 
     def before_step(self):
         """Called between steps; an outer iteration may start here."""
+        if not self._has_begun:
+            # By train_on_batch, which calls no callbacks.
+            self.on_fit_begin(verbose=False)
 
     def after_step(self):
         """Called after a step; an outer iteration may end here."""
 
+    def end_of_epoch(self):
+        """Called when an epoch's steps are over, once or twice."""
+
     def note_epoch(self, samples):
         """An epoch saw this many samples."""
-        self._samples_per_epoch = samples
+        self._epochs_seen += 1
+        former = self._samples_per_epoch or 0
+        self._samples_per_epoch = former + (samples - former) / self._epochs_seen
 
     def diagnostics(self):
         """Numbers for the epoch's logs."""
@@ -227,10 +251,16 @@ class TrainingAlgorithm(keras.Model):
             (x, y, sample_weight), validation_data = split_validation(
                 x, y, sample_weight, validation_split
             )
-        self._steps_per_epoch = steps_per_epoch
         data = (x, y, sample_weight) if full_gradient_data is None else full_gradient_data
-        self._prepare_batches(data, batch_size, class_weight)
-        self._build_from_first_batch(x)
+        self.batches = batches_of(data, batch_size, class_weight, self.needs_full_gradient)
+        self._samples_per_epoch, self._epochs_seen = None, 0
+        self._steps_per_epoch = steps_per_epoch
+        self._length_is_known = steps_per_epoch is not None or length_is_known(x)
+        if not (self.model.built and self._has_state):
+            first = first_inputs(self.batches, x)
+            self.model(first)
+            self(first)
+        self.check_setting()
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size
             x, y, sample_weight, batch_size = fixed, None, None, None
@@ -258,37 +288,5 @@ class TrainingAlgorithm(keras.Model):
             validation_freq=validation_freq,
         )
 
-    def _prepare_batches(self, data, batch_size, class_weight):
-        self._samples_per_epoch = None
-        if not isinstance(data, (tf.data.Dataset, keras.utils.PyDataset)):
-            data = keras.utils.unpack_x_y_sample_weight(data)
-        else:
-            data = (data,)
-        try:
-            self.batches = Batches(*data, batch_size=batch_size, class_weight=class_weight)
-        except ValueError:
-            if self.needs_full_gradient:
-                raise
-            self.batches = None
-
-    def keeps_batches(self, x):
-        """Whether minibatches like ``x`` must stay together from epoch to epoch."""
-        return False
-
     def fixed_batches(self, shuffle):
         """The training data as a dataset of batches that stay together, if it must be one."""
-
-    def _build_from_first_batch(self, x):
-        if self.model.built and self._has_state:
-            return
-        if self.batches is not None:
-            first = next(iter(self.batches))[0]
-        elif isinstance(x, tf.data.Dataset):
-            first = keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
-        else:
-            raise ValueError(
-                "The model is not built and its input shape cannot be read from a "
-                f"{type(x).__name__}: call the model once, or give it an Input."
-            )
-        self.model(first)
-        self(first)

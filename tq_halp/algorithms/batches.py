@@ -27,6 +27,10 @@ def split_validation(x, y, sample_weight, fraction):
     return part(slice(None, cut)), part(slice(cut, None))
 
 
+class OnlyOnceError(InputError):
+    """The data can be read only once."""
+
+
 class Batches:
     """Minibatches ``(x, y, sample_weight)`` in a fixed order, as often as asked.
 
@@ -41,7 +45,8 @@ class Batches:
         batch_count: number of batches, or None likewise.
 
     Raises:
-        ValueError: the data cannot be iterated a second time, or never ends.
+        OnlyOnceError: the data cannot be iterated a second time, or never ends.
+        InputError: there are no samples.
     """
 
     def __init__(self, x, y=None, sample_weight=None, batch_size=None, class_weight=None):
@@ -62,6 +67,8 @@ class Batches:
             self.batch_count = -(-self.sample_count // self._batch_size)
         else:
             self._check_finite(False, f"a {type(x).__name__}, which can be read only once")
+        if self.batch_count == 0:
+            raise InputError("The training data must have at least one sample. Received none")
 
     def _init_dataset(self, dataset):
         cardinality = int(dataset.cardinality())
@@ -74,7 +81,7 @@ class Batches:
     @staticmethod
     def _check_finite(ok, received):
         if not ok:
-            raise ValueError(
+            raise OnlyOnceError(
                 "The full gradient needs training data that can be passed over again: arrays, a "
                 f"finite tf.data.Dataset or a PyDataset. Received {received}. Pass such data as "
                 "full_gradient_data to fit()."

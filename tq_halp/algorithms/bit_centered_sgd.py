@@ -10,6 +10,9 @@ for the scale only, for which that of a part of the data will do.
 import keras
 
 from tq_halp.algorithms.halp import HALP
+from tq_halp.errors import InputError
+
+_OF_THE_CORRECTION = ("coefficient", "start_after", "variance_ratio")
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -19,15 +22,22 @@ class BitCenteredSGD(HALP):
     Args:
         model: any Keras model.
         snapshot_fraction: as for ``SVRG``; 1 where batches cannot be picked out of the data.
-        further options: as for ``HALP``, without ``coefficient`` and ``start_after``.
+        further options: as for ``HALP``, without ``coefficient``, ``start_after`` and
+            ``variance_ratio``.
 
     Raises:
-        ValueError: an argument is not what ``HALP`` takes.
+        ValueError: an argument is not what ``HALP`` takes, or is one of these three.
     """
 
     def __init__(self, model, *, snapshot_fraction=0.1, **kwargs):
+        for name in _OF_THE_CORRECTION:
+            if name in kwargs:
+                raise InputError(
+                    f"{name} must be left out of BitCenteredSGD, which has no variance reduction. "
+                    f"Received: {kwargs[name]!r}"
+                )
         super().__init__(model, coefficient=0.0, snapshot_fraction=snapshot_fraction, **kwargs)
 
     def get_config(self):
         config = super().get_config()
-        return {k: v for k, v in config.items() if k not in ("coefficient", "start_after")}
+        return {k: v for k, v in config.items() if k not in _OF_THE_CORRECTION}

@@ -55,17 +55,20 @@ def best_half_widths(groups, tensors, size_of, widest, octaves, largest_code):
     return np.choose(np.argmin(costs, axis=0), candidates)
 
 
-def first_half_widths(groups, gradients, drift, largest_code):
+def first_half_widths(groups, gradients, drifts, largest_code):
     """Boxes before anything was seen: in T steps of size α coordinate j drifts by αT|g̃_j|.
 
     Args:
         gradients: g̃, a list of variables, tensors or arrays.
-        drift: αT.
+        drifts: αT, of each or of all.
     """
-    widest = drift * groups.largest(gradients)
-    return best_half_widths(
-        groups, gradients, lambda g, _: drift * np.abs(g), widest, 12, largest_code
-    )
+    drifts = np.broadcast_to(drifts, len(gradients))
+
+    def drifted(gradient, index):
+        return drifts[index] * np.abs(gradient)
+
+    sizes = (drifted(np.asarray(g, np.float64), index) for index, g in enumerate(gradients))
+    return best_half_widths(groups, gradients, drifted, groups.largest(sizes), 12, largest_code)
 
 
 def widened_half_widths(groups, offsets, half_widths, largest_code):

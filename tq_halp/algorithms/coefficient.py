@@ -13,7 +13,7 @@ Bottou, arXiv 1812.04529.
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient import dense
+from tq_halp.algorithms.gradient import dense, widened
 from tq_halp.errors import InputError
 
 ESTIMATED = "estimated"
@@ -119,6 +119,7 @@ class Coefficient:
 
 
 def _products(gradient, anchor, full, scale):
+    full = widened(full)
     here, there = dense(gradient, full) - full, dense(anchor, full) - full
     if scale is not None:
         here, there = (each / tf.cast(scale, each.dtype) for each in (here, there))

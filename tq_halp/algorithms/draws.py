@@ -10,16 +10,15 @@ made a function of (the minibatch's contents, the snapshot's number, the seed) b
 import keras
 import tensorflow as tf
 
-#: Layers that transform their input at random: what they do to a sample is part of the sample.
-AUGMENTATION = tuple(
-    getattr(keras.layers, name)
-    for name in dir(keras.layers)
-    if name.startswith("Random") or name in ("AugMix", "CutMix", "MixUp")
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.seeds import seed_states
+
+#: What Keras' layers that transform images are, and its other layers are not.
+_PREPROCESSING = next(
+    kind for kind in keras.layers.Rescaling.__mro__[1:] if issubclass(keras.layers.RandomFlip, kind)
 )
 
-# Keras' name for a seed generator's state, [seed, number of draws], and that of a quantized layer's
-# count of calls.
-_SEED, _CALLS = "seed_generator_state", "calls"
 # Odd 64-bit constants that spread their factor over all bits (golden ratio; Steele et al., 2014).
 _SPREAD, _MIX = -7046029254386353131, -4658895280553007687
 # Room for 2^30 draws above a key, within 31 bits.
@@ -70,8 +69,10 @@ class Draws:
 
     def __init__(self, model):
         self._model = model
-        self._seeds = [v for v in model.variables if v.name == _SEED]
-        self._calls = [v for v in model.variables if v.name == _CALLS and v.dtype == "int64"]
+        layers = model._flatten_layers()
+        self._seeds = seed_states(model)
+        self._calls = [each.calls for each in layers if isinstance(each, CallCounter)]
+        self._clocks = [each for each in layers if isinstance(each, TrainingClock)]
 
     def __bool__(self):
         return bool(self._seeds or self._calls)
@@ -80,7 +81,7 @@ class Draws:
     def of_augmentation(self):
         """Whether the model transforms its inputs at random."""
         layers = self._model._flatten_layers()
-        return any(isinstance(layer, AUGMENTATION) for layer in layers)
+        return any(isinstance(each, _PREPROCESSING) and seed_states(each) for each in layers)
 
     def are_made(self, x):
         """Whether a training pass over a minibatch like ``x`` draws: dropout of 0 does not."""
@@ -98,14 +99,13 @@ class Draws:
             return outputs
 
         # Nobody drives the schedules of quantizers before training begins, nor need they move here.
-        clocks = [each for each in self._model._flatten_layers() if hasattr(each, "driven")]
-        driven = [clock.driven for clock in clocks]
+        driven = [clock.driven for clock in self._clocks]
         try:
-            for clock in clocks:
+            for clock in self._clocks:
                 clock.driven = True
             tf.function(forward).get_concrete_function(x)
         finally:
-            for clock, former in zip(clocks, driven, strict=True):
+            for clock, former in zip(self._clocks, driven, strict=True):
                 clock.driven = former
         return any(moved)
 

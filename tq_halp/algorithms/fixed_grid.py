@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 
 from tq_halp import formats
+from tq_halp.algorithms.constraints import check_on_grid
+from tq_halp.algorithms.inner_optimizer import uses_ema
 from tq_halp.quantizers import Quantizer
 
 
@@ -31,13 +33,29 @@ class FixedGridMixin:
         self._saturated_epochs = 0
         self._quantizer = Quantizer(format, rounding=rounding, seed=self.seed)
 
+    def check_setting(self):
+        super().check_setting()
+        check_on_grid(self.trainable_variables, self._quantizer)
+
     def on_fit_begin(self, verbose):
-        self.quantize_iterate()
         super().on_fit_begin(verbose)
+        self.quantize_iterate()
+
+    def on_fit_end(self):
+        """Keras has put the averages of ``use_ema``, if any, into the weights."""
+        super().on_fit_end()
+        if uses_ema(self.optimizer):
+            to_grid = self._quantizer.derive("average")
+            for index, variable in enumerate(self.trainable_variables):
+                variable.assign(to_grid(variable.value, counter=self.random_counter(index)))
 
     def quantize_iterate(self):
         for index, variable in enumerate(self.trainable_variables):
             variable.assign(self._quantizer(variable.value, counter=self.random_counter(index)))
+
+    def iterate_variables(self):
+        """Where the iterate is."""
+        return self.trainable_variables
 
     def diagnostics(self):
         """On a grid of equal steps also its step, and shares of weights at its ends and at 0."""
@@ -45,7 +63,7 @@ class FixedGridMixin:
         if not isinstance(self.format, formats.FixedPoint):
             return logs
         at_end = zero = total = 0
-        for weights in (variable.numpy() for variable in self.trainable_variables):
+        for weights in (variable.numpy() for variable in self.iterate_variables()):
             beyond = (weights <= self.format.min) | (weights >= self.format.max)
             at_end += np.count_nonzero(beyond)
             zero += weights.size - np.count_nonzero(weights)

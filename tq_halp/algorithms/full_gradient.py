@@ -4,14 +4,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.algorithms.exact_sum import ExactSums
+from tq_halp.algorithms.finite import check_finite_data
 from tq_halp.algorithms.gradient import (
-    add_to,
     after,
     batch_size_of,
     dense,
     gradients_at,
     loss_scale,
+    widened,
 )
+from tq_halp.errors import InputError
 
 
 class FullGradient:
@@ -20,12 +23,13 @@ class FullGradient:
     Args:
         model: a compiled ``keras.Model``.
         totals: variables to hold the result, one per trainable variable, with their shapes.
+        spare: variables like these, which a pass may overwrite.
         carried: the ``CarriedStates`` of the model; they are what the pass leaves.
         locked_draws: ``locked_draws(x)`` are the key of a minibatch and the draws of its pass.
     """
 
-    def __init__(self, model, totals, carried, locked_draws):
-        self._model, self._totals = model, totals
+    def __init__(self, model, totals, spare, carried, locked_draws):
+        self._model, self._totals, self._sums = model, totals, ExactSums(totals, spare)
         self._carried, self._locked_draws = carried, locked_draws
         if not model.run_eagerly:
             # As the step is compiled: the same seed draws other masks under XLA than without.
@@ -33,12 +37,10 @@ class FullGradient:
             self._gradient, self._accumulate = compiled(self._gradient), compiled(self._accumulate)
             self._squares = compiled(self._squares)
 
-    def _gradient(self, values, x, y, sample_weight, weight=None):
+    def _gradient(self, values, x, y, sample_weight):
         key, draws = self._locked_draws(x)
         states = self._carried.mapping()
-        gradients, states = gradients_at(
-            self._model, values, x, y, sample_weight, draws, states, weight
-        )
+        gradients, states = gradients_at(self._model, values, x, y, sample_weight, draws, states)
         return key, gradients, states
 
     def squared_norm(self, terms):
@@ -68,17 +70,15 @@ class FullGradient:
             ]
             add = [totals, shares] if totals else [shares]
             totals = [tf.add_n(list(parts)) for parts in zip(*add, strict=True)]
-        return [tf.reduce_sum(tf.square(total)) for total in totals]
+        return [tf.reduce_sum(tf.square(widened(total))) for total in totals]
 
     def _accumulate(self, x, y, sample_weight, unit):
-        """Totals += n_b / unit · ∇f_b(w); returns n_b and the minibatch's key."""
+        """Sums += n_b / unit · ∇f_b(w); returns n_b and the minibatch's key."""
         values = [variable.value for variable in self._model.trainable_variables]
         count = batch_size_of(x)
-        # The loss is weighted, a number, and not its gradient, another pass over the memory.
-        key, gradients, states = self._gradient(values, x, y, sample_weight, count / unit)
+        key, gradients, states = self._gradient(values, x, y, sample_weight)
         self._carried.carry(states)
-        for total, gradient in zip(self._totals, gradients, strict=True):
-            add_to(total, gradient)
+        self._sums.add(gradients, tf.cast(count, tf.float64) / tf.cast(unit, tf.float64))
         return count, key
 
     def compute(self, batches, verbose=False):
@@ -91,7 +91,7 @@ class FullGradient:
             Number of samples, number of batches, and the set of the batches' keys.
 
         Raises:
-            ValueError: there was no batch.
+            InputError: there was no batch, or the data hold a number that is not finite.
             FloatingPointError: the gradient is not finite.
         """
         optimizer = self._model.optimizer
@@ -103,6 +103,7 @@ class FullGradient:
             if np.isfinite(norm):
                 return seen
             if scale is None or scale <= 1:
+                check_finite_data(batches)
                 raise FloatingPointError(
                     f"The full gradient's norm is {norm} after step {int(optimizer.iterations)}: "
                     "training has diverged. Lower the learning rate, clip the gradient "
@@ -111,8 +112,7 @@ class FullGradient:
             optimizer.dynamic_scale.assign(scale / 2)
 
     def _pass(self, batches, verbose):
-        for total in self._totals:
-            total.assign(tf.zeros_like(total.value))
+        self._sums.start()
         bar = (
             keras.utils.Progbar(batches.batch_count, unit_name="full gradient") if verbose else None
         )
@@ -126,15 +126,14 @@ class FullGradient:
             if bar:
                 bar.update(steps, finalize=False)
         if steps == 0:
-            raise ValueError("The full gradient needs at least one batch; the data has none.")
+            raise InputError("The training data must have at least one sample. Received none")
         if bar:
             bar.update(steps, finalize=True)
         scale = loss_scale(self._model.optimizer)
-        share = int(unit) / samples / (1.0 if scale is None else float(scale))
-        for total in self._totals:
-            total.assign(total.value * tf.constant(share, total.dtype))
+        self._sums.finish(int(unit) / samples / (1.0 if scale is None else float(scale)))
         return samples, steps, keys
 
     def norm(self):
         """‖g̃‖₂ over all variables, a float."""
-        return float(tf.linalg.global_norm([total.value for total in self._totals]))
+        squares = (tf.reduce_sum(tf.square(tf.cast(t.value, tf.float64))) for t in self._totals)
+        return float(sum(map(float, squares)) ** 0.5)

@@ -17,6 +17,12 @@ def dense(gradient, like):
     return tf.cast(tf.convert_to_tensor(gradient), like.dtype)
 
 
+def widened(tensor):
+    """In float32 at least, for sums over many elements."""
+    is_narrow = tensor.dtype in (tf.float16, tf.bfloat16)
+    return tf.cast(tensor, tf.float32) if is_narrow else tensor
+
+
 def each_row_once(gradient):
     """An embedding's gradient (``tf.IndexedSlices``) with the rows that come repeatedly added up.
 
@@ -68,22 +74,13 @@ def _are_equal(one, other):
     return (tf.size(one) == tf.size(other)) & tf.reduce_all(one[:size] == other[:size])
 
 
-def add_to(total, gradient):
-    """total ← total + gradient; of an embedding's, each row once, only the rows that it has."""
-    if isinstance(gradient, tf.IndexedSlices):
-        values = tf.cast(gradient.values, total.dtype)
-        total.value.scatter_add(tf.IndexedSlices(values, gradient.indices))
-    else:
-        total.assign_add(dense(gradient, total))
-
-
 def loss_scale(optimizer, dtype="float32"):
     """The factor by which an optimizer wants its gradients scaled; None if it wants none."""
     scale = optimizer.scale_loss(1.0)
     return None if isinstance(scale, float) and scale == 1.0 else tf.cast(scale, dtype)
 
 
-def gradients_at(model, values, x, y, sample_weight, draws=(), states=(), weight=None):
+def gradients_at(model, values, x, y, sample_weight, draws=(), states=()):
     """Gradient of the minibatch's loss at ``values`` instead of the current weights.
 
     The loss is scaled as the model's optimizer wants it, if it does. The pass leaves no trace:
@@ -99,7 +96,6 @@ def gradients_at(model, values, x, y, sample_weight, draws=(), states=(), weight
         x, y, sample_weight: one minibatch as Keras unpacks it.
         draws: (variable, value) pairs: where the seed generators shall be.
         states: (variable, value) pairs: where stateful RNNs shall begin.
-        weight: a number by which the loss is multiplied, a scalar tensor; None for 1.
 
     Returns:
         One gradient per trainable variable: a tensor, an embedding's as ``tf.IndexedSlices`` with
@@ -115,8 +111,6 @@ def gradients_at(model, values, x, y, sample_weight, draws=(), states=(), weight
         with scope:
             y_pred = model(x, training=True)
             loss = model.compute_loss(x, y, y_pred, sample_weight, training=True)
-        if weight is not None:
-            loss = loss * tf.cast(weight, loss.dtype)
         loss = model.optimizer.scale_loss(loss)
     gradients = tape.gradient(loss, values)
     after = [scope.get_current_value(variable) for variable, _ in states]

@@ -13,6 +13,7 @@ where a fixed grid stops at its floor. For any Keras optimizer, −α v is the c
 w = w̃ + z.
 """
 
+import numbers
 import warnings
 
 import keras
@@ -20,12 +21,17 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms import bit_centering
+from tq_halp.algorithms.constraints import constrained
 from tq_halp.algorithms.groups import GRANULARITIES, Groups
+from tq_halp.algorithms.inner_optimizer import decay_of, optimizer_of, step_size
 from tq_halp.algorithms.offset_format import OffsetFormat
 from tq_halp.algorithms.svrg import SVRG
+from tq_halp.errors import InputError
 from tq_halp.formats import ScaledInteger
 from tq_halp.formats import get as get_format
 from tq_halp.quantizers import Quantizer
+
+DEFAULT_WORD_BITS = 8
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -58,22 +64,30 @@ class HALP(SVRG):
         self,
         model,
         *,
-        word_bits=8,
+        word_bits=DEFAULT_WORD_BITS,
         mu="auto",
         scale="per_tensor",
         rounding="stochastic",
         format=None,
         **kwargs,
     ):
-        if not isinstance(word_bits, int) or not 2 <= word_bits <= 64:
+        is_count = isinstance(word_bits, numbers.Integral) and not isinstance(word_bits, bool)
+        if not is_count or not 2 <= word_bits <= 64:
             raise ValueError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
-        if mu != "auto" and not (isinstance(mu, (int, float)) and 0 < mu < float("inf")):
+        is_number = isinstance(mu, numbers.Real) and not isinstance(mu, bool)
+        if mu != "auto" and not (is_number and 0 < mu < float("inf")):
             raise ValueError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
         if scale not in GRANULARITIES:
             raise ValueError(
                 f"scale must be one of {', '.join(GRANULARITIES)}. Received: {scale!r}"
             )
-        self.word_bits, self.mu, self.scale, self.rounding = word_bits, mu, scale, rounding
+        if format is not None and word_bits != DEFAULT_WORD_BITS:
+            raise InputError(
+                f"word_bits must be left out beside format, which says how wide z is. Received: "
+                f"word_bits={word_bits!r}, format={format!r}"
+            )
+        self.word_bits, self.scale, self.rounding = int(word_bits), scale, rounding
+        self.mu = mu if mu == "auto" else float(mu)
         self.format = None if format is None else get_format(format)
         super().__init__(model, **kwargs)
         format = self.format or ScaledInteger(word_bits)
@@ -104,14 +118,22 @@ class HALP(SVRG):
             # Not before the optimizer: else the sums of all tensors wait for it in memory.
             with tf.control_dependencies([weight]):
                 center, offset = self.center[index].value, self.offset[index].value
-                moved = offset + (weight - (center + offset))
+                if variable.constraint is None:
+                    moved = offset + (weight - (center + offset))
+                else:
+                    # The weight was projected after the offset was added, and so it is again.
+                    moved = weight - center
             self._set_offset(index, moved, self._round)
 
     def _set_offset(self, index, offset, to_grid):
-        """z ← Q(offset) and w ← w̃ + z for one tensor."""
-        scale = self._groups.of(self.grid_scale.value, index)
+        """z ← Q(offset) and w ← P(w̃ + z) for one tensor, P being the constraint of its weights."""
+        scale, variable = (
+            self._groups.of(self.grid_scale.value, index),
+            self.trainable_variables[index],
+        )
         self.offset[index].assign(to_grid(offset, scale, self.random_counter(index)))
-        self.trainable_variables[index].assign(self.center[index].value + self.offset[index].value)
+        moved = self.center[index].value + self.offset[index].value
+        variable.assign(constrained(variable, moved))
 
     # ---- outer iterations --------------------------------------------------------------------
 
@@ -139,11 +161,11 @@ class HALP(SVRG):
         if mu.any():
             return mu
         self._next_look = 1
-        drift = 2 * self._step_size()
+        drifts = self._drifts()
         widths = bit_centering.first_half_widths(
-            self._groups, self._directions(), drift, self._round.largest
+            self._groups, self._directions(), drifts, self._round.largest
         )
-        return bit_centering.quotient(norms, widths, otherwise=1.0 / max(drift, 1e-30))
+        return bit_centering.quotient(norms, widths, otherwise=1.0 / max(*drifts, 1e-30))
 
     def _growth(self, half_widths):
         """How many times wider each box shall be than the one of the segment that has ended."""
@@ -160,20 +182,18 @@ class HALP(SVRG):
 
     def _directions(self):
         """What vanishes at the optimum: g̃, and λw̃ where the optimizer itself decays the weights."""
-        optimizer = innermost(self.optimizer)
-        decay = optimizer.weight_decay or 0.0
-        return [
-            full.value + decay * center.value
-            if decay and optimizer._use_weight_decay(variable)
-            else full
-            for full, center, variable in zip(
-                self.full_gradient, self.center, self.trainable_variables, strict=True
-            )
-        ]
+        directions = []
+        for full, center, variable in zip(
+            self.full_gradient, self.center, self.trainable_variables, strict=True
+        ):
+            decay = decay_of(optimizer_of(self.optimizer, variable), variable)
+            directions.append(full.value + decay * center.value if decay else full)
+        return directions
 
-    def _step_size(self):
-        momentum = float(getattr(innermost(self.optimizer), "momentum", 0.0) or 0.0)
-        return float(self.optimizer.learning_rate) / (1.0 - min(momentum, 0.999))
+    def _drifts(self):
+        """How far a gradient of 1 moves each tensor in two steps."""
+        moved_by = (optimizer_of(self.optimizer, v) for v in self.trainable_variables)
+        return [2 * step_size(optimizer) for optimizer in moved_by]
 
     def after_step(self):
         """How far a segment goes is unknown before the first: there the box grows with the offsets.
@@ -260,10 +280,3 @@ class HALP(SVRG):
             "underflow_fraction": self._underflow_fraction(),
             "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
         }
-
-
-def innermost(optimizer):
-    """The optimizer that others, which scale its loss or quantize its slots, are around."""
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    return optimizer

@@ -16,21 +16,15 @@ class AlgorithmCallback(keras.callbacks.Callback):
         self.model.on_fit_end()
 
     def on_test_begin(self, logs=None):
-        self.model.before_evaluation()
-
-    def on_test_end(self, logs=None):
-        self.model.after_evaluation()
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.before_step()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.model.after_step()
+        self.model.end_of_epoch()
+        self.model.show_result()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.samples_before_epoch = int(self.model.sample_count)
 
     def on_epoch_end(self, epoch, logs=None):
+        self.model.end_of_epoch()
         self.model.note_epoch(int(self.model.sample_count) - self.model.samples_before_epoch)
         if logs is not None:
             logs.update(self.model.diagnostics())
+        self.model.show_result()

@@ -9,6 +9,7 @@ In the notation of De Sa et al. (arXiv 1803.03383, Algorithm 1):
 import tensorflow as tf
 
 from tq_halp.algorithms.base import TrainingAlgorithm
+from tq_halp.algorithms.batches import Batches
 from tq_halp.algorithms.carried import CarriedStates, stateful_variables
 from tq_halp.algorithms.full_gradient import FullGradient
 from tq_halp.algorithms.interval import (
@@ -26,7 +27,12 @@ class OuterLoop(TrainingAlgorithm):
     needs_full_gradient = True
     #: Whether there are snapshots also where no step is corrected.
     needs_full_gradient_always = False
-    host_state = (*TrainingAlgorithm.host_state, "snapshot_due", "segment_length")
+    host_state = (
+        *TrainingAlgorithm.host_state,
+        "snapshot_due",
+        "segment_length",
+        "segment_ends_with_epoch",
+    )
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class OuterLoop(TrainingAlgorithm):
             )
         self.snapshot_every, self.iterate = snapshot_every, iterate
         self.start_after, self.snapshot_fraction = start_after, float(snapshot_fraction)
+        self._given_batches = None
         super().__init__(model, **kwargs)
 
     def create_state(self):
@@ -83,6 +90,12 @@ class OuterLoop(TrainingAlgorithm):
         return tf.constant(0, tf.int64), ()
 
     def train_step(self, data):
+        if not self._is_stepping:
+            raise InputError(
+                f"train_step of {type(self).__name__} must not be called by itself: nothing would "
+                "take the snapshots that its gradients need. Use fit, or "
+                "set_full_gradient_data and train_on_batch"
+            )
         logs = super().train_step(data)
         self._carried.remember()
         self.steps_since_snapshot.assign_add(1)
@@ -104,10 +117,9 @@ class OuterLoop(TrainingAlgorithm):
     def on_fit_begin(self, verbose):
         super().on_fit_begin(verbose)
         self._verbose = verbose
-        self.snapshot_due = True
+        self.snapshot_due, self.segment_ends_with_epoch = True, False
         #: Of the minibatches of the last snapshot, if those were all.
         self.snapshot_keys = None
-        self._check_setting()
         if not self.optimizer.built:
             # A loss scale is a variable from here on, and no constant of what is traced.
             self.optimizer.build(self.trainable_variables)
@@ -115,10 +127,11 @@ class OuterLoop(TrainingAlgorithm):
         if self._traced_beside is not self.train_function:
             self._traced_beside = self.train_function
             self._full_gradient = FullGradient(
-                self, self.full_gradient, self._carried, self.locked_draws
+                self, self.full_gradient, self.center, self._carried, self.locked_draws
             )
 
-    def _check_setting(self):
+    def check_setting(self):
+        super().check_setting()
         if [id(variable) for variable in self.trainable_variables] != self._trained:
             raise InputError(
                 f"model has other trainable weights than when {type(self).__name__} was built "
@@ -132,7 +145,45 @@ class OuterLoop(TrainingAlgorithm):
                 "the next, so the gradients of some need the passes over all"
             )
 
+    # ---- train_on_batch ----------------------------------------------------------------------
+
+    def set_full_gradient_data(
+        self, x, y=None, sample_weight=None, *, batch_size=None, class_weight=None
+    ):
+        """Say what the training data are, for ``train_on_batch``; ``fit`` knows by itself.
+
+        The next ``train_on_batch`` begins anew, with a snapshot, and the others follow as in
+        ``fit``: "epoch" are as many steps as the data have batches. After a ``fit`` as well.
+
+        Args:
+            x, y, sample_weight: all the training data: arrays, or a finite batched
+                ``tf.data.Dataset`` or a ``PyDataset`` as ``x`` alone.
+            batch_size: samples per batch for arrays (default 32); that of ``train_on_batch``.
+            class_weight: {class index: weight}, as given to ``train_on_batch``.
+
+        Raises:
+            ValueError: the data cannot be passed over again, or have no samples.
+        """
+        self._given_batches = Batches(x, y, sample_weight, batch_size, class_weight)
+        self._has_begun = False
+
+    def _begin_by_hand(self):
+        """Before the first step of ``train_on_batch``, which calls no callbacks."""
+        if self._given_batches is None:
+            raise InputError(
+                f"{type(self).__name__} must know the training data before train_on_batch: its "
+                "snapshots take the gradient of all of them. Call set_full_gradient_data(x, y, "
+                "batch_size=...) first, or use fit"
+            )
+        self.batches, self._steps_per_epoch = self._given_batches, None
+        self._length_is_known = True
+
+    # ---- from snapshot to snapshot -----------------------------------------------------------
+
     def before_step(self):
+        if not self._has_begun:
+            self._begin_by_hand()
+        super().before_step()
         if not self.snapshot_due:
             return
         self.snapshot_due = False
@@ -168,19 +219,29 @@ class OuterLoop(TrainingAlgorithm):
         )
         for center, variable in zip(self.center, self.trainable_variables, strict=True):
             center.assign(variable.value)
-        self._begin_segment(length)
+        is_epoch = self.snapshot_every == "epoch" and length == steps_per_epoch
+        self._begin_segment(length, ends_with_epoch=is_epoch and not self._length_is_known)
 
-    def _begin_segment(self, steps):
+    def _begin_segment(self, steps, ends_with_epoch=False):
+        """Args: whether the segment is an epoch whose length only its end tells."""
         check_executions(steps, self.steps_per_execution)
-        self.segment_length = steps
+        self.segment_length, self.segment_ends_with_epoch = steps, ends_with_epoch
         self.steps_since_snapshot.assign(0)
 
     def after_step(self):
-        if int(self.steps_since_snapshot) >= self.segment_length:
-            self.snapshot_due = True
-            # The iterates of plain training before the first snapshot are none to choose from.
-            if int(self.snapshot_count) > 0:
-                self.end_segment()
+        is_long = int(self.steps_since_snapshot) >= self.segment_length
+        if is_long and not self.segment_ends_with_epoch:
+            self._close_segment()
+
+    def end_of_epoch(self):
+        if self._has_begun and self.segment_ends_with_epoch and not self.snapshot_due:
+            self._close_segment()
+
+    def _close_segment(self):
+        self.snapshot_due = True
+        # The iterates of plain training before the first snapshot are none to choose from.
+        if int(self.snapshot_count) > 0:
+            self.end_segment()
 
     def end_segment(self):
         """w̃_{k+1}: the last iterate, which the model holds already, or the random one."""

@@ -9,18 +9,25 @@ Rounding errors are unbiased and average out, where the iterate itself keeps the
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tq_halp.algorithms.constraints import constrained
+from tq_halp.algorithms.inner_optimizer import uses_ema
 from tq_halp.algorithms.sgd import LowPrecisionSGD
+from tq_halp.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class SWALP(LowPrecisionSGD):
     """Low-precision SGD whose result is the average of its iterates.
 
-    The model holds the iterate while it trains, the average in validations during ``fit`` and after
-    it. Statistics of BatchNormalization are those of the iterates. Another ``fit`` begins at the
-    average, rounded to the grid, and averages anew.
+    The model holds the iterate during a step and until somebody asks for the result: a validation,
+    the callbacks at the end of an epoch, the end of ``fit``, ``evaluate``, ``predict``, ``save``,
+    ``save_weights``, ``export``. These see the average, and the next step goes on with the iterate.
+    A constraint of a weight holds for the average as well. Statistics of BatchNormalization are
+    those of the iterates. Another ``fit`` begins at the average, rounded to the grid, and averages
+    anew.
 
     Args:
         model: any Keras model.
@@ -31,7 +38,8 @@ class SWALP(LowPrecisionSGD):
         seed: key of the random bits.
 
     Raises:
-        ValueError: an argument is not one of the above.
+        ValueError: an argument is not one of the above; in ``fit``, the optimizer has ``use_ema``,
+            whose average this one would overwrite.
     """
 
     def __init__(self, model, format, *, average_after=0, average_every=1, **kwargs):
@@ -43,12 +51,13 @@ class SWALP(LowPrecisionSGD):
                 raise ValueError(f"{name} must be an integer from {least}. Received: {value!r}")
         self.average_after, self.average_every = average_after, average_every
         super().__init__(model, format, **kwargs)
-        self._iterate = None
 
     def create_state(self):
         super().create_state()
         self.average = self._like_weights("average")
         self.average_count = self._zeros("average_count")
+        self.iterate = self._like_weights("iterate")
+        self.shows_average = self._zeros("shows_average")
 
     def get_config(self):
         own = {"average_after": self.average_after, "average_every": self.average_every}
@@ -65,20 +74,69 @@ class SWALP(LowPrecisionSGD):
             average.assign_add(tf.cast(share, average.dtype) * change)
         return logs
 
+    def check_setting(self):
+        super().check_setting()
+        if uses_ema(self.optimizer):
+            raise InputError(
+                "use_ema of the optimizer must be False for SWALP, whose result is an average of "
+                "the iterates already. Received: True"
+            )
+
     def on_fit_begin(self, verbose):
         super().on_fit_begin(verbose)
         self.average_count.assign(0)
-
-    def before_evaluation(self):
-        self._iterate = [tf.identity(variable.value) for variable in self.trainable_variables]
-        self.on_fit_end()
-
-    def after_evaluation(self):
-        for variable, value in zip(self.trainable_variables, self._iterate, strict=True):
-            variable.assign(value)
-        self._iterate = None
+        self.shows_average.assign(0)
 
     def on_fit_end(self):
-        if int(self.average_count) > 0:
-            for variable, average in zip(self.trainable_variables, self.average, strict=True):
-                variable.assign(average.value)
+        super().on_fit_end()
+        self.show_result()
+
+    # ---- the iterate or the average ----------------------------------------------------------
+
+    def show_result(self):
+        if int(self.average_count) == 0 or int(self.shows_average):
+            return
+        for variable, iterate, average in zip(
+            self.trainable_variables, self.iterate, self.average, strict=True
+        ):
+            iterate.assign(variable.value)
+            variable.assign(constrained(variable, average.value))
+        self.shows_average.assign(1)
+
+    def before_step(self):
+        super().before_step()
+        if int(self.shows_average):
+            self.shows_average.assign(0)
+            self._go_on()
+
+    def _go_on(self):
+        """Puts the iterate back, but where somebody has set the weight in the meantime."""
+        for variable, iterate, average in zip(
+            self.trainable_variables, self.iterate, self.average, strict=True
+        ):
+            shown = constrained(variable, average.value)
+            if np.array_equal(variable.numpy(), shown.numpy()):
+                variable.assign(iterate.value)
+
+    def iterate_variables(self):
+        return self.iterate if int(self.shows_average) else super().iterate_variables()
+
+    def evaluate(self, *args, **kwargs):
+        self.show_result()
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        self.show_result()
+        return super().predict(*args, **kwargs)
+
+    def save(self, *args, **kwargs):
+        self.show_result()
+        return super().save(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs):
+        self.show_result()
+        return super().save_weights(*args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        self.show_result()
+        return super().export(*args, **kwargs)

@@ -9,8 +9,6 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
-from tq_halp.layers.clock import TrainingClock
-from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.random_state import SavesRandomState
@@ -21,6 +19,8 @@ from tq_halp.layers.signatures import (
     substituting_call,
 )
 from tq_halp.layers.substitution import call_with, names_of, weights_of
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
 
 # Every tensor that some layer can quantize.
 ROLES = (

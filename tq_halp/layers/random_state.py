@@ -1,12 +1,14 @@
 """Keeps with a layer, when it is saved, where its seed generators are: Keras leaves them out."""
 
-# Keras' name for the variable that a `keras.random.SeedGenerator` holds, and ours in the file.
+from tq_halp.quantizers.seeds import seed_states
+
+# The name of a state in the file.
 _STATE = "seed_generator_state"
 
 
 def has_random_state(layer) -> bool:
     """Whether a layer, or one in it, draws random numbers as it is called."""
-    return any(variable.name == _STATE for variable in layer.variables)
+    return bool(seed_states(layer))
 
 
 class SavesRandomState:
@@ -18,16 +20,13 @@ class SavesRandomState:
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for index, state in enumerate(self._seed_states()):
+        for index, state in enumerate(seed_states(self)):
             store[f"{_STATE}_{index}"] = state
 
     def load_own_variables(self, store):
         own = {key: store[key] for key in store.keys() if not key.startswith(_STATE)}
         # Keras' layers count the keys.
         super().load_own_variables(own)
-        for index, state in enumerate(self._seed_states()):
+        for index, state in enumerate(seed_states(self)):
             if f"{_STATE}_{index}" in store.keys():
                 state.assign(store[f"{_STATE}_{index}"])
-
-    def _seed_states(self):
-        return [variable for variable in self.variables if variable.name == _STATE]

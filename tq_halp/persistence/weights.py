@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
-from tq_halp.layers.clock import TrainingClock
-from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.substitution import names_of, weights_of
 from tq_halp.quantization_map.leaves import find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
 
 
 @dataclasses.dataclass(frozen=True)

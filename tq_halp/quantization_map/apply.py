@@ -6,8 +6,6 @@ import keras
 
 from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
-from tq_halp.layers.clock import TrainingClock
-from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.random_state import has_random_state
 from tq_halp.layers.registry import copy_of, quantize_layer
 from tq_halp.quantization_map import births
@@ -17,6 +15,8 @@ from tq_halp.quantization_map.leaves import find_leaves, is_leaf
 from tq_halp.quantization_map.matching import Decision, decide
 from tq_halp.quantization_map.rebuild import rebuild
 from tq_halp.quantization_map.rules import Rule
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
 
 
 def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:

@@ -2,7 +2,7 @@
 
 import keras
 
-from tq_halp.layers.clock import TrainingClock
+from tq_halp.quantizers.clock import TrainingClock
 
 
 class QuantizationSchedule(keras.callbacks.Callback):

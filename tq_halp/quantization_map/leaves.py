@@ -6,10 +6,10 @@ import keras
 
 from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
-from tq_halp.layers.clock import TrainingClock
-from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.registry import QUANTIZED, quantized_class
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.errors import InputError
-from tq_halp.quantizers import ScheduledQuantizer
+from tq_halp.quantizers.scheduled import ScheduledQuantizer
 
 
 class TrainingClock(keras.layers.Layer):

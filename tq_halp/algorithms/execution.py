@@ -1,0 +1,99 @@
+"""One execution: the steps between two moments at which Keras looks at its callbacks.
+
+Keras' own train function takes its batch inside the compiled graph. At the end of data of unknown
+length it runs that graph once more, to learn that nothing is left, and whatever does not depend on
+the batch happens all the same: counters advance, the optimizer's step count too. Here the batch is
+taken first. So there is a step, and what comes before and after one, only where there is a batch;
+and ``train_on_batch``, which calls no callbacks, has them as ``fit`` does.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+
+def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
+    """The train function of an algorithm that is on one replica.
+
+    Args:
+        algorithm: a ``TrainingAlgorithm``, compiled.
+
+    Returns:
+        A function of an iterator of batches, which takes up to ``steps_per_execution`` of them and
+        returns the logs of the last. It calls ``before_step`` before its first and ``after_step``
+        after its last step, and raises ``StopIteration`` where there is none.
+    """
+    step, following_steps = _compiled(algorithm)
+
+    def from_tf(iterator):
+        batch = iterator.get_next_as_optional()
+        if not batch.has_value():
+            return None
+        return lambda: following_steps(batch, iterator)
+
+    def from_python(iterator):
+        batches = list(itertools.islice(iterator, algorithm.steps_per_execution))
+        return (lambda: [step(batch) for batch in batches][-1]) if batches else None
+
+    def function(iterator):
+        is_tf = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
+        run = from_tf(iterator) if is_tf else from_python(iterator)
+        if run is None:
+            raise StopIteration
+        algorithm.before_step()
+        with algorithm.stepping():
+            logs = run()
+        algorithm.after_step()
+        return logs
+
+    return function
+
+
+def _compiled(algorithm):
+    """A step on a batch, and the steps on a batch (an optional) and those that an iterator has."""
+
+    def step(batch):
+        # Keras hands None over as an optional.
+        batch = keras.tree.map_structure(
+            lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch
+        )
+        return algorithm.distribute_strategy.run(algorithm.train_step, args=(batch,))
+
+    steps = algorithm.steps_per_execution
+    if algorithm.run_eagerly:
+
+        def following_steps(batch, iterator):
+            logs = step(batch.get_value())
+            for _ in range(steps - 1):
+                batch = iterator.get_next_as_optional()
+                if not batch.has_value():
+                    break
+                logs = step(batch.get_value())
+            return logs
+
+        return step, following_steps
+
+    step = tf.function(
+        step, reduce_retracing=True, jit_compile=algorithm.jit_compile, autograph=False
+    )
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def following_steps(batch, iterator):
+        logs = step(batch.get_value())
+        if steps == 1:
+            return logs
+        batch = iterator.get_next_as_optional()
+
+        def has_batch(number, batch, logs):
+            return (number < steps) & batch.has_value()
+
+        def one_more(number, batch, logs):
+            logs = step(batch.get_value())
+            more = number + 1 < steps
+            return number + 1, tf.cond(more, iterator.get_next_as_optional, lambda: batch), logs
+
+        return tf.while_loop(has_batch, one_more, (tf.constant(1), batch, logs))[2]
+
+    return step, following_steps

@@ -1,0 +1,39 @@
+"""Where a gradient that is no number comes from: said with the place in the user's data."""
+
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+
+from tq_halp.errors import InputError
+
+
+def check_finite_data(batches: Iterable) -> None:
+    """InputError that names the first number of the training data which is not finite, if any.
+
+    Args:
+        batches: minibatches ``(x, y, sample_weight)``; samples are counted from 0 in their order.
+    """
+    seen = 0
+    for batch in batches:
+        for name, part in zip(("x", "y", "sample_weight"), batch, strict=True):
+            for leaf in keras.tree.flatten(part):
+                if leaf is not None:
+                    _check(name, np.asarray(leaf), seen)
+        seen += len(next(leaf for leaf in keras.tree.flatten(batch[0]) if leaf is not None))
+
+
+def _check(name, array, seen):
+    if array.dtype.kind not in "fc":
+        # bfloat16 is of NumPy's kind "V".
+        if array.dtype.kind != "V":
+            return
+        array = array.astype("float32")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        sample, *rest = (int(index) for index in bad[0])
+        place = f", at {tuple(rest)} in it" if rest else ""
+        raise InputError(
+            f"{name} must hold finite numbers only. Received {array[tuple(bad[0])]} in sample "
+            f"{seen + sample}{place}"
+        )
