@@ -67,3 +67,7 @@ def is_on_grid(variable):
 def assert_same_weights(one, other):
     for got, want in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def is_svrg(kind):
+    return issubclass(getattr(tq_halp, kind), tq_halp.SVRG)

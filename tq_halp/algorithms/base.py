@@ -18,7 +18,6 @@ import contextlib
 import keras
 import tensorflow as tf
 
-import quant_ops
 from tq_halp.algorithms.batches import split_validation
 from tq_halp.algorithms.checks import check_model, check_trainable, checked_seed
 from tq_halp.algorithms.execution import execution
@@ -50,13 +49,12 @@ class TrainingAlgorithm(keras.Model):
         super().__init__(name=name, **kwargs)
         self.model = model
         self.seed = checked_seed(seed)
-        # The C++ ops have no XLA kernel; the composite backend compiles under it.
-        self.supports_jit = quant_ops.backend() != "native"
         self.batches = None
         self._has_begun = self._is_stepping = False
         self._steps_per_epoch = self._samples_per_epoch = None
         self._epochs_seen, self._length_is_known = 0, True
         self._has_state = False
+        self._weights_with_copies, self._state_number = None, 0
         if model.built:
             self._create_state()
             self.built = True
@@ -103,12 +101,17 @@ class TrainingAlgorithm(keras.Model):
         """Create the algorithm's own variables; the model is built."""
 
     def _zeros(self, name, shape=(), dtype="int64"):
-        return self.add_weight(
+        variable = self.add_weight(
             shape=shape, initializer="zeros", dtype=dtype, trainable=False, name=name
         )
+        # tf.train.Checkpoint looks for attributes, and passes over lists of variables in silence.
+        self._state_number += 1
+        setattr(self, f"_state_{self._state_number}", variable)
+        return variable
 
     def _like_weights(self, name):
         """One zero variable per trainable variable of the model."""
+        self._weights_with_copies = [id(variable) for variable in self.trainable_variables]
         variables = enumerate(self.trainable_variables)
         return [self._zeros(f"{name}_{i}", v.shape, v.dtype) for i, v in variables]
 
@@ -124,6 +127,9 @@ class TrainingAlgorithm(keras.Model):
     def reduce_variance(self, gradients, anchor_gradients):
         return gradients
 
+    def before_update(self):
+        """The gradient is there, and the optimizer has not moved the weights yet."""
+
     def quantize_iterate(self):
         """Put the weights, which the optimizer has moved, back where they may live."""
 
@@ -138,6 +144,7 @@ class TrainingAlgorithm(keras.Model):
         variables = self.trainable_variables
         gradients = [each_row_once(g) for g in tape.gradient(scaled_loss, variables)]
         gradients = self.reduce_variance(gradients, anchor)
+        self.before_update()
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.step_count.assign_add(1)
         self.sample_count.assign_add(tf.cast(batch_size_of(x), "int64"))
@@ -165,7 +172,7 @@ class TrainingAlgorithm(keras.Model):
 
     def check_setting(self):
         """InputError if the model, the optimizer or the data are none to train with."""
-        check_trainable(self)
+        check_trainable(self, self._weights_with_copies)
 
     def on_fit_begin(self, verbose):
         """The weights may have been set by hand: put them where the algorithm keeps them."""

@@ -11,13 +11,13 @@ from tq_halp.errors import InputError
 
 def split_validation(x, y, sample_weight, fraction):
     """The last ``fraction`` of the samples for validation, as Keras' ``validation_split`` does."""
-    leaves = [leaf for leaf in keras.tree.flatten((x, y, sample_weight)) if leaf is not None]
+    leaves = leaves_of((x, y, sample_weight))
     if any(not hasattr(leaf, "shape") for leaf in leaves):
         raise ValueError(
             "validation_split needs arrays or tensors as x and y; "
             f"received x of type {type(x).__name__}. Pass validation_data instead."
         )
-    cut = int(leaves[0].shape[0] * (1.0 - fraction))
+    cut = int(samples_of(x) * (1.0 - fraction))
 
     def part(piece):
         return keras.tree.map_structure(
@@ -60,10 +60,12 @@ class Batches:
         elif isinstance(x, keras.utils.PyDataset):
             self.batch_count = x.num_batches
             self._check_finite(self.batch_count is not None, "a PyDataset without a length")
-        elif x is not None and all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x)):
+        elif any(map(_is_sparse, leaves_of(x))):
+            self._check_finite(False, "sparse arrays, which cannot be cut into batches")
+        elif x is not None and all(hasattr(leaf, "shape") for leaf in leaves_of(x)):
             self._arrays = (x, y, sample_weight)
             self._batch_size = batch_size or 32
-            self.sample_count = int(keras.tree.flatten(x)[0].shape[0])
+            self.sample_count = samples_of(x)
             self.batch_count = -(-self.sample_count // self._batch_size)
         else:
             self._check_finite(False, f"a {type(x).__name__}, which can be read only once")
@@ -178,12 +180,34 @@ def _each(function, arrays):
     return keras.tree.map_structure(lambda a: None if a is None else function(a), arrays)
 
 
+def leaves_of(data):
+    """The arrays and tensors in a nest of them, ragged tensors as one, None left out."""
+    flat = tf.nest.flatten(data) if data is not None else []
+    return [leaf for leaf in flat if leaf is not None]
+
+
+def _is_sparse(leaf):
+    # SciPy's matrices, without importing it.
+    return isinstance(leaf, tf.SparseTensor) or hasattr(leaf, "tocsr")
+
+
+def samples_of(x) -> int:
+    """Number of samples in arrays, tensors or ragged tensors."""
+    first = leaves_of(x)[0]
+    return int(first.nrows() if isinstance(first, tf.RaggedTensor) else first.shape[0])
+
+
 def _as_batch(array):
     """Keras casts float64 arrays to the model's float type; the full gradient must see the same."""
-    array = array if tf.is_tensor(array) else np.asarray(array)
+    array = array if tf.is_tensor(array) else _native(np.asarray(array))
     if array.dtype in (np.float64, tf.float64):
         return tf.cast(array, keras.config.floatx())
-    return tf.convert_to_tensor(array)
+    return array if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array)
+
+
+def _native(array):
+    """In the byte order of this machine, the only one that TensorFlow takes."""
+    return array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
 
 
 def weights_of_classes(y, class_weight):

@@ -154,6 +154,26 @@ def quotient(numerator, denominator, otherwise):
     return np.divide(numerator, denominator, out=result, where=positive)
 
 
+def saturated_fraction(groups, offsets, half_widths):
+    """Share of all offsets that are at the edge of their box."""
+    at_edge = total = 0
+    for index, offset in enumerate(offsets):
+        size, width = np.abs(np.asarray(offset)), groups.of(half_widths, index)
+        at_edge += np.count_nonzero((size >= width * EDGE) & (width > 0))
+        total += size.size
+    return at_edge / max(total, 1)
+
+
+def underflow_fraction(offsets, gradients):
+    """Share of the offsets with a gradient that are 0: they want less than the grid's step."""
+    zeros = total = 0
+    for offset, gradient in zip(offsets, gradients, strict=True):
+        wants_to_move = np.asarray(gradient) != 0
+        zeros += np.count_nonzero(wants_to_move & (np.asarray(offset) == 0))
+        total += np.count_nonzero(wants_to_move)
+    return zeros / max(total, 1)
+
+
 def geometric_mean(values):
     """One number for the logs: the geometric mean of the positive entries; 0 if there are none."""
     positive = values[values > 0]

@@ -28,11 +28,20 @@ def checked_seed(seed: object) -> int:
     return int(seed)
 
 
-def check_trainable(algorithm: keras.Model) -> None:
-    """InputError if there is nothing to train."""
-    if not algorithm.trainable_variables:
+def check_trainable(algorithm: keras.Model, weights_with_copies: list[int] | None) -> None:
+    """InputError if there is nothing to train, or something else than the algorithm was built for.
+
+    Args:
+        weights_with_copies: ids of the weights of which the algorithm keeps something, in order.
+    """
+    name, trained = type(algorithm).__name__, algorithm.trainable_variables
+    if not trained:
         raise InputError(
-            f"model must have a trainable weight for {type(algorithm).__name__} to train. "
-            f"Received: {algorithm.model.name!r}, in which all weights are frozen, or which has "
-            "none"
+            f"model must have a trainable weight for {name} to train. Received: "
+            f"{algorithm.model.name!r}, in which all weights are frozen, or which has none"
+        )
+    if weights_with_copies not in (None, [id(variable) for variable in trained]):
+        raise InputError(
+            f"model has other trainable weights than when {name} was built "
+            "around it: freeze or unfreeze layers first, then build it anew"
         )

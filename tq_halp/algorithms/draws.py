@@ -35,7 +35,8 @@ def key_of(x):
         int64 scalar.
     """
     key = tf.constant(0, tf.int64)
-    for leaf in keras.tree.flatten(x):
+    # With expand_composites a ragged tensor is its values and the ends of its rows.
+    for leaf in tf.nest.flatten(x, expand_composites=True):
         if leaf is not None:
             key = _mixed(key * _SPREAD + tf.reduce_sum(_mixed(_numbered(_bits(leaf)))))
     return tf.bitwise.right_shift(key, tf.constant(1, tf.int64)) & tf.int64.max

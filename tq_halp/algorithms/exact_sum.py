@@ -1,13 +1,14 @@
 """Sums of many gradients that are right to the last bits, in variables of the gradients' size.
 
 Added up one after the other, n numbers of a dtype with the unit roundoff u are off by up to n u of
-the sum of their magnitudes: in bfloat16 a sum of ones ends at 256. Kahan (*Further remarks on
-reducing truncation errors*, CACM 8 (1), 1965) keeps beside the sum s what rounding it has lost, c:
+the sum of their magnitudes: in bfloat16 a sum of ones ends at 256. Beside the sum s stands here
+what rounding it has lost, c, which is exact for each addition (Knuth's TwoSum; cascaded as in
+Ogita, Rump & Oishi, *Accurate Sum and Dot Product*, SIAM J. Sci. Comput. 26 (6), 2005, Sum2):
 
-    y = x − c        s' = s + y        c' = (s' − s) − y
+    s' = s + x        b = s' − s        c' = c + ((s − (s' − b)) + (x − b))
 
-s − c is off by 2u + O(n u²) of it: for 10⁶ numbers by less than one unit in the last place of
-float32, in which float16 and bfloat16 are added up.
+s + c is off by n u² of the sum of the magnitudes: for 10⁶ numbers by less than a tenth of a unit in
+the last place of float32, in which float16 and bfloat16 are added up.
 """
 
 import keras
@@ -52,7 +53,7 @@ class ExactSums:
     def finish(self, factor: float) -> None:
         """Leaves ``factor`` times the sums in the results, rounded once."""
         for (total, lost), result in zip(self._pairs, self._results, strict=True):
-            exact = tf.cast(total, tf.float64) - tf.cast(lost, tf.float64)
+            exact = tf.cast(total, tf.float64) + tf.cast(lost, tf.float64)
             result.assign(tf.cast(exact * factor, result.dtype))
 
 
@@ -65,9 +66,20 @@ def _pair(result, spare):
 
 
 def _added(total, lost, term, factor):
+    """The sum and the correction with ``factor`` times ``term``."""
     term = tf.cast(term, total.dtype)
-    # Of full minibatches the factor is 1, and a product would be another pass over the memory.
-    scaled = tf.cond(factor == 1.0, lambda: term, lambda: tf.cast(factor, term.dtype) * term)
-    step = scaled - lost
-    added = total + step
-    return added, (added - total) - step
+
+    def scaled():
+        exact = factor * tf.cast(term, tf.float64)
+        product = tf.cast(exact, term.dtype)
+        rest = tf.cast(exact - tf.cast(product, tf.float64), term.dtype)
+        return _two_sum(total, lost + rest, product)
+
+    # Of full minibatches the factor is 1.
+    return tf.cond(factor == 1.0, lambda: _two_sum(total, lost, term), scaled)
+
+
+def _two_sum(total, lost, term):
+    added = total + term
+    seen = added - total
+    return added, lost + ((total - (added - seen)) + (term - seen))

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from tq_halp.algorithms.batches import samples_of
 from tq_halp.errors import InputError
 
 
@@ -19,8 +21,16 @@ def check_finite_data(batches: Iterable) -> None:
         for name, part in zip(("x", "y", "sample_weight"), batch, strict=True):
             for leaf in keras.tree.flatten(part):
                 if leaf is not None:
-                    _check(name, np.asarray(leaf), seen)
-        seen += len(next(leaf for leaf in keras.tree.flatten(batch[0]) if leaf is not None))
+                    _check(name, _dense(leaf), seen)
+        seen += samples_of(batch[0])
+
+
+def _dense(leaf):
+    if isinstance(leaf, tf.RaggedTensor):
+        leaf = leaf.to_tensor()
+    elif isinstance(leaf, tf.SparseTensor):
+        leaf = tf.sparse.to_dense(leaf)
+    return np.asarray(leaf)
 
 
 def _check(name, array, seen):

@@ -6,7 +6,11 @@ import tensorflow as tf
 
 def batch_size_of(x):
     """Number of samples in a batch: the first dimension of its first tensor (int tensor)."""
-    first = next(leaf for leaf in keras.tree.flatten(x) if leaf is not None)
+    first = next(leaf for leaf in tf.nest.flatten(x) if leaf is not None)
+    if isinstance(first, tf.RaggedTensor):
+        return first.nrows(tf.int32)
+    if isinstance(first, tf.SparseTensor):
+        return tf.cast(first.dense_shape[0], tf.int32)
     return tf.shape(first)[0]
 
 

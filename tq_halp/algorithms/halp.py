@@ -103,6 +103,7 @@ class HALP(SVRG):
         self.current_mu = self._zeros("current_mu", per_group, "float64")
         self.last_move = self._zeros("last_move", per_group, "float64")
         self.has_segment = self._zeros("has_segment")
+        self.weights_were_set = self._zeros("weights_were_set")
         self._next_look, self._saturated_segments = None, 0
 
     def get_config(self):
@@ -111,6 +112,24 @@ class HALP(SVRG):
         return {**super().get_config(), **own, "rounding": self.rounding, "format": format}
 
     # ---- one step ----------------------------------------------------------------------------
+
+    def before_update(self):
+        """w ≠ w̃ + z: somebody has set weights. The center moves with them, and g̃ is out of date."""
+        stay = [constrained(v, c.value + z.value) for v, c, z in self._places()]
+        moved = [
+            tf.reduce_any(v.value != s) for (v, _, _), s in zip(self._places(), stay, strict=True)
+        ]
+
+        def follow():
+            for variable, center, offset in self._places():
+                center.assign(variable.value - offset.value)
+            return tf.constant(1, tf.int64)
+
+        is_set = tf.reduce_any(tf.stack(moved))
+        self.weights_were_set.assign(tf.cond(is_set, follow, lambda: tf.constant(0, tf.int64)))
+
+    def _places(self):
+        return zip(self.trainable_variables, self.center, self.offset, strict=True)
 
     def quantize_iterate(self):
         for index, variable in enumerate(self.trainable_variables):
@@ -206,6 +225,8 @@ class HALP(SVRG):
             self._widen()
             self._next_look = 2 * steps
         super().after_step()
+        if int(self.weights_were_set) and not self.snapshot_due:
+            self.snapshot_due = True
 
     def _widen(self):
         half_widths = self._half_widths()
@@ -251,24 +272,7 @@ class HALP(SVRG):
         return self.grid_scale.numpy() * largest if largest else np.full(self._groups.count, np.inf)
 
     def _saturated_fraction(self):
-        """Share of all offsets that are at the edge of their box."""
-        half_widths, at_edge, total = self._half_widths(), 0, 0
-        for index, offset in enumerate(self.offset):
-            width = self._groups.of(half_widths, index)
-            at_edge += np.count_nonzero(
-                (np.abs(offset.numpy()) >= width * bit_centering.EDGE) & (width > 0)
-            )
-            total += offset.numpy().size
-        return at_edge / max(total, 1)
-
-    def _underflow_fraction(self):
-        """Share of the offsets with a gradient that are 0: they want less than the grid's step."""
-        zeros = total = 0
-        for offset, full in zip(self.offset, self.full_gradient, strict=True):
-            wants_to_move = full.numpy() != 0
-            zeros += np.count_nonzero(wants_to_move & (offset.numpy() == 0))
-            total += np.count_nonzero(wants_to_move)
-        return zeros / max(total, 1)
+        return bit_centering.saturated_fraction(self._groups, self.offset, self._half_widths())
 
     # ---- logs --------------------------------------------------------------------------------
 
@@ -277,6 +281,6 @@ class HALP(SVRG):
             **super().diagnostics(),
             "scale": bit_centering.geometric_mean(self.grid_scale.numpy()),
             "saturated_fraction": self._saturated_fraction(),
-            "underflow_fraction": self._underflow_fraction(),
+            "underflow_fraction": bit_centering.underflow_fraction(self.offset, self.full_gradient),
             "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
         }

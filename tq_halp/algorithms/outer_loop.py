@@ -69,7 +69,6 @@ class OuterLoop(TrainingAlgorithm):
         self.candidate = self._like_weights("candidate") if self.iterate == "random" else []
         self._carried = self._carry_states()
         self._traced_beside = None
-        self._trained = [id(variable) for variable in self.trainable_variables]
 
     def _carry_states(self):
         states = stateful_variables(self.model)
@@ -132,11 +131,6 @@ class OuterLoop(TrainingAlgorithm):
 
     def check_setting(self):
         super().check_setting()
-        if [id(variable) for variable in self.trainable_variables] != self._trained:
-            raise InputError(
-                f"model has other trainable weights than when {type(self).__name__} was built "
-                "around it: freeze or unfreeze layers first, then build it anew"
-            )
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise InputError(f"{type(self).__name__} trains on one device; leave the strategy out")
         if self.snapshot_fraction < 1 and stateful_variables(self.model):

@@ -21,7 +21,7 @@ class QuantizationSchedule(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self._clocks: list[TrainingClock] = []
-        self._step = 0  # of the epoch's first batch
+        self._step: int | None = None  # of the epoch's first batch; None before the first epoch
         self._next = 0  # the batch after the last one, within the epoch
 
     def on_train_begin(self, logs=None):
@@ -29,10 +29,13 @@ class QuantizationSchedule(keras.callbacks.Callback):
         self._clocks = [layer for layer in layers if isinstance(layer, TrainingClock)]
         for clock in self._clocks:
             clock.driven = True
-        steps = [int(clock.positions["step"].numpy()) for clock in self._clocks]
-        self._step, self._next = max(steps, default=0), 0
+        self._step, self._next = None, 0
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._step is None:
+            # Not before: another callback may restore the model as training begins.
+            steps = [int(clock.positions["step"].numpy()) for clock in self._clocks]
+            self._step = max(steps, default=0)
         self._step, self._next = self._step + self._next, 0
         self._set("epoch", epoch)
 

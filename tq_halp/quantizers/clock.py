@@ -15,14 +15,16 @@ class TrainingClock(keras.layers.Layer):
 
     def __init__(self, name):
         super().__init__(name=name, trainable=False)
-        self.positions = {
-            unit: self.add_weight(
-                name=unit, shape=(), dtype="int64", initializer="zeros", trainable=False
-            )
-            for unit in ("epoch", "step")
-        }
+        # As attributes: tf.train.Checkpoint passes over a mapping in silence.
+        self.epoch, self.step = map(self._position, ("epoch", "step"))
+        self.positions = {"epoch": self.epoch, "step": self.step}
         self.driven = False
         self.built = True
+
+    def _position(self, unit):
+        return self.add_weight(
+            name=unit, shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
 
     def now(self, unit):
         """The epoch or the step, an int64 scalar, from 0."""
