@@ -13,7 +13,7 @@ def split_validation(x, y, sample_weight, fraction):
     """The last ``fraction`` of the samples for validation, as Keras' ``validation_split`` does."""
     leaves = leaves_of((x, y, sample_weight))
     if any(not hasattr(leaf, "shape") for leaf in leaves):
-        raise ValueError(
+        raise InputError(
             "validation_split needs arrays or tensors as x and y; "
             f"received x of type {type(x).__name__}. Pass validation_data instead."
         )

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.algorithms.batches import Batches, OnlyOnceError
+from tq_halp.errors import InputError
 
 
 def batches_of(data, batch_size, class_weight, needed: bool) -> Batches | None:
@@ -37,7 +38,7 @@ def first_inputs(batches: Batches | None, x):
         return next(iter(batches))[0]
     if isinstance(x, tf.data.Dataset):
         return keras.utils.unpack_x_y_sample_weight(next(iter(x)))[0]
-    raise ValueError(
+    raise InputError(
         "The model is not built and its input shape cannot be read from a "
         f"{type(x).__name__}: call the model once, or give it an Input."
     )

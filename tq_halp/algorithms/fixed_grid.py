@@ -7,6 +7,7 @@ import numpy as np
 from tq_halp import formats
 from tq_halp.algorithms.constraints import check_on_grid
 from tq_halp.algorithms.inner_optimizer import uses_ema
+from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
 
 
@@ -24,7 +25,7 @@ class FixedGridMixin:
     def __init__(self, model, format, *, rounding="stochastic", **kwargs):
         format = formats.get(format)
         if isinstance(format, formats.ScaledInteger):
-            raise ValueError(
+            raise InputError(
                 "format must be a grid that does not move with the largest weight, such as a "
                 f"tq_halp.formats.FixedPoint. Received: {format!r}"
             )

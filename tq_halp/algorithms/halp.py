@@ -73,12 +73,12 @@ class HALP(SVRG):
     ):
         is_count = isinstance(word_bits, numbers.Integral) and not isinstance(word_bits, bool)
         if not is_count or not 2 <= word_bits <= 64:
-            raise ValueError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
+            raise InputError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
         is_number = isinstance(mu, numbers.Real) and not isinstance(mu, bool)
         if mu != "auto" and not (is_number and 0 < mu < float("inf")):
-            raise ValueError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
+            raise InputError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
         if scale not in GRANULARITIES:
-            raise ValueError(
+            raise InputError(
                 f"scale must be one of {', '.join(GRANULARITIES)}. Received: {scale!r}"
             )
         if format is not None and word_bits != DEFAULT_WORD_BITS:
@@ -90,10 +90,10 @@ class HALP(SVRG):
         self.mu = mu if mu == "auto" else float(mu)
         self.format = None if format is None else get_format(format)
         super().__init__(model, **kwargs)
-        format = self.format or ScaledInteger(word_bits)
+        format = self.format or ScaledInteger(self.word_bits)
         self._round = OffsetFormat(Quantizer(format, rounding=rounding, seed=self.seed))
         if self._round.largest is None and mu != "auto":
-            raise ValueError(f"mu must be 'auto' for {self.format}, which has no box to scale")
+            raise InputError(f"mu must be 'auto' for {self.format}, which has no box to scale")
 
     def create_state(self):
         super().create_state()

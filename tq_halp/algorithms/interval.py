@@ -10,7 +10,7 @@ def check_interval(snapshot_every):
     is_count = isinstance(snapshot_every, int) and not isinstance(snapshot_every, bool)
     is_probability = isinstance(snapshot_every, float) and 0 < snapshot_every < 1
     if snapshot_every != "epoch" and not (is_count and snapshot_every >= 1 or is_probability):
-        raise ValueError(
+        raise InputError(
             "snapshot_every must be 'epoch', a positive number of steps or a probability. "
             f"Received: {snapshot_every!r}"
         )
@@ -43,7 +43,7 @@ def steps_of_segment(snapshot_every, steps_per_epoch, seed, step, start_after=0)
 def check_executions(steps, steps_per_execution):
     """ValueError if Keras would not come back from its steps after that many of them."""
     if steps % steps_per_execution:
-        raise ValueError(
+        raise InputError(
             f"A snapshot every {steps} steps cannot be taken with steps_per_execution="
             f"{steps_per_execution}: it must divide {steps}, e.g. 1."
         )

@@ -47,7 +47,7 @@ class OuterLoop(TrainingAlgorithm):
         check_interval(snapshot_every)
         check_start(start_after)
         if iterate not in ("last", "random"):
-            raise ValueError(f"iterate must be 'last' or 'random'. Received: {iterate!r}")
+            raise InputError(f"iterate must be 'last' or 'random'. Received: {iterate!r}")
         is_number = isinstance(snapshot_fraction, (int, float)) and snapshot_fraction is not True
         if not (is_number and 0 < snapshot_fraction <= 1):
             raise InputError(

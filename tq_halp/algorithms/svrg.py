@@ -72,7 +72,7 @@ class SVRG(OuterLoop):
             raise InputError(f"variance_ratio must be True or False. Received: {variance_ratio!r}")
         self.variance_ratio = variance_ratio
         if draws not in ("locked", "fresh"):
-            raise ValueError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
+            raise InputError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
         self.draws = draws
         self.coefficient = coefficients.checked(coefficient)
         super().__init__(model, **kwargs)

@@ -48,7 +48,7 @@ class SWALP(LowPrecisionSGD):
             ("average_every", average_every, 1),
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be an integer from {least}. Received: {value!r}")
+                raise InputError(f"{name} must be an integer from {least}. Received: {value!r}")
         self.average_after, self.average_every = average_after, average_every
         super().__init__(model, format, **kwargs)
 
