@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import keras
 
 from tq_halp import algorithms, models
-from tq_halp.algorithms.fixed_grid import FixedGridMixin
 from tq_halp.config import Config, Schedule
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
@@ -96,31 +95,15 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
     if m.name == "file":
         return own_model.load(config)
     x = dataset.train[0]
+    given = config.used("model")
     if m.name == "linear":
-        return models.linear(x.shape[1], dtype=m.dtype)
-    classifier = {"weight_decay": m.weight_decay, "dtype": m.dtype}
+        return models.linear(x.shape[1], **given)
     if m.name == "linear_classifier":
         pixels = x.dtype == "uint8"
-        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **classifier)
+        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **given)
     if m.name == "resnet":
-        return models.resnet(
-            x.shape[1:],
-            dataset.classes,
-            blocks=m.blocks,
-            augment=m.augment,
-            seed=config.seed,
-            **classifier,
-        )
-    return models.lstm_language_model(
-        dataset.vocabulary_size,
-        embedding=m.embedding,
-        units=m.units,
-        layers=m.layers,
-        dropout=m.dropout,
-        initial_range=m.initial_range,
-        dtype=m.dtype,
-        seed=config.seed,
-    )
+        return models.resnet(x.shape[1:], dataset.classes, seed=config.seed, **given)
+    return models.lstm_language_model(dataset.vocabulary_size, seed=config.seed, **given)
 
 
 def _models_for(dataset: Dataset) -> tuple[str, ...]:
@@ -141,29 +124,15 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
     Raises:
         InputError: a parameter's value does not go with the others.
     """
-    a, kind = config.algorithm, _ALGORITHMS[config.algorithm.name]
-    arguments = {"seed": config.seed}
-    if issubclass(kind, FixedGridMixin):
-        grid = {"format": "fixed_point", "word_bits": a.word_bits, "frac_bits": a.frac_bits}
-        arguments |= {"format": a.format or grid, "rounding": a.rounding}
-    if kind is algorithms.SWALP:
-        arguments |= {"average_after": a.average_after, "average_every": a.average_every}
-    if issubclass(kind, algorithms.HALP):
-        names = ("word_bits", "format", "mu", "scale", "rounding")
-        arguments |= {name: getattr(a, name) for name in names}
-    if issubclass(kind, algorithms.SVRG):
-        names = ("snapshot_every", "iterate", "draws")
-        arguments |= {name: getattr(a, name) for name in names}
-        if a.snapshot_fraction is not None:
-            arguments["snapshot_fraction"] = a.snapshot_fraction
-        if kind is not algorithms.BitCenteredSGD:
-            path = ("algorithm", "coefficient")
-            arguments |= {
-                "coefficient": _number_or_schedule(config, a.coefficient, path),
-                "start_after": a.start_after,
-            }
+    given = {k: v for k, v in config.used("algorithm").items() if v is not None}
+    if "frac_bits" in given:  # Of a fixed grid; in Python that is a format as any other.
+        grid = {name: given.pop(name) for name in ("word_bits", "frac_bits")}
+        given["format"] = {"format": "fixed_point", **grid}
+    if "coefficient" in given:
+        path = ("algorithm", "coefficient")
+        given["coefficient"] = _number_or_schedule(config, given["coefficient"], path)
     try:
-        return kind(model, **arguments)
+        return _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
     except ValueError as error:
         raise InputError(f"{config.subject('algorithm')}: {error}") from error
 
@@ -238,9 +207,6 @@ def _objective(config: Config, dataset: Dataset, model: keras.Model):
         output = own_model.check(config, model, loss, dataset)
         return loss, own_model.accuracy_of(loss), output
     dtype = config.model.dtype
-    if config.train.loss is not None:
-        subject = config.subject("train", "loss")
-        raise InputError(f"{subject}: {config.model.name} has a loss of its own; leave it out")
     if dataset.vocabulary_size is None and dataset.classes is None:
         return models.HalfMeanSquaredError(dtype=dtype), None, None
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)

@@ -27,7 +27,7 @@ def settings(config: Config) -> dict:
     """Every setting that decides the numbers by its full key; a file by what it says."""
     values = json.loads(json.dumps(with_files(config).model_dump()))  # As a file would give them.
     for section in _WITH_FILE:
-        if values[section]["sha256"] is not None:
+        if values[section].get("sha256") is not None:
             del values[section]["file"]
     return {key: value for key, value in _flat(values, "") if key not in _IRRELEVANT}
 
