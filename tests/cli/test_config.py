@@ -78,7 +78,8 @@ def test_map_is_found_beside_the_config_then_in_the_working_directory(path, tmp_
 
 def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert configs.load(path, ["data.dir=corpus"]).data.dir == str(tmp_path / "corpus")
+    found = configs.load(path, ["data.name=ptb", "data.dir=corpus"])
+    assert found.data.dir == str(tmp_path / "corpus")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
         ("quantization=maps/none.yaml", ["no such map file", "maps/none.yaml"]),
         ("quantization=[1]", ["received [1]", "the path of a map file"]),
         ("model.dropout=1", ["model.dropout", "received 1", "less than 1"]),
-        ("model.blocks=[]", ["model.blocks", "received []", "one to five numbers"]),
-        ("model.blocks=[1, 0]", ["model.blocks.1", "received 0", "greater than or equal to 1"]),
+        ("model={name: resnet, blocks: []}", ["model.blocks", "received []", "one to five numbers"]),
+        ("model={name: resnet, blocks: [1, 0]}", ["model.blocks.1", "received 0", "equal to 1"]),
         ("data.name=minst", ["received 'minst'", "did you mean 'mnist'"]),
         ("seed=-1", ["received -1", "from 0 to"]),
         ("foo", ["--set foo: expected key.path=value"]),

@@ -87,8 +87,11 @@ def changed(folder, **sections):
     made = {name: dict(s) if isinstance(s, dict) else s for name, s in CONFIG.items()}
     for name, section in sections.items():
         made[name].update(section)
+    if made["model"]["name"] != "file":
+        del made["model"]["file"]
     for name in ("data", "model"):
-        made[name]["file"] = str(folder / made[name]["file"])
+        if "file" in made[name]:
+            made[name]["file"] = str(folder / made[name]["file"])
     return made
 
 

@@ -82,9 +82,11 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
             ["--set", "optimizer.learning_rate={class_name: CosineDecay}"],
             "missing 2 required",
         ),
+        (["--set", "algorithm.name=sgd", "--set", "algorithm.mu=3"], "it is for halp and bc_sgd"),
         (["--set", "model.name=linear"], "use lstm_language_model or file"),
         (["--resume"], "--resume: needs --run-dir"),
-        (["--resume", "--run-dir", "none"], "--resume: none holds no checkpoint"),
+        (["--resume", "--run-dir", "."], "is not empty and holds no run"),
+        (["--resume", "--run-dir", "run.yaml"], "is a file, expected a folder"),
         (["--set", "train.checkpoint_every_steps=0"], "received 0"),
         (["--run-dir", "."], "is not empty and holds no run"),
         (

@@ -119,12 +119,12 @@ def test_other_settings_are_refused(comparison, leave, arguments, message):
         comparison("--algorithms", "halp", "--seeds", "0", *arguments).check()
 
 
-def test_where_data_were_checked_is_no_setting(comparison, leave, tmp_path):
+def test_how_often_a_checkpoint_is_written_is_no_setting(comparison, leave):
     made = comparison("--algorithms", "halp", "--seeds", "0")
     made.folder.mkdir()
     made.write_common()
     leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
-    here = ["--set", f"data.dir={tmp_path}", "--set", "train.checkpoint_every_steps=5"]
+    here = ["--set", "train.checkpoint_every_steps=5"]
     comparison("--algorithms", "halp", "--seeds", "0", *here).check()
 
 

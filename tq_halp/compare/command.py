@@ -119,8 +119,6 @@ def comparison_of(options) -> Comparison:
     Raises:
         InputError: one of them is wrong.
     """
-    from tq_halp import config as configs
-
     common = shared(options.sets, options.algorithms)
     entrants = parse(options.algorithms, options.sets, options.tune)
     seeds = _seeds("--seeds", options.seeds)
@@ -133,13 +131,22 @@ def comparison_of(options) -> Comparison:
         folder=Path(options.run_dir or default_folder(options.config)),
         config_path=options.config,
         shared=tuple(common),
-        common=configs.load(options.config, common),
+        common=tuple(_common(options.config, entrant, common) for entrant in entrants),
         entrants=entrants,
         seeds=seeds,
         tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
         tune_by=options.tune_by,
         baseline=baseline,
     )
+
+
+def _common(config_path, entrant, shared):
+    """The config with the settings for all that do something for an entrant."""
+    from tq_halp import config as configs
+
+    settings = [each for each in entrant.overrides() if each in shared]
+    settings = entrant.of_run([f"algorithm.name={entrant.algorithm}", *settings])
+    return configs.load(config_path, settings)
 
 
 def _seeds(option, text) -> tuple[int, ...]:
@@ -165,6 +172,8 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
     left = {run.label: run for run in wanted if not run.outcome().is_final}
     if left:
         print(checking.check(list(left.values())), end="", file=sys.stderr)
+    else:
+        print("every run is finished; there is nothing left to train", flush=True)
     return not stop.requested
 
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tq_halp.config import Algorithm, Config
+from tq_halp.config.idle import idle
 from tq_halp.errors import InputError
 from tq_halp.settings import suggestion
 
@@ -32,17 +33,26 @@ class Entrant:
         algorithm: what `algorithm.name` is.
         settings: "key=value" on top of the config, in order.
         grid: keys and the values to try for each; empty: nothing is tuned.
+        beside: the algorithms compared, whose keys may stand in the config.
     """
 
     label: str
     algorithm: str
     settings: tuple[str, ...] = ()
     grid: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+    beside: tuple[str, ...] = ()
 
     def overrides(self, tuned: Tuned = ()) -> list[str]:
-        """What follows --set on the command line of a run."""
+        """The settings of a run, on top of the config."""
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
+
+    def of_run(self, settings: Sequence[str]) -> list[str]:
+        """What follows --set on the command line of a run with `settings`.
+
+        Each algorithm is named first, so that its keys in the config are known to mean something.
+        """
+        return [*(f"algorithm.name={name}" for name in self.beside), *settings]
 
 
 def assignment(key: str, value) -> str:
@@ -66,14 +76,47 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
     parsed = [_addressed("--set", text, list(named)) for text in sets]
     tuned = [_addressed("--tune", text, list(named)) for text in grids]
     tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
+    users: dict[str, list] = {}
     found = []
     for label, algorithm in named.items():
+        own = [(key, value) for whose, key, value in parsed if whose == label]
         settings, grid = [], {}
         for owner in (None, label):  # What is for one comes after what is for all.
-            settings += [f"{key}={value}" for whose, key, value in parsed if whose == owner]
-            grid |= {key: values for whose, key, values in tuned if whose == owner}
-        found.append(Entrant(label, algorithm, tuple(settings), tuple(grid.items())))
+            of_owner = [(key, value) for whose, key, value in parsed if whose == owner]
+            of_grid = [(key, values) for whose, key, values in tuned if whose == owner]
+            for key, value in of_owner + of_grid:
+                reason = _reason_against(algorithm, own, key, value) if owner is None else None
+                users.setdefault(key, []).append(reason)
+                if reason is None and isinstance(value, tuple):
+                    grid[key] = value
+                elif reason is None:
+                    settings.append(f"{key}={value}")
+        beside = tuple(dict.fromkeys(named.values()))
+        found.append(Entrant(label, algorithm, tuple(settings), tuple(grid.items()), beside))
+    for key, reasons in users.items():
+        if None not in reasons:
+            raise InputError(f"{key}: received for all labels, {reasons[0]}")
     return tuple(found)
+
+
+def _reason_against(algorithm: str, own, key: str, value) -> str | None:
+    """Why a setting for all does nothing for one that has `own` settings; None if it does."""
+    section, _, name = key.partition(".")
+    if section != "algorithm" or not name:
+        return None
+    given = {"name": algorithm}
+    for text in [(key, value), *own]:
+        path = text[0].split(".")
+        if path[0] == section:
+            given[path[1]] = _plain(text[1]) if len(path) == 2 else {}
+    return idle({section: given}).get((section, name.split(".")[0]))
+
+
+def _plain(text):
+    try:
+        return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
+    except YAMLError:  # Said of the run's config.
+        return text
 
 
 def shared(sets: Sequence[str], algorithms: str) -> list[str]:

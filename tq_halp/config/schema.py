@@ -88,7 +88,8 @@ class Algorithm(Section):
     draws: Literal["locked", "fresh"] = "locked"
     average_after: Annotated[int, Field(ge=0)] = 0
     average_every: Positive = 1
-    rounding: values.Rounding = "stochastic"
+    # None where the format leaves nothing to round.
+    rounding: values.Rounding | None = "stochastic"
 
     @field_validator("word_bits")
     @classmethod
@@ -153,7 +154,12 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """Every value that does something, defaults included, as YAML that `load` reads back equal."""
-        yaml, text = YAML(typ="safe", pure=True), io.StringIO()
-        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-        yaml.dump(self.model_dump(), text)
-        return text.getvalue()
+        return to_yaml(self.model_dump())
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Plain values as YAML, a line for each."""
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+    yaml.dump(values, text)
+    return text.getvalue()

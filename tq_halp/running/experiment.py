@@ -5,14 +5,16 @@ import math
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from tq_halp import algorithms, models
 from tq_halp.config import Config, Schedule
 from tq_halp.data import Dataset
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
-from tq_halp.running.identity import with_files
+from tq_halp.running.identity import resolved
 from tq_halp.settings import suggestion
 
 #: By their names in a config.
@@ -65,8 +67,10 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     Seeds Python's, NumPy's and TensorFlow's generators, so call it at the start of a process's run.
 
     Raises:
-        InputError: model, map, optimizer or algorithm cannot be had as asked.
+        InputError: model, map, optimizer or algorithm cannot be had as asked, or an example holds
+            what is no finite number.
     """
+    _check_finite(config, dataset)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
     loss, metrics, output = _objective(config, dataset, model)
@@ -81,7 +85,24 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         # Keras makes a metric's sums when it first needs them; a checkpoint is put back before.
         trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
         trainer.reset_metrics()
-    return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
+    return Experiment(resolved(config, dataset), dataset, model, trainer, plan)
+
+
+def _check_finite(config: Config, dataset: Dataset) -> None:
+    """Here, for else the first gradient would say so, as if the training had gone wrong."""
+    floatx = keras.config.floatx()  # In it Keras trains.
+    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    for part, examples in parts.items():
+        for axis, array in zip("xy", examples or (), strict=False):
+            if not np.issubdtype(array.dtype, np.floating):
+                continue
+            with np.errstate(over="ignore"):
+                index = first_nonfinite(array.astype(floatx, copy=False))
+            if index is not None:
+                raise InputError(
+                    f"{config.subject('data')}: {dataset.name}: {axis}{place(index)} of the {part} "
+                    f"examples is {array[index]}, expected a finite number of {floatx}"
+                )
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
@@ -124,7 +145,10 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
     Raises:
         InputError: a parameter's value does not go with the others.
     """
-    given = {k: v for k, v in config.used("algorithm").items() if v is not None}
+    given = config.used("algorithm")
+    for name in ("format", "snapshot_fraction"):  # None: what the class takes by itself.
+        if given.get(name) is None:
+            given.pop(name, None)
     if "frac_bits" in given:  # Of a fixed grid; in Python that is a format as any other.
         grid = {name: given.pop(name) for name in ("word_bits", "frac_bits")}
         given["format"] = {"format": "fixed_point", **grid}
@@ -215,11 +239,3 @@ def _objective(config: Config, dataset: Dataset, model: keras.Model):
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     return loss, [accuracy], keras.ops.zeros((1, dataset.classes))
 
-
-def _resolved(config: Config, dataset: Dataset) -> Config:
-    """`config` as it was carried out: the map inline, files with checksums, the data by name."""
-    config = with_files(config)
-    if not dataset.is_fallback:
-        return config
-    data = config.data.model_copy(update={"name": dataset.name})
-    return config.model_copy(update={"data": data})
