@@ -115,7 +115,10 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
         ("quantization=maps/none.yaml", ["no such map file", "maps/none.yaml"]),
         ("quantization=[1]", ["received [1]", "the path of a map file"]),
         ("model.dropout=1", ["model.dropout", "received 1", "less than 1"]),
-        ("model={name: resnet, blocks: []}", ["model.blocks", "received []", "one to five numbers"]),
+        (
+            "model={name: resnet, blocks: []}",
+            ["received []", "one to five numbers"],
+        ),
         ("model={name: resnet, blocks: [1, 0]}", ["model.blocks.1", "received 0", "equal to 1"]),
         ("data.name=minst", ["received 'minst'", "did you mean 'mnist'"]),
         ("seed=-1", ["received -1", "from 0 to"]),

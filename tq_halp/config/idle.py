@@ -4,7 +4,7 @@ The schema, the objects that are built, the resolved config and the messages all
 key is either passed on or refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tq_halp import formats
@@ -158,13 +158,12 @@ def _listed(names) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def without(values: Mapping[str, Any], paths) -> dict[str, Any]:
-    """`values`, nested mappings, without what is at the paths."""
-    by_head: dict = {}
+def without(values: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """`values`, nested mappings, without what is at the paths; a copy as far as these go."""
+    left = dict(values)
     for head, *rest in paths:
-        by_head.setdefault(head, []).append(tuple(rest))
-    return {
-        key: without(value, by_head[key]) if key in by_head and isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if () not in by_head.get(key, ())
-    }
+        if not rest:
+            left.pop(head, None)
+        elif isinstance(left.get(head), Mapping):
+            left[head] = without(left[head], [tuple(rest)])
+    return left

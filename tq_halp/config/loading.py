@@ -18,9 +18,8 @@ from tq_halp.settings import Settings, suggestion
 WRITTEN_BY_RUN = "# What a run did, whole: training it again repeats the run.\n"
 WRITTEN_BY_COMPARISON = "# What the runs have in common.\n"
 
-
 # Booleans of YAML 1.1, which are words in 1.2.
-_TRUE_OR_FALSE = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
@@ -121,14 +120,25 @@ def _explain(error: dict, settings: Settings) -> str:
     valid = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     valid = valid.replace("expected greater", "expected a number greater")
     valid = valid.replace("expected less", "expected a number less")
-    hint = ""
-    if error["type"] == "bool_type" and str(error["input"]).lower() in _TRUE_OR_FALSE:
-        hint = f"; write {_TRUE_OR_FALSE[error['input'].lower()]}"
+    hint = "; a number has no quotes" if _is_quoted_number(error) else ""
+    if error["type"] == "bool_type" and str(error["input"]).lower() in _BOOLEANS:
+        hint = f"; write {_BOOLEANS[error['input'].lower()]}"
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         words = re.findall(r"'(.*?)'", error["ctx"]["expected"])
         close = suggestion(error["input"], words)
         hint = close if "did you mean" in close else ""
     return f"{subject}: received {error['input']!r}, {valid}{hint}"
+
+
+def _is_quoted_number(error: dict) -> bool:
+    wants_number = error["type"] in ("int_type", "float_type") or "number" in error["msg"]
+    if not (wants_number and isinstance(error["input"], str)):
+        return False
+    try:
+        float(error["input"])
+    except ValueError:
+        return False
+    return True
 
 
 def _location(loc: tuple, values) -> list:

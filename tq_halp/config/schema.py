@@ -1,4 +1,4 @@
-"""The sections of a config: which keys there are, and their defaults; `idle` says whose they are."""
+"""The sections of a config: which keys there are, and their defaults; `idle` says whose."""
 
 import io
 from pathlib import Path
@@ -153,7 +153,7 @@ class Config(Section):
         return without(complete, idle(complete))
 
     def to_yaml(self) -> str:
-        """Every value that does something, defaults included, as YAML that `load` reads back equal."""
+        """Every value that does something, defaults too, as YAML that `load` reads back equal."""
         return to_yaml(self.model_dump())
 
 

@@ -1,6 +1,5 @@
 """From a config to the objects that carry it out."""
 
-import inspect
 import math
 from dataclasses import dataclass
 
@@ -8,14 +7,14 @@ import keras
 import numpy as np
 
 from tq_halp import algorithms, models
-from tq_halp.config import Config, Schedule
+from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
 from tq_halp.running.identity import resolved
-from tq_halp.settings import suggestion
+from tq_halp.running.optimizer import build_optimizer, number_or_schedule
 
 #: By their names in a config.
 _ALGORITHMS = {
@@ -154,61 +153,11 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
         given["format"] = {"format": "fixed_point", **grid}
     if "coefficient" in given:
         path = ("algorithm", "coefficient")
-        given["coefficient"] = _number_or_schedule(config, given["coefficient"], path)
+        given["coefficient"] = number_or_schedule(config, given["coefficient"], path)
     try:
         return _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
     except ValueError as error:
         raise InputError(f"{config.subject('algorithm')}: {error}") from error
-
-
-def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
-
-    Raises:
-        InputError: no such optimizer, argument or schedule, or a value that Keras refuses.
-    """
-    wanted = config.optimizer
-    known = {
-        name: value
-        for name, value in vars(keras.optimizers).items()
-        if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
-    }
-    del known["Optimizer"]  # The abstract one.
-    kind = {name.lower(): value for name, value in known.items()}.get(wanted.name.lower())
-    if kind is None:
-        raise InputError(
-            f"{config.subject('optimizer', 'name')}: no Keras optimizer {wanted.name!r}"
-            f"{suggestion(wanted.name, list(known))}"
-        )
-    accepted = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
-    for argument in wanted.model_extra:
-        if argument not in accepted:
-            raise InputError(
-                f"{config.subject('optimizer', argument)}: {kind.__name__} has no such argument"
-                f"{suggestion(argument, accepted)}"
-            )
-    rate = _number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
-    try:
-        return kind(learning_rate=rate, **wanted.model_extra)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{config.subject('optimizer')}: {error}") from error
-
-
-def _number_or_schedule(config: Config, value, path: tuple[str, ...]):
-    """`value`, which stands at `path`; a schedule as Keras' object."""
-    if not isinstance(value, Schedule):
-        return value
-    known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
-    known.remove("LearningRateSchedule")  # The abstract one.
-    if value.class_name not in known:
-        raise InputError(
-            f"{config.subject(*path, 'class_name')}: no Keras schedule {value.class_name!r}"
-            f"{suggestion(value.class_name, known)}"
-        )
-    try:
-        return getattr(keras.optimizers.schedules, value.class_name)(**value.config)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 
 
 def load_map(config: Config) -> QuantizationMap:
@@ -238,4 +187,3 @@ def _objective(config: Config, dataset: Dataset, model: keras.Model):
         return loss, None, None
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     return loss, [accuracy], keras.ops.zeros((1, dataset.classes))
-

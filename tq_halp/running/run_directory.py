@@ -53,9 +53,7 @@ class RunDirectory:
         InputError: as `check_free`, or to resume `check_resumable`, or it cannot be created.
     """
 
-    def __init__(
-        self, path: str | os.PathLike, resume: bool = False, known: Collection[str] = ()
-    ):
+    def __init__(self, path: str | os.PathLike, resume: bool = False, known: Collection[str] = ()):
         self.path = Path(path)
         self.rows: list[dict] = []
         #: Told all rows whenever metrics.csv is written.
