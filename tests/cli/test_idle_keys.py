@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from key_values import VALUES
 from ruamel.yaml import YAML
 
 from tq_halp import config as configs
@@ -23,47 +24,6 @@ BASE = {
     "train": {"epochs": 1, "batch_size": 8},
 }
 SECTIONS = {"data": Data, "model": Model, "algorithm": Algorithm}
-# A value other than the default for every key that not every name has a use for.
-VALUES = {
-    "dir": "corpus",
-    "limit": 5,
-    "validation_limit": 5,
-    "sequence_length": 5,
-    "vocabulary_size": 5,
-    "file": __file__,
-    "sha256": "0" * 64,
-    "test_file": "a9a.t",
-    "task": "regression",
-    "samples": 5,
-    "features": 5,
-    "noise": 0.5,
-    "seed": 5,
-    "imports": ["mine"],
-    "weights": "fresh",
-    "embedding": 5,
-    "units": 5,
-    "layers": 2,
-    "dropout": 0.5,
-    "initial_range": 0.5,
-    "blocks": [2],
-    "weight_decay": 0.5,
-    "augment": False,
-    "dtype": "float64",
-    "word_bits": 5,
-    "frac_bits": 5,
-    "format": "float16",
-    "mu": 3.0,
-    "snapshot_every": 5,
-    "snapshot_fraction": 0.5,
-    "coefficient": 0.5,
-    "start_after": 5,
-    "scale": "global",
-    "iterate": "random",
-    "draws": "fresh",
-    "average_after": 5,
-    "average_every": 5,
-    "rounding": "nearest_even",
-}
 PAIRS = [
     (section, name, key)
     for section, names in KEYS.items()
@@ -146,15 +106,10 @@ def test_ranges_are_those_of_the_formats(tmp_path):
 def test_a_key_is_used_or_refused_under_every_name(tmp_path, section, name, key):
     """In the file with its line, by --set with its name."""
     path, value = tmp_path / "run.yaml", VALUES[key]
-    lines = [f"{other}: {json.dumps(given)}" for other, given in BASE.items() if other != section]
-    head, line = (
-        "\n".join([*lines, f"{section}:", f"  name: {name}"]),
-        f"{key}: {json.dumps(value)}",
-    )
-    by_file, by_set = (
-        (head + f"\n  {line}", []),
-        (head, [f"{section}.{line.replace(': ', '=', 1)}"]),
-    )
+    others = [f"{other}: {json.dumps(given)}" for other, given in BASE.items() if other != section]
+    head = "\n".join([*others, f"{section}:", f"  name: {name}"])
+    by_file = f"{head}\n  {key}: {json.dumps(value)}", []
+    by_set = head, [f"{section}.{key}={json.dumps(value)}"]
     for (text, sets), subject in [(by_file, f"{path}:7: "), (by_set, "--set ")]:
         path.write_text(text)
         if key in KEYS[section][name]:
@@ -172,7 +127,11 @@ def test_a_key_is_used_or_refused_under_every_name(tmp_path, section, name, key)
 
 
 FLOAT8, BLOCKS = "float8_e5m2", {"format": "block_float", "word_bits": 8, "block_size": 32}
-COSINE = {"initial_learning_rate": 1.0, "decay_steps": 5}
+
+
+def cosine(**more):
+    config = {"initial_learning_rate": 1.0, "decay_steps": 5, **more}
+    return {"learning_rate": {"class_name": "CosineDecay", "config": config}}
 
 
 @pytest.mark.parametrize(
