@@ -156,23 +156,13 @@ def cosine(**more):
         ("optimizer", {"learning_rate": 1, "ema_momentum": 0.9}, "ema_momentum", "use_ema: true"),
         (
             "optimizer",
-            {
-                "learning_rate": {
-                    "class_name": "CosineDecay",
-                    "config": COSINE | {"warmup_steps": 3},
-                }
-            },
+            cosine(warmup_steps=3),
             "learning_rate.config.warmup_steps",
             "without optimizer.learning_rate.config.warmup_target",
         ),
         (
             "optimizer",
-            {
-                "learning_rate": {
-                    "class_name": "CosineDecay",
-                    "config": COSINE | {"warmup_target": 3},
-                }
-            },
+            cosine(warmup_target=3),
             "learning_rate.config.warmup_target",
             "needs optimizer.learning_rate.config.warmup_steps above 0",
         ),
