@@ -166,4 +166,4 @@ def _described(value):
         kinds = sorted({type(leaf).__name__ for leaf in keras.tree.flatten(value)})
         return f"a {type(value).__name__} of {', '.join(kinds) or 'nothing'}"
     shown = np.array2string(value, threshold=8) if isinstance(value, np.ndarray) else repr(value)
-    return f"{shown[:80]} of type {type(value).__name__}"
+    return f"{' '.join(shown.split())[:80]} of type {type(value).__name__}"
