@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -81,6 +82,13 @@ def test_models_have_the_keys_that_their_functions_take():
             parameters = inspect.signature(getattr(models, name)).parameters.values()
             options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
             assert set(keys) == options - {"seed", "pixels"}
+
+
+def test_the_page_has_the_same_table():
+    page = (PTB.parents[1] / "docs" / "config.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", page, re.M)
+    found = {(section, name): tuple(re.findall(r"`(\w+)`", keys)) for section, name, keys in rows}
+    assert found == {(s, n): keys for s, names in KEYS.items() for n, keys in names.items()}
 
 
 def test_ranges_are_those_of_the_formats(tmp_path):
