@@ -178,6 +178,9 @@ def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
     assert (halp["mu"], lp["frac_bits"], sgd) == (3.0, 5, {})
     common = made.common_yaml()
     assert "mu: 3.0" in common and "frac_bits: 5" in common and "average_after" not in common
+    sets = ["--set", "algorithm.word_bits=4", "--set", "b.format=mxfp8"]
+    made, (a, b) = compared("{name: halp}", "a=halp,b=halp", *sets)
+    assert (a["word_bits"], "word_bits" in b) == (4, False) and "word_bits: 4" in made.common_yaml()
     _, (svrg, sgd) = compared("{name: halp, mu: 3.0}", "svrg,sgd")
     assert "mu" not in svrg and sgd == {}
     for algorithm, names, more, said in [

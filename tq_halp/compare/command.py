@@ -10,7 +10,7 @@ from pathlib import Path
 from tq_halp.command_line import FAILED, FINISHED, INTERRUPTED, WRONG_INPUT, answer
 from tq_halp.compare import checking, pool
 from tq_halp.compare.comparison import Comparison, default_folder
-from tq_halp.compare.entrants import parse, shared
+from tq_halp.compare.entrants import concerning, parse, shared
 from tq_halp.compare.lock import Lock
 from tq_halp.compare.progress import Progress
 from tq_halp.compare.results import Results
@@ -131,7 +131,7 @@ def comparison_of(options) -> Comparison:
         folder=Path(options.run_dir or default_folder(options.config)),
         config_path=options.config,
         shared=tuple(common),
-        common=tuple(_common(options.config, entrant, common) for entrant in entrants),
+        common=tuple(_common(options.config, entrants[0].beside, common)),
         entrants=entrants,
         seeds=seeds,
         tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
@@ -140,13 +140,13 @@ def comparison_of(options) -> Comparison:
     )
 
 
-def _common(config_path, entrant, shared):
-    """The config with the settings for all that do something for an entrant."""
+def _common(config_path, algorithms, shared):
+    """The config with the settings for all that do something, for each algorithm."""
     from tq_halp import config as configs
 
-    settings = [each for each in entrant.overrides() if each in shared]
-    settings = entrant.of_run([f"algorithm.name={entrant.algorithm}", *settings])
-    return configs.load(config_path, settings)
+    named = [f"algorithm.name={each}" for each in algorithms]
+    for name, algorithm in zip(named, algorithms, strict=True):
+        yield configs.load(config_path, [*named, name, *concerning(algorithm, shared)])
 
 
 def _seeds(option, text) -> tuple[int, ...]:

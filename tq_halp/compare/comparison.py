@@ -31,7 +31,7 @@ class Comparison:
         folder: of all of it.
         config_path: of the config.
         shared: the settings for all, as "key=value".
-        common: the config with them, as each of the entrants takes it.
+        common: the config with them, as each of the algorithms takes it.
         tune_seeds: of the runs on a grid, each combination of values with each.
         tune_by: which validation loss chooses, "final" or "best".
         baseline: the label that the others are compared with.
@@ -130,7 +130,7 @@ class Comparison:
     def common_yaml(self) -> str:
         """`common` whole, with the content of its map and the checksums of its files.
 
-        `algorithm` holds what does something for any of the entrants.
+        `algorithm` holds what does something for any of them.
         """
         first, *_ = self.common
         values = identity.with_files(first).model_dump()

@@ -47,13 +47,6 @@ class Entrant:
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
 
-    def of_run(self, settings: Sequence[str]) -> list[str]:
-        """What follows --set on the command line of a run with `settings`.
-
-        Each algorithm is named first, so that its keys in the config are known to mean something.
-        """
-        return [*(f"algorithm.name={name}" for name in self.beside), *settings]
-
 
 def assignment(key: str, value) -> str:
     """ "key=value"; JSON is YAML."""
@@ -76,39 +69,49 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
     parsed = [_addressed("--set", text, list(named)) for text in sets]
     tuned = [_addressed("--tune", text, list(named)) for text in grids]
     tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
-    users: dict[str, list] = {}
+    beside = tuple(dict.fromkeys(named.values()))
+    _check_use(parsed + tuned, beside)
+    # What is for one comes after what is for all.
+    parsed, tuned = (sorted(each, key=lambda item: item[0] is not None) for each in (parsed, tuned))
     found = []
     for label, algorithm in named.items():
         own = [(key, value) for whose, key, value in parsed if whose == label]
-        settings, grid = [], {}
-        for owner in (None, label):  # What is for one comes after what is for all.
-            of_owner = [(key, value) for whose, key, value in parsed if whose == owner]
-            of_grid = [(key, values) for whose, key, values in tuned if whose == owner]
-            for key, value in of_owner + of_grid:
-                reason = _reason_against(algorithm, own, key, value) if owner is None else None
-                users.setdefault(key, []).append(reason)
-                if reason is None and isinstance(value, tuple):
-                    grid[key] = value
-                elif reason is None:
-                    settings.append(f"{key}={value}")
-        beside = tuple(dict.fromkeys(named.values()))
-        found.append(Entrant(label, algorithm, tuple(settings), tuple(grid.items()), beside))
-    for key, reasons in users.items():
-        if None not in reasons:
-            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+        settings, grid = (
+            [
+                (key, value)
+                for whose, key, value in each
+                if whose == label or whose is None and not _idle(algorithm, key, value, own)
+            ]
+            for each in (parsed, tuned)
+        )
+        settings = tuple(f"{key}={value}" for key, value in settings)
+        found.append(Entrant(label, algorithm, settings, tuple(dict(grid).items()), beside))
     return tuple(found)
 
 
-def _reason_against(algorithm: str, own, key: str, value) -> str | None:
+def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
+    """Those of the settings for all, "key=value", that do something for an algorithm."""
+    split = (text.partition("=") for text in settings)
+    return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
+
+
+def _check_use(addressed, algorithms: Sequence[str]) -> None:
+    for label, key, value in addressed:
+        reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
+        if label is None and all(reasons):
+            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+
+
+def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | None:
     """Why a setting for all does nothing for one that has `own` settings; None if it does."""
     section, _, name = key.partition(".")
-    if section != "algorithm" or not name:
-        return None
     given = {"name": algorithm}
-    for text in [(key, value), *own]:
-        path = text[0].split(".")
-        if path[0] == section:
-            given[path[1]] = _plain(text[1]) if len(path) == 2 else {}
+    for path, text in [(key, value), *own]:
+        head, _, rest = path.partition(".")
+        if head == section:
+            given[rest.split(".")[0]] = {} if "." in rest else _plain(text)
+    if section != "algorithm":
+        return None
     return idle({section: given}).get((section, name.split(".")[0]))
 
 

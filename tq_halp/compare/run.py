@@ -79,8 +79,12 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What follows --set on its command line."""
-        return self.entrant.of_run(self.entrant.overrides(self.tuned))
+        """What follows --set on its command line.
+
+        Each algorithm is named first, so that its keys in the config are known to mean something.
+        """
+        named = [f"algorithm.name={name}" for name in self.entrant.beside]
+        return named + self.entrant.overrides(self.tuned)
 
     @property
     def arguments(self) -> list[str]:
