@@ -208,6 +208,38 @@ def test_idle_keys_and_other_mistakes_are_told_at_once(tmp_path):
     assert len(str(caught.value).splitlines()) == 4
 
 
+@pytest.mark.parametrize(
+    "algorithm, said",
+    [
+        (
+            {"name": "swalp", "average_after": 9},
+            "average_after: the first .* step 10, and the run h",
+        ),
+        ({"name": "swalp", "average_after": 5, "average_every": 6}, "is that of step 11, and the"),
+        (
+            {"name": "svrg", "start_after": 9},
+            "start_after: received 9, and the run has 9 steps: no",
+        ),
+        ({"name": "swalp", "average_after": 8}, None),
+        ({"name": "svrg", "start_after": 8}, None),
+    ],
+)
+def test_what_a_short_run_never_comes_to_is_said(tmp_path, recwarn, algorithm, said):
+    """Not refused: the same config may be meant for more examples."""
+    from tq_halp import data
+    from tq_halp.running import experiment
+
+    sections = {
+        "data": {"name": "linear_regression", "samples": 30, "features": 2},
+        "model": {"name": "linear"},
+        "train": {"epochs": 3, "batch_size": 10},
+    }
+    config = configs.load(written(tmp_path, algorithm=algorithm, **sections))
+    experiment.build(config, data.load(config.data))
+    messages = [str(warning.message) for warning in recwarn]
+    assert len(messages) == bool(said) and all(re.search(said, each) for each in messages)
+
+
 # ---- given way -----------------------------------------------------------------------------------
 
 

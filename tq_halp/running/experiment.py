@@ -1,6 +1,7 @@
 """From a config to the objects that carry it out."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import keras
@@ -84,7 +85,9 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         # Keras makes a metric's sums when it first needs them; a checkpoint is put back before.
         trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
         trainer.reset_metrics()
-    return Experiment(resolved(config, dataset), dataset, model, trainer, plan)
+    made = Experiment(resolved(config, dataset), dataset, model, trainer, plan)
+    _warn_of_what_comes_too_late(made)
+    return made
 
 
 def _check_finite(config: Config, dataset: Dataset) -> None:
@@ -102,6 +105,25 @@ def _check_finite(config: Config, dataset: Dataset) -> None:
                     f"{config.subject('data')}: {dataset.name}: {axis}{place(index)} of the {part} "
                     f"examples is {array[index]}, expected a finite number of {floatx}"
                 )
+
+
+def _warn_of_what_comes_too_late(experiment: Experiment) -> None:
+    """A key that would do something in a longer run: any config may be tried on a few examples."""
+    config = experiment.config
+    given, steps = config.used("algorithm"), config.train.epochs * experiment.steps_per_epoch
+    if "average_after" in given and given["average_after"] + given["average_every"] > steps:
+        warnings.warn(
+            f"{config.subject('algorithm', 'average_after')}: the first averaged iterate is that "
+            f"of step {given['average_after'] + given['average_every']}, and the run has "
+            f"{steps} steps: its result is the last iterate",
+            stacklevel=3,
+        )
+    if given.get("start_after", 0) >= steps:
+        warnings.warn(
+            f"{config.subject('algorithm', 'start_after')}: received {given['start_after']}, and "
+            f"the run has {steps} steps: none of them is corrected",
+            stacklevel=3,
+        )
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
