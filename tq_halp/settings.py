@@ -32,8 +32,11 @@ class Settings:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._origins: dict[KeyPath, str] = {}
+        self._overridden: set[KeyPath] = set()
         self._count = 0
-        self.values = self._plain(_read_mapping(self.path), ())
+        #: The file's content.
+        self.text = read_text(self.path)
+        self.values = self._plain(_mapping(self.path, self.text), ())
 
     def override(self, assignment: str) -> None:
         """Apply one `key.path=value`; the value is read as YAML, so `null` and `[1, 2]` work.
@@ -45,6 +48,8 @@ class Settings:
         path = tuple(part.strip() for part in key.split("."))
         if not equals or not all(path):
             raise InputError(f"--set {assignment}: expected key.path=value, e.g. train.epochs=3")
+        if not text.strip():
+            raise InputError(f"--set {assignment}: expected a value behind =; none at all is null")
         try:
             value = YAML(typ="safe", pure=True).load(text)
         except YAMLError as error:
@@ -66,6 +71,11 @@ class Settings:
         section[path[-1]] = value
         self._origins = {p: o for p, o in self._origins.items() if p[: len(path)] != path}
         self._origins[path] = origin
+        self._overridden.add(path)
+
+    def is_overridden(self, path: KeyPath) -> bool:
+        """Whether the value at `path`, or a mapping around it, came by `set`."""
+        return any(path[:length] in self._overridden for length in range(1, len(path) + 1))
 
     def origin(self, path: Iterable[str | int]) -> str:
         """Where the value at `path`, or the nearest mapping around it, came from."""
@@ -135,8 +145,7 @@ def read_text(path: Path, what: str = "config") -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _read_mapping(path: Path) -> CommentedMap:
-    text = read_text(path)
+def _mapping(path: Path, text: str) -> CommentedMap:
     if len(text) > LARGEST_FILE:
         raise InputError(
             f"{path}:1: is {len(text)} characters long, expected settings of at most {LARGEST_FILE}"

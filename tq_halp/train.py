@@ -46,7 +46,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, metavar="N", help="the same as --set seed=N")
     add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
-    add("--resume", action="store_true", help="go on with the unfinished run in DIR")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run in DIR; begin it if there is nothing to go on with",
+    )
     add("--track", default="", metavar="NAME,...", help="also write to tensorboard, mlflow")
     add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
     return made
@@ -57,30 +61,47 @@ def _train(options) -> int:
     # at once.
     from tq_halp import config as configs
     from tq_halp import data
-    from tq_halp.running import trackers
+    from tq_halp.running import resuming, trackers
     from tq_halp.running.quiet import start_tensorflow
-    from tq_halp.running.run_directory import RunDirectory, check_free, check_resumable
+    from tq_halp.running.run_directory import alone, check_free
 
     config = configs.load(options.config, options.overrides, options.seed)
     if options.resume and not options.run_dir:
         raise InputError("--resume: needs --run-dir, the folder of the run that is to go on")
     tracked = trackers.names(options.track)
     path = Path(options.run_dir or _default_run_dir(options.config, config))
-    (check_resumable if options.resume else check_free)(path)
+    if not options.resume:
+        check_free(path)
     dataset = data.load(config.data)
+    found = resuming.found_in(path, config, dataset) if options.resume else None
+    if found == resuming.FINISHED:
+        print(f"the run in {path} is finished; there is nothing left to do")
+        return FINISHED
     start_tensorflow()
     from tq_halp.running import experiment as experiments
     from tq_halp.running import report
-    from tq_halp.running.interrupt import StopOnSignal
-    from tq_halp.running.run import checkpoints_of, execute
 
     experiment = experiments.build(config, dataset)
     if options.dry_run:
         report.print_plan(experiment)
         return FINISHED
-    run = RunDirectory(path, resume=options.resume)
+    if found == resuming.NOTHING:
+        print(f"nothing to go on with in {path}; the run begins anew", flush=True)
+    with alone(path):
+        return _carry_out(experiment, path, found, tracked)
+
+
+def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
+    from tq_halp.running import report, resuming, trackers
+    from tq_halp.running.interrupt import StopOnSignal
+    from tq_halp.running.run import checkpoints_of, execute
+    from tq_halp.running.run_directory import RunDirectory
+
+    resume = found == resuming.STARTED
+    known = resuming.KNOWN if found == resuming.NOTHING else ()
+    run = RunDirectory(path, resume=resume, known=known)
     print(f"run directory: {run.path}", flush=True)
-    start = checkpoints_of(experiment, run).newest() if options.resume else None
+    start = checkpoints_of(experiment, run).newest() if resume else None
     if start is not None:
         print(f"going on after step {start.total_steps}", flush=True)
     followers = trackers.follow(run, tracked, experiment.config)

@@ -71,9 +71,8 @@ def is_finished(folder):
 
 
 def go_on(reference, folder, watch):
-    """Resume, or begin again where the run had not got as far as a checkpoint."""
-    resume = ["--resume"] if files(folder / "checkpoints") else []
-    return start(reference.config, folder, watch, *resume)
+    """The same command, wherever the run had got to."""
+    return start(reference.config, folder, watch, "--resume")
 
 
 def ended_by_signal(reference, folder, watch, rng, number):

@@ -11,6 +11,7 @@ import zipfile
 import h5py
 import numpy as np
 
+from tq_halp.config.idle import KEYS
 from tq_halp.running import checkpoint_file
 from tq_halp.running.checkpoints import files
 
@@ -73,7 +74,8 @@ def configs(folder):
         {"regression": REGRESSION, "LSTM": LSTM}.items(), ALGORITHMS
     ):
         path = pathlib.Path(folder) / f"{name}-{algorithm}.yaml"
-        chosen = config | {"algorithm": {"name": algorithm, **config["algorithm"]}}
+        own = {k: v for k, v in config["algorithm"].items() if k in KEYS["algorithm"][algorithm]}
+        chosen = config | {"algorithm": {"name": algorithm, **own}}
         path.write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML.
         found[f"{name}, {algorithm}"] = path
     return found

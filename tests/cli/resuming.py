@@ -17,7 +17,7 @@ from tq_halp.running.checkpoints import files
 REGRESSION = {
     "data": {"name": "linear_regression", "samples": 50, "features": 4},
     "model": {"name": "linear", "dtype": "float64"},
-    "algorithm": {"name": "sgd", "iterate": "random", "snapshot_every": 5},
+    "algorithm": {"name": "sgd"},
     "optimizer": {"learning_rate": 0.05, "momentum": 0.5},
     "train": {"epochs": 3, "batch_size": 8, "checkpoint_every_steps": 3},
 }

@@ -103,7 +103,9 @@ def test_a_wrong_line_is_answered_with_its_place(tmp_path, capsys):
 def test_a_model_that_cannot_learn_the_data(tmp_path, monkeypatch, capsys, data, model, remedy):
     write_mnist(tmp_path, monkeypatch)
     (tmp_path / "some").write_text("1 1:1\n0 1:2\n" * 10)
-    config = {"data": {"name": data, "file": "some"}, **SOFTMAX, "model": {"name": model}}
+    config = {"data": {"name": data}, **SOFTMAX, "model": {"name": model}}
+    if data == "libsvm":
+        config["data"]["file"] = "some"
     if data in ("mnist", "libsvm"):
         config["data"]["dir"] = str(tmp_path)
     assert run(config, tmp_path / "run") == train.WRONG_INPUT

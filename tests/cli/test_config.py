@@ -78,7 +78,8 @@ def test_map_is_found_beside_the_config_then_in_the_working_directory(path, tmp_
 
 def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert configs.load(path, ["data.dir=corpus"]).data.dir == str(tmp_path / "corpus")
+    found = configs.load(path, ["data.name=ptb", "data.dir=corpus"])
+    assert found.data.dir == str(tmp_path / "corpus")
 
 
 @pytest.mark.parametrize(
@@ -114,12 +115,24 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
         ("quantization=maps/none.yaml", ["no such map file", "maps/none.yaml"]),
         ("quantization=[1]", ["received [1]", "the path of a map file"]),
         ("model.dropout=1", ["model.dropout", "received 1", "less than 1"]),
-        ("model.blocks=[]", ["model.blocks", "received []", "one to five numbers"]),
-        ("model.blocks=[1, 0]", ["model.blocks.1", "received 0", "greater than or equal to 1"]),
+        (
+            "model={name: resnet, blocks: []}",
+            ["received []", "one to five numbers"],
+        ),
+        ("model={name: resnet, blocks: [1, 0]}", ["model.blocks.1", "received 0", "equal to 1"]),
         ("data.name=minst", ["received 'minst'", "did you mean 'mnist'"]),
         ("seed=-1", ["received -1", "from 0 to"]),
         ("foo", ["--set foo: expected key.path=value"]),
         ("a=[", ["--set a=[", "not YAML"]),
+        ("train.epochs=", ["--set train.epochs=: expected a value behind =; none at all is null"]),
+        ("data.limit=  ", ["expected a value behind ="]),
+        ("train..epochs=3", ["expected key.path=value"]),
+        ("train.epochz=3", ["--set train.epochz", "did you mean 'epochs'"]),
+        ("train.epochs='3'", ["received '3'", "a number has no quotes"]),
+        ("train={epochs: 1, epochs: 2}", ["not YAML", "duplicate key"]),
+        ("train.epochs=*two", ["not YAML", "undefined alias"]),
+        ("train.epochs=2001-01-01", ["received datetime.date(2001, 1, 1)", "valid integer"]),
+        ("train.shuffle=no", ["received 'no'", "write false"]),
     ],
 )
 def test_wrong_override(path, override, parts):
@@ -152,6 +165,50 @@ def test_mistake_in_the_file_names_its_line(path, old, new, line, part):
     ), caught.value
 
 
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("data:", "\ufeffdata:"),
+        ("\n", "\r\n"),
+        ("1e-1", "0.1"),
+        ("1e-1", "1E-1"),
+        ("1e-1", "+1.e-1"),
+        ("epochs: 2", "<<: {epochs: 2, batch_size: 3}"),
+        ("data:", "--- # the first and the only one\ndata:"),
+    ],
+)
+def test_ways_to_write_the_same(path, old, new):
+    expected = configs.load(path).model_dump()
+    path.write_text(GOOD.replace(old, new), encoding="utf-8", newline="")
+    assert configs.load(path).model_dump() == expected
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("1e-1", "'1e-1'", "6: optimizer.learning_rate: received '1e-1', expected a number "),
+        ("1e-1", "'1e-1'", "; a number has no quotes"),
+        ("epochs: 2", "epochs: 2e0", "8: train.epochs: received 2.0, expected a valid integer"),
+        ("epochs: 2", "epochs: 2\n  shuffle: yes", "received 'yes', .* boolean; write true"),
+        ("epochs: 2", "epochs: 2\n  shuffle: Off", "received 'Off', .* boolean; write false"),
+        ("  epochs: 2", "\tepochs: 2", "8: not valid YAML: found character '\\\\t'"),
+        ("epochs: 2", "epochs\u00a0: 2", "unknown key .*did you mean 'epochs'"),
+        ("epochs: 2", "epochs: *two", "8: not valid YAML: found undefined alias 'two'"),
+        ("epochs: 2", "<<: 2", "8: not valid YAML: expected a mapping"),
+        ("epochs: 2", "epochs: 2001-01-01", "8: expected a text, a number, .* received date"),
+        ("epochs: 2", "epochs: !!python/object:os.system 2", "8: expected a text, a number"),
+        ("train:", "train: {epochs: 2, batch_size: 8}\ntrain:", "'train' appears a second time"),
+        ("  epochs: 2", "  true: 2\n  epochs: 2", "8: train.1: received True, Keys should be"),
+        ("data:", "base: &base {epochs: 2}\ndata:", "1: unknown key 'base'; known: data, model"),
+    ],
+)
+def test_what_yaml_says_otherwise_than_was_meant(path, old, new, said):
+    path.write_text(GOOD.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=said) as caught:
+        configs.load(path)
+    assert str(caught.value).startswith(f"{path}:")
+
+
 def test_every_mistake_is_told_at_once(path):
     path.write_text(GOOD.replace("epochs: 2", "epochs: 0").replace("name: halp", "name: halb"))
     with pytest.raises(InputError) as caught:
@@ -166,6 +223,10 @@ def test_every_mistake_is_told_at_once(path):
         (b"- a\n", "got a list"),
         (b"3", "got 3"),
         (b"\xff\xfe\x00", "not a text file"),
+        (GOOD.encode("utf-16"), "not a text file"),
+        (b"data: {name: caf\xe9}\n", "not a text file"),
+        (b"# nothing else\n", "got nothing"),
+        (b"a: 1\n---\na: 2\n", "but found another document"),
         (b"a: \x00", "not valid YAML"),
         (b"data: {name: ptb}\n", "model is missing"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -79,6 +80,17 @@ def folder(tmp_path_factory):
     x = keras.Input((4,))
     keras.Model(x, [x + 1, x + 2]).save(path / "two.keras")
     (path / "text.keras").write_text("x")
+    whole = (path / "mine.keras").read_bytes()
+    (path / "half.keras").write_bytes(whole[: len(whole) // 2])
+    shutil.copy(path / "mine.npz", path / "data.keras")  # a zip archive as well
+    model.save(path / "mine.h5")
+    model.get_layer("last").kernel.assign(np.where(np.eye(5, 3, k=1), np.nan, 1.0))
+    model.save(path / "nan.keras")
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(keras.ops.log)]).save(
+        path / "lambda.keras"
+    )
+    huge = keras.layers.Rescaling(1e30)(keras.layers.Rescaling(1e30)(x))
+    keras.Model(x, keras.layers.Dense(3, "softmax")(huge)).save(path / "infinite.keras")
     return path
 
 
@@ -87,8 +99,11 @@ def changed(folder, **sections):
     made = {name: dict(s) if isinstance(s, dict) else s for name, s in CONFIG.items()}
     for name, section in sections.items():
         made[name].update(section)
+    if made["model"]["name"] != "file":
+        del made["model"]["file"]
     for name in ("data", "model"):
-        made[name]["file"] = str(folder / made[name]["file"])
+        if "file" in made[name]:
+            made[name]["file"] = str(folder / made[name]["file"])
     return made
 
 
@@ -210,6 +225,16 @@ def test_another_file_is_another_run(folder, tmp_path):
         ({"model": {"file": "none.keras"}}, "model.file: no such model file: "),
         ({"data": {"file": "none.npz"}}, "data.file: no such data file: "),
         ({"model": {"file": "text.keras"}}, "text.keras: cannot be loaded as a Keras model: "),
+        ({"model": {"file": "half.keras"}}, "half.keras: cannot be loaded as .*damaged one"),
+        ({"model": {"file": "data.keras"}}, "data.keras: cannot be loaded as a Keras model: "),
+        ({"model": {"file": "mine.h5"}}, "mine.h5: cannot be loaded as .*: is no .keras file, or"),
+        ({"model": {"file": "lambda.keras"}}, "lambda.keras: cannot be loaded as a Keras model: "),
+        ({"model": {"file": "nan.keras"}}, r"nan.keras: .*kernel\[0, 1\] is nan, expected a fini"),
+        (
+            {"model": {"file": "infinite.keras"}, "train": {"loss": SPARSE}},
+            "model.file: of the first 8 examples infinite makes numbers that are not finite",
+        ),
+        ({"model": {"weights": "fresh", "file": "data.keras"}}, "data.keras: cannot be loaded"),
         ({"model": {"file": "two.keras"}, "train": {"loss": "mse"}}, "has several outputs"),
         ({"model": {"file": "uncompiled.keras"}}, "train.loss: .* was saved without a loss; name"),
         ({"train": {"loss": "squares"}}, "train.loss: "),

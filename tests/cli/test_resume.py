@@ -61,6 +61,7 @@ def test_sgd_resumed_at_any_moment(plain):
 
 
 # 7 steps an epoch, 21 in all.
+SNAPSHOTS = {"iterate": "random", "snapshot_every": 5}
 ESTIMATED = {"coefficient": "estimated", "snapshot_every": 0.3, "snapshot_fraction": 0.5}
 LINE = {"class_name": "PolynomialDecay", "config": {"initial_learning_rate": 1, "decay_steps": 15}}
 LATE = {"coefficient": LINE, "start_after": 9}
@@ -70,19 +71,21 @@ LATE = {"coefficient": LINE, "start_after": 9}
     "algorithm",
     [
         {"name": "lp_sgd"},
-        {"name": "svrg"},
-        {"name": "lp_svrg"},
-        {"name": "halp"},
-        {"name": "svrg"} | ESTIMATED,
-        {"name": "halp"} | LATE,
-        {"name": "bc_sgd", "mu": 1},
+        {"name": "swalp", "average_after": 4, "average_every": 2},
+        {"name": "svrg"} | SNAPSHOTS,
+        {"name": "lp_svrg"} | SNAPSHOTS,
+        {"name": "halp"} | SNAPSHOTS,
+        {"name": "svrg"} | SNAPSHOTS | ESTIMATED,
+        {"name": "halp"} | SNAPSHOTS | LATE,
+        {"name": "bc_sgd", "mu": 1} | SNAPSHOTS,
     ],
-    ids=["lp_sgd", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd"],
+    ids=["lp_sgd", "swalp", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd"],
 )
 def test_resumed_at_any_moment(tmp_path, monkeypatch, algorithm):
-    config = REGRESSION | {"algorithm": REGRESSION["algorithm"] | algorithm}
+    config = REGRESSION | {"algorithm": algorithm}
     expected, moments = unbroken(config, tmp_path / "run", monkeypatch)
-    for copy in (moments[8], moments[len(moments) // 2 + 1]):
+    # The last of them: all steps are done, the files of the end are not.
+    for copy in (moments[8], moments[len(moments) // 2 + 1], moments[-1]):
         assert run(config, copy, "--resume") == train.FINISHED
         assert outcome(copy) == expected
 

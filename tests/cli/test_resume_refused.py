@@ -95,8 +95,12 @@ def test_neither_a_finished_run_nor_another_beginning_touches_what_is_there(plai
     assert run(config, started) == train.WRONG_INPUT
     assert "go on with --resume" in capsys.readouterr().err
     assert run(config, started, "--resume") == train.FINISHED
-    assert run(config, started, "--resume") == train.WRONG_INPUT
-    assert "is finished" in capsys.readouterr().err
+    before = outcome_of_files(started)
+    assert run(config, started, "--resume") == train.FINISHED
+    assert "is finished; there is nothing left to do" in capsys.readouterr().out
+    assert run(config, started, "--resume", "--set", "optimizer.momentum=0.9") == train.WRONG_INPUT
+    assert "holds another run: optimizer.momentum 0.5, here 0.9" in capsys.readouterr().err
+    assert outcome_of_files(started) == before
     assert outcome(started) == expected
 
 

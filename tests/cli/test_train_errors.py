@@ -77,14 +77,30 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
         (["--set", "optimizer.momentm=0.9"], "did you mean 'momentum'?"),
         (["--set", "optimizer.name=sgdd"], "did you mean 'SGD'?"),
         (["--set", "optimizer.momentum=7"], "optimizer: "),
+        (["--set", "optimizer.nesterov=no"], "received 'no', expected true or false"),
+        (["--set", "optimizer.clipnorm=much"], "received 'much', expected a number"),
+        (["--set", "optimizer.momentum='0.9'"], "received '0.9', expected a number"),
+        (
+            ["--set", "optimizer.learning_rate={class_name: CosineDecay, config: {decay_step: 1}}"],
+            "config.decay_step: CosineDecay has no such argument; did you mean 'decay_steps'?",
+        ),
+        (
+            [
+                "--set",
+                "optimizer.learning_rate={class_name: ExponentialDecay, config: {staircase: no}}",
+            ],
+            "config.staircase: received 'no', expected true or false",
+        ),
         (["--set", "optimizer.learning_rate={class_name: CosineDeca}"], "'CosineDecay'"),
         (
             ["--set", "optimizer.learning_rate={class_name: CosineDecay}"],
             "missing 2 required",
         ),
+        (["--set", "algorithm.name=sgd", "--set", "algorithm.mu=3"], "it is for halp and bc_sgd"),
         (["--set", "model.name=linear"], "use lstm_language_model or file"),
         (["--resume"], "--resume: needs --run-dir"),
-        (["--resume", "--run-dir", "none"], "--resume: none holds no checkpoint"),
+        (["--resume", "--run-dir", "."], "is not empty and holds no run"),
+        (["--resume", "--run-dir", "run.yaml"], "is a file, expected a folder"),
         (["--set", "train.checkpoint_every_steps=0"], "received 0"),
         (["--run-dir", "."], "is not empty and holds no run"),
         (
@@ -134,6 +150,20 @@ def test_missing_config_as_a_process():
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (train.WRONG_INPUT, "")
     assert errors == "error: no-such.yaml: no such config file\n"
+
+
+def test_the_environment_stays_as_it_is():
+    code = (
+        "import os; before = dict(os.environ)\n"
+        "from tq_halp.running.quiet import start_tensorflow; start_tensorflow()\n"
+        "os.environ.pop('TF2_BEHAVIOR', None); before.pop('TF2_BEHAVIOR', None)\n"
+        "assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_cli_names_its_commands(capsys):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 CONFIG = """\
 data: {name: linear_regression, samples: 200, features: 4}
 model: {name: linear, dtype: float64}
-algorithm: {name: sgd, mu: 3.0}
+algorithm: {name: halp, mu: 3.0}
 optimizer: {learning_rate: 0.1}
 train: {epochs: 3, batch_size: 10}
 """

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tq_halp import train
 from tq_halp.compare import command
 from tq_halp.compare.lock import Lock
 
@@ -113,6 +114,36 @@ def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
     process.communicate()
     with Lock(folder):  # Waits for the run.
         assert status(run) == "interrupted"
+
+
+@pytest.mark.filterwarnings("default")
+def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, capsys):
+    """By the signal that cannot be caught: before the first run, and on its way."""
+    folder, alone = tmp_path / "out", tmp_path / "alone"
+    arguments = ["--config", str(config), "--run-dir", str(folder), "--jobs", "1"]
+    arguments += ["--algorithms", "halp", "--seeds", "0"]
+    for sign in ("compare.yaml", "runs/halp-seed0/metrics.csv"):
+        process = start(*arguments)
+        while process.poll() is None and not (folder / sign).exists():
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    assert command.main(arguments) == command.FINISHED
+    assert "there is nothing left to train" not in capsys.readouterr().out
+    settings = ["--set", "algorithm.name=halp", "--seed", "0", "--run-dir", str(alone)]
+    assert train.main(["--config", str(config), *settings]) == train.FINISHED
+    assert numbers(folder / "runs" / "halp-seed0") == numbers(alone)
+    before = moments(folder / "runs")
+    capsys.readouterr()
+    assert command.main(arguments) == command.FINISHED
+    assert "every run is finished; there is nothing left to train" in capsys.readouterr().out
+    assert moments(folder / "runs") == before
+
+
+def numbers(run):
+    with open(run / "metrics.csv", newline="") as file:
+        return [{**row, "seconds": ""} for row in csv.DictReader(file)]
 
 
 def test_what_only_tensorflow_knows_is_said_before_anything_is_trained(config, tmp_path, capsys):

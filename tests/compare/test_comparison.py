@@ -1,9 +1,13 @@
 """Which runs are wanted, when, and which folders are refused."""
 
+import json
+
 import pytest
+from ruamel.yaml import YAML
 from runs_by_hand import rows
 
 from tq_halp import InputError
+from tq_halp import config as configs
 
 GRID = ("--algorithms", "halp,sgd", "--seeds", "0,1", "--tune", "sgd.optimizer.learning_rate=1,2,4")
 
@@ -119,12 +123,12 @@ def test_other_settings_are_refused(comparison, leave, arguments, message):
         comparison("--algorithms", "halp", "--seeds", "0", *arguments).check()
 
 
-def test_where_data_were_checked_is_no_setting(comparison, leave, tmp_path):
+def test_how_often_a_checkpoint_is_written_is_no_setting(comparison, leave):
     made = comparison("--algorithms", "halp", "--seeds", "0")
     made.folder.mkdir()
     made.write_common()
     leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
-    here = ["--set", f"data.dir={tmp_path}", "--set", "train.checkpoint_every_steps=5"]
+    here = ["--set", "train.checkpoint_every_steps=5"]
     comparison("--algorithms", "halp", "--seeds", "0", *here).check()
 
 
@@ -139,6 +143,76 @@ def test_a_folder_of_something_else_is_refused(comparison, tmp_path):
     (made.folder / "mine.txt").write_text("")
     with pytest.raises(InputError, match="is not empty and holds no comparison"):
         made.check()
+
+
+def test_what_a_killed_command_leaves_is_nothing_of_somebody_else(comparison):
+    """Before it had written what the runs have in common."""
+    made = comparison("--algorithms", "halp", "--seeds", "0")
+    made.folder.mkdir()
+    for name in ("lock", ".writing-compare.yaml"):
+        (made.folder / name).write_text("")
+    made.check()
+
+
+# ---- keys that do something for some -------------------------------------------------------------
+
+
+def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
+    """For one of the algorithms compared, or for that of the config, as in the train command."""
+    from tq_halp.compare import command
+
+    path = tmp_path / "mine.yaml"
+
+    def compared(algorithm, names, *more):
+        path.write_text(
+            "data: {name: linear_regression}\nmodel: {name: linear, dtype: float64}\n"
+            f"algorithm: {algorithm}\n"
+            "optimizer: {learning_rate: 0.1}\ntrain: {epochs: 3, batch_size: 10}\n"
+        )
+        fixed = ["--config", str(path), "--run-dir", str(tmp_path / "out"), "--algorithms", names]
+        made = command.comparison_of(command.parser().parse_args([*fixed, *more]))
+        made.check()
+        return made, [made.chosen(e)[0].config().used("algorithm") for e in made.entrants]
+
+    made, (halp, lp, sgd) = compared("{name: sgd, mu: 3.0, frac_bits: 5}", "halp,lp_sgd,sgd")
+    assert (halp["mu"], lp["frac_bits"], sgd) == (3.0, 5, {})
+    common = made.common_yaml()
+    assert "mu: 3.0" in common and "frac_bits: 5" in common and "average_after" not in common
+    sets = ["--set", "algorithm.word_bits=4", "--set", "b.format=mxfp8"]
+    made, (a, b) = compared("{name: halp}", "a=halp,b=halp", *sets)
+    assert (a["word_bits"], "word_bits" in b) == (4, False) and "word_bits: 4" in made.common_yaml()
+    _, (svrg, sgd) = compared("{name: halp, mu: 3.0}", "svrg,sgd")
+    assert "mu" not in svrg and sgd == {}
+    for algorithm, names, more, said in [
+        ("{name: sgd, mu: 3.0}", "svrg,sgd", [], "mine.yaml:3: algorithm.mu: received 3.0, which"),
+        ("{name: halp}", "halp,sgd", ["--set", "sgd.mu=3"], "sgd: --set algorithm.mu: received 3"),
+        ("{name: halp}", "halp,sgd", ["--tune", "sgd.mu=3,4"], "sgd: --set algorithm.mu: receiv"),
+        ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: received for all"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            compared(algorithm, names, *more)
+
+
+def test_a_comparison_of_a_former_version_goes_on(comparison, leave):
+    """Its files hold the keys of all algorithms."""
+    made = comparison("--algorithms", "sgd,halp", "--seeds", "0")
+    made.folder.mkdir()
+    made.write_common()
+    idle = {"word_bits": 8, "mu": "auto", "average_after": 0}
+    for run in (entrant_runs[0] for entrant_runs in map(made.chosen, made.entrants)):
+        leave(run, rows([9.0, 1.0]))
+    written = [made.folder / "compare.yaml", made.chosen(made.entrants[0])[0].path / "config.yaml"]
+    for path, first_line in zip(
+        written, (configs.WRITTEN_BY_COMPARISON, configs.WRITTEN_BY_RUN), strict=True
+    ):
+        values = YAML(typ="safe", pure=True).load(path.read_text())
+        values["algorithm"] = {"name": "sgd", **idle}
+        values["model"] |= {"blocks": [1, 1, 1], "file": None}
+        values["data"] |= {"dir": None, "task": "classification"}
+        path.write_text(first_line + json.dumps(values))
+    made.check()
+    with pytest.raises(InputError, match="holds a comparison with other settings: train.epochs 3"):
+        comparison("--algorithms", "sgd,halp", "--seeds", "0", "--set", "train.epochs=4").check()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,25 @@ def test_a_grid_for_one_replaces_the_one_for_all():
     ]
 
 
+def test_a_setting_for_all_goes_to_those_for_whom_it_does_something():
+    """Of `algorithm`; what else does nothing is known once the config is read."""
+    sets = ["algorithm.mu=3", "algorithm.word_bits=4", "model.blocks=[1]"]
+    grids = ["algorithm.frac_bits=2,3", "optimizer.learning_rate=1,2"]
+    halp, lp, sgd = parse("halp,lp=lp_sgd,sgd", sets, grids)
+    rate, blocks = ("optimizer.learning_rate", (1, 2)), "model.blocks=[1]"
+    assert halp.settings == ("algorithm.mu=3", "algorithm.word_bits=4", blocks)
+    assert lp.settings == ("algorithm.word_bits=4", blocks) and sgd.settings == (blocks,)
+    assert (halp.grid, sgd.grid) == ((rate,), (rate,))
+    assert lp.grid == (("algorithm.frac_bits", (2, 3)), rate)
+
+
+def test_a_setting_for_all_gives_way_to_one_of_its_own():
+    sets = ["algorithm.word_bits=4", "algorithm.mu=3", "b.format=mxfp8"]
+    a, b = parse("a=halp,b=halp", sets, [])
+    assert a.settings == ("algorithm.word_bits=4", "algorithm.mu=3")
+    assert b.settings == ("algorithm.format=mxfp8",)
+
+
 @pytest.mark.parametrize(
     ("algorithms", "sets", "grids", "message"),
     [
@@ -59,6 +78,8 @@ def test_a_grid_for_one_replaces_the_one_for_all():
         ("halp", ["algorithm.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
         ("halp", ["halp.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
         ("halp", ["seed=1"], [], "seed is chosen by --seeds"),
+        ("svrg,sgd", ["algorithm.mu=3"], [], "algorithm.mu: received for all labels, which does n"),
+        ("svrg,sgd", [], ["algorithm.mu=1,2"], "algorithm.mu: received for all .* halp and bc_sgd"),
         ("halp", [], ["halp.mu=1"], "--tune algorithm.mu=1: expected two or more different"),
         ("halp", [], ["halp.mu=1,1.0"], "expected two or more different"),
         ("halp", [], ["halp.mu=[1],2"], "expected two or more different"),

@@ -89,6 +89,12 @@ def test_the_schedule_ends_with_the_training(name, size, tmp_path):
     assert config.optimizer.learning_rate.config["decay_steps"] == steps
 
 
+def test_the_runs_that_are_killed_can_be(tmp_path):
+    runs = script(FOLDER / "kill_and_resume" / "runs.py")
+    for path in runs.configs(tmp_path).values():
+        load(path)
+
+
 MARKS = ("results", "rivals", "pairs", "time", "curves", "bits")
 PAGE = "".join(f"<!-- {mark} -->\nold\n<!-- /{mark} -->\n" for mark in MARKS)
 

@@ -60,7 +60,11 @@ def test_targets_that_are_no_classes(saved, targets):
         ({"x_train": np.array([["a"] * 3] * 4)}, "x_train: received <U1, expected numbers"),
         ({"x_train": np.float32(3)}, r"x_train: received shape \(\), expected examples"),
         ({"y_validation": np.zeros(0, int)}, r"y_validation: received shape \(0,\)"),
-        ({"x_train": np.full((4, 3), np.nan)}, "x_train: holds numbers that are not finite"),
+        (
+            {"x_train": np.where(np.arange(12).reshape(4, 3) >= 7, np.nan, 1.0)},
+            r"x_train: holds numbers that are not finite, \[2, 1\] is nan",
+        ),
+        ({"y_validation": np.array([1.0, -np.inf])}, r"y_validation: holds .*, \[1\] is -inf"),
         ({"y_train": np.array([0, 1])}, "x_train has 4 examples, y_train has 2"),
         (
             {"x_validation": np.ones((2, 5))},

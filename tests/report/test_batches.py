@@ -46,8 +46,18 @@ PAIRS = [(X[k : k + 2].tolist(), Y[k : k + 2].tolist(), None) for k in (0, 2, 4)
         lambda: ((X[k : k + 2], Y[k : k + 2]) for k in (0, 2, 4)),
         lambda: [(X[k : k + 2], Y[k : k + 2]) for k in (0, 2, 4)],
         lambda: (tf.constant(X), tf.constant(Y)),
+        lambda: (keras.ops.convert_to_tensor(X), keras.Variable(Y, dtype="int64")),
+        lambda: (X, tf.Variable(Y)),
+        lambda: tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).prefetch(1).shuffle(1),
+        lambda: tf.data.Dataset.from_generator(
+            lambda: ((X[k : k + 2], Y[k : k + 2]) for k in (0, 2, 4)),
+            output_signature=(tf.TensorSpec([None, 2]), tf.TensorSpec([None])),
+        ),
     ],
-    ids=["pair", "no weights", "tf.data", "generator", "list of batches", "tensors"],
+    ids=[
+        *("pair", "no weights", "tf.data", "generator", "list of batches", "tensors"),
+        *("Keras' own", "variable", "shuffled tf.data", "tf.data of unknown length"),
+    ],
 )
 def test_pairs(data):
     assert listed(data()) == PAIRS
@@ -87,6 +97,16 @@ def test_a_limit():
         ([], "at least one batch"),
         (iter(()), "at least one batch"),
         (iter(["a"]), "a batch that is 'a' of type str"),
+        (lambda: iter([(X, Y)]), "received <function"),
+        ([[1.0, 2.0], [3.0, 4.0]], "a batch that is a list of float"),
+        (keras.KerasTensor([2, 2]), "received <KerasTensor"),
+        (tf.sparse.from_dense(X), "received SparseTensor|batch that is"),
+        (X.astype("complex64"), "received .*of type ndarray"),
+        ((None, Y), "data must hold x, received None for it"),
+        ([(X, Y), (X, Y[:3])], "lengths \\[3, 5\\] in batch 2"),
+        ([(X, Y), (X[:0], Y[:0])], "no sample in batch 2"),
+        (tf.data.Dataset.range(3), "samples along its first axis, received <tf.Tensor"),
+        (tf.data.Dataset.from_tensor_slices((X[:1], W[:1])), "first axis, received <tf.Tensor"),
         (tf.data.Dataset.from_tensors((X, Y)).repeat(), "never ends.*batches="),
         (Sequence(), "never ends.*batches="),
     ],
@@ -97,6 +117,68 @@ def test_what_is_no_data(data, message):
         listed(data)
 
 
+def changed(array, at, value, dtype="float32"):
+    array = np.array(array, dtype)
+    array[at] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (lambda x, y: (x, y), "received nan in x\\[3, 1\\]$"),
+        (lambda x, y: (tf.cast(x, "bfloat16"), y), "received nan in x\\[3, 1\\]$"),
+        (lambda x, y: {"a": {"b": X}, "c": x}, "received nan in x\\['c'\\]\\[3, 1\\]$"),
+        (lambda x, y: ((X, x), Y), "received nan in x\\[1\\]\\[3, 1\\]$"),
+        (lambda x, y: (X, y), "received -inf in y\\[4\\]$"),
+        (lambda x, y: (X, Y, y), "received -inf in sample_weight\\[4\\]$"),
+        (
+            lambda x, y: tf.data.Dataset.from_tensor_slices((x, y)).batch(2),
+            "received nan in x\\[1, 1\\] in batch 2$",
+        ),
+        (lambda x, y: iter([(X, Y), (X, y)]), "received -inf in y\\[4\\] in batch 2$"),
+    ],
+    ids=["x", "bfloat16", "nested", "tuple", "y", "weights", "tf.data", "generator"],
+)
+def test_what_is_no_number_is_named_by_its_place(data, message):
+    x, y = changed(X, (3, 1), np.nan), changed(Y, 4, -np.inf)
+    with pytest.raises(tq_halp.InputError, match=f"data must be finite numbers, {message}"):
+        listed(data(x, y))
+
+
+def of_two_inputs():
+    """Takes {"a": x, "more": {"b": x}}."""
+    a, b = (keras.Input([2], name=name) for name in "ab")
+    output = keras.layers.Dense(1, name="dense")(keras.layers.Add()([a, b]))
+    model = keras.Model({"a": a, "more": {"b": b}}, output)
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_the_same_report_of_arrays_tensors_and_data_sets():
+    model, x, y = of_two_inputs(), X.astype("float32"), Y[:, None].astype("float32")
+    inputs = {"a": x, "more": {"b": x}}
+    tensors = keras.tree.map_structure(tf.constant, inputs)
+    expected = tq_halp.report(model, (inputs, y), batch_size=2).to_dict()
+    assert (expected["batches"], expected["samples"]) == (3, 5)
+    assert {row["role"] for row in expected["rows"]} >= {"weights", "gradients", "errors"}
+    for data in (
+        (tensors, tf.constant(y)),
+        tf.data.Dataset.from_tensor_slices((inputs, y)).batch(2),
+        (
+            (keras.tree.map_structure(lambda a, k=k: a[k : k + 2], inputs), y[k : k + 2])
+            for k in (0, 2, 4)
+        ),
+    ):
+        assert tq_halp.report(model, data, batch_size=2).to_dict() == expected
+
+
+def test_inside_a_tf_function():
+    model = report_models.dense()
+    with pytest.raises(tq_halp.InputError, match="call it outside of a tf.function"):
+        tf.function(lambda x: tq_halp.report(model, x) and x, autograph=False)(tf.constant(X))
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -105,7 +187,9 @@ def test_what_is_no_data(data, message):
         ({"word_bits": 65}, "word_bits must be an integer from 1 to 64, received 65"),
         ({"word_bits": True}, "word_bits must be .*received True"),
         ({"loss": "mean_of_squares"}, "loss: .*mean_of_squares"),
-        ({"data": np.ones([4, 3])}, "data must be what the model takes: "),
+        ({"data": np.ones([4, 3])}, "data must be what the model takes: Input 0 .*incompatible"),
+        ({"data": np.array(["a", "b"])}, "the model takes: Cast string to float is not supported"),
+        ({"data": tf.constant(["a", "b"])}, "the model takes: Cast string to float is not supp"),
         ({"data": (X, np.ones([5, 7, 3]))}, "data must be what the loss takes: "),
         ({"model": "small.keras"}, "model must be a Keras model, received 'small.keras'"),
         ({"model": keras.Sequential([keras.layers.Dense(2)])}, "is not built"),

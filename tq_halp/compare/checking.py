@@ -19,7 +19,7 @@ def check(runs: Sequence[Run]) -> str:
     Raises:
         InputError: one of them, or the data, cannot be had.
     """
-    asked = [[r.label, r.config_path, r.entrant.overrides(r.tuned), r.seed] for r in runs]
+    asked = [[r.label, r.config_path, r.overrides, r.seed] for r in runs]
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps(asked),

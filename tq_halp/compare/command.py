@@ -10,7 +10,7 @@ from pathlib import Path
 from tq_halp.command_line import FAILED, FINISHED, INTERRUPTED, WRONG_INPUT, answer
 from tq_halp.compare import checking, pool
 from tq_halp.compare.comparison import Comparison, default_folder
-from tq_halp.compare.entrants import parse, shared
+from tq_halp.compare.entrants import concerning, parse, shared
 from tq_halp.compare.lock import Lock
 from tq_halp.compare.progress import Progress
 from tq_halp.compare.results import Results
@@ -119,8 +119,6 @@ def comparison_of(options) -> Comparison:
     Raises:
         InputError: one of them is wrong.
     """
-    from tq_halp import config as configs
-
     common = shared(options.sets, options.algorithms)
     entrants = parse(options.algorithms, options.sets, options.tune)
     seeds = _seeds("--seeds", options.seeds)
@@ -133,13 +131,22 @@ def comparison_of(options) -> Comparison:
         folder=Path(options.run_dir or default_folder(options.config)),
         config_path=options.config,
         shared=tuple(common),
-        common=configs.load(options.config, common),
+        common=tuple(_common(options.config, entrants[0].beside, common)),
         entrants=entrants,
         seeds=seeds,
         tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
         tune_by=options.tune_by,
         baseline=baseline,
     )
+
+
+def _common(config_path, algorithms, shared):
+    """The config with the settings for all that do something, for each algorithm."""
+    from tq_halp import config as configs
+
+    named = [f"algorithm.name={each}" for each in algorithms]
+    for name, algorithm in zip(named, algorithms, strict=True):
+        yield configs.load(config_path, [*named, name, *concerning(algorithm, shared)])
 
 
 def _seeds(option, text) -> tuple[int, ...]:
@@ -165,6 +172,8 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
     left = {run.label: run for run in wanted if not run.outcome().is_final}
     if left:
         print(checking.check(list(left.values())), end="", file=sys.stderr)
+    else:
+        print("every run is finished; there is nothing left to train", flush=True)
     return not stop.requested
 
 

@@ -11,13 +11,16 @@ from tq_halp.compare.entrants import Entrant, Tuned
 from tq_halp.compare.run import FINISHED, Run
 from tq_halp.compare.statistics import Mean, mean_of
 from tq_halp.config import Config
+from tq_halp.config.schema import to_yaml
 from tq_halp.errors import InputError
-from tq_halp.files import replacing
+from tq_halp.files import UNFINISHED, replacing
 from tq_halp.running import identity
 from tq_halp.running.metrics import points
 
 #: What the runs have in common; a folder with this file is a comparison's.
 COMMON = "compare.yaml"
+# How the keys begin that entrants and runs have of their own.
+_OF_RUNS = ("seed", "algorithm.")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Comparison:
         folder: of all of it.
         config_path: of the config.
         shared: the settings for all, as "key=value".
-        common: the config with them.
+        common: the config with them, as each of the algorithms takes it.
         tune_seeds: of the runs on a grid, each combination of values with each.
         tune_by: which validation loss chooses, "final" or "best".
         baseline: the label that the others are compared with.
@@ -37,7 +40,7 @@ class Comparison:
     folder: Path
     config_path: str
     shared: tuple[str, ...]
-    common: Config = field(repr=False)
+    common: tuple[Config, ...] = field(repr=False)
     entrants: tuple[Entrant, ...]
     seeds: tuple[int, ...]
     tune_seeds: tuple[int, ...]
@@ -101,10 +104,10 @@ class Comparison:
     def _check_folder(self):
         path = self.folder / COMMON
         if path.exists():
-            ignored = ("seed", "algorithm.name")
+            # Of `algorithm` every run holds its own against its folder.
             theirs, ours = (
-                {k: v for k, v in identity.settings(c).items() if k not in ignored}
-                for c in (configs.load(path), self.common)
+                {k: v for k, v in identity.settings(c).items() if not k.startswith(_OF_RUNS)}
+                for c in (configs.load(path), self.common[0])
             )
             found = identity.differences(theirs, ours)
             if found:
@@ -114,7 +117,7 @@ class Comparison:
                 )
         elif self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"--run-dir {self.folder}: is a file, expected a folder or a new name")
-        elif self.folder.is_dir() and any(p.name != "lock" for p in self.folder.iterdir()):
+        elif self.folder.is_dir() and any(map(_is_foreign, self.folder.iterdir())):
             raise InputError(
                 f"--run-dir {self.folder}: is not empty and holds no comparison; name another"
             )
@@ -122,14 +125,26 @@ class Comparison:
     def write_common(self) -> None:
         """Makes the folder a comparison's."""
         with replacing(self.folder / COMMON) as path:
-            path.write_text("# What the runs have in common.\n" + self.common_yaml(), "utf-8")
+            path.write_text(configs.WRITTEN_BY_COMPARISON + self.common_yaml(), "utf-8")
 
     def common_yaml(self) -> str:
-        """`common` whole, with the content of its map and the checksums of its files."""
-        return identity.with_files(self.common).to_yaml()
+        """`common` whole, with the content of its map and the checksums of its files.
+
+        `algorithm` holds what does something for any of them.
+        """
+        first, *_ = self.common
+        values = identity.with_files(first).model_dump()
+        for config in self.common:
+            values["algorithm"] |= config.used("algorithm")
+        return to_yaml(values)
 
     def _run(self, entrant, seed, tuned):
         return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)
+
+
+def _is_foreign(entry: Path) -> bool:
+    """What a comparison that was killed before it had COMMON leaves is not."""
+    return entry.name != "lock" and not entry.name.startswith(UNFINISHED)
 
 
 def default_folder(config_path: str) -> Path:

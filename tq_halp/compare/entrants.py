@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tq_halp.config import Algorithm, Config
+from tq_halp.config.idle import idle
 from tq_halp.errors import InputError
 from tq_halp.settings import suggestion
 
@@ -32,15 +33,17 @@ class Entrant:
         algorithm: what `algorithm.name` is.
         settings: "key=value" on top of the config, in order.
         grid: keys and the values to try for each; empty: nothing is tuned.
+        beside: the algorithms compared, whose keys may stand in the config.
     """
 
     label: str
     algorithm: str
     settings: tuple[str, ...] = ()
     grid: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+    beside: tuple[str, ...] = ()
 
     def overrides(self, tuned: Tuned = ()) -> list[str]:
-        """What follows --set on the command line of a run."""
+        """The settings of a run, on top of the config."""
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
 
@@ -66,14 +69,57 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
     parsed = [_addressed("--set", text, list(named)) for text in sets]
     tuned = [_addressed("--tune", text, list(named)) for text in grids]
     tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
+    beside = tuple(dict.fromkeys(named.values()))
+    _check_use(parsed + tuned, beside)
+    # What is for one comes after what is for all.
+    parsed, tuned = (sorted(each, key=lambda item: item[0] is not None) for each in (parsed, tuned))
     found = []
     for label, algorithm in named.items():
-        settings, grid = [], {}
-        for owner in (None, label):  # What is for one comes after what is for all.
-            settings += [f"{key}={value}" for whose, key, value in parsed if whose == owner]
-            grid |= {key: values for whose, key, values in tuned if whose == owner}
-        found.append(Entrant(label, algorithm, tuple(settings), tuple(grid.items())))
+        own = [(key, value) for whose, key, value in parsed if whose == label]
+        settings, grid = (
+            [
+                (key, value)
+                for whose, key, value in each
+                if whose == label or whose is None and not _idle(algorithm, key, value, own)
+            ]
+            for each in (parsed, tuned)
+        )
+        settings = tuple(f"{key}={value}" for key, value in settings)
+        found.append(Entrant(label, algorithm, settings, tuple(dict(grid).items()), beside))
     return tuple(found)
+
+
+def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
+    """Those of the settings for all, "key=value", that do something for an algorithm."""
+    split = (text.partition("=") for text in settings)
+    return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
+
+
+def _check_use(addressed, algorithms: Sequence[str]) -> None:
+    for label, key, value in addressed:
+        reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
+        if label is None and all(reasons):
+            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+
+
+def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | None:
+    """Why a setting for all does nothing for one that has `own` settings; None if it does."""
+    section, _, name = key.partition(".")
+    given = {"name": algorithm}
+    for path, text in [(key, value), *own]:
+        head, _, rest = path.partition(".")
+        if head == section:
+            given[rest.split(".")[0]] = {} if "." in rest else _plain(text)
+    if section != "algorithm":
+        return None
+    return idle({section: given}).get((section, name.split(".")[0]))
+
+
+def _plain(text):
+    try:
+        return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
+    except YAMLError:  # Said of the run's config.
+        return text
 
 
 def shared(sets: Sequence[str], algorithms: str) -> list[str]:

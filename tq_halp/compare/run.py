@@ -12,7 +12,6 @@ from tq_halp.compare.entrants import Entrant, Tuned
 from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.running import identity
-from tq_halp.running.checkpoints import files as checkpoint_files
 
 FINISHED, DIVERGED, FAILED, UNFINISHED, MISSING = (
     "finished",
@@ -79,13 +78,21 @@ class Run:
         return self.folder / "logs" / f"{self.name}.log"
 
     @property
+    def overrides(self) -> list[str]:
+        """What follows --set on its command line.
+
+        Each algorithm is named first, so that its keys in the config are known to mean something.
+        """
+        named = [f"algorithm.name={name}" for name in self.entrant.beside]
+        return named + self.entrant.overrides(self.tuned)
+
+    @property
     def arguments(self) -> list[str]:
         """Of the train command that carries it out, or goes on with it."""
         found = ["--config", self.config_path, "--seed", str(self.seed)]
-        for setting in self.entrant.overrides(self.tuned):
+        for setting in self.overrides:
             found += ["--set", setting]
-        found += ["--run-dir", str(self.path)]
-        return found + (["--resume"] if checkpoint_files(self.path / "checkpoints") else [])
+        return [*found, "--run-dir", str(self.path), "--resume"]
 
     def outcome(self) -> Outcome:
         """Read from the folder."""
@@ -118,7 +125,7 @@ class Run:
             InputError: a setting is wrong.
         """
         try:
-            return configs.load(self.config_path, self.entrant.overrides(self.tuned), self.seed)
+            return configs.load(self.config_path, self.overrides, self.seed)
         except InputError as error:
             raise InputError(f"{self.label}: {error}") from error
 

@@ -1,7 +1,16 @@
 """What a run is: the schema of a config file, strict, its errors naming line, value and remedy."""
 
-from tq_halp.config.loading import load
+from tq_halp.config.loading import WRITTEN_BY_COMPARISON, WRITTEN_BY_RUN, load
 from tq_halp.config.schema import Algorithm, Config, Data
 from tq_halp.config.values import Rounding, Schedule
 
-__all__ = ["Algorithm", "Config", "Data", "Rounding", "Schedule", "load"]
+__all__ = [
+    "WRITTEN_BY_COMPARISON",
+    "WRITTEN_BY_RUN",
+    "Algorithm",
+    "Config",
+    "Data",
+    "Rounding",
+    "Schedule",
+    "load",
+]

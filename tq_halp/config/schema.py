@@ -1,30 +1,32 @@
-"""The sections of a config: which keys there are, and their defaults."""
+"""The sections of a config: which keys there are, and their defaults; `idle` says whose."""
 
 import io
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_serializer,
+)
 from ruamel.yaml import YAML
 
 from tq_halp.config import values
+from tq_halp.config.idle import KEYS, idle, without
 from tq_halp.config.values import Positive, PositiveFloat, Section
+from tq_halp.formats import FixedPoint
 from tq_halp.settings import Settings
 
 
 class Data(Section):
-    """Which examples; a set uses the keys that concern it."""
+    """Which examples."""
 
-    name: Literal[
-        "ptb",
-        "tiny_shakespeare",
-        "python_docs",
-        "linear_regression",
-        "mnist",
-        "cifar10",
-        "libsvm",
-        "arrays",
-    ]
+    name: Literal[tuple(KEYS["data"])]
     dir: str | None = None
     limit: Positive | None = None
     validation_limit: Positive | None = None
@@ -42,9 +44,9 @@ class Data(Section):
 
 
 class Model(Section):
-    """Which network; a network uses the keys that concern it."""
+    """Which network."""
 
-    name: Literal["lstm_language_model", "linear", "linear_classifier", "resnet", "file"]
+    name: Literal[tuple(KEYS["model"])]
     # A .keras file, and its SHA-256 if it must be that very file.
     file: str | None = None
     sha256: str | None = None
@@ -68,11 +70,11 @@ class Model(Section):
 
 
 class Algorithm(Section):
-    """How it is trained; an algorithm uses the keys that concern it."""
+    """How it is trained."""
 
-    name: Literal["halp", "svrg", "lp_svrg", "lp_sgd", "sgd", "swalp", "bc_sgd"]
-    word_bits: Annotated[int, values.from_to(1, 64)] = 8
-    frac_bits: Annotated[int, values.from_to(-1000, 1000)] = 6
+    name: Literal[tuple(KEYS["algorithm"])]
+    word_bits: Annotated[int, values.from_to(*FixedPoint.WORD_BITS)] = 8
+    frac_bits: Annotated[int, values.from_to(*FixedPoint.FRAC_BITS)] = 6
     # Any number format, in place of word_bits (and frac_bits).
     format: Annotated[Any, BeforeValidator(values.format_or_none)] = None
     mu: Annotated[str | float, BeforeValidator(values.mu)] = "auto"
@@ -86,7 +88,15 @@ class Algorithm(Section):
     draws: Literal["locked", "fresh"] = "locked"
     average_after: Annotated[int, Field(ge=0)] = 0
     average_every: Positive = 1
-    rounding: values.Rounding = "stochastic"
+    # None where the format leaves nothing to round.
+    rounding: values.Rounding | None = "stochastic"
+
+    @field_validator("word_bits")
+    @classmethod
+    def _sign_and_more(cls, value, info):
+        if info.data.get("name") in ("halp", "bc_sgd") and value < 2:
+            raise ValueError("expected a whole number from 2 to 64, of which one is the sign")
+        return value
 
 
 class Optimizer(BaseModel):
@@ -131,9 +141,25 @@ class Config(Section):
         """Where the value at `path` came from: "file:line", "--set key"; "config" if not loaded."""
         return self._settings.origin(path) if self._settings else "config"
 
+    def used(self, section: str) -> dict[str, Any]:
+        """The values of a section that do something, its `name` apart."""
+        complete = {n: dict(v) if isinstance(v, BaseModel) else v for n, v in self}
+        left = without(complete, idle(complete))[section]
+        return {key: value for key, value in left.items() if key != "name"}
+
+    @model_serializer(mode="wrap")
+    def _what_does_something(self, handler) -> dict[str, Any]:
+        complete = handler(self)
+        return without(complete, idle(complete))
+
     def to_yaml(self) -> str:
-        """Every value, defaults included, as YAML that `load` reads back equal."""
-        yaml, text = YAML(typ="safe", pure=True), io.StringIO()
-        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-        yaml.dump(self.model_dump(), text)
-        return text.getvalue()
+        """Every value that does something, defaults too, as YAML that `load` reads back equal."""
+        return to_yaml(self.model_dump())
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Plain values as YAML, a line for each."""
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+    yaml.dump(values, text)
+    return text.getvalue()

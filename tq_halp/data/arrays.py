@@ -8,6 +8,7 @@ import numpy as np
 
 from tq_halp.data.dataset import Dataset, Examples, first
 from tq_halp.data.files import check_sha256
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 from tq_halp.settings import suggestion
 
@@ -97,8 +98,10 @@ def _check(subject: str, array: np.ndarray) -> None:
         raise InputError(
             f"{subject}: received shape {array.shape}, expected examples along the first axis"
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"{subject}: holds numbers that are not finite")
+    if array.dtype.kind == "f" and (index := first_nonfinite(array)) is not None:
+        raise InputError(
+            f"{subject}: holds numbers that are not finite, {place(index)} is {array[index]}"
+        )
 
 
 def _check_together(path: Path, part: str, examples: Examples, train: Examples) -> None:

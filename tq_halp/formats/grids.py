@@ -23,10 +23,13 @@ class FixedPoint(Format):
 
     name: ClassVar[str] = "fixed_point"
     example: ClassVar[str] = "{format: fixed_point, word_bits: 8, frac_bits: 6}"
+    #: What they may be, from and to.
+    WORD_BITS: ClassVar[tuple[int, int]] = (1, 64)
+    FRAC_BITS: ClassVar[tuple[int, int]] = (-512, 512)
 
     def __post_init__(self):
-        check_integer("word_bits", self.word_bits, 1, 64)
-        check_integer("frac_bits", self.frac_bits, -512, 512)
+        check_integer("word_bits", self.word_bits, *self.WORD_BITS)
+        check_integer("frac_bits", self.frac_bits, *self.FRAC_BITS)
         check_boolean("signed", self.signed)
 
     @property

@@ -20,8 +20,9 @@ def report(model, data, *, loss=None, training=None, batch_size=32, batches=None
 
     Args:
         model: a built Keras model of any kind, or one of `tq_halp.algorithms` around one.
-        data: x, or a tuple (x, y) or (x, y, sample_weight), of arrays; a `tf.data.Dataset`, a
-            `PyDataset` or an iterable of such batches. Several inputs are a list or a dict.
+        data: x, or a tuple (x, y) or (x, y, sample_weight), of arrays or tensors; a
+            `tf.data.Dataset`, a `PyDataset` or an iterable of such batches. Several inputs are
+            nested lists, tuples and dicts.
         loss: what `compile` takes for one output; None: the loss that the model is compiled with.
             Without a loss or without y there are no gradients and errors, and the report says so.
         training: whether layers run as in training (dropout, statistics of the batch); None: if
@@ -36,7 +37,8 @@ def report(model, data, *, loss=None, training=None, batch_size=32, batches=None
         `save_html(path)` writes a page with plots.
 
     Raises:
-        InputError: an argument is wrong, or the model does not take the data.
+        InputError: an argument is wrong, the model does not take the data, or these are empty or
+            hold what is no finite number.
 
     The suggested fraction length is that of the fixed-point numbers of the word length, rounded to
     nearest and saturating, which have the largest signal-to-noise ratio; see `FractionBits`.

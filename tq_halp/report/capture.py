@@ -1,6 +1,7 @@
 """A model run on batches as in training, while what its layers quantize is tallied."""
 
 import dataclasses
+import re
 
 import keras
 import tensorflow as tf
@@ -13,6 +14,8 @@ from tq_halp.report.suggestion import FractionBits
 from tq_halp.report.tally import Tally
 from tq_halp.report.twin import FLOAT, current
 
+# A colour, and the name of TensorFlow's operation.
+_WHERE = re.compile(r"\x1b\[[0-9;]*m|\{\{.*?\}\}")
 # Tensors that are there once, however often a batch looks at them.
 _VARIABLES = ("weights", "recurrent_weights", "bias")
 
@@ -129,8 +132,14 @@ def loss_of(model, loss):
 def _checked(who, call):
     try:
         return call()
-    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
-        if isinstance(error, InputError):
-            raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"data must be what the {who} takes: {first}") from error
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, tf.errors.OpError) as error:
+        raise InputError(f"data must be what the {who} takes: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something; Keras and TensorFlow first say where."""
+    lines = (_WHERE.sub("", line).strip() for line in str(error).splitlines())
+    said = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return said[0] if said else type(error).__name__

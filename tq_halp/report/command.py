@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from tq_halp.command_line import FAILED, FINISHED, add_imports, answer
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 
 ARRAYS = ("x", "y", "sample_weight")
@@ -68,6 +71,12 @@ def _data(path):
             f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, or "
             f"x_train and y_train, received {', '.join(arrays) or 'none'}"
         )
+    for name, array in arrays.items():
+        floating = np.issubdtype(array.dtype, np.inexact)
+        if floating and (index := first_nonfinite(array)) is not None:
+            raise InputError(
+                f"--data {path}: {name}{place(index)} is {array[index]}, expected a finite number"
+            )
     if "sample_weight" in arrays and "y" not in arrays:
         raise InputError(f"--data {path}: holds sample_weight without y")
     return tuple(arrays[name] for name in ARRAYS if name in arrays)

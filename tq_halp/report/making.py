@@ -3,12 +3,14 @@
 import itertools
 
 import keras
+import tensorflow as tf
 
 from tq_halp import formats
 from tq_halp.algorithms.base import TrainingAlgorithm
 from tq_halp.errors import InputError
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.report.batches import batches as batches_of
+from tq_halp.report.batches import samples_in
 from tq_halp.report.capture import Tallies, loss_of, run
 from tq_halp.report.outcome import Report
 from tq_halp.report.paths import paths_of
@@ -24,6 +26,8 @@ def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Repo
         ("word_bits", word_bits, 64),
     ):
         _check_count(name, value, most)
+    if not tf.executing_eagerly():
+        raise InputError("report looks at numbers: call it outside of a tf.function")
     if isinstance(model, TrainingAlgorithm):
         loss = getattr(model, "loss", None) if loss is None else loss
         model = model.model
@@ -66,7 +70,7 @@ class _Counting:
     def __iter__(self):
         for batch in self._found:
             self.batches += 1
-            self.samples += int(keras.tree.flatten(batch[0])[0].shape[0])
+            self.samples += samples_in(batch)
             yield batch
 
 

@@ -56,8 +56,7 @@ class Checkpoints:
         del contents["arrays"]
         path = self.folder / _PATTERN.replace("*", f"{checkpoint.total_steps:010d}")
         checkpoint_file.write(path, contents, arrays)
-        for old in files(self.folder)[: -self._keep]:
-            old.unlink()
+        self._remove_old()
 
     def newest(self) -> Checkpoint:
         """The newest checkpoint that is whole and of this run; a warning for each newer one.
@@ -75,6 +74,8 @@ class Checkpoints:
             for objection in objections:
                 warnings.warn(f"checkpoint {objection}; using {path.name}", stacklevel=2)
             self._remove_unfinished()
+            if not objections:  # Else an older one may be needed next.
+                self._remove_old()
             return checkpoint
         raise InputError(f"--resume: no checkpoint can be used: {'; '.join(objections)}")
 
@@ -87,6 +88,10 @@ class Checkpoints:
         if reason:
             raise DamagedError(reason)
         return Checkpoint(**contents, arrays=arrays)
+
+    def _remove_old(self) -> None:
+        for path in files(self.folder)[: -self._keep]:
+            path.unlink()
 
     def _remove_unfinished(self) -> None:
         for path in self.folder.glob(UNFINISHED + "*"):

@@ -1,20 +1,21 @@
 """From a config to the objects that carry it out."""
 
-import inspect
 import math
+import warnings
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from tq_halp import algorithms, models
-from tq_halp.algorithms.fixed_grid import FixedGridMixin
-from tq_halp.config import Config, Schedule
+from tq_halp.config import Config
 from tq_halp.data import Dataset
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
-from tq_halp.running.identity import with_files
-from tq_halp.settings import suggestion
+from tq_halp.running.identity import resolved
+from tq_halp.running.optimizer import build_optimizer, number_or_schedule
 
 #: By their names in a config.
 _ALGORITHMS = {
@@ -66,8 +67,10 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     Seeds Python's, NumPy's and TensorFlow's generators, so call it at the start of a process's run.
 
     Raises:
-        InputError: model, map, optimizer or algorithm cannot be had as asked.
+        InputError: model, map, optimizer or algorithm cannot be had as asked, or an example holds
+            what is no finite number.
     """
+    _check_finite(config, dataset)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
     loss, metrics, output = _objective(config, dataset, model)
@@ -82,7 +85,45 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         # Keras makes a metric's sums when it first needs them; a checkpoint is put back before.
         trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
         trainer.reset_metrics()
-    return Experiment(_resolved(config, dataset), dataset, model, trainer, plan)
+    made = Experiment(resolved(config, dataset), dataset, model, trainer, plan)
+    _warn_of_what_comes_too_late(made)
+    return made
+
+
+def _check_finite(config: Config, dataset: Dataset) -> None:
+    """Here, for else the first gradient would say so, as if the training had gone wrong."""
+    floatx = keras.config.floatx()  # In it Keras trains.
+    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    for part, examples in parts.items():
+        for axis, array in zip("xy", examples or (), strict=False):
+            if not np.issubdtype(array.dtype, np.floating):
+                continue
+            with np.errstate(over="ignore"):
+                index = first_nonfinite(array.astype(floatx, copy=False))
+            if index is not None:
+                raise InputError(
+                    f"{config.subject('data')}: {dataset.name}: {axis}{place(index)} of the {part} "
+                    f"examples is {array[index]}, expected a finite number of {floatx}"
+                )
+
+
+def _warn_of_what_comes_too_late(experiment: Experiment) -> None:
+    """A key that would do something in a longer run: any config may be tried on a few examples."""
+    config = experiment.config
+    given, steps = config.used("algorithm"), config.train.epochs * experiment.steps_per_epoch
+    if "average_after" in given and given["average_after"] + given["average_every"] > steps:
+        warnings.warn(
+            f"{config.subject('algorithm', 'average_after')}: the first averaged iterate is that "
+            f"of step {given['average_after'] + given['average_every']}, and the run has "
+            f"{steps} steps: its result is the last iterate",
+            stacklevel=3,
+        )
+    if given.get("start_after", 0) >= steps:
+        warnings.warn(
+            f"{config.subject('algorithm', 'start_after')}: received {given['start_after']}, and "
+            f"the run has {steps} steps: none of them is corrected",
+            stacklevel=3,
+        )
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
@@ -96,31 +137,15 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
     if m.name == "file":
         return own_model.load(config)
     x = dataset.train[0]
+    given = config.used("model")
     if m.name == "linear":
-        return models.linear(x.shape[1], dtype=m.dtype)
-    classifier = {"weight_decay": m.weight_decay, "dtype": m.dtype}
+        return models.linear(x.shape[1], **given)
     if m.name == "linear_classifier":
         pixels = x.dtype == "uint8"
-        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **classifier)
+        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **given)
     if m.name == "resnet":
-        return models.resnet(
-            x.shape[1:],
-            dataset.classes,
-            blocks=m.blocks,
-            augment=m.augment,
-            seed=config.seed,
-            **classifier,
-        )
-    return models.lstm_language_model(
-        dataset.vocabulary_size,
-        embedding=m.embedding,
-        units=m.units,
-        layers=m.layers,
-        dropout=m.dropout,
-        initial_range=m.initial_range,
-        dtype=m.dtype,
-        seed=config.seed,
-    )
+        return models.resnet(x.shape[1:], dataset.classes, seed=config.seed, **given)
+    return models.lstm_language_model(dataset.vocabulary_size, seed=config.seed, **given)
 
 
 def _models_for(dataset: Dataset) -> tuple[str, ...]:
@@ -141,81 +166,20 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
     Raises:
         InputError: a parameter's value does not go with the others.
     """
-    a, kind = config.algorithm, _ALGORITHMS[config.algorithm.name]
-    arguments = {"seed": config.seed}
-    if issubclass(kind, FixedGridMixin):
-        grid = {"format": "fixed_point", "word_bits": a.word_bits, "frac_bits": a.frac_bits}
-        arguments |= {"format": a.format or grid, "rounding": a.rounding}
-    if kind is algorithms.SWALP:
-        arguments |= {"average_after": a.average_after, "average_every": a.average_every}
-    if issubclass(kind, algorithms.HALP):
-        names = ("word_bits", "format", "mu", "scale", "rounding")
-        arguments |= {name: getattr(a, name) for name in names}
-    if issubclass(kind, algorithms.SVRG):
-        names = ("snapshot_every", "iterate", "draws")
-        arguments |= {name: getattr(a, name) for name in names}
-        if a.snapshot_fraction is not None:
-            arguments["snapshot_fraction"] = a.snapshot_fraction
-        if kind is not algorithms.BitCenteredSGD:
-            path = ("algorithm", "coefficient")
-            arguments |= {
-                "coefficient": _number_or_schedule(config, a.coefficient, path),
-                "start_after": a.start_after,
-            }
+    given = config.used("algorithm")
+    for name in ("format", "snapshot_fraction"):  # None: what the class takes by itself.
+        if given.get(name) is None:
+            given.pop(name, None)
+    if "frac_bits" in given:  # Of a fixed grid; in Python that is a format as any other.
+        grid = {name: given.pop(name) for name in ("word_bits", "frac_bits")}
+        given["format"] = {"format": "fixed_point", **grid}
+    if "coefficient" in given:
+        path = ("algorithm", "coefficient")
+        given["coefficient"] = number_or_schedule(config, given["coefficient"], path)
     try:
-        return kind(model, **arguments)
+        return _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
     except ValueError as error:
         raise InputError(f"{config.subject('algorithm')}: {error}") from error
-
-
-def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
-
-    Raises:
-        InputError: no such optimizer, argument or schedule, or a value that Keras refuses.
-    """
-    wanted = config.optimizer
-    known = {
-        name: value
-        for name, value in vars(keras.optimizers).items()
-        if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
-    }
-    del known["Optimizer"]  # The abstract one.
-    kind = {name.lower(): value for name, value in known.items()}.get(wanted.name.lower())
-    if kind is None:
-        raise InputError(
-            f"{config.subject('optimizer', 'name')}: no Keras optimizer {wanted.name!r}"
-            f"{suggestion(wanted.name, list(known))}"
-        )
-    accepted = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
-    for argument in wanted.model_extra:
-        if argument not in accepted:
-            raise InputError(
-                f"{config.subject('optimizer', argument)}: {kind.__name__} has no such argument"
-                f"{suggestion(argument, accepted)}"
-            )
-    rate = _number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
-    try:
-        return kind(learning_rate=rate, **wanted.model_extra)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{config.subject('optimizer')}: {error}") from error
-
-
-def _number_or_schedule(config: Config, value, path: tuple[str, ...]):
-    """`value`, which stands at `path`; a schedule as Keras' object."""
-    if not isinstance(value, Schedule):
-        return value
-    known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
-    known.remove("LearningRateSchedule")  # The abstract one.
-    if value.class_name not in known:
-        raise InputError(
-            f"{config.subject(*path, 'class_name')}: no Keras schedule {value.class_name!r}"
-            f"{suggestion(value.class_name, known)}"
-        )
-    try:
-        return getattr(keras.optimizers.schedules, value.class_name)(**value.config)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{config.subject(*path, 'config')}: {error}") from error
 
 
 def load_map(config: Config) -> QuantizationMap:
@@ -238,9 +202,6 @@ def _objective(config: Config, dataset: Dataset, model: keras.Model):
         output = own_model.check(config, model, loss, dataset)
         return loss, own_model.accuracy_of(loss), output
     dtype = config.model.dtype
-    if config.train.loss is not None:
-        subject = config.subject("train", "loss")
-        raise InputError(f"{subject}: {config.model.name} has a loss of its own; leave it out")
     if dataset.vocabulary_size is None and dataset.classes is None:
         return models.HalfMeanSquaredError(dtype=dtype), None, None
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)
@@ -248,12 +209,3 @@ def _objective(config: Config, dataset: Dataset, model: keras.Model):
         return loss, None, None
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     return loss, [accuracy], keras.ops.zeros((1, dataset.classes))
-
-
-def _resolved(config: Config, dataset: Dataset) -> Config:
-    """`config` as it was carried out: the map inline, files with checksums, the data by name."""
-    config = with_files(config)
-    if not dataset.is_fallback:
-        return config
-    data = config.data.model_copy(update={"name": dataset.name})
-    return config.model_copy(update={"data": data})

@@ -10,6 +10,7 @@ from tq_halp.config import Config
 from tq_halp.config.values import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 from tq_halp.running.loading import load_model
 
@@ -28,20 +29,34 @@ def load(config: Config) -> keras.Model:
     been built; the others (frozen, or adapted to data, as Normalization) stay as in the file.
 
     Raises:
-        InputError: there is no file, it is another one, or Keras cannot load it.
+        InputError: there is no file, it is another one or no .keras file, Keras cannot load it, or
+            a weight is no finite number.
     """
     wanted, subject = config.model, config.subject("model", "file")
     if wanted.file is None:
         raise InputError(f"{config.subject('model')}: file is missing, the name of a .keras file")
     check_sha256(wanted.file, wanted.sha256)
+    if not zipfile.is_zipfile(wanted.file):
+        raise InputError(
+            f"{subject}: {wanted.file}: cannot be loaded as a Keras model: is no .keras file, or a "
+            "damaged one"
+        )
     try:
         model = load_model(wanted.file, wanted.imports)
     except InputError as error:
         raise InputError(f"{subject}: {error}") from error
-    if wanted.weights == "fresh":
-        _begin_anew(model, wanted.file)
     if not isinstance(model, keras.Model) or not model.built:
         raise InputError(f"{subject}: {wanted.file} holds no built Keras model")
+    if wanted.weights == "fresh":
+        _begin_anew(model, wanted.file)
+    for variable in model.variables:
+        value = variable.numpy()
+        is_float = keras.backend.is_float_dtype(variable.dtype)
+        if is_float and (index := first_nonfinite(value)) is not None:
+            raise InputError(
+                f"{subject}: {wanted.file}: {variable.path}{place(index)} is {value[index]}, "
+                "expected a finite number"
+            )
     return model
 
 
@@ -105,6 +120,11 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
         ) from error
     if not isinstance(z, np.ndarray):
         raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
+    if np.issubdtype(z.dtype, np.inexact) and not np.isfinite(z).all():
+        raise InputError(
+            f"{subject}: of the first {len(x)} examples {config.model.title} makes numbers that "
+            "are not finite"
+        )
     _check_targets(f"{dataset.name}: y", loss, z, dataset)
     _check_probabilities(config.subject("train", "loss"), loss, z)
     return z

@@ -1,20 +1,23 @@
 """TensorFlow without the start-up lines that would bury a one-line error."""
 
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def start_tensorflow() -> None:
     """Import TensorFlow and start its devices with the process's standard error put aside.
 
     Its C++ part writes to the descriptor itself, some of it before any log level applies. If the
-    start fails, what it wrote is shown after all.
+    start fails, what it wrote is shown after all. The environment is as it was afterwards.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     descriptor = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
+    with tempfile.TemporaryFile() as aside, _errors_only():
         os.dup2(aside.fileno(), 2)
         try:
             import tensorflow as tf
@@ -27,3 +30,16 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(descriptor, 2)
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _errors_only() -> Iterator[None]:
+    """The log level of TensorFlow's C++ part, which reads it once as it starts."""
+    if _LEVEL in os.environ:
+        yield
+        return
+    os.environ[_LEVEL] = "2"
+    try:
+        yield
+    finally:
+        del os.environ[_LEVEL]

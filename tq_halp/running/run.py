@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 
 from tq_halp import formats
+from tq_halp.config import WRITTEN_BY_RUN
 from tq_halp.data.dataset import Examples
 from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.checkpointing import Checkpointing, Resuming
@@ -60,7 +61,7 @@ def execute(
 def _write_beginning(experiment, run, summary, start) -> None:
     """The summary first: it makes the folder a run's."""
     config, dataset = experiment.config, experiment.dataset
-    comment = "# What a run did, whole: training it again repeats the run.\n"
+    comment = WRITTEN_BY_RUN
     if dataset.is_fallback:
         comment += f"# {dataset.requested} was asked for and not found.\n"
     run.write_summary(summary)

@@ -1,16 +1,22 @@
 """What a run leaves behind, complete at every moment: no file is ever seen half written."""
 
+import contextlib
 import csv
 import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from tq_halp.errors import InputError
 from tq_halp.files import UNFINISHED, replacing
 from tq_halp.running.checkpoints import files as checkpoint_files
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 #: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
 COLUMNS = (
@@ -41,12 +47,13 @@ class RunDirectory:
     Args:
         path: created if need be. What an unfinished run left there without a checkpoint is removed.
         resume: the run there goes on, nothing is removed.
+        known: names of files there that are this run's, as is known otherwise.
 
     Raises:
         InputError: as `check_free`, or to resume `check_resumable`, or it cannot be created.
     """
 
-    def __init__(self, path: str | os.PathLike, resume: bool = False):
+    def __init__(self, path: str | os.PathLike, resume: bool = False, known: Collection[str] = ()):
         self.path = Path(path)
         self.rows: list[dict] = []
         #: Told all rows whenever metrics.csv is written.
@@ -54,11 +61,8 @@ class RunDirectory:
         if resume:
             check_resumable(self.path)
             return
-        check_free(self.path)
-        try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"--run-dir {path}: cannot be created: {error.strerror}") from error
+        check_free(self.path, known)
+        _make(self.checkpoints, self.path)
         self._clear()
 
     @property
@@ -108,11 +112,11 @@ class RunDirectory:
             (self.path / name).unlink(missing_ok=True)
 
 
-def check_free(path: Path) -> None:
-    """Raise InputError if a run may not be written to `path`."""
+def check_free(path: Path, known: Collection[str] = ()) -> None:
+    """Raise InputError if a run may not be written to `path`, the files `known` apart."""
     if path.exists() and not path.is_dir():
         raise InputError(f"--run-dir {path}: is a file, expected a folder or a new name")
-    status = _status(path)
+    status = status_of(path)
     if status not in (None, "running", "failed", "interrupted"):
         raise InputError(
             f"--run-dir {path}: holds a {status} run already; name another or remove it"
@@ -122,13 +126,14 @@ def check_free(path: Path) -> None:
             f"--run-dir {path}: holds an unfinished run; go on with --resume, name another or "
             "remove it"
         )
-    if status is None and path.is_dir() and any(map(_is_foreign, path.iterdir())):
+    entries = path.iterdir() if status is None and path.is_dir() else ()
+    if any(_is_foreign(entry) for entry in entries if entry.name not in known):
         raise InputError(f"--run-dir {path}: is not empty and holds no run; name another")
 
 
 def check_resumable(path: Path) -> None:
     """Raise InputError if there is no unfinished run with a checkpoint in `path`."""
-    if _status(path) == "finished":
+    if status_of(path) == "finished":
         raise InputError(f"--resume: the run in {path} is finished; there is nothing to go on with")
     if not checkpoint_files(path / "checkpoints"):
         raise InputError(
@@ -137,7 +142,42 @@ def check_resumable(path: Path) -> None:
         )
 
 
-def _status(path: Path) -> str | None:
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds a folder, which is made if need be, against other processes while the block runs.
+
+    The system keeps the lock: it is gone with the process, however that ends, and leaves no file.
+
+    Raises:
+        InputError: another process holds it, or it cannot be created.
+    """
+    _make(path, path)
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # Some network file systems lock no folders.
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"--run-dir {path}: another process is training there; wait for it, or name "
+                    "another folder"
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(path: Path, run_dir: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--run-dir {run_dir}: cannot be created: {error.strerror}") from error
+
+
+def status_of(path: Path) -> str | None:
     """How the run in a folder ended; None if there is none."""
     try:
         return json.loads((path / "summary.json").read_text(encoding="utf-8"))["status"]
@@ -148,7 +188,9 @@ def _status(path: Path) -> str | None:
 
 
 def _is_foreign(entry: Path) -> bool:
-    return entry.name != "checkpoints" and not entry.name.startswith(UNFINISHED)
+    """What a run that was killed before its first summary leaves is not."""
+    ours = entry.name in ("checkpoints", "mlflow_run_id")
+    return not (ours or entry.name.startswith(UNFINISHED))
 
 
 def _jsonable(value):

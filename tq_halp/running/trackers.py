@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from tq_halp.errors import InputError
+from tq_halp.files import replacing
 from tq_halp.running.identity import settings
 from tq_halp.running.run_directory import PICTURES, RunDirectory
 from tq_halp.settings import suggestion
@@ -123,7 +124,8 @@ class MLflow:
         params = [Param(key, str(value)[:500]) for key, value in parameters.items()]
         for some in _at_most(params, 100):
             self._client.log_batch(name, params=some)
-        file.write_text(name, encoding="utf-8")
+        with replacing(file) as temporary:
+            temporary.write_text(name, encoding="utf-8")
         return name
 
 
