@@ -28,7 +28,7 @@ def test_what_is_not_finite_in_a_data_set_is_named():
     x = X.copy()
     x[37, 2] = np.nan
     data = tf.data.Dataset.from_tensor_slices((x, Y)).batch(10)
-    with pytest.raises(tq_halp.InputError, match=r"^x must hold .* nan in sample 37, at \(2,\)"):
+    with pytest.raises(tq_halp.InputError, match=r"^x must hold .* nan in sample 37, at \[2\]"):
         fit(trainer("HALP"), x=data, y=None, batch_size=None)
 
 

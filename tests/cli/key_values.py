@@ -37,6 +37,7 @@ VALUES = {
     "scale": "global",
     "iterate": "random",
     "draws": "fresh",
+    "variance_ratio": False,
     "average_after": 5,
     "average_every": 5,
     "rounding": "nearest_even",

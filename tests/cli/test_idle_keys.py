@@ -70,7 +70,7 @@ def test_algorithms_have_the_keys_that_their_classes_take():
         if name in ("lp_sgd", "lp_svrg", "swalp"):  # In Python their grid is a format.
             taken |= {"word_bits", "frac_bits"}
         if name == "bc_sgd":  # Nothing is corrected, so nothing to weigh, put off or lock.
-            taken -= {"coefficient", "start_after", "draws"}
+            taken -= {"coefficient", "start_after", "draws", "variance_ratio"}
         assert taken == set(KEYS["algorithm"][name]), name
 
 

@@ -42,7 +42,7 @@ class TrainingAlgorithm(keras.Model):
     #: Whether the next step begins with one.
     snapshot_due = False
     #: Attributes that, besides the variables, decide how training goes on: plain numbers.
-    host_state = ("_samples_per_epoch", "_epochs_seen", "samples_before_epoch")
+    host_state = ("_has_begun", "_samples_per_epoch", "_epochs_seen", "samples_before_epoch")
 
     def __init__(self, model, *, seed=0, name=None, **kwargs):
         check_model(model, type(self).__name__)
@@ -209,17 +209,16 @@ class TrainingAlgorithm(keras.Model):
         return {"step": int(self.step_count), "gradient_evaluations": self.gradient_evaluations()}
 
     def gradient_evaluations(self):
-        """Passes over the training data so far, a minibatch gradient counting its share."""
-        return self.gradient_samples() / self._samples_per_pass()
+        """Passes over the training data so far, a minibatch gradient counting its share.
+
+        Where only passes can tell how many samples the data have, an epoch counts as one.
+        """
+        known = self.batches.sample_count if self.batches is not None else None
+        return self.gradient_samples() / (known or self._samples_per_epoch or 1)
 
     def gradient_samples(self):
         """Samples whose gradient was taken so far, each as often as it was."""
         return int(self.sample_count)
-
-    def _samples_per_pass(self):
-        """N; without a way to know it, one epoch counts as one pass."""
-        known = self.batches.sample_count if self.batches is not None else None
-        return known or self._samples_per_epoch or 1
 
     # ---- fit ---------------------------------------------------------------------------------
 
@@ -255,18 +254,15 @@ class TrainingAlgorithm(keras.Model):
         (passes over the training data), and the algorithm's own diagnostics.
         """
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split_validation(
-                x, y, sample_weight, validation_split
-            )
+            parts = split_validation(x, y, sample_weight, validation_split)
+            (x, y, sample_weight), validation_data = parts
         data = (x, y, sample_weight) if full_gradient_data is None else full_gradient_data
         self.batches = batches_of(data, batch_size, class_weight, self.needs_full_gradient)
         self._samples_per_epoch, self._epochs_seen = None, 0
         self._steps_per_epoch = steps_per_epoch
         self._length_is_known = steps_per_epoch is not None or length_is_known(x)
         if not (self.model.built and self._has_state):
-            first = first_inputs(self.batches, x)
-            self.model(first)
-            self(first)
+            self(first_inputs(self.batches, x))
         self.check_setting()
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size
@@ -294,6 +290,10 @@ class TrainingAlgorithm(keras.Model):
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
         )
+
+    def keeps_batches(self, x):
+        """Whether minibatches like ``x`` must stay together from epoch to epoch."""
+        return False
 
     def fixed_batches(self, shuffle):
         """The training data as a dataset of batches that stay together, if it must be one."""

@@ -12,7 +12,7 @@ import keras
 from tq_halp.algorithms.halp import HALP
 from tq_halp.errors import InputError
 
-_OF_THE_CORRECTION = ("coefficient", "start_after", "variance_ratio")
+_OF_THE_CORRECTION = ("coefficient", "start_after", "draws", "variance_ratio")
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -22,11 +22,11 @@ class BitCenteredSGD(HALP):
     Args:
         model: any Keras model.
         snapshot_fraction: as for ``SVRG``; 1 where batches cannot be picked out of the data.
-        further options: as for ``HALP``, without ``coefficient``, ``start_after`` and
-            ``variance_ratio``.
+        further options: as for ``HALP``, without ``coefficient``, ``start_after``,
+            ``draws`` and ``variance_ratio``.
 
     Raises:
-        ValueError: an argument is not what ``HALP`` takes, or is one of these three.
+        ValueError: an argument is not what ``HALP`` takes, or is one of these four.
     """
 
     def __init__(self, model, *, snapshot_fraction=0.1, **kwargs):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms.batches import samples_of
+from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
 
 
@@ -34,16 +35,12 @@ def _dense(leaf):
 
 
 def _check(name, array, seen):
-    if array.dtype.kind not in "fc":
-        # bfloat16 is of NumPy's kind "V".
-        if array.dtype.kind != "V":
-            return
-        array = array.astype("float32")
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        sample, *rest = (int(index) for index in bad[0])
-        place = f", at {tuple(rest)} in it" if rest else ""
+    # bfloat16 is of NumPy's kind "V".
+    index = first_nonfinite(array) if array.dtype.kind in "fcV" else None
+    if index is not None:
+        sample, *rest = index
+        where = f", at {place(tuple(rest))} in it" if rest else ""
         raise InputError(
-            f"{name} must hold finite numbers only. Received {array[tuple(bad[0])]} in sample "
-            f"{seen + sample}{place}"
+            f"{name} must hold finite numbers only. Received {array[index]} in sample "
+            f"{seen + sample}{where}"
         )

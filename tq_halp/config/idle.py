@@ -11,7 +11,7 @@ from tq_halp import formats
 from tq_halp.errors import InputError
 
 _SNAPSHOTS = ("snapshot_every", "snapshot_fraction", "iterate")
-_CORRECTION = ("coefficient", "start_after", "draws")
+_CORRECTION = ("coefficient", "start_after", "draws", "variance_ratio")
 _GRID = ("word_bits", "frac_bits", "format", "rounding")
 _OFFSETS = ("word_bits", "format", "mu", "scale", "rounding")
 _SEARCHED = ("dir", "limit", "validation_limit")
@@ -95,7 +95,7 @@ def _of_algorithm(given, _sections):
                 )
     if _is_zero(given.get("coefficient")):
         plain = given.get("name") in ("svrg", "lp_svrg")
-        for key in ("draws", *((*_SNAPSHOTS, "start_after") if plain else ())):
+        for key in ("draws", "variance_ratio", *((*_SNAPSHOTS, "start_after") if plain else ())):
             yield (key,), "which does nothing with algorithm.coefficient 0; leave it out"
     yield from _of_schedule(given, "coefficient", "algorithm")
 

@@ -86,6 +86,7 @@ class Algorithm(Section):
     scale: Literal["per_tensor", "per_channel", "global"] = "per_tensor"
     iterate: Literal["last", "random"] = "last"
     draws: Literal["locked", "fresh"] = "locked"
+    variance_ratio: bool = True
     average_after: Annotated[int, Field(ge=0)] = 0
     average_every: Positive = 1
     # None where the format leaves nothing to round.
