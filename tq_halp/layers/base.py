@@ -123,7 +123,8 @@ class QuantizedLayer(SavesRandomState):
                 raise InputError(f"{cls.__name__}: {role}: {error}") from error
         return chosen
 
-    def role_of(self, variable):
+    @classmethod
+    def role_of(cls, variable):
         """The role whose quantizer one of the layer's weights gets."""
         return "bias" if variable.name == "beta" or variable.name.endswith("bias") else "weights"
 
