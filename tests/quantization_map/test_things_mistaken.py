@@ -1,4 +1,4 @@
-"""A mapping where a path is meant, a path where a mapping is meant, a name where a model is meant."""
+"""A mapping where a path is meant, a path for a mapping, a name for a model."""
 
 from pathlib import Path
 

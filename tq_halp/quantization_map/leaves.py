@@ -64,12 +64,12 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
 
 
 def _check_is_float(layer):
-    """Not one whose weights Keras has replaced by integers and scales: there is nothing to round."""
+    """Not one whose weights Keras has replaced by integers and scales: nothing is to be rounded."""
     mode = getattr(layer, "quantization_mode", None)
     if mode is not None:
         raise InputError(
-            f"layer {layer.name!r} ({type(layer).__name__}) is quantized by Keras ({mode}) already: "
-            "a quantization map takes the model as it was before Keras' quantize, with a "
+            f"layer {layer.name!r} ({type(layer).__name__}) is quantized by Keras ({mode}) already: a "
+            "quantization map takes the model as it was before Keras' quantize, with a "
             "floating-point dtype policy"
         )
 
