@@ -44,6 +44,7 @@ def test_one_layer_is_named_though_the_map_is_about_another(mode, make):
         report(model, np.ones((2, 4), "float32"))
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
 def test_a_model_that_keras_quantized_as_a_whole(mode):
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4, name="first")])

@@ -17,7 +17,7 @@ from tq_halp.persistence import codes
 from tq_halp.persistence.fitting import check_same
 from tq_halp.persistence.integers import pack, signed, unpack, unsigned
 from tq_halp.persistence.weights import weights_by_name
-from tq_halp.quantization_map.apply import settle
+from tq_halp.quantization_map.state import settle
 from tq_halp.quantizers import Quantizer
 
 KIND, VERSION = "tq_halp export", 1

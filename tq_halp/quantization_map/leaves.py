@@ -68,9 +68,8 @@ def _check_is_float(layer):
     mode = getattr(layer, "quantization_mode", None)
     if mode is not None:
         raise InputError(
-            f"layer {layer.name!r} ({type(layer).__name__}) is quantized by Keras ({mode}) already: a "
-            "quantization map takes the model as it was before Keras' quantize, with a "
-            "floating-point dtype policy"
+            f"layer {layer.name!r} ({type(layer).__name__}) is quantized by Keras ({mode}) already"
+            ": a map takes the model as it was before Keras' quantize, with a floating-point policy"
         )
 
 
