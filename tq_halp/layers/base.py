@@ -200,6 +200,9 @@ class QuantizedLayer(SavesRandomState):
         quantizer = self.quantizers.get(role)
         if quantizer is None:
             return x
+        if isinstance(x, tf.RaggedTensor):  # the numbers that there are, one row after the other
+            inner = self._quantize(role, name, x.flat_values, counter, **kwargs)
+            return x.with_flat_values(inner)
         quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
         tell(self, role, name, quantizer, x, quantized)
         return quantized
@@ -207,5 +210,8 @@ class QuantizedLayer(SavesRandomState):
     def _quantize_gradient(self, role, name, x, counter):
         if self.quantizers.get(role) is None:
             return x
+        if isinstance(x, tf.RaggedTensor):
+            inner = self._quantize_gradient(role, name, x.flat_values, counter)
+            return x.with_flat_values(inner)
         quantize = functools.partial(self._quantize, role, name)
         return quantizers.quantize_gradient(x, quantize, counter)

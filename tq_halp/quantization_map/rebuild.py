@@ -22,6 +22,7 @@ from tq_halp.quantization_map.constructing import (
     serialize,
 )
 from tq_halp.quantization_map.leaves import Rebuilt, plain_class
+from tq_halp.quantization_map.state import copy_learned
 
 
 class RebuiltComposite(Rebuilt):
@@ -77,8 +78,10 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
             first = construct(here, drawing, safe_mode=False)
             finished = blueprint.finish(first, drawing)
         if not (is_rebuilt or knows_itself(source)):
+            copy_learned(source, first)  # which configurations may speak of
             check_same(layers, finished)
         if all(each is None for each in decided.values()):
+            copy_learned(source, first)
             return first
         original = {id(copy): layer for copy, layer in zip(finished, layers, strict=True)}
         found = [original.get(id(each)) for each in born]
@@ -96,6 +99,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
         ]
         built = _build(here, drawing, watched, fates, safe_mode=False)
         built._source = config
+        copy_learned(source, built)  # before it is called in the copied model
         return built
 
 

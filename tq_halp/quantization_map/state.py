@@ -24,14 +24,23 @@ def copy_state(source: keras.Model, copy: keras.Model) -> None:
     Raises:
         InputError: the copy is not like the source, or a layer cannot load what it has saved.
     """
-    for old, new in _pairs(source, copy, set()):
-        _copy_own_state(old, new)
+    copy_learned(source, copy)
     old, new = _variables(source), _variables(copy)
     if [tuple(variable.shape) for variable in old] != [tuple(variable.shape) for variable in new]:
         raise _differs(source, f"{len(new)} variables instead of {len(old)}, or others")
     for variable, copied in zip(old, new, strict=True):
         copied.assign(variable)
     settle(copy)
+
+
+def copy_learned(source: keras.Layer, copy: keras.Layer) -> None:
+    """Gives the copy of a layer, a built one, what the layers in it save in ways of their own.
+
+    Raises:
+        InputError: the copy is not like the source, or a layer cannot load what it has saved.
+    """
+    for old, new in _pairs(source, copy, set()):
+        _copy_own(old, new)
 
 
 def settle(model: keras.Model) -> None:
@@ -62,8 +71,8 @@ def _wrapped(layer):
     return _wrapped(layer.layer) if isinstance(layer, QuantLayer) else layer
 
 
-def _copy_own_state(old, new):
-    """By the way that the layer has of its own to be saved and loaded."""
+def _copy_own(old, new):
+    """By the layer's own way to be saved and loaded."""
     if quantized_class(type(old)) is not None:
         return  # all its state is in its variables
     try:
