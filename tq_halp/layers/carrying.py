@@ -8,7 +8,7 @@ a copy within one process the object is there already.
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -24,15 +24,24 @@ class Carried:
     Args:
         layers: their attributes of a configuration's keys are the objects, as in
             `self.activation = activation`.
+        get_config: gives the configuration of one.
     """
 
-    def __init__(self, layers: Iterable[keras.Layer]):
+    def __init__(
+        self,
+        layers: Iterable[keras.Layer],
+        get_config: Callable[[keras.Layer], dict] = lambda layer: layer.get_config(),
+    ):
         self._held: dict[tuple[str, str], list] = {}  # by key and what stands there
+        self._raw: set[tuple[str, str]] = set()  # where a class writes the objects themselves
         for layer in layers:
-            for key, value in _config_or_nothing(layer).items():
+            for key, value in _config_or_nothing(layer, get_config).items():
                 held = _held_by(layer, key)
                 if held is not None and not isinstance(held, keras.Layer):
-                    there = self._held.setdefault((key, _form(value)), [])
+                    place = (key, _form(value))
+                    there = self._held.setdefault(place, [])
+                    if value is held:
+                        self._raw.add(place)
                     if not any(held is each for each in there):
                         there.append(held)
         self._references: dict[str, Any] = {}
@@ -45,9 +54,11 @@ class Carried:
         """
         if isinstance(config, (list, tuple)):
             return [self.refer(each, key) for each in config]
-        held = self._held.get((key, _form(config))) if isinstance(config, (dict, str)) else None
-        if held and any(_is_own(each) for each in held):
-            return self._reference(key, held)
+        place = (key, _form(config)) if isinstance(config, (dict, str)) else None
+        held = self._held.get(place, ())
+        if any(_is_own(each) for each in held):
+            _check_equal(key, held)
+            return held[0] if place in self._raw else self._reference(held[0])
         if isinstance(config, dict):
             return {name: self.refer(value, name) for name, value in config.items()}
         return config
@@ -58,15 +69,9 @@ class Carried:
         with known_to_keras(self._references):
             yield
 
-    def _reference(self, key, held):
-        if len(held) > 1 and not _are_equal(held):
-            name = getattr(held[0], "__name__", type(held[0]).__name__)
-            raise InputError(
-                f"two different objects called {name!r} are {key} of layers: rename one of them or "
-                "register both with keras.saving.register_keras_serializable(package)"
-            )
+    def _reference(self, held):
         name = _REFERENCE.format(len(self._references))
-        self._references[name] = held[0]
+        self._references[name] = held
         words = {"module": "builtins", "class_name": "function"}
         return {**words, "config": name, "registered_name": name}
 
@@ -78,13 +83,6 @@ def known_to_keras(objects: Mapping[str, Any]) -> Iterator[None]:
         outer = inner.backup
     with keras.saving.custom_object_scope({**outer, **objects}):
         yield
-
-
-def config_of(layer: keras.Layer) -> dict:
-    """The layer's `get_config`, without Keras' warning of lambdas: nothing leaves the process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return layer.get_config()
 
 
 def copy_of(layer: keras.Layer) -> keras.Layer:
@@ -105,7 +103,8 @@ def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | Non
     """
     try:
         carried = Carried([layer])
-        config = {**carried.refer(config_of(layer)), **(changed or {})}
+        with _without_warnings():
+            config = {**carried.refer(layer.get_config()), **(changed or {})}
         with carried.in_reach():
             return target.from_config(config)
     except InputError:
@@ -116,6 +115,14 @@ def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | Non
             "return what its constructor takes, and what it is given must be functions, lambdas or "
             f"objects with a get_config; received: {str(error).strip()}"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """Keras warns of lambdas; but nothing leaves the process here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _held_by(layer, key):
@@ -129,9 +136,10 @@ def _held_by(layer, key):
     return None
 
 
-def _config_or_nothing(layer):
+def _config_or_nothing(layer, get_config):
     try:
-        return config_of(layer)
+        with _without_warnings():
+            return get_config(layer)
     except Exception:  # who needs it will say so
         return {}
 
@@ -139,11 +147,18 @@ def _config_or_nothing(layer):
 def _form(value):
     """What Keras writes for a value, as a text to compare."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return repr(keras.saving.serialize_keras_object(value))
+        with _without_warnings():
+            value = keras.saving.serialize_keras_object(value)
     except (TypeError, ValueError, NotImplementedError):
-        return repr(value)
+        pass
+    return repr(_with_lists(value))
+
+
+def _with_lists(value):
+    """Lists for tuples, as in what was written and read."""
+    if isinstance(value, dict):
+        return {key: _with_lists(each) for key, each in value.items()}
+    return [_with_lists(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_own(held):
@@ -152,7 +167,14 @@ def _is_own(held):
     return named.__module__.split(".")[0] != "keras"
 
 
-def _are_equal(held):
-    """Whether objects for which Keras writes the same do the same: not those of a name alone."""
+def _check_equal(key, held):
+    """Objects for which Keras writes the same must do the same: of functions it writes the name."""
     names = {getattr(each, "__name__", None) for each in held}
-    return names == {"<lambda>"} or (names == {None} and len(set(map(type, held))) == 1)
+    if len(held) == 1 or names == {"<lambda>"}:
+        return
+    if names != {None} or len(set(map(type, held))) > 1:
+        name = getattr(held[0], "__name__", type(held[0]).__name__)
+        raise InputError(
+            f"two different objects called {name!r} are {key} of layers: rename one of them or "
+            "register both with keras.saving.register_keras_serializable(package)"
+        )

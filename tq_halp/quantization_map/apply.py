@@ -1,9 +1,11 @@
 """A quantized copy of a model: same layer names, same connections, same weights, same methods."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import keras
 
+from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.carrying import copy_of
 from tq_halp.layers.random_state import has_random_state
@@ -71,17 +73,33 @@ class _Copier:
         if type(model) is keras.Sequential:
             inputs = [_input_like(each) for each in model._layers[:1] if _is_input(each)]
             copies = [self.copy(layer) for layer in model.layers]
-            new = keras.Sequential([*inputs, *copies], name=model.name)
+            with _naming(model):
+                new = keras.Sequential([*inputs, *copies], name=model.name)
         else:
             inputs = keras.tree.map_structure(
                 lambda x: _input_like(x._keras_history.operation).output, model.input
             )
-            with uncompiled(model):
+            with uncompiled(model), _naming(model):
                 new = keras.models.clone_model(
                     model, input_tensors=inputs, clone_function=self.copy
                 )
         _copy_trainable(model, new)
         return new
+
+
+@contextlib.contextmanager
+def _naming(model):
+    """What goes wrong inside is of the user's own code, in a copy that is not like its source."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"model {model.name!r} cannot be copied: the copy of a layer cannot be called as the "
+            "layer was; give its class a get_config that returns the arguments of its constructor, "
+            f"or build the model inside QuantizationMap.scope(); received: {error}"
+        ) from error
 
 
 def _is_input(layer):

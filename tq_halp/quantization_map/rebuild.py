@@ -65,7 +65,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     is_rebuilt = isinstance(source, RebuiltComposite)
     drawing, config = blueprint.draw(source), source._source if is_rebuilt else serialize(source)
     layers = blueprint.in_order(source)
-    carried = Carried(source._flatten_layers())
+    carried = Carried(source._flatten_layers(), _config_of_source)
     here = carried.refer(config)  # in this process; `config` is what is saved
     decided = {id(layer): decisions.get(id(layer)) for layer in layers}
     # A source that was rebuilt itself is built from what its own source was.
@@ -124,6 +124,11 @@ def _rebuilt_class(plain):
     made = type(plain.__name__, (RebuiltComposite, plain), body)
     # All under one name: their from_config is the same, and finds the class in the configuration.
     return keras.saving.register_keras_serializable("tq_halp", "RebuiltComposite")(made)
+
+
+def _config_of_source(layer):
+    rebuilt = isinstance(layer, RebuiltComposite)
+    return super(RebuiltComposite, layer).get_config() if rebuilt else layer.get_config()
 
 
 def _configs(quantizers):
