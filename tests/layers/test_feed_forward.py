@@ -221,19 +221,6 @@ def test_frozen_weights_are_quantized_and_statistics_are_not():
     np.testing.assert_array_equal(layer(floats(2, 4)), plain(floats(2, 4)))
 
 
-def test_lora_quantizes_kernel_and_factors():
-    layer = layers.QuantDense(3, use_bias=False, weights=W)
-    layer.build((2, 4))
-    layer.enable_lora(2)
-    for seed, variable in enumerate(layer.weights):
-        variable.assign(floats(*variable.shape, seed=seed))
-    named = {v.name: q(v.numpy(), W) for v in layer.weights}
-    kernel = named["kernel"] + named["lora_kernel_a"] @ named["lora_kernel_b"]
-    x = q(floats(2, 4), W)
-    # Multiples of 2^-12 below 2^7: every product and sum is exact in float32.
-    np.testing.assert_array_equal(layer(x), x @ kernel)
-
-
 def test_kerass_own_quantization_is_refused():
     layer = layers.QuantDense(3, weights=W, dtype="int8_from_float32", name="d")
     with pytest.raises(InputError, match="d: dtype must be a floating-point policy"):

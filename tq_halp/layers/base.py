@@ -11,6 +11,7 @@ from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
+from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.random_state import SavesRandomState
@@ -20,7 +21,7 @@ from tq_halp.layers.signatures import (
     keras_parent,
     substituting_call,
 )
-from tq_halp.layers.substitution import call_with, names_of, weights_of
+from tq_halp.layers.substitution import call_with, names_of, value_of, weights_of
 
 # Every tensor that some layer can quantize.
 ROLES = (
@@ -52,6 +53,7 @@ class QuantizedLayer(SavesRandomState):
         gradients                          what the optimizer sees is Q(dL/dW), for every weight
         accumulator                        a product's running sum: see `AccumulatedProduct`
 
+    A weight with a LoRA update is quantized together with it: see `lora`.
     Weights are quantized in the compute dtype. Without quantizers the layer equals its Keras
     parent bit for bit.
 
@@ -162,12 +164,33 @@ class QuantizedLayer(SavesRandomState):
 
     def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
+        named = {id(v): (v, name) for v, name in zip(weights, names_of(weights), strict=True)}
         substitutes = []
-        for variable, name in zip(weights, names_of(weights), strict=True):
+        for update in updates_of(self):
+            substitutes += self._update(update, named, counter)
+        for variable, _ in substitutes:
+            named.pop(id(variable), None)
+        for variable, name in named.values():
             role = self.role_of(variable)
             if any(self.quantizers.get(each) for each in (role, "gradients")):
                 substitutes.append((variable, self._weight(role, name, variable, counter)))
         return substitutes
+
+    def _update(self, update, named, counter):
+        """Q(W + s A B) in the place of W, and 0 in that of A and B."""
+        role = self.role_of(update.weight)
+        if not any(self.quantizers.get(each) for each in (role, "gradients")):
+            return []
+        factors = [
+            self._quantize_gradient(
+                "gradients", f"{named[id(v)][1]}/gradient", value_of(v), counter
+            )
+            for v in (update.a, update.b)
+        ]
+        name = named[id(update.weight)][1]
+        merged = self._quantize(role, name, update.merged(*factors), counter)
+        zeros = [(v, keras.ops.zeros_like(value_of(v))) for v in (update.a, update.b)]
+        return [(update.weight, merged), *zeros]
 
     def _weight(self, role, name, weight, counter):
         """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""

@@ -53,6 +53,13 @@ class Substitution(keras.StatelessScope):
             outer.add_loss(loss)
 
 
+def value_of(variable):
+    """A variable's value here, not cast to the compute dtype as it is within a layer's call."""
+    with Substitution([]) as scope:
+        value = scope.get_current_value(variable)
+    return keras.ops.convert_to_tensor(variable._value if value is None else value)
+
+
 def call_with(layer, substitutes, call):
     """What `call()` returns, with `substitutes` in the place of variables of `layer`.
 

@@ -13,6 +13,7 @@ import numpy as np
 from tq_halp.errors import InputError
 from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
+from tq_halp.layers.lora import copy_update
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.registry import quantized_class
 from tq_halp.quantization_map.leaves import children
@@ -73,6 +74,7 @@ def _wrapped(layer):
 
 def _copy_own(old, new):
     """By the layer's own way to be saved and loaded."""
+    copy_update(old, new)
     if quantized_class(type(old)) is not None:
         return  # all its state is in its variables
     try:
