@@ -15,6 +15,7 @@ from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.random_state import SavesRandomState
+from tq_halp.layers.reading import read_properties
 from tq_halp.layers.signatures import (
     OfClass,
     extended_signature,
@@ -83,6 +84,8 @@ class QuantizedLayer(SavesRandomState):
         keras_call = keras_parent(cls, QuantizedLayer).call
         if cls.call is keras_call:
             cls.call = substituting_call(keras_call)
+        for name, read in read_properties(keras_parent(cls, QuantizedLayer)).items():
+            setattr(cls, name, read)
 
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
@@ -164,33 +167,36 @@ class QuantizedLayer(SavesRandomState):
 
     def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
-        named = {id(v): (v, name) for v, name in zip(weights, names_of(weights), strict=True)}
+        names = dict(zip(map(id, weights), names_of(weights), strict=True))
+        updates = {id(update.weight): update for update in updates_of(self)}
+        factors = {id(v) for update in updates.values() for v in (update.a, update.b)}
         substitutes = []
-        for update in updates_of(self):
-            substitutes += self._update(update, named, counter)
-        for variable, _ in substitutes:
-            named.pop(id(variable), None)
-        for variable, name in named.values():
-            role = self.role_of(variable)
-            if any(self.quantizers.get(each) for each in (role, "gradients")):
-                substitutes.append((variable, self._weight(role, name, variable, counter)))
+        for variable in weights:
+            if not self.changes(self.role_of(variable)):
+                continue
+            if id(variable) in factors:  # their product is in the weight already
+                value = keras.ops.zeros_like(value_of(variable))
+            elif id(variable) in updates:
+                value = self.merged(updates[id(variable)], names, counter)
+            else:
+                value = self._weight(self.role_of(variable), names[id(variable)], variable, counter)
+            substitutes.append((variable, value))
         return substitutes
 
-    def _update(self, update, named, counter):
-        """Q(W + s A B) in the place of W, and 0 in that of A and B."""
-        role = self.role_of(update.weight)
-        if not any(self.quantizers.get(each) for each in (role, "gradients")):
-            return []
-        factors = [
+    def changes(self, role):
+        """Whether a weight with that role has a quantizer, for itself or its gradient."""
+        return any(self.quantizers.get(each) is not None for each in (role, "gradients"))
+
+    def merged(self, update, names, counter):
+        """Q(W + s A B), whose gradient reaches A and B quantized."""
+        a, b = (
             self._quantize_gradient(
-                "gradients", f"{named[id(v)][1]}/gradient", value_of(v), counter
+                "gradients", f"{names[id(factor)]}/gradient", value_of(factor), counter
             )
-            for v in (update.a, update.b)
-        ]
-        name = named[id(update.weight)][1]
-        merged = self._quantize(role, name, update.merged(*factors), counter)
-        zeros = [(v, keras.ops.zeros_like(value_of(v))) for v in (update.a, update.b)]
-        return [(update.weight, merged), *zeros]
+            for factor in (update.a, update.b)
+        )
+        role = self.role_of(update.weight)
+        return self._quantize(role, names[id(update.weight)], update.merged(a, b), counter)
 
     def _weight(self, role, name, weight, counter):
         """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""
