@@ -56,7 +56,8 @@ def statistics(layer):
 
 def test_every_class_has_a_case():
     mine = [c for c in QUANTIZED.values() if c.__module__ in (m.__name__ for m in MODULES)]
-    assert {case.quantized_class for case in CASES} == set(mine)
+    elsewhere = {getattr(layers, "QuantReversibleEmbedding", None)}  # takes integers: tied weights
+    assert {case.quantized_class for case in CASES} == set(mine) - elsewhere
     assert all(getattr(layers, c.__name__) is c and c.__name__ in layers.__all__ for c in mine)
 
 

@@ -111,7 +111,7 @@ def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | Non
         raise
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InputError(
-            f"{layer.name}: class {type(layer).__name__} cannot be copied: its get_config must "
+            f"{layer.name}: class {type(layer).__name__} cannot be copied, its get_config must "
             "return what its constructor takes, and what it is given must be functions, lambdas or "
             f"objects with a get_config; received: {str(error).strip()}"
         ) from error
