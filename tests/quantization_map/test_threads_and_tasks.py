@@ -214,3 +214,23 @@ def test_a_scope_that_a_generator_closes_in_another_context():
         assert layers.Dense(2).quantizers["weights"].format.word_bits == 4
         assert contextvars.Context().run(kinds) == {"keras"}
     assert kinds() == {"keras"}
+
+
+def test_a_model_in_use_in_another_thread_is_not_touched_by_its_copying():
+    """Not even for a moment: no attribute of the model or of a layer in it is set."""
+    inputs = keras.Input((3,), name="x")
+    model = keras.Model(inputs, layers.Dense(2, name="d")(inputs))
+    model.compile("sgd", lambda y, p: keras.ops.mean((y - p) ** 2, axis=-1))
+    seen = set()
+
+    class Watched(type(model)):
+        def __setattr__(self, name, value):
+            if self is model:
+                seen.add(name)
+            super().__setattr__(name, value)
+
+    model.__class__ = Watched
+    before = {layer.name: dict(vars(layer)) for layer in model.layers}
+    quantized = MAP.apply(model)
+    assert not seen and quantized.compiled
+    assert {layer.name: dict(vars(layer)) for layer in model.layers} == before

@@ -12,7 +12,7 @@ from tq_halp.layers.random_state import has_random_state
 from tq_halp.layers.registry import quantize_layer
 from tq_halp.quantization_map import births
 from tq_halp.quantization_map.checks import check
-from tq_halp.quantization_map.compiling import compile_like, uncompiled
+from tq_halp.quantization_map.compiling import compile_like
 from tq_halp.quantization_map.leaves import find_leaves, is_leaf
 from tq_halp.quantization_map.matching import Decision, decide
 from tq_halp.quantization_map.rebuild import rebuild
@@ -79,10 +79,13 @@ class _Copier:
             inputs = keras.tree.map_structure(
                 lambda x: _input_like(x._keras_history.operation).output, model.input
             )
-            with uncompiled(model), _naming(model):
-                new = keras.models.clone_model(
-                    model, input_tensors=inputs, clone_function=self.copy
+            # Of a compiled model Keras would compile the clone, by a configuration alone.
+            graph = keras.Model(model.input, model.output)
+            with _naming(model):
+                clone = keras.models.clone_model(
+                    graph, input_tensors=inputs, clone_function=self.copy
                 )
+                new = type(model)(clone.input, clone.output, name=model.name)
         _copy_trainable(model, new)
         return new
 
