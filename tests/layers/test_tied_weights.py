@@ -97,6 +97,16 @@ def test_apply_refuses_what_is_tied_to_another_layer_of_the_graph():
         MAP.apply(functional())
 
 
+def test_apply_refuses_an_operation_on_a_variable():
+    """In the copy it would be an operation on the variable of the source."""
+    inputs = keras.Input((5,), dtype="int32")
+    embedding = layers.Embedding(11, 6, name="embedding")
+    hidden = embedding(inputs)
+    model = keras.Model(inputs, ops.einsum("bth,wh->btw", hidden, embedding.embeddings))
+    with pytest.raises(InputError, match="is called on the variable embedding/embeddings; read it"):
+        MAP.apply(model)
+
+
 @pytest.mark.parametrize("how", ["scope", "apply"])
 def test_a_subclassed_model_that_reads_the_table(how, tmp_path):
     table = floats(11, 6) * 2

@@ -70,6 +70,7 @@ class _Copier:
 
     def _copy_graph(self, model):
         """With inputs of our own: of Keras' copies they have a shape, a dtype and a name alone."""
+        _check_arguments(model)
         if type(model) is keras.Sequential:
             inputs = [_input_like(each) for each in model._layers[:1] if _is_input(each)]
             copies = [self.copy(layer) for layer in model.layers]
@@ -88,6 +89,20 @@ class _Copier:
                 new = type(model)(clone.input, clone.output, name=model.name)
         _copy_trainable(model, new)
         return new
+
+
+def _check_arguments(model):
+    """No call in the graph is given a variable: it would be that of the source in the copy too."""
+    operations = getattr(model, "operations", ())  # none of a Sequential one
+    for node in [node for each in operations for node in each._inbound_nodes]:
+        given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        for variable in given:
+            if isinstance(variable, keras.Variable):
+                raise InputError(
+                    f"model {model.name!r} cannot be copied: {node.operation.name} is called on "
+                    f"the variable {variable.path}; read it in the call of a layer or of a subclassed "
+                    "model instead"
+                )
 
 
 @contextlib.contextmanager
