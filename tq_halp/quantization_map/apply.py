@@ -100,8 +100,8 @@ def _check_arguments(model):
             if isinstance(variable, keras.Variable):
                 raise InputError(
                     f"model {model.name!r} cannot be copied: {node.operation.name} is called on "
-                    f"the variable {variable.path}; read it in the call of a layer or of a subclassed "
-                    "model instead"
+                    f"the variable {variable.path}; read it in the call of a layer or of a "
+                    "subclassed model instead"
                 )
 
 
