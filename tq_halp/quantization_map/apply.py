@@ -81,7 +81,7 @@ class _Copier:
                 lambda x: _input_like(x._keras_history.operation).output, model.input
             )
             # Of a compiled model Keras would compile the clone, by a configuration alone.
-            graph = keras.Model(model.input, model.output)
+            graph = keras.Model(model.input, model.output, name=model.name)
             with _naming(model):
                 clone = keras.models.clone_model(
                     graph, input_tensors=inputs, clone_function=self.copy
