@@ -24,9 +24,9 @@ def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
         quantizer: as for `QuantizedOptimizer`.
 
     Raises:
-        InputError: as `QuantizedOptimizer`.
+        InputError: as `QuantizedOptimizer`, or no optimizer.
     """
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = get_optimizer(optimizer)
     if isinstance(optimizer, QuantizedOptimizer):
         optimizer = optimizer.inner_optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
@@ -34,6 +34,24 @@ def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
         inner = quantize_momentum(optimizer.inner_optimizer, quantizer)
         return keras.optimizers.LossScaleOptimizer(inner, name=optimizer.name, **own)
     return QuantizedOptimizer(optimizer, quantizer)
+
+
+def get_optimizer(identifier) -> keras.optimizers.Optimizer:
+    """A Keras optimizer from itself, its name or its configuration.
+
+    Raises:
+        InputError: anything else.
+    """
+    try:
+        optimizer = keras.optimizers.get(identifier)
+    except (TypeError, ValueError):
+        optimizer = None
+    if optimizer is None:
+        raise InputError(
+            "optimizer must be a Keras optimizer, its name such as 'adam' or its configuration, "
+            f"received {identifier!r}"
+        )
+    return optimizer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

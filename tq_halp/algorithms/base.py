@@ -262,7 +262,9 @@ class TrainingAlgorithm(keras.Model):
         self._steps_per_epoch = steps_per_epoch
         self._length_is_known = steps_per_epoch is not None or length_is_known(x)
         if not (self.model.built and self._has_state):
-            self(first_inputs(self.batches, x))
+            first = first_inputs(self.batches, x)
+            self.model(first)
+            self(first)
         self.check_setting()
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size

@@ -9,16 +9,18 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
+from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.random_state import SavesRandomState
+from tq_halp.layers.reading import read_properties
 from tq_halp.layers.signatures import (
     OfClass,
     extended_signature,
     keras_parent,
     substituting_call,
 )
-from tq_halp.layers.substitution import call_with, names_of, weights_of
+from tq_halp.layers.substitution import call_with, names_of, value_of, weights_of
 from tq_halp.quantizers.clock import TrainingClock
 from tq_halp.quantizers.counter import CallCounter
 
@@ -52,6 +54,7 @@ class QuantizedLayer(SavesRandomState):
         gradients                          what the optimizer sees is Q(dL/dW), for every weight
         accumulator                        a product's running sum: see `AccumulatedProduct`
 
+    A weight with a LoRA update is quantized together with it: see `lora`.
     Weights are quantized in the compute dtype. Without quantizers the layer equals its Keras
     parent bit for bit.
 
@@ -81,6 +84,8 @@ class QuantizedLayer(SavesRandomState):
         keras_call = keras_parent(cls, QuantizedLayer).call
         if cls.call is keras_call:
             cls.call = substituting_call(keras_call)
+        for name, read in read_properties(keras_parent(cls, QuantizedLayer)).items():
+            setattr(cls, name, read)
 
     def __init__(self, *args, **kwargs):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
@@ -123,7 +128,8 @@ class QuantizedLayer(SavesRandomState):
                 raise InputError(f"{cls.__name__}: {role}: {error}") from error
         return chosen
 
-    def role_of(self, variable):
+    @classmethod
+    def role_of(cls, variable):
         """The role whose quantizer one of the layer's weights gets."""
         return "bias" if variable.name == "beta" or variable.name.endswith("bias") else "weights"
 
@@ -161,12 +167,36 @@ class QuantizedLayer(SavesRandomState):
 
     def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
+        names = dict(zip(map(id, weights), names_of(weights), strict=True))
+        updates = {id(update.weight): update for update in updates_of(self)}
+        factors = {id(v) for update in updates.values() for v in (update.a, update.b)}
         substitutes = []
-        for variable, name in zip(weights, names_of(weights), strict=True):
-            role = self.role_of(variable)
-            if any(self.quantizers.get(each) for each in (role, "gradients")):
-                substitutes.append((variable, self._weight(role, name, variable, counter)))
+        for variable in weights:
+            if not self.changes(self.role_of(variable)):
+                continue
+            if id(variable) in factors:  # their product is in the weight already
+                value = keras.ops.zeros_like(value_of(variable))
+            elif id(variable) in updates:
+                value = self.merged(updates[id(variable)], names, counter)
+            else:
+                value = self._weight(self.role_of(variable), names[id(variable)], variable, counter)
+            substitutes.append((variable, value))
         return substitutes
+
+    def changes(self, role):
+        """Whether a weight with that role has a quantizer, for itself or its gradient."""
+        return any(self.quantizers.get(each) is not None for each in (role, "gradients"))
+
+    def merged(self, update, names, counter):
+        """Q(W + s A B), whose gradient reaches A and B quantized."""
+        a, b = (
+            self._quantize_gradient(
+                "gradients", f"{names[id(factor)]}/gradient", value_of(factor), counter
+            )
+            for factor in (update.a, update.b)
+        )
+        role = self.role_of(update.weight)
+        return self._quantize(role, names[id(update.weight)], update.merged(a, b), counter)
 
     def _weight(self, role, name, weight, counter):
         """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""
@@ -199,6 +229,9 @@ class QuantizedLayer(SavesRandomState):
         quantizer = self.quantizers.get(role)
         if quantizer is None:
             return x
+        if isinstance(x, tf.RaggedTensor):  # the numbers that there are, one row after the other
+            inner = self._quantize(role, name, x.flat_values, counter, **kwargs)
+            return x.with_flat_values(inner)
         quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
         tell(self, role, name, quantizer, x, quantized)
         return quantized
@@ -206,5 +239,8 @@ class QuantizedLayer(SavesRandomState):
     def _quantize_gradient(self, role, name, x, counter):
         if self.quantizers.get(role) is None:
             return x
+        if isinstance(x, tf.RaggedTensor):
+            inner = self._quantize_gradient(role, name, x.flat_values, counter)
+            return x.with_flat_values(inner)
         quantize = functools.partial(self._quantize, role, name)
         return quantizers.quantize_gradient(x, quantize, counter)

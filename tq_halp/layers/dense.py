@@ -10,8 +10,6 @@ from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 class QuantDense(AccumulatedProduct, QuantizedLayer, keras.layers.Dense):
     """y = Q_activations(activation(x Q_weights(W) + Q_bias(b))); see `QuantizedLayer` for the rest.
 
-    With LoRA, W and the two factors of its update are weights, each quantized by itself.
-
     Args: those of `keras.layers.Dense`, and weights, bias, activations, gradients, errors: each
         None, a `Quantizer`, a format or a mapping; and accumulator: None, an `Accumulator` or a
         mapping, which rounds the running sum of x W: see `AccumulatedProduct`.
@@ -24,8 +22,6 @@ class QuantDense(AccumulatedProduct, QuantizedLayer, keras.layers.Dense):
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantEinsumDense(QuantizedLayer, keras.layers.EinsumDense):
     """y = Q_activations(activation(einsum(equation, x, Q_weights(W)) + Q_bias(b))).
-
-    With LoRA as `QuantDense`.
 
     Args: those of `keras.layers.EinsumDense`, and weights, bias, activations, gradients, errors:
         each None, a `Quantizer`, a format or a mapping. See `QuantizedLayer` for what each does.

@@ -32,10 +32,10 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
             inputs = ops.cast(inputs, "int32")
         quantizer = self.quantizers["weights"]
         if quantizer is None or quantizer.format.elementwise:
-            rows = self._gather(self.embeddings, inputs, counter)
+            rows = self._gather(super().embeddings, inputs, counter)
             rows = self._quantize("weights", "embeddings", rows, counter, scale=self._table_scale())
         else:
-            table = ops.cast(self.embeddings, self.compute_dtype)
+            table = ops.cast(super().embeddings, self.compute_dtype)
             table = self._quantize("weights", "embeddings", table, counter)
             rows = self._gather(table, inputs, counter)
         return self._output(rows, counter)
@@ -51,4 +51,4 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
         quantizer = self.quantizers["weights"]
         if quantizer is None or not quantizer.has_dynamic_range:
             return None  # and the table is not read
-        return quantizer.scale(ops.cast(self.embeddings, self.compute_dtype))
+        return quantizer.scale(ops.cast(super().embeddings, self.compute_dtype))

@@ -1,7 +1,8 @@
 """Quantized twins that are a Keras class, its roles and nothing else: made from one table.
 
 Normalizations: gamma (`scale` of RMSNormalization) is `weights`, beta is `bias`; moving statistics
-are not quantized. PReLU: alpha is `weights`. All others hold no weights, only their output and the
+are not quantized. PReLU: alpha is `weights`. ReversibleEmbedding: its whole table is, for both
+ways, and the second one that it may have. All others hold no weights, only their output and the
 error that flows back into them can be quantized.
 """
 
@@ -12,7 +13,9 @@ from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 # The roles, and the names of the Keras classes that have them; the older Keras, the fewer it knows.
 TABLE = {
     PRODUCT_ROLES: "BatchNormalization LayerNormalization GroupNormalization",
-    ("weights", "activations", "gradients", "errors"): "RMSNormalization PReLU",
+    ("weights", "activations", "gradients", "errors"): (
+        "RMSNormalization PReLU ReversibleEmbedding"
+    ),
     ("activations", "errors"): """
         UnitNormalization
         MaxPooling1D MaxPooling2D MaxPooling3D

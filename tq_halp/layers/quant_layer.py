@@ -7,6 +7,7 @@ import keras
 
 from tq_halp.errors import InputError
 from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.reading import is_read_in_a_call, quantized
 from tq_halp.layers.signatures import with_training
 
 
@@ -51,6 +52,16 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
         self.autocast = layer.autocast
         self.supports_masking = layer.supports_masking
         self.supports_jit = self.supports_jit and layer.supports_jit
+
+    def __getattr__(self, name):
+        """A weight of the layer by its name there: Q(W) in another layer's call, as `reading` says.
+
+        Of attributes that are none of this layer's own.
+        """
+        value = None if name.startswith("_") else getattr(vars(self).get("layer"), name, None)
+        if not isinstance(value, keras.Variable):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return quantized(self, value, value) if is_read_in_a_call(self) else value
 
     def build(self, *shapes, **named):
         """Builds the layer from shapes, if any are given. If not, its first call will."""

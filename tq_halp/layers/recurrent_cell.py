@@ -31,7 +31,8 @@ class RecurrentRoles:
             config.setdefault("recurrent_weights", "none")
         return config
 
-    def role_of(self, variable):
+    @classmethod
+    def role_of(cls, variable):
         is_recurrent = variable.name == "recurrent_kernel"
         return "recurrent_weights" if is_recurrent else super().role_of(variable)
 

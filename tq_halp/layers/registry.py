@@ -9,6 +9,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers import conv, dense, generated
 from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
 from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.carrying import copy_of, made_anew
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.gru import QuantGRU, QuantGRUCell
 from tq_halp.layers.lstm import QuantLSTM, QuantLSTMCell
@@ -79,22 +80,9 @@ def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
     chosen = target.choose({role: quantizers.get(role) for role in target.roles})
     # "none": of None, a layer such as an LSTM would make its own default once more.
     chosen = {role: "none" if given is None else given for role, given in chosen.items()}
-    if target is QuantLayer and not isinstance(layer, QuantLayer):
+    if target is not QuantLayer:
+        return made_anew(layer, target, chosen)
+    if not isinstance(layer, QuantLayer):
         return QuantLayer(copy_of(layer), **chosen)
-    kept = {k: v for k, v in layer.get_config().items() if k not in getattr(layer, "roles", ())}
-    return target.from_config({**kept, **chosen})
-
-
-def copy_of(layer: keras.Layer) -> keras.Layer:
-    """A layer made from the configuration of another.
-
-    Raises:
-        InputError: its class does not say in `get_config` what its constructor needs.
-    """
-    try:
-        return type(layer).from_config(layer.get_config())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{layer.name}: class {type(layer).__name__} cannot be copied, its get_config "
-            f"must return what its constructor takes; received: {error}"
-        ) from error
+    own = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
+    return QuantLayer(copy_of(layer.layer), **own, **chosen)

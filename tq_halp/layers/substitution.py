@@ -1,12 +1,15 @@
 """A Keras layer's own call, run with other values in its variables."""
 
 import collections
+import contextvars
 import re
 
 import keras
 
 # What Keras calls a variable that was given no name; the number is that of this process alone.
 _NAMED_BY_KERAS = re.compile(r"^(variable)_\d+$")
+
+_calling = contextvars.ContextVar("tq_halp.layers.calling", default=None)
 
 
 class Substitution(keras.StatelessScope):
@@ -53,6 +56,13 @@ class Substitution(keras.StatelessScope):
             outer.add_loss(loss)
 
 
+def value_of(variable):
+    """A variable's value here, not cast to the compute dtype as it is within a layer's call."""
+    with Substitution([]) as scope:
+        value = scope.get_current_value(variable)
+    return keras.ops.convert_to_tensor(variable._value if value is None else value)
+
+
 def call_with(layer, substitutes, call):
     """What `call()` returns, with `substitutes` in the place of variables of `layer`.
 
@@ -63,11 +73,20 @@ def call_with(layer, substitutes, call):
     """
     if not substitutes:
         return call()
-    with Substitution(substitutes) as scope:
-        outputs = call()
+    token = _calling.set(layer)
+    try:
+        with Substitution(substitutes) as scope:
+            outputs = call()
+    finally:
+        _calling.reset(token)
     for loss in scope.losses:
         layer.add_loss(loss)
     return outputs
+
+
+def is_calling(layer):
+    """Whether what runs, in this thread or task, is the call of that layer by `call_with`."""
+    return _calling.get() is layer
 
 
 def weights_of(layer):

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.files import replacing
+from tq_halp.layers.lora import updates_of
 from tq_halp.persistence import codes
 from tq_halp.persistence.fitting import check_same
 from tq_halp.persistence.integers import pack, signed, unpack, unsigned
 from tq_halp.persistence.weights import weights_by_name
-from tq_halp.quantization_map.apply import settle
+from tq_halp.quantization_map.state import settle
 from tq_halp.quantizers import Quantizer
 
 KIND, VERSION = "tq_halp export", 1
@@ -54,12 +55,13 @@ def export(model: keras.Model, path: str | Path) -> None:
 
     Raises:
         InputError: `model` is no built Keras model; a weight holds a NaN or an infinity that its
-            format has no code for; or there is no such directory.
+            format has no code for, or has a LoRA update beside it; or there is no such directory.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"path must be in a directory that exists, received {str(path)!r}")
     arrays, tensors = {}, {}
+    _check_merged(model)
     for name, weight in weights_by_name(model).items():
         numbers, step = weight.quantized()
         try:
@@ -72,6 +74,15 @@ def export(model: keras.Model, path: str | Path) -> None:
     arrays[MANIFEST] = np.array(json.dumps(manifest, indent=1))
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
+
+
+def _check_merged(model):
+    for update in updates_of(model) if isinstance(model, keras.Model) else ():
+        if not update.is_zero:
+            raise InputError(
+                f"layer {update.layer.name!r} has a LoRA update beside its {update.weight.name}: "
+                "model.save and load_model merge the two; export the model that was loaded"
+            )
 
 
 def _store(arrays, name, numbers, step, quantizer):

@@ -1,22 +1,23 @@
 """A quantized copy of a model: same layer names, same connections, same weights, same methods."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import keras
 
 from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.carrying import copy_of
 from tq_halp.layers.random_state import has_random_state
-from tq_halp.layers.registry import copy_of, quantize_layer
+from tq_halp.layers.registry import quantize_layer
 from tq_halp.quantization_map import births
 from tq_halp.quantization_map.checks import check
-from tq_halp.quantization_map.compiling import compile_like, uncompiled
+from tq_halp.quantization_map.compiling import compile_like
 from tq_halp.quantization_map.leaves import find_leaves, is_leaf
 from tq_halp.quantization_map.matching import Decision, decide
 from tq_halp.quantization_map.rebuild import rebuild
 from tq_halp.quantization_map.rules import Rule
-from tq_halp.quantizers.clock import TrainingClock
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantization_map.state import copy_state
 
 
 def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
@@ -35,7 +36,7 @@ def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
     with births.unwatched():
         chosen = {id(layer): _quantizers(layer, decisions[id(layer)]) for layer, _ in leaves}
         copy = _Copier(chosen).copy(model)
-    _copy_state(model, copy)
+    copy_state(model, copy)
     if model.compiled and not copy.compiled:
         compile_like(model, copy)
     return copy
@@ -59,19 +60,74 @@ class _Copier:
         if not isinstance(layer, keras.Layer):
             return type(layer).from_config(layer.get_config())  # an operation such as x + y
         if _is_graph(layer):
-            with uncompiled(layer):
-                new = keras.models.clone_model(layer, clone_function=self.copy)
-            _copy_inputs_and_trainable(layer, new)
-            return new
+            return self._copy_graph(layer)
         if not is_leaf(layer):
             return rebuild(layer, self._chosen)
         chosen = self._chosen[id(layer)]
         if chosen is not None:
             return quantize_layer(layer, chosen)
-        if isinstance(layer, keras.layers.Lambda):
-            # Its function is in this process already: nothing is loaded from anywhere.
-            return type(layer).from_config(layer.get_config(), safe_mode=False)
         return copy_of(layer)
+
+    def _copy_graph(self, model):
+        """With inputs of our own: of Keras' copies they have a shape, a dtype and a name alone."""
+        _check_arguments(model)
+        if type(model) is keras.Sequential:
+            inputs = [_input_like(each) for each in model._layers[:1] if _is_input(each)]
+            copies = [self.copy(layer) for layer in model.layers]
+            with _naming(model):
+                new = keras.Sequential([*inputs, *copies], name=model.name)
+        else:
+            inputs = keras.tree.map_structure(
+                lambda x: _input_like(x._keras_history.operation).output, model.input
+            )
+            # Of a compiled model Keras would compile the clone, by a configuration alone.
+            graph = keras.Model(model.input, model.output, name=model.name)
+            with _naming(model):
+                clone = keras.models.clone_model(
+                    graph, input_tensors=inputs, clone_function=self.copy
+                )
+                new = type(model)(clone.input, clone.output, name=model.name)
+        _copy_trainable(model, new)
+        return new
+
+
+def _check_arguments(model):
+    """No call in the graph is given a variable: it would be that of the source in the copy too."""
+    operations = getattr(model, "operations", ())  # none of a Sequential one
+    for node in [node for each in operations for node in each._inbound_nodes]:
+        given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        for variable in given:
+            if isinstance(variable, keras.Variable):
+                raise InputError(
+                    f"model {model.name!r} cannot be copied: {node.operation.name} is called on "
+                    f"the variable {variable.path}; read it in the call of a layer or of a "
+                    "subclassed model instead"
+                )
+
+
+@contextlib.contextmanager
+def _naming(model):
+    """What goes wrong inside is of the user's own code, in a copy that is not like its source."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"model {model.name!r} cannot be copied: the copy of a layer cannot be called as the "
+            "layer was; give its class a get_config that returns the arguments of its constructor, "
+            f"or build the model inside QuantizationMap.scope(); received: {error}"
+        ) from error
+
+
+def _is_input(layer):
+    return isinstance(layer, keras.layers.InputLayer)
+
+
+def _input_like(layer):
+    """An input with all that the given one says of itself, its name too."""
+    optional = {"optional": layer.optional} if hasattr(layer, "optional") else {}
+    return keras.layers.InputLayer(**{**layer.get_config(), **optional})
 
 
 def _is_graph(model):
@@ -94,46 +150,9 @@ def _quantizers(layer, decision: Decision):
     return {} if is_undone or has_random_state(layer) else None
 
 
-def _copy_inputs_and_trainable(source, copy):
+def _copy_trainable(source, copy):
     """What Keras' own copies forget. Setting `trainable` reaches the layers inside a model."""
-    for old, new in zip(source.layers, copy.layers, strict=True):
-        if isinstance(old, keras.layers.InputLayer):
-            new.name = old.name
     if source.trainable != copy.trainable:
         copy.trainable = source.trainable
         for old, new in zip(source.layers, copy.layers, strict=True):
             new.trainable = old.trainable
-
-
-def _copy_state(source, copy):
-    old, new = _state(source), _state(copy)
-    if [tuple(variable.shape) for variable in old] != [tuple(variable.shape) for variable in new]:
-        raise InputError(
-            f"model {source.name!r} ({type(source).__name__}) cannot be copied: built again it has "
-            f"{len(new)} variables instead of {len(old)}, or others; build the model inside "
-            "QuantizationMap.scope()"
-        )
-    for variable, copied in zip(old, new, strict=True):
-        copied.assign(variable)
-    settle(copy)
-
-
-def settle(model: keras.Model) -> None:
-    """Have layers whose variables were set from outside compute with their new values.
-
-    Normalization derives numbers from its variables, and does so anew only when it loads them.
-    """
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
-
-
-def _state(layer):
-    """All variables but those that quantized layers have on top of their Keras parents."""
-    extra = {
-        id(variable)
-        for each in layer._flatten_layers()
-        if isinstance(each, (CallCounter, TrainingClock))
-        for variable in each.variables
-    }
-    return [variable for variable in layer.variables if id(variable) not in extra]

@@ -2,11 +2,14 @@
 
 Mechanism: while at least one watch is on in the process, each watched class has a `__new__` that
 makes an object of another class, whose `__init__` Python then runs with the caller's own arguments.
-Nothing else is replaced: no module attribute, no base class. Other threads are not affected, and
-when the last watch ends the classes are as they were.
+Nothing else is replaced: no module attribute, no base class, no method. Who watches is a matter of
+the context (`contextvars`): of the thread or task, and of what it starts in a copy of its context.
+All others get what the class makes without a watch, and see no more than that `__new__`. When the
+last watch ends the classes are as they were.
 """
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import inspect
@@ -22,7 +25,6 @@ from tq_halp.layers.registry import quantized_class
 _MISSING = object()
 _lock = threading.Lock()
 _watched: dict[type, list] = {}  # class -> [number of watches, its own __new__ or _MISSING]
-_here = threading.local()  # .watches: the deciders of this thread, innermost last; None: nobody's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,40 +40,61 @@ class Fate:
 Decider = Callable[[type, str | None], Fate]  # (class, the name that was given) -> Fate
 
 
+@dataclasses.dataclass
+class _Watch:
+    decide: Decider | None  # None: nobody watches
+    outer: "_Watch | None"  # what it is in
+    is_open: bool = True  # not once its block ended, whatever context still holds it
+
+
+# The innermost one here.
+_watch: contextvars.ContextVar[_Watch | None] = contextvars.ContextVar(
+    "tq_halp.quantization_map.births", default=None
+)
+
+
 @contextlib.contextmanager
 def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
     """Inside, `decide` says what becomes of each new layer of exactly one of `classes`.
 
-    What the constructor of such a layer builds in turn is its own affair.
+    In this thread or task alone. What the constructor of such a layer builds in turn is its own
+    affair.
     """
     classes = list(classes)
     with _lock:
         for layer_class in classes:
             _start(layer_class)
-    watches = _watches()
-    watches.append(decide)
     try:
-        yield
+        with _deciding(decide):
+            yield
     finally:
-        watches.remove(decide)
         with _lock:
             for layer_class in classes:
                 _stop(layer_class)
 
 
+def unwatched() -> contextlib.AbstractContextManager[None]:
+    """Inside, no watch of this thread or task sees anything."""
+    return _deciding(None)
+
+
 @contextlib.contextmanager
-def unwatched() -> Iterator[None]:
-    """Inside, no watch of this thread sees anything."""
-    watches = _watches()
-    watches.append(None)
+def _deciding(decide):
+    watch = _Watch(decide, _watch.get())
+    _watch.set(watch)
     try:
         yield
     finally:
-        watches.pop()
+        watch.is_open = False
+        # No token: it could not be given back where a generator goes on in another context.
+        _watch.set(watch.outer)
 
 
-def _watches() -> list:
-    return vars(_here).setdefault("watches", [])
+def _decider_here() -> Decider | None:
+    watch = _watch.get()
+    while watch is not None and not watch.is_open:
+        watch = watch.outer
+    return watch and watch.decide
 
 
 def _start(layer_class):
@@ -101,11 +124,10 @@ def _new(layer_class, own):
         return own.__func__(cls, *args, **kwargs)
 
     def __new__(cls, *args, **kwargs):
-        watches = _watches()
-        is_watched = watches and watches[-1] is not None and not is_making_parts()
-        if cls is not layer_class or not is_watched:
+        decide = _decider_here()
+        if cls is not layer_class or decide is None or is_making_parts():
             return plain_new(cls, *args, **kwargs)
-        fate = watches[-1](layer_class, kwargs.get("name"))
+        fate = decide(layer_class, kwargs.get("name"))
         target = layer_class if fate.quantizers is None else quantized_class(layer_class)
         born = target or layer_class
         if born not in newborns:

@@ -81,11 +81,11 @@ def _check_shapes(rule, decision):
     """Blocks have to fit the weights, and their gradients."""
     if not decision.quantizers:
         return
-    role_of = object.__new__(target_class(decision.leaf)).role_of  # of no layer in particular
+    target = target_class(decision.leaf)
     for weight in decision.leaf.weights:
         if weight.name.startswith("moving_"):
             continue  # statistics are never quantized
-        role = role_of(weight)
+        role = target.role_of(weight)
         # The gradients of an embedding have the shape of what was looked up.
         roles = (role,) if weight.name == "embeddings" else (role, "gradients")
         for role in roles:

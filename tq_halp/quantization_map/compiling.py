@@ -1,19 +1,8 @@
 """A copy of a model compiled as the model is."""
 
-import contextlib
 import warnings
 
 import keras
-
-
-@contextlib.contextmanager
-def uncompiled(model: keras.Model):
-    """While it is copied: Keras would compile the copy, by a configuration without functions."""
-    compiled, model.compiled = model.compiled, False
-    try:
-        yield
-    finally:
-        model.compiled = compiled
 
 
 def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:

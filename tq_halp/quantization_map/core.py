@@ -1,18 +1,20 @@
 """The quantization map: an ordered list of rules that say how to quantize the layers of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from tq_halp.errors import InputError
 from tq_halp.quantization_map import loader, qkeras, schema, tensorquant
 from tq_halp.quantization_map.apply import apply
 from tq_halp.quantization_map.compiling import compile_like
 from tq_halp.quantization_map.momentum import has_momentum, optimizer_for
 from tq_halp.quantization_map.plan import Plan, plan
 from tq_halp.quantization_map.recovering import mapping_of
+from tq_halp.quantization_map.rules import Rule
 from tq_halp.quantization_map.scope import scope
 
 
@@ -47,7 +49,14 @@ class QuantizationMap:
         rules: the rules, checked in themselves; `plan` and `apply` check them against a model.
     """
 
-    def __init__(self, mapping: Mapping[str, Any], rules):
+    def __init__(
+        self, mapping: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None
+    ):
+        if rules is None:
+            raise InputError(
+                "QuantizationMap is made by QuantizationMap.from_dict(mapping) or "
+                f"QuantizationMap.from_yaml(path), received {mapping!r}"
+            )
         self._mapping = mapping
         self.rules = tuple(rules)
 

@@ -45,7 +45,7 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
     layer is its name after the names of the layers and models that hold it.
 
     Raises:
-        InputError: no Keras model, or one without layers or weights yet.
+        InputError: no Keras model, one without layers or weights yet, or one that Keras quantized.
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"model must be a Keras model, received {model!r}")
@@ -54,11 +54,23 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
             f"model {model.name!r} is not built: start it with keras.Input(shape), or call it on "
             "data once"
         )
+    for layer in model._flatten_layers():
+        _check_is_float(layer)
     found: dict[int, tuple[keras.Layer, list[str]]] = {}
     if own_variables(model):
         found[id(model)] = (model, [model.name])
     _walk(model, "", found)
     return [(layer, _leaf(layer, tuple(paths))) for layer, paths in found.values()]
+
+
+def _check_is_float(layer):
+    """Not one whose weights Keras has replaced by integers and scales: nothing is to be rounded."""
+    mode = getattr(layer, "quantization_mode", None)
+    if mode is not None:
+        raise InputError(
+            f"layer {layer.name!r} ({type(layer).__name__}) is quantized by Keras ({mode}) already"
+            ": a map takes the model as it was before Keras' quantize, with a floating-point policy"
+        )
 
 
 def children(layer: keras.Layer) -> list[keras.Layer]:

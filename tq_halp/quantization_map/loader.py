@@ -1,5 +1,6 @@
 """A quantization map from a YAML file or a mapping, with errors that say where."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,12 @@ def load(path: str | Path) -> tuple[Mapping[str, Any], tuple[Rule, ...]]:
     Raises:
         InputError: "file:line: rule N: ...", what was received and what would be valid.
     """
-    if not Path(path).exists():
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"a quantization map's path must be a text or a Path, received {path!r}; "
+            "QuantizationMap.from_dict takes a mapping"
+        )
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such file, expected a quantization map")
     settings = Settings(path)
     return settings.values, parse(settings.values, settings.origin)
@@ -39,7 +45,12 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     """
     place = _Place(origin)
     if not isinstance(mapping, Mapping):
-        raise InputError(f"{place()}: must be a mapping of {', '.join(KEYS)}, received {mapping!r}")
+        hint = ""
+        if isinstance(mapping, (str, os.PathLike)):
+            hint = "; QuantizationMap.from_yaml takes the path of a file"
+        raise InputError(
+            f"{place()}: must be a mapping of {', '.join(KEYS)}, received {mapping!r}{hint}"
+        )
     for key in mapping:
         if key not in KEYS:
             raise InputError(f"{place(key)}: {formats.unknown('key', key, KEYS)}")

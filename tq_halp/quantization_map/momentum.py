@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from tq_halp.optimizers import quantize_momentum
+from tq_halp.optimizers import get_optimizer, quantize_momentum
 from tq_halp.quantization_map.leaves import find_leaves
 from tq_halp.quantization_map.matching import decide
 from tq_halp.quantization_map.rules import Rule
@@ -22,13 +22,16 @@ def optimizer_for(model: keras.Model, optimizer, rules: Sequence[Rule]):
         model: quantized or not; the rules are matched with its layers.
         optimizer: any Keras optimizer, its name or configuration; it is used, not copied.
         rules: without a `momentum` among them, the optimizer stays what it is.
+
+    Raises:
+        InputError: no optimizer, or no built Keras model.
     """
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer, leaves = get_optimizer(optimizer), find_leaves(model)
     if not has_momentum(rules):
         return optimizer
     chosen = {
         id(weight): decision.momentum
-        for decision in (decide(leaf, rules) for _, leaf in find_leaves(model))
+        for decision in (decide(leaf, rules) for _, leaf in leaves)
         for weight in decision.leaf.weights
     }
     # By position: two layers of a model may have variables of the same path.

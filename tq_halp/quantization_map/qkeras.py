@@ -1,6 +1,6 @@
 """QKeras' dictionaries for `model_quantize`, as a quantization map.
 
-    {"dense_1": {"kernel_quantizer": "quantized_bits(8,0,1)", "bias_quantizer": ...},   by name
+    {"dense_1": {"kernel_quantizer": "quantized_bits(8,0,1,alpha=1)", ...},             by name
      "QDense": {"kernel_quantizer": ...},                                                by class
      "QActivation": {"relu": "quantized_relu(4)"}, "act_1": "quantized_relu(4)"}
 
@@ -26,6 +26,8 @@ _TENSORS = {
     "recurrent_activation_quantizer": "gates",
     "state_quantizer": "state",
 }
+# Where a layer of QKeras sets a missing alpha to "auto_po2".
+_SCALED = ("kernel_quantizer", "depthwise_quantizer", "gamma_quantizer", "recurrent_quantizer")
 # One quantizer alone stands for these: of an activation.
 _ACTIVATIONS = {"QActivation": ("Activation", "ReLU", "LeakyReLU")}
 
@@ -84,6 +86,6 @@ def _activations(key, entry):
 
 def _quantizer(key, name, value):
     try:
-        return quantizer(value)
+        return quantizer(value, of_weights=name in _SCALED)
     except InputError as error:
         raise InputError(f"{key}: {name}: {error}") from error

@@ -1,14 +1,23 @@
-"""QKeras' quantizers, "quantized_bits(8,0,1)", as what stands in a quantization map.
+"""QKeras' quantizers, "quantized_bits(8,0,1,alpha=1)", as what stands in a quantization map.
 
-    quantized_bits, quantized_linear   fixed point, halves to even or stochastic
-    quantized_relu                     unsigned fixed point, which is 0 for what is negative
-    binary, ternary                    the same here, with a fixed alpha
+    quantized_bits     fixed point, halves to even or stochastic; of one bit, -1 and 1
+    quantized_linear   the same, with no gradient where it saturates; of one bit, -2^integer / 2 and
+                       2^integer / 2
+    quantized_relu     unsigned fixed point, which is 0 for what is negative
+    binary, ternary    the same here, with a fixed alpha
 
-`symmetric` leaves out the most negative number of a format; here it stays in. Scales that QKeras
-computes from the data (alpha="auto", "auto_po2") and quantizers that are another function too
-(quantized_tanh, quantized_sigmoid, ...) have no equivalent.
+Scales that QKeras computes from the data have no equivalent. That is alpha="auto" and "auto_po2",
+and in the place of a layer's weights also no alpha: there a layer of QKeras puts "auto_po2"
+(`_set_trainable_parameter`), while in the place of a bias or an activation no alpha is 1. Nor have
+quantizers that are another function too (quantized_tanh, quantized_sigmoid, ...), powers of two and
+those that draw from the data's distribution (stochastic_binary, stochastic_ternary, bernoulli).
 
-Source: github.com/google/qkeras, qkeras/quantizers.py.
+Known differences: `symmetric` leaves out the most negative number of a format, which here stays in;
+QKeras' stochastic rounding rounds to nearest in inference; and where binary and ternary have no
+alpha, in the place of an activation, their gradient is that of tanh.
+
+Source: github.com/google/qkeras, qkeras/quantizers.py, qlayers.py, qrecurrent.py and
+qnormalization.py.
 """
 
 import ast
@@ -16,14 +25,29 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tq_halp import formats
 from tq_halp.errors import InputError
+
+# What a configuration of QKeras holds besides, and the values that change nothing; (): any.
+_NEUTRAL = {
+    "qnoise_factor": (1,),
+    "use_ste": (True, False),
+    "relu_upper_bound": (None,),
+    "is_quantized_clip": (True,),
+    "post_training_scale": (None,),
+    # of a scale from the data, which there is none of here
+    **dict.fromkeys(("scale_axis", "elements_per_scale", "number_of_unrolls"), ()),
+    **dict.fromkeys(("min_po2_exponent", "max_po2_exponent", "var_name", "use_variables"), ()),
+}
 
 
 def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
           use_stochastic_rounding=False):  # fmt: skip
-    if _fixed_scale(alpha) != 1:
-        raise InputError("alpha has no equivalent other than 1, see scaled_integer")
+    _check_no_scale(alpha)
+    if int(bits) == 1 and keep_negative:
+        return _sign(1.0, use_stochastic_rounding)
     return {
         "format": "fixed_point",
         "word_bits": int(bits),
@@ -35,31 +59,45 @@ def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
 
 def _linear(bits=8, integer=0, symmetric=1, keep_negative=True, alpha=None,
             use_stochastic_rounding=False):  # fmt: skip
-    return _bits(bits, integer, symmetric, keep_negative, alpha, use_stochastic_rounding)
+    if int(bits) == 1 and keep_negative:
+        _check_no_scale(alpha)
+        return {**_sign(2.0 ** int(integer) / 2, use_stochastic_rounding), "gradient": "clipped"}
+    made = _bits(bits, integer, symmetric, keep_negative, alpha, use_stochastic_rounding)
+    return {**made, "gradient": "clipped"}
 
 
 def _relu(bits=8, integer=0, use_sigmoid=0, negative_slope=0.0, use_stochastic_rounding=False):
     if use_sigmoid or negative_slope:
         raise InputError("use_sigmoid and negative_slope have no equivalent")
-    return _bits(bits, integer, 0, False, None, use_stochastic_rounding)
+    made = _bits(bits, integer, 0, False, None, use_stochastic_rounding)
+    return {**made, "gradient": "clipped"}
 
 
 def _binary(use_01=False, alpha=None, use_stochastic_rounding=False):
     if use_01:
         raise InputError("use_01 has no equivalent: binary numbers are -alpha and alpha")
-    rounding = {"rounding": "stochastic"} if use_stochastic_rounding else {}
-    return {"format": "binary", "level": _fixed_scale(alpha), **rounding}
+    return _sign(_fixed_scale(alpha), use_stochastic_rounding)
+
+
+def _sign(level, use_stochastic_rounding):
+    if use_stochastic_rounding:
+        raise InputError("use_stochastic_rounding has no equivalent in a quantizer of one bit")
+    return {"format": "binary", "level": level}
 
 
 def _ternary(alpha=None, threshold=None, use_stochastic_rounding=False):
     if use_stochastic_rounding:
         raise InputError("use_stochastic_rounding has no equivalent in ternary")
     level = _fixed_scale(alpha)
-    return {
-        "format": "ternary",
-        "level": level,
-        "threshold": 0.33 if threshold is None else threshold,
-    }
+    # |x| >= t there, |x| > t here: the float32 below it, for x in float32.
+    least = np.float32(0.33 if threshold is None else threshold)
+    below = float(np.nextafter(least, np.float32(0)))
+    return {"format": "ternary", "level": level, "threshold": below}
+
+
+def _check_no_scale(alpha):
+    if _fixed_scale(alpha) != 1:
+        raise InputError("alpha has no equivalent other than 1, see scaled_integer")
 
 
 def _fixed_scale(alpha):
@@ -82,8 +120,14 @@ _KNOWN = {
 }
 
 
-def quantizer(given: str | Mapping[str, Any] | None) -> dict[str, Any] | str:
+def quantizer(
+    given: str | Mapping[str, Any] | None, *, of_weights: bool = False
+) -> dict[str, Any] | str:
     """What stands in a map for a QKeras quantizer: its text, its configuration or None.
+
+    Args:
+        given: what QKeras takes.
+        of_weights: whether it stands where a layer of QKeras sets a missing alpha to "auto_po2".
 
     Raises:
         InputError: it has no equivalent, or is no quantizer of QKeras'.
@@ -98,18 +142,30 @@ def quantizer(given: str | Mapping[str, Any] | None) -> dict[str, Any] | str:
         )
     make = _KNOWN[name]
     parameters = inspect.signature(make).parameters
-    for key in named:
-        if key not in parameters:
+    for key, value in list(named.items()):
+        if key in parameters:
+            continue
+        if key not in _NEUTRAL:
             raise InputError(
                 f"{given!r}: {formats.unknown(f'argument of {name}', key, parameters)}"
             )
+        if _NEUTRAL[key] and value not in _NEUTRAL[key]:
+            raise InputError(f"{given!r}: {key} has no equivalent other than {_NEUTRAL[key][0]}")
+        del named[key]
     try:
-        mapping = make(*positional, **named)
+        bound = inspect.signature(make).bind(*positional, **named)
+        bound.apply_defaults()
+        if of_weights and bound.arguments.get("alpha", 1) is None:
+            raise InputError(
+                "without alpha a layer of QKeras fits the scale of its weights to the data "
+                "(alpha='auto_po2'), which has no equivalent: write alpha=1 for no scale, or see "
+                "scaled_integer"
+            )
+        return make(*bound.args, **bound.kwargs)
     except InputError as error:
         raise InputError(f"{given!r}: {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{given!r}: wrong arguments of {name}: {error}") from error
-    return mapping
 
 
 def _parse(given):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.layers.carrying import Carried, known_to_keras
 from tq_halp.quantization_map import births, blueprint
 from tq_halp.quantization_map.births import Fate
 from tq_halp.quantization_map.constructing import (
@@ -21,6 +22,7 @@ from tq_halp.quantization_map.constructing import (
     serialize,
 )
 from tq_halp.quantization_map.leaves import Rebuilt, plain_class
+from tq_halp.quantization_map.state import copy_learned
 
 
 class RebuiltComposite(Rebuilt):
@@ -63,19 +65,23 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     is_rebuilt = isinstance(source, RebuiltComposite)
     drawing, config = blueprint.draw(source), source._source if is_rebuilt else serialize(source)
     layers = blueprint.in_order(source)
+    carried = Carried(source._flatten_layers(), _config_of_source)
+    here = carried.refer(config)  # in this process; `config` is what is saved
     decided = {id(layer): decisions.get(id(layer)) for layer in layers}
     # A source that was rebuilt itself is built from what its own source was.
     class_of = plain_class if is_rebuilt else type
     watched = {class_of(layer) for layer in layers if decided[id(layer)] is not None}
     classes = {each.__name__: each for layer in layers for each in (plain_class(layer),)}
-    with keras.saving.custom_object_scope(classes):
+    with known_to_keras(classes), carried.in_reach():
         born = []
         with births.watch(watched, lambda *_: Fate(born=born.append)):
-            first = construct(config, drawing, safe_mode=False)
+            first = construct(here, drawing, safe_mode=False)
             finished = blueprint.finish(first, drawing)
         if not (is_rebuilt or knows_itself(source)):
+            copy_learned(source, first)  # which configurations may speak of
             check_same(layers, finished)
         if all(each is None for each in decided.values()):
+            copy_learned(source, first)
             return first
         original = {id(copy): layer for copy, layer in zip(finished, layers, strict=True)}
         found = [original.get(id(each)) for each in born]
@@ -91,7 +97,10 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
             Fate() if layer is None else Fate(layer.name, decided[id(layer)], True)
             for layer in found
         ]
-        return _build(config, drawing, watched, fates, safe_mode=False)
+        built = _build(here, drawing, watched, fates, safe_mode=False)
+        built._source = config
+        copy_learned(source, built)  # before it is called in the copied model
+        return built
 
 
 def _build(config, drawing, watched: Iterable[type], fates: Sequence[Fate], safe_mode=True):
@@ -115,6 +124,11 @@ def _rebuilt_class(plain):
     made = type(plain.__name__, (RebuiltComposite, plain), body)
     # All under one name: their from_config is the same, and finds the class in the configuration.
     return keras.saving.register_keras_serializable("tq_halp", "RebuiltComposite")(made)
+
+
+def _config_of_source(layer):
+    rebuilt = isinstance(layer, RebuiltComposite)
+    return super(RebuiltComposite, layer).get_config() if rebuilt else layer.get_config()
 
 
 def _configs(quantizers):

@@ -56,7 +56,7 @@ class Quantizer:
     seed: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "format", formats.get(self.format))
+        object.__setattr__(self, "format", _format(self.format))
         if self.rounding is None and self._choices.rounding:
             object.__setattr__(self, "rounding", self._choices.rounding[0])
         for name, valid in vars(self._choices).items():
@@ -131,7 +131,16 @@ class Quantizer:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Quantizer":
-        """The inverse of `get_config`; keys that have a default may be left out."""
+        """The inverse of `get_config`; keys that have a default may be left out.
+
+        Raises:
+            InputError: no mapping, or one that is wrong.
+        """
+        if not isinstance(config, Mapping):
+            raise InputError(
+                "a quantizer's configuration must be a mapping such as {format: fixed_point, "
+                f"word_bits: 8, frac_bits: 6}}, received {config!r}"
+            )
         own = {key: config[key] for key in _OWN_KEYS if key in config}
         rest = {key: value for key, value in config.items() if key not in own}
         return cls(formats.get(rest, beside=_OWN_KEYS), **own)
@@ -176,3 +185,12 @@ class Quantizer:
 
 
 _OWN_KEYS = ("rounding", "overflow", "gradient", "seed")
+
+
+def _format(given):
+    if isinstance(given, Mapping) and (own := [key for key in _OWN_KEYS if key in given]):
+        raise InputError(
+            f"format must be a format alone, received {own[0]} in it: {given!r}; "
+            "Quantizer.from_config takes both in one mapping"
+        )
+    return formats.get(given)
