@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import quant_ops
 from tq_halp.algorithms.gradient import (
     add_to,
     after,
@@ -36,9 +37,10 @@ class FullGradient:
     def _gradient(self, values, x, y, sample_weight, weight=None):
         key, draws = self._locked_draws(x)
         states = self._carried.mapping()
-        gradients, states = gradients_at(
-            self._model, values, x, y, sample_weight, draws, states, weight
-        )
+        with quant_ops.forced(quant_ops.backend()):  # the fast ops: nobody saves this graph
+            gradients, states = gradients_at(
+                self._model, values, x, y, sample_weight, draws, states, weight
+            )
         return key, gradients, states
 
     def squared_norm(self, terms):

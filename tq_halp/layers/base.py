@@ -13,6 +13,7 @@ from tq_halp.layers.clock import TrainingClock
 from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
+from tq_halp.layers.portable import portable
 from tq_halp.layers.random_state import SavesRandomState
 from tq_halp.layers.signatures import (
     OfClass,
@@ -199,7 +200,8 @@ class QuantizedLayer(SavesRandomState):
         quantizer = self.quantizers.get(role)
         if quantizer is None:
             return x
-        quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
+        with portable():
+            quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
         tell(self, role, name, quantizer, x, quantized)
         return quantized
 

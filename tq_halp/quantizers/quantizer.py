@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.choices import Choices, choices
@@ -86,7 +87,8 @@ class Quantizer:
 
         @tf.custom_gradient
         def clipped(x):
-            return self._round(x, counter, scale), lambda dy: self.clip_gradient(x, dy, scale)
+            gradient = as_forced_now(lambda dy: self.clip_gradient(x, dy, scale))
+            return self._round(x, counter, scale), gradient
 
         return clipped(x)
 
