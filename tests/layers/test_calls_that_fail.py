@@ -73,7 +73,7 @@ def test_after_an_exception_a_cell_by_itself_takes_its_weights_as_they_are(kind,
     elif cause == "its activation":
         after.stops, activation, cell.activation = False, cell.activation, stop
     call = tf.function(rnn) if graph else rnn
-    with pytest.raises((Stopped, ValueError, tf.errors.InvalidArgumentError)):
+    with pytest.raises((Stopped, ValueError, tf.errors.OpError)):
         call(tf.constant(X), **kwargs)
     if cause == "its activation":
         cell.activation = activation
@@ -108,9 +108,10 @@ def test_a_loop_of_the_users_sees_every_change_of_the_weights(kind):
         states = keras.tree.flatten(cell.get_initial_state(batch_size=2))
         cell.kernel.assign(before)
         want, after = cell(tf.constant(X[:, 0]), states)
-        np.testing.assert_array_equal(first, want)
+        np.testing.assert_allclose(first, want, rtol=1e-6)
         cell.kernel.assign(before * np.float32(-0.5))
-        np.testing.assert_array_equal(second, cell(tf.constant(X[:, 1]), after)[0])
+        want = cell(tf.constant(X[:, 1]), after)[0]
+        np.testing.assert_allclose(second, want, rtol=1e-6, atol=1e-7)
 
 
 @kinds
@@ -171,13 +172,13 @@ def test_an_attention_whose_trace_failed_can_be_called(kind):
         each.build(X.shape, X.shape)
         for k, variable in enumerate(each.trainable_variables):
             variable.assign(floats(*variable.shape, seed=k))
-    softmax, layer._softmax = layer._softmax, stop
-    with pytest.raises((Stopped, TypeError)):
+    projection, layer._output_dense = layer._output_dense, stop
+    with pytest.raises(Stopped):
         tf.function(layer)(X, X, training=True)
-    layer._softmax = softmax
+    layer._output_dense = projection
+    layer.rounding_counter.calls.assign(0)
     np.testing.assert_array_equal(layer(X, X, training=True), other(X, X, training=True))
-    tensors = [name for name, value in vars(layer).items() if tf.is_tensor(value)]
-    assert not tensors
+    assert not [name for name, value in vars(layer).items() if isinstance(value, tf.Tensor)]
 
 
 @pytest.mark.parametrize("kind", ATTENTION)
@@ -221,4 +222,4 @@ def test_state_of_a_call_is_nowhere_in_a_layer():
             call(tf.constant(X), training=True)
         for each in layer._flatten_layers():
             held = keras.tree.flatten(list(vars(each).values()))
-            assert not [x for x in held if tf.is_tensor(x) and not isinstance(x, tf.Variable)]
+            assert not [x for x in held if isinstance(x, tf.Tensor)]
