@@ -198,9 +198,7 @@ def test_two_threads_call_one_attention(kind):
             return query(x)
 
     got = []
-    thread = threading.Thread(
-        target=lambda: got.extend(layer(X, X, return_attention_scores=True))
-    )
+    thread = threading.Thread(target=lambda: got.extend(layer(X, X, return_attention_scores=True)))
     layer._tracker.unlock()
     layer._query_dense = Waiting()
     thread.start()

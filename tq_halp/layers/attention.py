@@ -173,5 +173,7 @@ class QuantGroupQueryAttention(
     def _quantized_heads(self, query, key, value):
         """Keys and values before Keras repeats them for the query heads of a group."""
         repeats = self.num_repeats
-        query, *shared = super()._quantized_heads(query, key[:, :, ::repeats], value[:, :, ::repeats])
+        query, *shared = super()._quantized_heads(
+            query, key[:, :, ::repeats], value[:, :, ::repeats]
+        )
         return [query, *(ops.repeat(x, repeats, axis=2) for x in shared)]
