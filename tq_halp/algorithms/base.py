@@ -21,9 +21,10 @@ from tq_halp.algorithms.batches import Batches, split_validation
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import AlgorithmCallback
 from tq_halp.errors import InputError
+from tq_halp.left_out import SavesStates
 
 
-class TrainingAlgorithm(keras.Model):
+class TrainingAlgorithm(SavesStates, keras.Model):
     """A training algorithm around ``model``; use one of the subclasses.
 
     Args:

@@ -14,7 +14,6 @@ from tq_halp.layers.counter import CallCounter
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.portable import portable
-from tq_halp.layers.random_state import SavesRandomState
 from tq_halp.layers.signatures import (
     OfClass,
     extended_signature,
@@ -22,6 +21,7 @@ from tq_halp.layers.signatures import (
     substituting_call,
 )
 from tq_halp.layers.substitution import call_with, names_of, weights_of
+from tq_halp.left_out import SavesStates
 
 # Every tensor that some layer can quantize.
 ROLES = (
@@ -41,7 +41,7 @@ ROLES = (
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
 
-class QuantizedLayer(SavesRandomState):
+class QuantizedLayer(SavesStates):
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.
 
     With W a weight, Q_r the quantizer given for role r (None: the identity), y the Keras layer's
