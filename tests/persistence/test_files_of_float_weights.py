@@ -139,7 +139,7 @@ def test_every_layout_that_keras_writes(name, model, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["sequential", "subclassed"])
-def test_the_layout_of_tf_keras(model, tmp_path):
+def test_the_layout_of_keras_2(model, tmp_path):
     source, target = moved(MODELS[model](), 1), quantized(moved(MODELS[model](), 2))
     as_keras_2(tmp_path / "weights.h5", source)
     check(source, target, tmp_path / "weights.h5")

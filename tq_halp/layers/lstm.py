@@ -35,7 +35,7 @@ class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
         x_mask, h_mask = self._masks(x, h, training)
         if self.implementation != 1:
             z = ops.matmul(dropped(x, x_mask), fixed.kernel)
-            z = ops.add(z, ops.matmul(h, fixed.recurrent_kernel))
+            z = z + ops.matmul(h, fixed.recurrent_kernel)  # not `ops.add`: an empty z is no bias
             return ops.split(z if fixed.bias is None else ops.add(z, fixed.bias), 4, axis=1)
         # Keras' implementation 1: every gate has dropout masks of its own.
         kernels = ops.split(fixed.kernel, 4, axis=1)

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.layers.recurrent_cell import RecurrentRoles
@@ -29,7 +30,8 @@ class QuantizedRecurrence(RecurrentRoles):
     and is never used where a tensor has a quantizer.
 
     Raises:
-        InputError: a quantizer is wrong, or use_cudnn=True.
+        InputError: a quantizer is wrong, or use_cudnn=True; a call on sequences that are ragged, or
+            known to have no time steps.
     """
 
     def __init__(self, *args, **kwargs):
@@ -44,6 +46,7 @@ class QuantizedRecurrence(RecurrentRoles):
             self.use_cudnn = False
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        _check(self, sequences)
         counter = self._start_call(training)
         with self._lending_to_cell(counter):
             outputs = super().call(
@@ -74,3 +77,16 @@ class QuantizedRecurrence(RecurrentRoles):
                     yield
         finally:
             self.cell.drop_masks()
+
+
+def _check(layer, sequences):
+    if isinstance(sequences, tf.RaggedTensor):
+        raise InputError(
+            f"{layer.name}: sequences must be a dense tensor, padded and with a mask (see "
+            f"keras.layers.Masking), received a ragged one of shape {sequences.shape}"
+        )
+    if sequences.shape[1] == 0:
+        raise InputError(
+            f"{layer.name}: sequences must have at least one time step, received shape "
+            f"{tuple(sequences.shape)}"
+        )

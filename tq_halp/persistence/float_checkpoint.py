@@ -101,7 +101,7 @@ def _walk(group, path, found):
         if index.isdigit():  # all that Keras' layers save; what else is there is ours
             found["/".join((*path, index))] = weight
     for key, child in group.items():
-        if key not in _NO_LAYERS:
+        if key not in _NO_LAYERS and isinstance(child, h5py.Group):
             _walk(child, path + _step(group, key), found)
 
 

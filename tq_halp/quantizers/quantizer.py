@@ -105,7 +105,9 @@ class Quantizer:
         # at least 0, since the maximum of an empty tensor is -inf.
         size = tf.where(tf.math.is_finite(x), tf.abs(x), tf.zeros_like(x))
         largest = tf.maximum(tf.reduce_max(size), tf.zeros([], x.dtype))
-        return tf.stop_gradient(largest / max(1, self.format.max))
+        # By a divisor that a graph's optimizer does not know: it would multiply by the reciprocal.
+        levels = tf.where(largest >= 0, tf.cast(max(1, self.format.max), x.dtype), largest)
+        return tf.stop_gradient(largest / levels)
 
     def derive(self, tensor: str) -> "Quantizer":
         """The same quantizer with a seed of its own for the tensor of that name.
