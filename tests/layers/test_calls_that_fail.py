@@ -221,3 +221,15 @@ def test_state_of_a_call_is_nowhere_in_a_layer():
         for each in layer._flatten_layers():
             held = keras.tree.flatten(list(vars(each).values()))
             assert not [x for x in held if isinstance(x, tf.Tensor)]
+
+
+@kinds
+def test_dropout_masks_of_a_graph_do_not_reach_other_calls(kind):
+    """Keras would hand the mask of the one to the other, which does not know it."""
+    cell = fill(kind.cell(3, dropout=0.5, recurrent_dropout=0.5, **kind.roles(ROLES)), 4)
+    x, states = tf.constant(X[:, 0]), states_of(kind, 3)
+    first, second = (tf.function(lambda: cell(x, states, training=True)[0]) for _ in range(2))
+    for call in (first, lambda: cell(x, states, training=True)[0], second, first):
+        assert call().shape == (2, 3)
+    eager = [cell(x, states, training=True)[0].numpy() for _ in range(2)]
+    np.testing.assert_array_equal(*eager)  # one mask for all time steps, until it is reset

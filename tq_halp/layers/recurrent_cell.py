@@ -81,6 +81,8 @@ class QuantizedCell(RecurrentRoles):
     time: tf.Variable | None = None  # the time step, where random bits depend on it
     # Those of the cell inside a `QuantLSTM`, which Keras makes and the layer lends its quantizers.
     quantizers, rounding_counter, clock = {}, None, None
+    # Keras keeps them until it is told to reset them; those of another graph are of no use.
+    _dropout_mask = _recurrent_dropout_mask = None
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -93,6 +95,8 @@ class QuantizedCell(RecurrentRoles):
             return self._quantized_step(fixed, inputs, states, training)
         if not self.is_quantizing:
             return super().call(inputs, states, training=training)
+        if _graphs([self._dropout_mask, self._recurrent_dropout_mask]) - _graphs(inputs):
+            self.drop_masks()
         self.set_time(0)
         fixed = self.fix(self, self._start_call(training))
         return self._quantized_step(fixed, inputs, states, training)
@@ -191,6 +195,11 @@ class QuantizedCell(RecurrentRoles):
         if not training or not self.recurrent_dropout:
             return x_mask, None
         return x_mask, self.get_recurrent_dropout_mask(h)
+
+
+def _graphs(tensors):
+    """The graphs that symbolic tensors belong to."""
+    return {x.graph for x in keras.tree.flatten(tensors) if hasattr(x, "graph")}
 
 
 def dropped(x, mask):
