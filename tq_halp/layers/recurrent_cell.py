@@ -72,7 +72,9 @@ class QuantizedCell(RecurrentRoles):
     step of a call. `QuantLSTM` and its like fix the tensors of their cell themselves.
 
     Nothing of a call is kept in the cell: what an RNN fixes belongs to the outermost call that is
-    under way in the thread, and is gone with it, also when that ends in an exception.
+    under way in the thread, and is gone with it, also when that ends in an exception. Only the
+    count of time steps, of which random bits are a function, is a variable that every call sets to
+    0: two threads that run one stochastic RNN at the same time would share it.
 
     A subclass names its states and has a `_step(fixed, x, states, time, training)`, the new states.
     """
