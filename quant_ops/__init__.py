@@ -11,12 +11,14 @@
     matmul_rounded(a, b, format, every=k)           a product, its sum rounded every k terms
     LinearSolver(x, targets, loss=...)              HALP for linear models, in integers
     backend()                                       "native" (C++) or "composite" (TensorFlow ops)
+    forced("composite")                             a context in which ops are built for a backend
 
 The two backends of the quantizers give the same bits; `QUANT_OPS_BACKEND=native` or `=composite`
-forces one. The solver has the native backend only.
+forces one. The solver has the native backend only. A graph with native ops, saved, loads only where
+quant_ops is; one that is built under `forced("composite")` loads wherever TensorFlow is.
 """
 
-from quant_ops.library import backend
+from quant_ops.library import backend, forced
 from quant_ops.ops import (
     LinearSolver,
     binary,
@@ -37,6 +39,7 @@ __all__ = [
     "binary",
     "block_float",
     "fixed_point",
+    "forced",
     "matmul_rounded",
     "minifloat",
     "mx",

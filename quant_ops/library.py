@@ -1,11 +1,13 @@
 """Finds and loads the native library, and decides which backend new ops use."""
 
 import contextlib
+import contextvars
+import functools
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -81,20 +83,21 @@ class NativeLibrary:
 LIBRARY = NativeLibrary()
 
 
+_forced: contextvars.ContextVar[str] = contextvars.ContextVar("quant_ops.backend", default="")
+
+
 def backend(library: NativeLibrary = LIBRARY) -> str:
     """The backend of ops that are built now: "native" or "composite".
 
-    The environment variable QUANT_OPS_BACKEND forces one. Otherwise it is native, unless a GPU is
-    visible (the native ops would drag their tensors to the CPU) or there is no native library,
-    which is said once.
+    `forced` or the environment variable QUANT_OPS_BACKEND decide, in this order. Otherwise it is
+    native, unless a GPU is visible (the native ops would drag their tensors to the CPU) or there is
+    no native library, which is said once.
 
     Raises:
         ValueError: QUANT_OPS_BACKEND names no backend.
-        RuntimeError: QUANT_OPS_BACKEND=native and there is no native library.
+        RuntimeError: native was asked for and there is no native library.
     """
-    asked = os.environ.get("QUANT_OPS_BACKEND", "")
-    if asked and asked not in BACKENDS:
-        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite, received {asked!r}")
+    asked = _forced.get() or asked_by_environment()
     if asked == "native":
         library.require()
     if asked:
@@ -107,17 +110,52 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
     return "native"
 
 
+def asked_by_environment() -> str:
+    """What QUANT_OPS_BACKEND says, "" where it says nothing; ValueError where it is no backend."""
+    return _checked("QUANT_OPS_BACKEND", os.environ.get("QUANT_OPS_BACKEND", ""), ("", *BACKENDS))
+
+
 @contextlib.contextmanager
 def forced(name: str) -> Iterator[None]:
-    """Inside, ops are built for the backend of that name, whatever QUANT_OPS_BACKEND says."""
-    before = os.environ.get("QUANT_OPS_BACKEND")
-    os.environ["QUANT_OPS_BACKEND"] = name
+    """Inside, in this thread or task alone, ops are built for the backend of that name.
+
+    A graph keeps what it was built with, wherever it runs later. With "composite" a SavedModel
+    holds TensorFlow's own ops only, and loads where quant_ops is not installed.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    token = _forced.set(_checked("backend", name, BACKENDS))
     try:
         yield
     finally:
-        del os.environ["QUANT_OPS_BACKEND"]
-        if before is not None:
-            os.environ["QUANT_OPS_BACKEND"] = before
+        _forced.reset(token)
+
+
+def is_forced() -> bool:
+    """Whether somebody has chosen a backend here, by `forced` or by QUANT_OPS_BACKEND."""
+    return bool(_forced.get() or asked_by_environment())
+
+
+def as_forced_now(function: Callable) -> Callable:
+    """The function, called later with the backend that is forced now: for gradients."""
+    name = _forced.get()
+
+    @functools.wraps(function)
+    def called(*args, **kwargs):
+        token = _forced.set(name)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _forced.reset(token)
+
+    return called
+
+
+def _checked(what: str, name: str, valid: tuple[str, ...]) -> str:
+    if name not in valid:
+        raise ValueError(f"{what} must be native or composite, received {name!r}")
+    return name
 
 
 def native() -> ModuleType:

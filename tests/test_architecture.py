@@ -14,7 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # what numbers, layers and algorithms are
-    {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files", "tq_halp.completion"},
+    {
+        "quant_ops",
+        "tq_halp.errors",
+        "tq_halp.registration",
+        "tq_halp.files",
+        "tq_halp.left_out",
+        "tq_halp.completion",
+    },
     {
         "tq_halp.formats",
         "tq_halp.settings",

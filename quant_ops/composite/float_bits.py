@@ -37,11 +37,6 @@ class Carrier:
         return ((1 << self.precision) - 1) << (self.max_exponent - self.precision + 1)
 
     @property
-    def magnitude_mask(self) -> int:
-        """Every bit but the sign."""
-        return self.bits_dtype.max
-
-    @property
     def infinity_bits(self) -> int:
         """The pattern of +inf: larger magnitudes are NaN."""
         return (2 * self.max_exponent + 1) << (self.precision - 1)
@@ -77,7 +72,8 @@ def classify(x: tf.Tensor) -> Classes:
     """Sorts the elements of `x` (any carrier dtype) by their bit patterns."""
     carrier = CARRIERS[x.dtype]
     bits = tf.bitcast(x, carrier.bits_dtype)
-    magnitude = tf.bitwise.bitwise_and(bits, _constant(carrier.magnitude_mask, carrier))
+    # Without the sign bit; not by `bitwise_and`, which TFLite does not have.
+    magnitude = tf.where(bits < 0, bits - _constant(carrier.bits_dtype.min, carrier), bits)
     infinity = _constant(carrier.infinity_bits, carrier)
     return Classes(
         bits < 0, tf.equal(magnitude, 0), tf.equal(magnitude, infinity), magnitude > infinity

@@ -174,3 +174,15 @@ def test_wrong_input_is_named_with_what_is_valid(identifier, message):
     with pytest.raises(InputError) as error:
         quantizers.get(identifier)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
+def test_a_dynamic_range_is_the_same_in_a_graph(dtype):
+    """Whose optimizer would multiply by the reciprocal of 31, if it knew the divisor."""
+    quantizer = quantizers.get({"format": "scaled_integer", "word_bits": 6})
+    x = tf.cast(np.random.default_rng(0).normal(size=(64, 8)), dtype)
+    for row in x:
+        want = tf.constant(np.max(np.abs(row)) / row.dtype.as_numpy_dtype(31), dtype)
+        assert quantizer.scale(row) == want == tf.function(quantizer.scale)(row)
+    np.testing.assert_array_equal(tf.function(quantizer)(x), quantizer(x))
+    assert quantizer.scale(x[:0]) == 0

@@ -23,10 +23,11 @@ from tq_halp.algorithms.checks import check_model, check_trainable, checked_seed
 from tq_halp.algorithms.execution import execution
 from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
-from tq_halp.algorithms.hooks import AlgorithmCallback
+from tq_halp.algorithms.hooks import with_hooks
+from tq_halp.left_out import SavesStates
 
 
-class TrainingAlgorithm(keras.Model):
+class TrainingAlgorithm(SavesStates, keras.Model):
     """A training algorithm around ``model``; use one of the subclasses.
 
     Args:
@@ -73,6 +74,11 @@ class TrainingAlgorithm(keras.Model):
         if not self.model.built:
             self.model.build(input_shape)
         self._create_state()
+
+    def export(self, *args, **kwargs):
+        """``keras.Model.export`` of the model inside, which holds all that inference needs."""
+        self.show_result()
+        return self.model.export(*args, **kwargs)
 
     def get_config(self):
         return {
@@ -269,18 +275,13 @@ class TrainingAlgorithm(keras.Model):
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size
             x, y, sample_weight, batch_size = fixed, None, None, None
-        hook = AlgorithmCallback()
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(hook)
-        else:
-            callbacks = [hook, *keras.tree.flatten(callbacks or [])]
         return super().fit(
             x=x,
             y=y,
             batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=callbacks,
+            callbacks=with_hooks(callbacks),
             validation_data=validation_data,
             # A dataset orders itself; Keras warns about its own default otherwise.
             shuffle=shuffle and not isinstance(x, tf.data.Dataset),

@@ -10,9 +10,9 @@ made a function of (the minibatch's contents, the snapshot's number, the seed) b
 import keras
 import tensorflow as tf
 
+from tq_halp.left_out import seed_states
 from tq_halp.quantizers.clock import TrainingClock
 from tq_halp.quantizers.counter import CallCounter
-from tq_halp.quantizers.seeds import seed_states
 
 #: What Keras' layers that transform images are, and its other layers are not.
 _PREPROCESSING = next(

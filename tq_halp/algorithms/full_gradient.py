@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import quant_ops
 from tq_halp.algorithms.exact_sum import ExactSums
 from tq_halp.algorithms.finite import check_finite_data
 from tq_halp.algorithms.gradient import (
@@ -40,7 +41,10 @@ class FullGradient:
     def _gradient(self, values, x, y, sample_weight):
         key, draws = self._locked_draws(x)
         states = self._carried.mapping()
-        gradients, states = gradients_at(self._model, values, x, y, sample_weight, draws, states)
+        with quant_ops.forced(quant_ops.backend()):  # the fast ops: nobody saves this graph
+            gradients, states = gradients_at(
+                self._model, values, x, y, sample_weight, draws, states
+            )
         return key, gradients, states
 
     def squared_norm(self, terms):

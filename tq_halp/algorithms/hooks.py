@@ -28,3 +28,11 @@ class AlgorithmCallback(keras.callbacks.Callback):
         if logs is not None:
             logs.update(self.model.diagnostics())
         self.model.show_result()
+
+
+def with_hooks(callbacks):
+    """Those of ``fit`` with an algorithm's own: a list of callbacks, or a ``CallbackList``."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(AlgorithmCallback())
+        return callbacks
+    return [AlgorithmCallback(), *keras.tree.flatten(callbacks or [])]

@@ -136,7 +136,3 @@ class SWALP(LowPrecisionSGD):
     def save_weights(self, *args, **kwargs):
         self.show_result()
         return super().save_weights(*args, **kwargs)
-
-    def export(self, *args, **kwargs):
-        self.show_result()
-        return super().export(*args, **kwargs)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import quant_ops
 import tq_halp
 from tq_halp.bench.timing import in_turn
 
@@ -81,7 +82,8 @@ class StepRace:
         @tf.function
         def gradients(x, y):
             # Nothing else: the statistics of a BatchNormalization stay.
-            with tf.GradientTape() as tape, keras.StatelessScope():
+            backend = quant_ops.forced(quant_ops.backend())  # as in the steps of `fit`
+            with backend, tf.GradientTape() as tape, keras.StatelessScope():
                 loss = model.compute_loss(x, y, model(x, training=True), training=True)
             found = tape.gradient(loss, model.trainable_variables)
             assert all(each is not None for each in found)

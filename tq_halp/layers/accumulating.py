@@ -7,6 +7,7 @@ from keras import ops
 
 from tq_halp.layers.base import PRODUCT_ROLES
 from tq_halp.layers.patches import patches
+from tq_halp.layers.portable import portable
 from tq_halp.layers.substitution import call_with, weights_of
 
 
@@ -38,7 +39,8 @@ class AccumulatedProduct:
         multiply = functools.partial(accumulator, counter=counter)
         # Keras may hand out the variable itself, which a custom gradient would have to know of.
         kernel = tf.convert_to_tensor(ops.convert_to_tensor(self.kernel))
-        y = self._product(multiply, inputs, kernel)
+        with portable():
+            y = self._product(multiply, inputs, kernel)
         if self.use_bias:
             y = ops.add(y, self._broadcast(ops.convert_to_tensor(self.bias)))
         return y if self.activation is None else self.activation(y)

@@ -1,9 +1,26 @@
 """`keras.layers.MultiHeadAttention` and `GroupQueryAttention`, quantized inside too."""
 
+import contextvars
+import dataclasses
+import math
+from typing import Any
+
 import keras
+from keras import ops
 
 from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
 from tq_halp.layers.parts import making_parts
+
+
+@dataclasses.dataclass
+class AttentionCall:
+    """What the methods that Keras' `call` is made of have to know of the call."""
+
+    returns_scores: bool
+    counter: Any = 0  # int64 scalar, of its random bits
+
+
+_call: contextvars.ContextVar[AttentionCall] = contextvars.ContextVar("tq_halp.layers.attention")
 
 
 class QuantizedAttention:
@@ -17,15 +34,17 @@ class QuantizedAttention:
     quantizes the gradients of q, k, v, P and y; `gradients` that of every W and b. Dropout acts on
     the quantized P, which are also the attention scores that a call can return.
 
-    Flash attention and Keras' fused `dot_product_attention` have no P to quantize, and are not used
-    where activations or errors have a quantizer.
+    Masks mean what they mean to Keras, for a query too that may attend to nothing. Its P is
+    the same everywhere where Keras takes its fused `dot_product_attention`, which is where the
+    layer has no dropout, the scores are not asked for and heads have one axis; it is 0 elsewhere.
+    Flash attention and the fused operation itself have no P to quantize: where activations or
+    errors have a quantizer their formula is computed in parts.
     """
 
     roles = PRODUCT_ROLES
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._counter = 0  # of the call that is under way
         if self._is_quantizing_inside:
             self._flash_attention = False
 
@@ -33,17 +52,84 @@ class QuantizedAttention:
         with making_parts():
             super().build(query_shape, value_shape, key_shape)
 
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        keras_call = super().call
+        token = _call.set(AttentionCall(return_attention_scores))
+        try:
+            return self._call_quantized(
+                lambda: keras_call(
+                    query,
+                    value,
+                    key=key,
+                    query_mask=query_mask,
+                    value_mask=value_mask,
+                    key_mask=key_mask,
+                    attention_mask=attention_mask,
+                    return_attention_scores=return_attention_scores,
+                    training=training,
+                    use_causal_mask=use_causal_mask,
+                ),
+                training,
+            )
+        finally:
+            _call.reset(token)
+
     @property
     def _is_quantizing_inside(self):
         return any(self.quantizers[role] is not None for role in ("activations", "errors"))
 
     def _start_call(self, training):
-        self._counter = super()._start_call(training)
-        return self._counter
+        counter = _call.get().counter = super()._start_call(training)
+        return counter
 
-    def _masked_softmax(self, *args, **kwargs):
-        probabilities = super()._masked_softmax(*args, **kwargs)
-        return self._output(probabilities, self._counter, "probabilities")
+    def _compute_attention(
+        self, query, key, value, attention_mask=None, training=None, *args, **kwargs
+    ):
+        if not self._is_quantizing_inside:
+            return super()._compute_attention(
+                query, key, value, attention_mask, training, *args, **kwargs
+            )
+        query, key, value = self._quantized_heads(query, key, value)
+        drops = self._dropout_layer.rate > 0
+        is_fused = not (drops or _call.get().returns_scores or len(query.shape) != 4)
+        probabilities = self._fused if is_fused else self._in_parts
+        p = self._inside(probabilities(query, key, attention_mask), "probabilities")
+        kept = self._dropout_layer(p, training=training) if drops else p
+        return ops.einsum(self._combine_equation, kept, value), p
+
+    def _quantized_heads(self, query, key, value):
+        named = {"query": query, "key": key, "value": value}
+        return [self._inside(x, name) for name, x in named.items()]
+
+    def _in_parts(self, query, key, mask):
+        """softmax(q k^T / sqrt(key_dim)), operation by operation as where Keras has P itself."""
+        scale = 1 / math.sqrt(self._size_of_a_head)
+        scores = self._scores(ops.multiply(query, ops.cast(scale, query.dtype)), key)
+        return self._masked_softmax(scores, mask)
+
+    def _fused(self, query, key, mask):
+        """The same as `keras.ops.dot_product_attention` computes it, in float32."""
+        scores = ops.cast(self._scores(query, key), "float32") / math.sqrt(self._size_of_a_head)
+        if mask is not None:
+            while len(mask.shape) < 4:
+                mask = ops.expand_dims(mask, -3)
+            scores = ops.where(ops.cast(mask, "bool"), scores, ops.cast(-2.3e38, "float32"))
+        return ops.cast(ops.softmax(scores), key.dtype)
+
+    def _inside(self, x, name):
+        return self._output(x, _call.get().counter, name)
 
     def _outputs(self, outputs, counter):
         if isinstance(outputs, tuple):  # the second are the scores, which are quantized already
@@ -59,24 +145,12 @@ class QuantMultiHeadAttention(QuantizedAttention, QuantizedLayer, keras.layers.M
         errors: each None, a `Quantizer`, a format or a mapping.
     """
 
-    def _compute_attention(
-        self,
-        query,
-        key,
-        value,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
-        **kwargs,
-    ):
-        if self._is_quantizing_inside:
-            return_attention_scores = True  # which takes the way of Keras' that has them
-            query = self._output(query, self._counter, "query")
-            key = self._output(key, self._counter, "key")
-            value = self._output(value, self._counter, "value")
-        return super()._compute_attention(
-            query, key, value, attention_mask, training, return_attention_scores, **kwargs
-        )
+    @property
+    def _size_of_a_head(self):
+        return self._key_dim
+
+    def _scores(self, query, key):
+        return ops.einsum(self._dot_product_equation, key, query)
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -89,21 +163,17 @@ class QuantGroupQueryAttention(
         errors: each None, a `Quantizer`, a format or a mapping.
     """
 
-    def _compute_attention(self, query, key, value, *args, **kwargs):
-        if not self._is_quantizing_inside:
-            return super()._compute_attention(query, key, value, *args, **kwargs)
-        query = self._output(query, self._counter, "query")
-        key = self._once_a_group(key, "key")
-        value = self._once_a_group(value, "value")
-        asked = self._return_attention_scores
-        self._return_attention_scores = True  # which takes the way of Keras' that has them
-        try:
-            return super()._compute_attention(query, key, value, *args, **kwargs)
-        finally:
-            self._return_attention_scores = asked
+    @property
+    def _size_of_a_head(self):
+        return self.head_dim
 
-    def _once_a_group(self, x, name):
-        """Quantizes keys or values, which Keras has repeated for the query heads of a group."""
-        projected = x[:, :, :: self.num_repeats]
-        quantized = self._output(projected, self._counter, name)
-        return keras.ops.repeat(quantized, self.num_repeats, axis=2)
+    def _scores(self, query, key):
+        return ops.einsum(self._dot_product_equation, query, key)
+
+    def _quantized_heads(self, query, key, value):
+        """Keys and values before Keras repeats them for the query heads of a group."""
+        repeats = self.num_repeats
+        query, *shared = super()._quantized_heads(
+            query, key[:, :, ::repeats], value[:, :, ::repeats]
+        )
+        return [query, *(ops.repeat(x, repeats, axis=2) for x in shared)]

@@ -12,7 +12,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
-from tq_halp.layers.random_state import SavesRandomState
+from tq_halp.layers.portable import portable
 from tq_halp.layers.reading import read_properties
 from tq_halp.layers.signatures import (
     OfClass,
@@ -21,6 +21,7 @@ from tq_halp.layers.signatures import (
     substituting_call,
 )
 from tq_halp.layers.substitution import call_with, names_of, value_of, weights_of
+from tq_halp.left_out import SavesStates
 from tq_halp.quantizers.clock import TrainingClock
 from tq_halp.quantizers.counter import CallCounter
 
@@ -42,7 +43,7 @@ ROLES = (
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
 
-class QuantizedLayer(SavesRandomState):
+class QuantizedLayer(SavesStates):
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.
 
     With W a weight, Q_r the quantizer given for role r (None: the identity), y the Keras layer's
@@ -232,7 +233,8 @@ class QuantizedLayer(SavesRandomState):
         if isinstance(x, tf.RaggedTensor):  # the numbers that there are, one row after the other
             inner = self._quantize(role, name, x.flat_values, counter, **kwargs)
             return x.with_flat_values(inner)
-        quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
+        with portable():
+            quantized = quantizer.derive(f"{self.name}/{name}")(x, counter, **kwargs)
         tell(self, role, name, quantizer, x, quantized)
         return quantized
 

@@ -17,19 +17,17 @@ class QuantGRUCell(QuantizedCell, QuantizedLayer, keras.layers.GRUCell):
     Args: those of `keras.layers.GRUCell`, and the quantizers of `QuantGRU`.
     """
 
-    def _step(self, x, states, time, training):
-        fixed = self.fixed
+    def _step(self, fixed, x, states, time, training):
         (h,) = states
-        (x_z, x_r, x_h), (h_z, h_r, candidate) = self._products(x, h, training)
+        (x_z, x_r, x_h), (h_z, h_r, candidate) = self._products(fixed, x, h, training)
         z = fixed.gate("update_gate", self.recurrent_activation(x_z + h_z), time)
         r = fixed.gate("reset_gate", self.recurrent_activation(x_r + h_r), time)
         g = fixed.gate("candidate", self.activation(x_h + candidate(r)), time)
         return [fixed.state("hidden_state", z * h + (1 - z) * g, time)]
 
-    def _products(self, x, h, training):
+    def _products(self, fixed, x, h, training):
         """(x_z, x_r, x_h) and (h_z, h_r, h_h as a function of r), operations in Keras' order."""
-        fixed, units = self.fixed, self.units
-        bias, recurrent_bias = fixed.bias, None
+        units, bias, recurrent_bias = self.units, fixed.bias, None
         if bias is not None and self.reset_after:
             bias, recurrent_bias = ops.unstack(bias, 2, axis=0)
         x_mask, h_mask = self._masks(x, h, training)

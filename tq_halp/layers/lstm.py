@@ -19,10 +19,9 @@ class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
 
     state_names = ("hidden_state", "cell_state")
 
-    def _step(self, x, states, time, training):
-        fixed = self.fixed
+    def _step(self, fixed, x, states, time, training):
         h, c = states
-        z_i, z_f, z_c, z_o = self._pre_activations(x, h, training)
+        z_i, z_f, z_c, z_o = self._pre_activations(fixed, x, h, training)
         i = fixed.gate("input_gate", self.recurrent_activation(z_i), time)
         f = fixed.gate("forget_gate", self.recurrent_activation(z_f), time)
         g = fixed.gate("candidate", self.activation(z_c), time)
@@ -31,13 +30,12 @@ class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
         h = fixed.state("hidden_state", o * self.activation(c), time)
         return [h, c]
 
-    def _pre_activations(self, x, h, training):
+    def _pre_activations(self, fixed, x, h, training):
         """x W + h U + b for the gates i, f, c, o, in the same order of operations as Keras'."""
-        fixed = self.fixed
         x_mask, h_mask = self._masks(x, h, training)
         if self.implementation != 1:
             z = ops.matmul(dropped(x, x_mask), fixed.kernel)
-            z = ops.add(z, ops.matmul(h, fixed.recurrent_kernel))
+            z = z + ops.matmul(h, fixed.recurrent_kernel)  # not `ops.add`: an empty z is no bias
             return ops.split(z if fixed.bias is None else ops.add(z, fixed.bias), 4, axis=1)
         # Keras' implementation 1: every gate has dropout masks of its own.
         kernels = ops.split(fixed.kernel, 4, axis=1)

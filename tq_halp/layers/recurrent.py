@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.layers.recurrent_cell import RecurrentRoles
@@ -29,7 +30,8 @@ class QuantizedRecurrence(RecurrentRoles):
     and is never used where a tensor has a quantizer.
 
     Raises:
-        InputError: a quantizer is wrong, or use_cudnn=True.
+        InputError: a quantizer is wrong, or use_cudnn=True; a call on sequences that are ragged, or
+            known to have no time steps.
     """
 
     def __init__(self, *args, **kwargs):
@@ -44,8 +46,9 @@ class QuantizedRecurrence(RecurrentRoles):
             self.use_cudnn = False
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        _check(self, sequences)
         counter = self._start_call(training)
-        with self._cell_fixed(counter):
+        with self._lending_to_cell(counter):
             outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training
             )
@@ -54,14 +57,36 @@ class QuantizedRecurrence(RecurrentRoles):
         return self._output(outputs, counter)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if self.cell.fixed is not None:
-            initial_state = self.cell.quantize_states(initial_state)
+        if (fixed := self.cell.lent) is not None:
+            # As at time 0.
+            named = zip(self.cell.state_names, initial_state, strict=True)
+            initial_state = [fixed.state(name, state, 0) for name, state in named]
             # Where it does not unroll, Keras makes a step for its shapes before the first one.
             self.cell.set_time(0 if self.unroll else -1)
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    def _cell_fixed(self, counter):
+    @contextlib.contextmanager
+    def _lending_to_cell(self, counter):
+        """Inside, the cell quantizes as this layer says, if anything within it has a quantizer."""
         inside = [role for role in self.roles if role not in ("activations", "errors")]
-        if all(self.quantizers[role] is None for role in inside):
-            return contextlib.nullcontext()
-        return self.cell.fixing(self, counter)
+        try:
+            if all(self.quantizers[role] is None for role in inside):
+                yield
+            else:
+                with self.cell.lending(self, counter):
+                    yield
+        finally:
+            self.cell.drop_masks()
+
+
+def _check(layer, sequences):
+    if isinstance(sequences, tf.RaggedTensor):
+        raise InputError(
+            f"{layer.name}: sequences must be a dense tensor, padded and with a mask (see "
+            f"keras.layers.Masking), received a ragged one of shape {sequences.shape}"
+        )
+    if sequences.shape[1] == 0:
+        raise InputError(
+            f"{layer.name}: sequences must have at least one time step, received shape "
+            f"{tuple(sequences.shape)}"
+        )

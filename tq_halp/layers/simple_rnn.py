@@ -21,8 +21,7 @@ class QuantSimpleRNNCell(QuantizedCell, QuantizedLayer, keras.layers.SimpleRNNCe
 
     roles = _ROLES
 
-    def _step(self, x, states, time, training):
-        fixed = self.fixed
+    def _step(self, fixed, x, states, time, training):
         (h,) = states
         x_mask, h_mask = self._masks(x, h, training)
         z = ops.matmul(dropped(x, x_mask), fixed.kernel)

@@ -4,16 +4,19 @@ Keras keeps weights in HDF5 by the classes of the layers, so its own `load_weigh
 those of a `Dense` for a `QuantDense`. It notes the layers' names too: here they decide.
 """
 
-import io
 import tempfile
-import zipfile
 from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
+import tensorflow as tf
 
 from tq_halp.errors import InputError
+from tq_halp.persistence import legacy_h5
 from tq_halp.persistence.fitting import check_same
+from tq_halp.persistence.weight_files import KINDS, open_weights
+from tq_halp.quantization_map.apply import settle
 
 # By attribute, what is no layer of the float model: the last two only a quantized layer has.
 _NO_LAYERS = ("vars", "optimizer", "rounding_counter", "clock")
@@ -26,38 +29,64 @@ def load_float_weights(model: keras.Model, path: str | Path) -> None:
     `model` stay as they are.
 
     Args:
-        model: a model whose layers have the names that they have in the file.
-        path: what `save_weights` (".weights.h5") or `save` (".keras") wrote.
+        model: a built model whose layers have the names that they have in the file.
+        path: what `save_weights` (".weights.h5", or ".weights.json" with its shards) or `save`
+            (".keras", or ".h5") wrote, or tf.keras' `save_weights` (".h5").
 
     Raises:
-        InputError: there is no such file, it is another kind of file, or its weights are not those
-            of the model, by name or by shape. Then the model is as it was.
+        InputError: `model` is no built Keras model; there is no such file, it is another kind of
+            file, or its weights are not those of the model, by name or by shape. Then the model is
+            as it was.
     """
+    if not isinstance(model, keras.Model) or not model.built:
+        raise InputError(f"model must be a Keras model that is built, received {model!r}")
+    with open_weights(path) as source:
+        try:
+            _load(model, source, path)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{path}: not {KINDS}, or not a whole one: {error}") from error
+
+
+def _load(model, source, path):
+    if (layers := legacy_h5.root(source)) is not None:
+        wanted, found = legacy_h5.pairs(layers, model)
+        _check(wanted, found, path)
+        values = [(variable, found[name]) for name, variable in wanted.items()]
+        values = [(variable, _array(weight, variable.dtype)) for variable, weight in values]
+        for variable, value in values:
+            variable.assign(value)
+        settle(model)
+        return
     with tempfile.TemporaryDirectory() as directory:
         ours = Path(directory) / "model.weights.h5"
         model.save_weights(ours)
-        with _open(path) as source, h5py.File(ours, "r+") as target:
+        with h5py.File(ours, "r+") as target:
             found, wanted = _weights(source), _weights(target)
-            check_same(
-                {name: weight.shape for name, weight in wanted.items()},
-                {name: weight.shape for name, weight in found.items()},
-                path,
-            )
+            _check(wanted, found, path)
             for name, weight in wanted.items():
-                weight[...] = found[name][...]
+                value = _array(found[name], _dtype(weight))
+                weight[...] = value.view(weight.dtype) if weight.dtype.kind == "V" else value
         model.load_weights(ours)
 
 
-def _open(path):
-    try:
-        if not zipfile.is_zipfile(path):
-            return h5py.File(path, "r")
-        with zipfile.ZipFile(path) as archive:
-            return h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file, expected weights that Keras saved") from error
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a .weights.h5 or .keras file of Keras: {error}") from error
+def _check(wanted, found, path):
+    check_same(
+        {name: tuple(weight.shape) for name, weight in wanted.items()},
+        {name: tuple(weight.shape) for name, weight in found.items()},
+        path,
+    )
+
+
+def _array(weight, dtype):
+    """The numbers of a dataset, in another dtype."""
+    value = weight[...]
+    if value.dtype.kind == "V":  # HDF5 knows no bfloat16, whose bits Keras leaves in it
+        value = value.view(tf.bfloat16.as_numpy_dtype)
+    return np.asarray(value).astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+def _dtype(weight):
+    return "bfloat16" if weight.dtype.kind == "V" else weight.dtype
 
 
 def _weights(file) -> dict[str, h5py.Dataset]:
@@ -72,7 +101,7 @@ def _walk(group, path, found):
         if index.isdigit():  # all that Keras' layers save; what else is there is ours
             found["/".join((*path, index))] = weight
     for key, child in group.items():
-        if key not in _NO_LAYERS:
+        if key not in _NO_LAYERS and isinstance(child, h5py.Group):
             _walk(child, path + _step(group, key), found)
 
 

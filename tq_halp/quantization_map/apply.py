@@ -8,8 +8,8 @@ import keras
 from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.carrying import copy_of
-from tq_halp.layers.random_state import has_random_state
 from tq_halp.layers.registry import quantize_layer
+from tq_halp.left_out import leaves_out_state
 from tq_halp.quantization_map import births
 from tq_halp.quantization_map.checks import check
 from tq_halp.quantization_map.compiling import compile_like
@@ -146,8 +146,8 @@ def _quantizers(layer, decision: Decision):
     if decision.quantizers:
         return {role: "none" if q is None else q for role, q in decision.quantizers.items()}
     is_undone = isinstance(layer, QuantizedLayer) and decision.rule is not None
-    # Of layers that draw random numbers only the quantized ones are saved with their random state.
-    return {} if is_undone or has_random_state(layer) else None
+    # Only the quantized layers are saved with all that they go on from.
+    return {} if is_undone or leaves_out_state(layer) else None
 
 
 def _copy_trainable(source, copy):

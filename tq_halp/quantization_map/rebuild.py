@@ -13,6 +13,7 @@ import keras
 
 from tq_halp.errors import InputError
 from tq_halp.layers.carrying import Carried, known_to_keras
+from tq_halp.left_out import SavesCarriedStates
 from tq_halp.quantization_map import births, blueprint
 from tq_halp.quantization_map.births import Fate
 from tq_halp.quantization_map.constructing import (
@@ -25,7 +26,7 @@ from tq_halp.quantization_map.leaves import Rebuilt, plain_class
 from tq_halp.quantization_map.state import copy_learned
 
 
-class RebuiltComposite(Rebuilt):
+class RebuiltComposite(Rebuilt, SavesCarriedStates):
     """Mixin before the class of a layer or model, all of whose methods the rebuilt one has.
 
     Its configuration is that of the source, whatever is in it, beside the blueprint and the

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.choices import Choices, choices
@@ -86,7 +87,8 @@ class Quantizer:
 
         @tf.custom_gradient
         def clipped(x):
-            return self._round(x, counter, scale), lambda dy: self.clip_gradient(x, dy, scale)
+            gradient = as_forced_now(lambda dy: self.clip_gradient(x, dy, scale))
+            return self._round(x, counter, scale), gradient
 
         return clipped(x)
 
@@ -103,7 +105,9 @@ class Quantizer:
         # at least 0, since the maximum of an empty tensor is -inf.
         size = tf.where(tf.math.is_finite(x), tf.abs(x), tf.zeros_like(x))
         largest = tf.maximum(tf.reduce_max(size), tf.zeros([], x.dtype))
-        return tf.stop_gradient(largest / max(1, self.format.max))
+        # By a divisor that a graph's optimizer does not know: it would multiply by the reciprocal.
+        levels = tf.where(largest >= 0, tf.cast(max(1, self.format.max), x.dtype), largest)
+        return tf.stop_gradient(largest / levels)
 
     def derive(self, tensor: str) -> "Quantizer":
         """The same quantizer with a seed of its own for the tensor of that name.

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from quant_ops.library import as_forced_now
 from tq_halp.errors import InputError
 from tq_halp.quantizers.quantizer import Quantizer
 
@@ -68,7 +69,7 @@ class ScheduledQuantizer:
                     return dy
                 return self._switch(lambda quantizer: _clipped(quantizer, x, dy, scale))
 
-            return self._switch(forward), backward
+            return self._switch(forward), as_forced_now(backward)
 
         return staged(x)
 

@@ -1,0 +1,90 @@
+"""Weights in HDF5 as `model.save("model.h5")` and tf.keras' `save_weights` lay them out.
+
+A group for each layer of the model, with a list of the names of its weights, those of layers in it
+too: the trained ones in the order of the layers, then the others.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import h5py
+import keras
+
+from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.counter import CallCounter
+
+_OWN = "top_level_model_weights"  # those of the model itself, in a group beside those of its layers
+
+
+def root(file: h5py.File) -> h5py.Group | None:
+    """The group that holds those of the layers, or None: the file is laid out in another way."""
+    group = file.get("model_weights", file)
+    return group if any(name.startswith("layer_names") for name in group.attrs) else None
+
+
+def pairs(
+    group: h5py.Group, model: keras.Model
+) -> tuple[dict[str, keras.Variable], dict[str, h5py.Dataset]]:
+    """The weights of the model and those in the file: the same names are the same weight.
+
+    A name is "<layer>/<weight>", with the layer that holds it in between where the file and the
+    model agree about it, and "/1" and so on behind the second of a name.
+    """
+    wanted = {layer.name: _weights_of(layer) for layer in model.layers}
+    wanted[_OWN] = [*model._trainable_variables, *model._non_trainable_variables]
+    names = [*_strings(group, "layer_names"), *([_OWN] if _OWN in group else [])]
+    found = {name: _datasets(group[name]) for name in names}
+    variables, datasets = {}, {}
+    for layer in {**wanted, **found}:
+        ours = [(variable.path, variable) for variable in wanted.get(layer, ())]
+        theirs = found.get(layer, [])
+        for names in (_tails(2), _tails(1)):
+            keys = [names(path for path, _ in each) for each in (ours, theirs)]
+            if set(keys[0]) == set(keys[1]):
+                break
+        for target, each, given in ((variables, ours, keys[0]), (datasets, theirs, keys[1])):
+            for key, (_, weight) in zip(given, each, strict=True):
+                target[f"{layer}/{key.removeprefix(f'{layer}/')}"] = weight
+    return variables, datasets
+
+
+def _weights_of(layer: keras.Layer) -> list[keras.Variable]:
+    counted = {
+        id(variable)
+        for each in layer._flatten_layers()
+        if isinstance(each, (CallCounter, TrainingClock))
+        for variable in each.variables
+    }
+    ordered = [*layer.trainable_weights, *layer.non_trainable_weights]
+    return [variable for variable in ordered if id(variable) not in counted]
+
+
+def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
+    return [(name, group[name]) for name in _strings(group, "weight_names")]
+
+
+def _tails(parts: int):
+    """A function from paths to their last parts, told apart by numbers."""
+
+    def names(paths: Iterable[str]) -> Sequence[str]:
+        made, seen = [], Counter()
+        for path in paths:
+            name = "/".join(path.removesuffix(":0").split("/")[-parts:])
+            made.append(f"{name}/{seen[name]}" if seen[name] else name)
+            seen[name] += 1
+        return made
+
+    return names
+
+
+def _strings(group: h5py.Group, attribute: str) -> list[str]:
+    """A list of names, which Keras splits over several attributes where it is long."""
+    attributes: Mapping = group.attrs
+    parts = [attribute] if attribute in attributes else []
+    while not parts or parts[-1] != attribute:
+        part = f"{attribute}{len(parts)}"
+        if part not in attributes:
+            break
+        parts.append(part)
+    values = [value for part in parts for value in attributes[part]]
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
