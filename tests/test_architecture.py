@@ -14,7 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # what numbers, layers and algorithms are
-    {"quant_ops", "tq_halp.errors", "tq_halp.registration", "tq_halp.files", "tq_halp.completion"},
+    {
+        "quant_ops",
+        "tq_halp.errors",
+        "tq_halp.finite",
+        "tq_halp.registration",
+        "tq_halp.files",
+        "tq_halp.completion",
+    },
     {
         "tq_halp.formats",
         "tq_halp.settings",
@@ -47,6 +54,7 @@ NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.files": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.finite": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.processor": {"tensorflow", "keras", "quant_ops"},
