@@ -67,9 +67,9 @@ class LinearSolver:
 
     Raises:
         ValueError: an argument is out of its range, shapes do not agree, or x is not finite.
-        RuntimeError: there is no native library; this op has no other backend. Or a thread could not
-            be started.
-        MemoryError: there is not enough memory. After either the solver is as it was before.
+        RuntimeError: there is no native library, and this op has no other backend; or a thread
+            could not be started.
+        MemoryError: there is not enough memory. An epoch that raises leaves the solver as it was.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class LinearSolver:
 
 
 class _user_errors:
-    """Turns TensorFlow's errors into Python's, with their first line; tells where x is not finite."""
+    """Turns TensorFlow's errors into Python's, and says where x is not finite."""
 
     _KINDS = {
         tf.errors.InvalidArgumentError: ValueError,

@@ -46,9 +46,8 @@ long allocations_left = -1;  // -1: any number
 
 static bool refuses(size_t size, const void* caller) {
   Dl_info info;
-  if (size < 2048 || allocations_left < 0 || !dladdr(caller, &info) || !strstr(info.dli_fname, "_quant_ops")) {
-    return false;
-  }
+  if (size < 2048 || allocations_left < 0) return false;
+  if (!dladdr(caller, &info) || !strstr(info.dli_fname, "_quant_ops")) return false;
   return allocations_left == 0 || --allocations_left < 0;
 }
 

@@ -137,9 +137,9 @@ def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
 def _classes(parts: list[np.ndarray], path: Path) -> tuple[list[np.ndarray], int]:
     """Labels as the places of their values in ascending order, and how many values there are."""
     values = np.unique(np.concatenate(parts))
-    if (large := np.abs(values).max()) > 2**53:
+    if (large := np.abs(values).max()) >= 2**53:
         raise InputError(
-            f"{path}: the label {large:.17g} is no class, expected whole numbers up to 2^53, which "
+            f"{path}: the label {large:.17g} is no class, expected whole numbers below 2^53, which "
             "float64 tells apart"
         )
     odd = values[values != np.rint(values)]

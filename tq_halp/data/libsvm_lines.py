@@ -88,7 +88,7 @@ def _index(word: str, entry: str, last: int, where: str) -> int:
 
 
 def _number(word: str, what: str, where: str) -> float:
-    """Decimal; what else Python takes for a number is none here: 1_000, nan, digits of any script."""
+    """The decimal number. Python's are more: 1_000, nan, digits of any script."""
     if not _DECIMAL.fullmatch(word):
         raise InputError(f"{where}: {what} is {word[:40]!r}, expected a finite number")
     number = float(word)

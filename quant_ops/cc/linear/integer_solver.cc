@@ -60,15 +60,18 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
   if (!is_centered()) scale = options.weight_range / (limit_ + 1);
   if (!initial.empty()) {
     // The start is a movement from zero like any other, over one or more grids of offsets.
+    constexpr double kRounding = 1e-15;  // of the largest weight: what is below would be lost in it
     std::vector<double> left = initial;
+    double least = 0;
     for (int o = 0; o < problem.outputs && has_intercept_; ++o) {
       left[(o + 1) * columns_ - 1] /= data_.intercept_value;
     }
     for (int round = 0; round < (is_centered() ? 8 : 1); ++round) {
       double largest = 0;
       for (const double w : left) largest = std::max(largest, std::fabs(w));
+      if (round == 0) least = kRounding * largest;
+      if (!(largest > least)) break;
       if (is_centered()) scale = largest / limit_;
-      if (!(largest > 0)) break;
       for (int o = 0; o < problem.outputs; ++o) {
         for (int64_t j = 0; j < columns_; ++j) {
           double& w = left[o * columns_ + j];
