@@ -111,6 +111,7 @@ def test_lines_end_where_every_reader_ends_them(strange, end):
 def test_words_are_separated_by_white_space(space):
     text = f"{space}+1{space}1:2{space}3:4{space}\n"
     assert libsvm.parse(text, "file")[3].tolist() == [2, 4]
+    assert libsvm.parse(f"1{space}{'0' * 20}7:2", "file")[2].tolist() == [7]
 
 
 def test_values_are_float32s():

@@ -16,6 +16,8 @@ from tq_halp.errors import InputError
 MOST = 2**30
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_REMEMBERED = 4096  # values that are read once: most files have few
+_SEPARATORS = re.compile(r"[\x1c-\x1f]")
 _WORD = re.compile(r"[^ \t\v\f]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_ZERO = re.compile(r"[^eE]*[1-9]")
@@ -53,9 +55,11 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
             float32 holds, an index no whole number from 1 in ascending order; or there is no sample
             at all.
     """
-    labels, rows, columns, values = [], [], [], []
+    labels, rows, columns, values, known = [], [], [], [], {}
+    # Of text without other white space the words are those of split, which is faster.
+    words = str.split if text.isascii() and not _SEPARATORS.search(text) else _WORD.findall
     for number, line in enumerate(_LINE_END.split(text), start=1):
-        label, *entries = _WORD.findall(line.partition("#")[0]) or [None]
+        label, *entries = words(line.partition("#")[0]) or [None]
         if label is None:
             continue
         last, where = 0, f"{path}:{number}"
@@ -64,7 +68,12 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
             last = _index(index, entry, last, where)
             rows.append(len(labels))
             columns.append(last)
-            values.append(_number(value, f"the value of index {last}", where))
+            read = known.get(value)
+            if read is None:
+                read = _number(value, f"the value of index {last}", where)
+                if len(known) < _REMEMBERED:
+                    known[value] = read
+            values.append(read)
         labels.append(_number(label, "the label", where))
     if not labels:
         raise InputError(f"{path}: no sample in it, expected lines such as '+1 1:0.5 7:1'")
@@ -78,18 +87,19 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def _index(word: str, entry: str, last: int, where: str) -> int:
     is_whole = word.isascii() and word.isdecimal()
-    if is_whole and (len(word.lstrip("0")) > 10 or int(word) > MOST):
+    digits = (word.lstrip("0") or "0") if is_whole else "0"
+    if len(digits) <= 10 and last < (index := int(digits)) <= MOST:
+        return index
+    if len(digits) > 10 or int(digits) > MOST:
         raise InputError(f"{where}: received {entry[:40]!r}, expected an index of {MOST:,} at most")
-    if not is_whole or int(word) <= last:
-        raise InputError(
-            f"{where}: received {entry[:40]!r}, expected index:value with an index above {last}"
-        )
-    return int(word)
+    raise InputError(
+        f"{where}: received {entry[:40]!r}, expected index:value with an index above {last}"
+    )
 
 
 def _number(word: str, what: str, where: str) -> float:
     """The decimal number. Python's are more: 1_000, nan, digits of any script."""
-    if not _DECIMAL.fullmatch(word):
+    if not (word.isascii() and _DECIMAL.fullmatch(word)):
         raise InputError(f"{where}: {what} is {word[:40]!r}, expected a finite number")
     number = float(word)
     size = abs(number)
