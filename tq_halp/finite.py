@@ -25,5 +25,5 @@ def first_non_finite(array) -> tuple[int, ...] | None:
         bad = ~np.isfinite(rows[start : start + step])
         if bad.any():
             place = int(np.argmax(bad)) + start * rows.shape[1]
-            return tuple(int(index) for index in np.unravel_index(place, array.shape))
+            return tuple(map(int, np.unravel_index(place, array.shape)))
     return None

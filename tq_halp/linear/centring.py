@@ -7,11 +7,10 @@ mean of a column changes nothing: w·x + b = w·(x − c) + (b + w·c).
 
 import numpy as np
 
-from tq_halp.linear.samples import blocks
+from tq_halp.linear.samples import blocks, few_rows
 
 # A column is far from 0 if its mean is so many times its range.
 FAR = 2.0
-_FEW = 64  # rows that tell which columns may be
 
 
 def centre_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
@@ -23,7 +22,7 @@ def centre_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
     Returns:
         float64 [d].
     """
-    few = x[:: -(-len(x) // _FEW)].astype(np.float64)
+    few = few_rows(x)
     # All elements of such a column are larger than its range, and so than that of a few rows.
     columns = np.flatnonzero(np.abs(few).min(axis=0) > (FAR - 1) * np.ptp(few, axis=0))
     if not len(columns):

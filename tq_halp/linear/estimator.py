@@ -1,6 +1,5 @@
 """What the two estimators share: parameters, the way from data to a trained solver."""
 
-import os
 import time
 import warnings
 
@@ -10,21 +9,24 @@ from tq_halp.errors import InputError
 from tq_halp.linear import prediction, samples
 from tq_halp.linear.interoperation import (
     ConvergenceWarning,
+    DataConversionWarning,
     NotFittedError,
     shared_with_sklearn,
     sklearn_tags,
 )
 from tq_halp.linear.parameters import Parameters, seed_of
 from tq_halp.linear.problem import problem_of
+from tq_halp.linear.resolution import lost_columns
 from tq_halp.linear.step_size import automatic_learning_rate
+from tq_halp.linear.threads import thread_count
 from tq_halp.linear.training import Schedule, train
 
 # An epoch of fewer steps would be spent on the full gradient and on calls.
 FEWEST_STEPS = 100
-# Elements of X that are worth a thread.
-PER_THREAD = 1 << 16
 # Whose gradients have a norm that tells how good a learning rate is; that of SGD's is its noise.
 ADAPTS = ("halp", "svrg")
+ON_GRID = ("lp_svrg", "lp_sgd")
+INTEGER = ("halp", *ON_GRID)
 # For a quadratic α = 1.6 / (2 L(b)) leaves α L(b) / (2 − α L(b)) = two thirds after an epoch.
 GROWTH = {"squared": 1.6, "logistic": 64.0, "softmax": 64.0}
 
@@ -93,13 +95,11 @@ class LinearEstimator(Parameters):
             intercept=bool(self.fit_intercept),
             per_feature=self.feature_scale == "per_feature",
             l2=float(self.l2),
+            steps=2 ** (self.word_bits - 1) - 1 if self.algorithm == "halp" else None,
         )
+        self._warn_lost(problem)
         rate = self._rate(problem)
-        initial = problem.first_weights() if before is None else problem.weights_of(*before)
-        solver = self._solver(problem, initial)
-        norm = solver.measurement["gradient_norm"]
-        if before is not None:
-            norm = problem.first_gradient_norm()
+        solver, norm = self._started(problem, before)
         self.setup_seconds_ = time.perf_counter() - start
         schedule = self._schedule(problem, rate, norm)
         (self.start_, *self.history_), self.stop_reason_ = train(solver, schedule)
@@ -128,6 +128,19 @@ class LinearEstimator(Parameters):
                 "NaN or infinity; set warm_start=False"
             )
         return coefficients, intercepts
+
+    def _started(self, problem, before):
+        """The solver at its start, and the gradient's norm of a fresh one.
+
+        The last fit's weights may be far off for other data: where its loss is above that of a
+        fresh start, that is what training begins with.
+        """
+        if before is not None:
+            solver = self._solver(problem, problem.weights_of(*before))
+            if solver.measurement["loss"] <= problem.first_loss():
+                return solver, problem.first_gradient_norm()
+        solver = self._solver(problem, problem.first_weights())
+        return solver, solver.measurement["gradient_norm"]
 
     def _rate(self, problem):
         """The solver's learning rate: that of the user, or an automatic one."""
@@ -159,11 +172,18 @@ class LinearEstimator(Parameters):
             batch_size=min(int(self.batch_size), len(problem.x)),
             word_bits=int(self.word_bits),
             data_bits=int(self.data_bits),
-            weight_range=self.weight_range / units.target / units.feature,
+            weight_range=self._weight_range(units),
             initial=initial,
             seed=seed_of(self.random_state),
-            n_threads=self._threads(problem.x.size),
+            n_threads=thread_count(self.n_threads, problem.x.size),
         )
+
+    def _weight_range(self, units):
+        """The solver's; that of algorithms without a fixed grid means nothing."""
+        if self.algorithm not in ON_GRID:
+            return 1.0
+        value = float(self.weight_range) / units.target / units.feature
+        return _representable("weight_range", float(np.float32(value)))
 
     def _schedule(self, problem, rate, norm):
         batches = -(-len(problem.x) // int(self.batch_size))
@@ -179,12 +199,31 @@ class LinearEstimator(Parameters):
             mu=None if mu == "auto" else mu,
             word_bits=int(self.word_bits),
             epochs=int(self.epochs),
-            tolerance=max(float(self.tol) * norm, problem.rounding()) if self.tol else 0.0,
+            tolerance=self._tolerance(problem, norm),
             patience=int(self.patience),
-            n_threads=self._threads(problem.x.size),
+            n_threads=thread_count(self.n_threads, problem.x.size),
             callback=self.callback,
             units=problem.units,
         )
+
+    def _tolerance(self, problem, norm):
+        """Of the gradient's norm. A start whose gradient is rounding alone is the optimum."""
+        floats = self.algorithm not in INTEGER and problem.x.dtype != np.float64
+        rounding = problem.rounding(np.finfo(np.float32 if floats else np.float64).eps)
+        return norm if self.tol and norm <= rounding else float(self.tol) * norm
+
+    def _warn_lost(self, problem):
+        if self.algorithm not in INTEGER or self.feature_scale == "per_feature":
+            return
+        lost = lost_columns(problem, int(self.data_bits))
+        if len(lost):
+            warnings.warn(
+                f"X's columns {', '.join(map(str, lost[:5]))}{', ...' * (len(lost) > 5)} are lost: "
+                "they vary with y and are 0 in the quantized X, whose step is that of its largest "
+                "element; use feature_scale='per_feature', standardise, or take more data_bits",
+                shared_with_sklearn(DataConversionWarning),
+                stacklevel=4,
+            )
 
     def _warn_unfinished(self, norm):
         """SGD and the low-precision baselines end at a floor, which nobody expects to be below."""
@@ -238,22 +277,14 @@ class LinearEstimator(Parameters):
         """coef_ and intercept_ as [outputs, d] and [outputs]."""
         return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
 
-    def _threads(self, size):
-        """No more than cores: the inner loop's threads wait for each other actively."""
-        cores = _usable_cores()
-        return min(cores, int(self.n_threads or 1 + size // PER_THREAD))
-
-
-def _usable_cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
 
 def _representable(name, value):
     """A parameter in the solver's units."""
     if not 0 < value < np.inf:
-        raise InputError(f"{name} must suit the magnitude of X: 'auto', or for an X near 1")
+        raise InputError(
+            f"{name} must suit the magnitudes of X and y: for these float64 cannot hold what it "
+            "means; bring X and y near 1"
+        )
     return value
 
 

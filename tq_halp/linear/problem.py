@@ -72,7 +72,7 @@ class Problem:
 
     def first_gradient_norm(self) -> float:
         """‖Σ_i s_i (prediction_i − target_i) x_i‖₂ / Σ_i s_i: what a fresh fit starts with."""
-        factors = _predictions(self.loss, self.start) - _goals(self)
+        factors = self.residuals()
         factors *= (np.ones(len(self.x)) if self.weights is None else self.weights)[:, None]
         total = np.zeros((self.outputs, self.x.shape[1]))
         for rows in blocks(self.x):
@@ -86,15 +86,36 @@ class Problem:
         total_weight = len(self.x) if self.weights is None else self.weights.sum()
         return float(np.sqrt(squares) / total_weight)
 
-    def rounding(self) -> float:
-        """What rounding alone may leave of a gradient's norm."""
+    def first_loss(self) -> float:
+        """What a fresh fit starts with."""
+        if self.loss == "squared":
+            losses = self.targets**2 / 2
+        elif self.loss == "logistic":
+            losses = np.logaddexp(0.0, self.start[0]) - self.targets * self.start[0]
+        else:
+            losses = np.logaddexp.reduce(self.start) - self.start[self.targets.astype(np.intp)]
+        return float(np.average(losses, weights=self.weights))
+
+    def residuals(self) -> np.ndarray:
+        """Predictions of a fresh fit's start less what they should be, [n, outputs]."""
+        return _predictions(self.loss, self.start) - _goals(self)
+
+    def rounding(self, precision: float) -> float:
+        """What rounding to that precision alone may leave of the start's gradient."""
         constant = intercept_value(self.norms, self.x.shape[1]) if self.intercept else 0.0
         residual = np.sqrt(np.mean(np.square(self.targets))) if self.loss == "squared" else 1.0
-        return 16 * np.finfo(float).eps * residual * np.sqrt(self.norms.mean() + constant**2)
+        return 16 * precision * residual * np.sqrt(self.norms.mean() + constant**2)
 
 
-def problem_of(x, targets, weights, *, loss, outputs, intercept, per_feature, l2) -> Problem:
+def problem_of(
+    x, targets, weights, *, loss, outputs, intercept, per_feature, l2, steps=None
+) -> Problem:
     """The problem of a user's checked arrays.
+
+    Args:
+        steps: a classifier's start is multiples of its largest intercept's so-many-th: what one
+            movement of offsets reaches, and training makes good. None for the start itself, as
+            where the penalty bounds the rate so that training would not.
 
     Raises:
         InputError: the squares of X overflow or vanish.
@@ -119,6 +140,10 @@ def problem_of(x, targets, weights, *, loss, outputs, intercept, per_feature, l2
         targets = targets / units.target
     elif intercept:
         start = _start(targets, weights, outputs)
+        penalty = l2 * (1.0 if scales is None else np.square(scales).max())
+        if steps and start.any() and penalty <= intercept_value(norms, x.shape[1]) ** 2:
+            step = np.abs(start).max() / steps
+            start = np.rint(start / step) * step
     return Problem(x=x, targets=targets, weights=weights, loss=loss, outputs=outputs,
                    intercept=intercept, scales=scales, norms=norms, start=start, centre=centre,
                    shift=shift, units=units)  # fmt: skip
@@ -137,10 +162,10 @@ def column_scales(x: np.ndarray, l2: float) -> np.ndarray:
 def _feature_unit(x, norms) -> float:
     largest = float(norms.max())
     if not np.isfinite(largest) or (largest < _LEAST and x.any()):
-        verb = "divide" if largest > 1 else "multiply"
+        advice = "divide it by its largest" if largest > 1 else "multiply it by a constant"
         raise InputError(
-            "X must have rows whose squares can be added, received a largest element of "
-            f"{np.abs(x).max():g}; {verb} it by a constant, best divide it by its largest"
+            f"X must have rows whose squares can be added, {advice}, received elements up to "
+            f"{np.abs(x).max():g}"
         )
     row = np.sqrt(largest)
     return 1.0 if not row or 1 / _ORDINARY <= row <= _ORDINARY else 1.0 / power_above(row)
@@ -154,15 +179,13 @@ def _mean(targets, weights) -> float:
 
 
 def _start(classes, weights, outputs) -> np.ndarray:
-    """Intercepts whose predictions are the classes' shares, to a 127th of the largest: log-odds of
-    the second of two classes, or logarithms without their mean."""
+    """Intercepts whose predictions are the classes' shares: log-odds of the second of two classes,
+    or logarithms without their mean."""
     shares = np.bincount(classes.astype(np.intp), weights, minlength=max(outputs, 2))
-    logarithms = np.log(np.maximum(shares, 1e-300 * shares.max()))
+    logarithms = np.log(np.maximum(shares / shares.max(), 1e-300))
     if outputs == 1:
         return logarithms[1:] - logarithms[:1]
-    start = logarithms - logarithms.mean()
-    step = np.abs(start).max() / 127  # of the first offsets: one pass over the data is enough
-    return np.rint(start / step) * step if step else start
+    return logarithms - logarithms.mean()
 
 
 def _predictions(loss, start) -> np.ndarray:

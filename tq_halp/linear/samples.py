@@ -105,8 +105,9 @@ def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weights = _converted("sample_weight", _array("sample_weight", sample_weight), np.float64)
-    if np.ndim(sample_weight) == 0:
+    array = _array("sample_weight", sample_weight)
+    weights = _converted("sample_weight", array, np.float64)
+    if array.ndim == 0:
         weights = np.full(samples, weights)
     if weights.shape != (samples,):
         raise InputError(
@@ -134,6 +135,11 @@ def blocks(x: np.ndarray):
     """Slices of rows of about BLOCK_BYTES in float64."""
     rows = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:
+    """About that many rows, evenly spaced, in float64."""
+    return x[:: -(-len(x) // count)].astype(np.float64)
 
 
 def _array(name, value):

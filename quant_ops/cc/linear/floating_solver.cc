@@ -172,7 +172,8 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options, Team& team) {
         Real* const b = beta.data() + o * stride;
         for (int r = 0; r < batch.count; ++r) b[r] = (b[r] - before[r]) * factor[r];
       }
-      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, space.sums.data(), padded_);
+      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, space.sums.data(),
+                        padded_);
       for (int o = 0; o < outputs; ++o) {
         kernels_.update(space.sums.data() + o * padded_, drift.data() + o * padded_, keep.data(),
                         mine.begin, std::min(mine.end, columns_), weights_.data() + o * padded_);

@@ -70,8 +70,9 @@ double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
                        dots.data(), kGroup);
     }
     const SnapshotSpec spec{problem_.loss, outputs, scale * data_.scale, 1, limit_};
-    const SnapshotSums sums = kernels_.snapshot(spec, dots.data(), kGroup, count, copy,
-                                                space_->sampled_values.data(), gamma.data(), kGroup);
+    const SnapshotSums sums =
+        kernels_.snapshot(spec, dots.data(), kGroup, count, copy, space_->sampled_values.data(),
+                          gamma.data(), kGroup);
     largest = std::max(largest, sums.largest);
   }
   return kMargin * largest;
@@ -107,7 +108,8 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       for (int at = 0; at < count; at += kRowBlock) {
         const SnapshotSums part =
             kernels_.snapshot(spec, dots.data() + at, stride, std::min(kRowBlock, count - at),
-                              state(first + at), share.derivatives.data(), gamma.data() + at, stride);
+                              state(first + at), share.derivatives.data(), gamma.data() + at,
+                              stride);
         found[block].loss += part.loss;
         found[block].rest += part.rest;
         found[block].largest = std::max(found[block].largest, part.largest);
@@ -117,7 +119,9 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       }
       kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs, 0,
                         padded_, share.sums.data(), padded_);
-      for (int64_t i = 0; i < outputs * padded_; ++i) total[i] += static_cast<int64_t>(share.sums[i]);
+      for (int64_t i = 0; i < outputs * padded_; ++i) {
+        total[i] += static_cast<int64_t>(share.sums[i]);
+      }
     }
   });
   Found all;

@@ -89,45 +89,6 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
 }
 
 template <class Word, class Sum>
-IntegerSolver<Word, Sum>::Workspace::Workspace(const IntegerSolver& solver, int step_threads,
-                                               int pass_threads)
-    : step_threads(step_threads),
-      pass_threads(pass_threads),
-      parts_stride((solver.problem_.batch_size + 3) / 4 * 4 + 64),
-      parts(int64_t{2} * step_threads * solver.problem_.outputs * parts_stride),
-      sums(solver.offsets_.size()),
-      barrier(step_threads),
-      shares(std::max(step_threads, pass_threads)),
-      found(solver.blocks()),
-      sampled_states(2 * solver.problem_.outputs * kSampledRows),
-      sampled_values(solver.problem_.outputs * kRowBlock),
-      sampled_predictions(solver.problem_.outputs * kSampledRows) {
-  const int64_t outputs = solver.problem_.outputs;
-  plan.units.resize(solver.problem_.rows);
-  plan.drift = Array<Sum>(solver.offsets_.size());
-  plan.keep = Array<Sum>(solver.offsets_.size());
-  const int64_t rows = std::max(parts_stride, solver.block_rows_ + kColumnUnit);
-  for (Share& share : shares) {
-    share.dots = Array<int64_t>(outputs * rows);
-    share.gamma = Array<Word>(outputs * rows);
-    share.totals = Array<int64_t>(solver.offsets_.size());
-    share.sums = Array<Sum>(solver.offsets_.size());
-    share.activations = Array<float>(outputs * kRowBlock);
-    share.derivatives = Array<double>(outputs * kRowBlock);
-  }
-}
-
-template <class Word, class Sum>
-int IntegerSolver<Word, Sum>::prepare(int threads) {
-  const int steps = useful_threads(problem_, threads);
-  const int pass = static_cast<int>(std::min<int64_t>(threads, blocks()));
-  if (space_ == nullptr || space_->step_threads != steps || space_->pass_threads != pass) {
-    space_ = std::make_unique<Workspace>(*this, steps, pass);
-  }
-  return std::max(steps, pass);
-}
-
-template <class Word, class Sum>
 IntegerRows IntegerSolver<Word, Sum>::rows(int64_t first, int64_t count) const {
   return {data_.data.data() + first * data_.stride, data_.stride, static_cast<int>(count), nullptr};
 }
@@ -267,8 +228,8 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       update.stream = coefficients.stream;
       for (int o = 0; o < outputs; ++o) {
         const int64_t at = o * padded_;
-        kernels_.update(update, space.sums.data() + at, plan.drift.data() + at, plan.keep.data() + at, at,
-                        mine.begin, mine_end, offsets_.data() + at);
+        kernels_.update(update, space.sums.data() + at, plan.drift.data() + at,
+                        plan.keep.data() + at, at, mine.begin, mine_end, offsets_.data() + at);
       }
       batch = next;
     }

@@ -77,7 +77,8 @@ std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& feat
       return std::make_unique<FloatingSolver<double>>(problem, features, facts, options, initial,
                                                       team);
     }
-    return std::make_unique<FloatingSolver<float>>(problem, features, facts, options, initial, team);
+    return std::make_unique<FloatingSolver<float>>(problem, features, facts, options, initial,
+                                                   team);
   }
   if (options.data_bits == 16 || options.word_bits == 16) {
     return std::make_unique<IntegerSolver<int16_t, double>>(problem, features, facts, options,
