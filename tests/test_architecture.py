@@ -17,6 +17,7 @@ LEVELS = (
     {
         "quant_ops",
         "tq_halp.errors",
+        "tq_halp.finite",
         "tq_halp.registration",
         "tq_halp.files",
         "tq_halp.left_out",
@@ -54,6 +55,7 @@ NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.files": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.finite": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.processor": {"tensorflow", "keras", "quant_ops"},

@@ -44,7 +44,7 @@ class LinearSolver:
     "sgd" compute in x's own floating-point type; their sums depend on the number of threads.
 
     Args:
-        x: NumPy array [n, d], C-contiguous, uint8, float32 or float64, finite.
+        x: NumPy array [n, d], uint8, float32 or float64, finite; copied first unless C-contiguous.
         targets: [n]; in [0, 1] for "logistic", class indices for "softmax".
         loss: one of LOSSES; algorithm: one of ALGORITHMS.
         outputs: classes for "softmax", else 1.
@@ -57,7 +57,7 @@ class LinearSolver:
         weight_range: the weights of "lp_svrg" and "lp_sgd" are in [-range, range).
         initial: [outputs, d + intercept] weights to start from; zero if None.
         seed: of order, batches and rounding.
-        n_threads: for the preparation of the data.
+        n_threads: for the preparation of the data, 1 to 1024.
 
     Attributes:
         measurement: loss, gradient_norm (2-norm of f's gradient, for the quantized x where x is
@@ -67,7 +67,9 @@ class LinearSolver:
 
     Raises:
         ValueError: an argument is out of its range, shapes do not agree, or x is not finite.
-        RuntimeError: there is no native library; this op has no other backend.
+        RuntimeError: there is no native library, and this op has no other backend; or a thread
+            could not be started.
+        MemoryError: there is not enough memory. An epoch that raises leaves the solver as it was.
     """
 
     def __init__(
@@ -93,30 +95,36 @@ class LinearSolver:
         x = _features(x)
         samples, features = x.shape
         start = time.perf_counter()
-        weights = np.ones(samples) if sample_weights is None else _vector(sample_weights)
+        outputs = integer(outputs, "outputs", 1, 1 << 20)
+        weights = np.ones(samples)
+        if sample_weights is not None:
+            weights = _vector("sample_weights", sample_weights)
         total = weights.sum()
         if not (np.all(weights >= 0) and 0 < total < np.inf):
-            raise ValueError("sample_weights must be finite, not negative, and not all zero")
-        self._scales = None if column_scales is None else _vector(column_scales)
+            _check_finite("sample_weights", weights)
+            raise ValueError(
+                "sample_weights must be finite, not negative, not all zero, and have a sum"
+            )
+        self._scales = None if column_scales is None else _vector("column_scales", column_scales)
         scales = np.ones(0) if self._scales is None else self._scales
         if not np.all((scales > 0) & np.isfinite(scales)):
             raise ValueError("column_scales must be positive and finite")
-        penalty = np.broadcast_to(np.asarray(0.0 if l2 is None else l2, np.float64), features)
+        penalty = np.broadcast_to(_vector("l2", 0.0 if l2 is None else l2), features)
         if not np.all((penalty >= 0) & np.isfinite(penalty)):
             raise ValueError("l2 must be finite and not negative")
         if scales.size:
             penalty = penalty * scales**2
-        with _user_errors(), tf.device("CPU:0"):
+        with _user_errors(x), tf.device("CPU:0"):
             self._handle = native().quant_ops_linear_solver(
                 x=tf.convert_to_tensor(x),
-                targets=_targets(targets, loss, samples),
+                targets=_targets(targets, loss, outputs, samples),
                 sample_weights=weights / total,
                 column_scales=scales,
                 l2=penalty,
                 initial=self._scaled(initial, (outputs, features + bool(intercept))),
                 loss=choice(loss, "loss", LOSSES),
                 algorithm=choice(algorithm, "algorithm", ALGORITHMS),
-                outputs=integer(outputs, "outputs", 1, 1 << 20),
+                outputs=outputs,
                 intercept=boolean(intercept, "intercept"),
                 batch_size=integer(batch_size, "batch_size", 1, 1 << 15),
                 word_bits=integer(word_bits, "word_bits", 8, 16),
@@ -145,7 +153,7 @@ class LinearSolver:
                 tf.constant(learning_rate, tf.float64),
                 tf.constant(0.0 if mu is None else mu, tf.float64),
                 tf.constant(steps, tf.int64),
-                tf.constant(n_threads, tf.int64),
+                tf.constant(integer(n_threads, "n_threads", 1, 1024), tf.int64),
             )
         self.measurement = _measurement(values)
         return self.measurement
@@ -158,7 +166,7 @@ class LinearSolver:
         return weights
 
     def _state(self) -> tuple[np.ndarray, dict[str, float]]:
-        with tf.device("CPU:0"):
+        with _user_errors(), tf.device("CPU:0"):
             weights, values = native().quant_ops_linear_state(self._handle)
         return np.array(weights), _measurement(values)
 
@@ -166,53 +174,85 @@ class LinearSolver:
         """Weights for the scaled columns; none at all for zero."""
         if initial is None:
             return np.zeros(0)
-        weights = np.array(initial, np.float64)
-        if weights.shape != shape or not np.all(np.isfinite(weights)):
+        weights = np.array(_vector("initial", initial))
+        if weights.shape != shape:
             raise ValueError(
                 f"initial must be finite, of shape {shape}, received shape {weights.shape}"
-                + ("" if weights.shape != shape else " with NaN or infinity")
             )
+        _check_finite("initial", weights)
         if self._scales is not None:
             weights[:, : self._scales.size] /= self._scales
         return weights if np.any(weights) else np.zeros(0)
 
 
 class _user_errors:
-    """Turns TensorFlow's errors about arguments into ValueError, with their first line."""
+    """Turns TensorFlow's errors into Python's, and says where x is not finite."""
+
+    _KINDS = {
+        tf.errors.InvalidArgumentError: ValueError,
+        tf.errors.ResourceExhaustedError: MemoryError,
+        tf.errors.UnavailableError: RuntimeError,
+    }
+
+    def __init__(self, x: np.ndarray | None = None):
+        self._x = x
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, tf.errors.InvalidArgumentError):
+        if kind in self._KINDS:
             message = str(error.message).split(" [Op:")[0].split("}} ")[-1]
-            raise ValueError(message) from None
+            if self._x is not None and message.startswith("x must be finite"):
+                _check_finite("x", self._x)
+            if kind is tf.errors.UnavailableError:
+                message += "; a smaller n_threads needs fewer, 1 needs none"
+            raise self._KINDS[kind](message) from None
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        place = np.unravel_index(int(bad.argmax()), array.shape)
+        at = list(map(int, place))
+        raise ValueError(f"{name} must be finite, received {array[place]} at index {at}")
 
 
 def _features(x: np.ndarray) -> np.ndarray:
-    known = isinstance(x, np.ndarray) and x.dtype in (np.uint8, np.float32, np.float64)
+    known = isinstance(x, np.ndarray) and x.dtype.name in ("uint8", "float32", "float64")
     if not known or x.ndim != 2 or x.size == 0:
         what = f"{x.dtype} array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x)
         raise ValueError(
             f"x must be a NumPy array [n, d] of uint8, float32 or float64, received {what}"
         )
-    return np.ascontiguousarray(x)
+    if np.ma.is_masked(x):
+        raise ValueError("x must have no masked elements; fill or drop them first")
+    return np.ascontiguousarray(x, x.dtype.newbyteorder("="))
 
 
-def _targets(values: Any, loss: str, samples: int) -> np.ndarray:
-    targets = _vector(values)
+def _targets(values: Any, loss: str, outputs: int, samples: int) -> np.ndarray:
+    targets = _vector("targets", values)
     if targets.shape != (samples,):
         raise ValueError(f"targets must have shape ({samples},), received {targets.shape}")
     wanted, valid = "finite", np.isfinite(targets)
     if loss == "logistic":
         wanted, valid = "in [0, 1]", (targets >= 0) & (targets <= 1)
-    if loss != "softmax" and not valid.all():  # of classes the op tells how many there are
-        raise ValueError(f"targets must be {wanted}, received {targets[~valid][0]}")
+    elif loss == "softmax":
+        wanted = f"classes below {outputs}"
+        valid = (targets >= 0) & (targets < outputs) & (targets == np.rint(targets))
+    if not valid.all():
+        first = int(valid.argmin())
+        raise ValueError(f"targets must be {wanted}, received {targets[first]} at index [{first}]")
     return targets
 
 
-def _vector(values: Any) -> np.ndarray:
-    return np.asarray(values, np.float64)
+def _vector(name: str, values: Any) -> np.ndarray:
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must have no masked elements; fill or drop them first")
+    array = np.asarray(values)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real, received {array.dtype}")
+    return array.astype(np.float64, copy=False)
 
 
 def _measurement(values: tf.Tensor) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """A user's own arrays: what is read from an .npz file, and what every mistake is answered."""
 
+import contextlib
 import hashlib
 
 import numpy as np
@@ -72,6 +73,16 @@ def test_targets_that_are_no_classes(saved, targets):
         ),
         ({"y_validation": np.array([0.0, 1.0])}, "y_validation holds float64 of shape"),
         ({"x_train": np.array([None])}, "cannot be read: no .npz file of plain arrays"),
+        ({"x_train": np.ones((4, 3), complex)}, "x_train: received complex128, expected numbers"),
+        (
+            {"x_train": np.ones((4, 3), np.longdouble)},
+            "x_train: received .*, expected numbers, real",
+        ),
+        ({"x_train": np.ones(4, [("a", "f4")])}, r"x_train: received \[\('a', '<f4'\)\], expected"),
+        (
+            {"x_train": np.where(np.arange(12).reshape(4, 3) == 7, -np.inf, 1.0)},
+            r"x_train: .* not finite, the first -inf at index \[2, 1\]",
+        ),
     ],
 )
 def test_mistakes_name_the_file_and_the_array(saved, changed, said):
@@ -89,6 +100,27 @@ def test_files_that_are_none(tmp_path):
             load_arrays(tmp_path / name)
     with pytest.raises(InputError, match="data.file: arrays needs the name of an .npz file"):
         load_arrays(None)
+
+
+def test_any_order_of_bytes_and_of_memory(saved):
+    """TensorFlow takes the processor's order of bytes alone."""
+    x, y = GOOD["x_train"], GOOD["y_train"]
+    found = load_arrays(saved(x_train=np.asfortranarray(x).astype(">f8"), y_train=y.astype(">i8")))
+    for array, expected in zip(found.train, (x, y), strict=True):
+        assert array.dtype.isnative
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_damaged_files(saved):
+    """Cut anywhere, or with one byte changed: an error of ours, or the whole content."""
+    path = saved()
+    np.savez_compressed(path, **GOOD)
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        for damaged in (content[:place], content[:place] + b"\xff" + content[place + 1 :]):
+            path.write_bytes(damaged)
+            with contextlib.suppress(InputError):
+                load_arrays(path)
 
 
 def test_a_checksum_admits_that_very_file(saved):

@@ -105,12 +105,19 @@ def test_images_that_are_not_the_originals_are_left_out_and_named(tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "listed, message", [(None, "cannot be read"), ("four", "cannot be read"), ("12", "0 to 11")]
+    "listed, message",
+    [
+        (None, "cannot be read"),
+        ("four", "0 to 11"),
+        ("12", "0 to 11"),
+        ("1_0", "0 to 11"),
+        ("٣", "cannot be read"),
+    ],
 )
 def test_a_copy_without_its_list_is_refused(tmp_path, monkeypatch, listed, message):
     repaired(tmp_path, monkeypatch)
     if listed is not None:
-        (tmp_path / cifar10.LOSSY).write_text(listed)
+        (tmp_path / cifar10.LOSSY).write_text(listed, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load_cifar10(tmp_path)
 
@@ -149,6 +156,8 @@ BROKEN_IDX = {
     "not compressed": b"\0\0\x08\x03",
     "cut off": gzip.compress(idx(np.zeros(100, np.uint8)))[:-9],
     "a bit flipped": bytes([*gzip.compress(idx(np.zeros(9, np.uint8)))[:-6], 255, 0, 0, 0, 0, 0]),
+    "a byte changed": gzip.compress(idx(np.arange(99, dtype=np.uint8)))[:10] + b"\xff" * 60,
+    "sizes of 2^64": gzip.compress(b"\0\0\x08\x04" + b"\0\1\0\0" * 4),
     "nothing inside": gzip.compress(b""),
     "no dimensions": gzip.compress(b"\0\0\x08\0"),
     "no sizes": gzip.compress(b"\0\0\x08\x03"),

@@ -1,5 +1,9 @@
 """Files in LIBSVM's format: what they hold, how they are split, and lines that are wrong."""
 
+import bz2
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 
@@ -48,6 +52,29 @@ def test_lines_are_samples():
         ("1 1:nan", "the value of index 1 is 'nan', expected a finite number"),
         ("1 1:inf", "the value of index 1 is 'inf'"),
         ("1 1:2:3", "the value of index 1 is '2:3'"),
+        ("1 1:1e39", "the value of index 1 is '1e39', expected 0 or a number that float32 holds"),
+        ("1 1:-3.4028235677973366e38", "is '-3.4028235677973366e38', expected 0 or a number that"),
+        ("1 1:1e400", "is '1e400', expected 0 or a number that float32 holds"),
+        ("1 1:1e-46", "is '1e-46', expected 0 or a number that float32 holds"),
+        ("1 1:-0.0000001e-400", "is '-0.0000001e-400', expected 0 or a number that float32"),
+        ("1e39 1:1", "the label is '1e39', expected 0 or a number that float32 holds"),
+        ("1_000 1:1", "the label is '1_000', expected a finite number"),
+        ("1 1:1_000", "the value of index 1 is '1_000', expected a finite number"),
+        ("1 1:٣", "the value of index 1 is '٣', expected a finite number"),
+        ("1 1:0x1p3", "the value of index 1 is '0x1p3'"),
+        ("1 1:1e", "the value of index 1 is '1e'"),
+        ("1 1:.", "the value of index 1 is '.'"),
+        ("1 1:Infinity", "the value of index 1 is 'Infinity'"),
+        ("1 ١:2", "received '١:2'"),
+        ("1 1_0:2", "received '1_0:2'"),
+        ("1 9999999999:1", "received '9999999999:1', expected an index of 1,073,741,824 at most"),
+        (f"1 {'9' * 5000}:1", "expected an index of 1,073,741,824 at most"),
+        ("1 1:2\u20282:3", "the value of index 1 is"),
+        ("1 1:2\x853:4", "the value of index 1 is"),
+        ("1 1:2\x1c3:4", "the value of index 1 is"),
+        ("1 1:2\u00a03:4", "the value of index 1 is"),
+        ("1\u2028 1:2", "the label is"),
+        ("1 1:2\0", "the value of index 1 is"),
     ],
 )
 def test_a_wrong_line_is_named(line, message):
@@ -58,11 +85,75 @@ def test_a_wrong_line_is_named(line, message):
 
 @pytest.mark.parametrize(
     "text, message",
-    [("", "no sample"), ("# nothing\n", "no sample"), ("1 9999999999:1", "index 9,999,999,999")],
+    [("", " no sample"), ("# nothing\n", " no sample")],
 )
 def test_a_wrong_file_is_named(text, message):
-    with pytest.raises(InputError, match=f"file: {message}"):
+    with pytest.raises(InputError, match=f"file:{message}"):
         libsvm.parse(text, "file")
+
+
+STRANGE = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("strange", STRANGE)
+def test_lines_end_where_every_reader_ends_them(strange, end):
+    """What Python's splitlines takes for the end of a line is part of a comment."""
+    lines = [f"1 1:2 # a{strange}b", f"#{strange}", "-1 2:3"]
+    labels, rows, columns, values = libsvm.parse(end.join(lines), "file")
+    assert (labels.tolist(), rows.tolist()) == ([1, -1], [0, 1])
+    assert (columns.tolist(), values.tolist()) == ([1, 2], [2, 3])
+    with pytest.raises(InputError, match="^file:3: the label is 'x'"):
+        libsvm.parse(end.join([*lines[:2], "x 1:2"]), "file")
+
+
+@pytest.mark.parametrize("space", [" ", "\t", "\v", "\f", " \t  "])
+def test_words_are_separated_by_white_space(space):
+    text = f"{space}+1{space}1:2{space}3:4{space}\n"
+    assert libsvm.parse(text, "file")[3].tolist() == [2, 4]
+    assert libsvm.parse(f"1{space}{'0' * 20}7:2", "file")[2].tolist() == [7]
+
+
+def test_values_are_float32s():
+    """The largest and the smallest, and what rounds to them, are read as they are."""
+    words = ["3.4028235e38", "-3.4028235677973362e38", "1.4e-45", "-7.1e-46", "0e999", "-0.0", ".5"]
+    words += ["5.", "+1E+2"]
+    text = "1 " + " ".join(f"{index}:{word}" for index, word in enumerate(words, start=1))
+    values = libsvm.parse(text, "file")[3]
+    largest, least = np.finfo(np.float32).max, np.float32(2**-149)
+    assert values.tolist() == [largest, -largest, least, -least, 0, 0, 0.5, 5, 100]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (gzip.compress(b"1 1:2\n"), "is compressed by gzip, expected text; unpack it first"),
+        (bz2.compress(b"1 1:2\n"), "is compressed by bzip2, expected text; unpack it first"),
+        (lzma.compress(b"1 1:2\n"), "is compressed by xz, expected text; unpack it first"),
+        ("1 1:2\n".encode("utf-16"), "is UTF-16, expected ASCII or UTF-8; convert it first"),
+        (b"1\n-1\n" * 10, "no feature in it, expected lines such as"),
+        (b"1 1:2\n\xff 1:2\n", ":2: the label is '\ufffd'"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, content, message):
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(InputError) as error:
+        load_libsvm("other", directory=tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'other'}:") and message in str(error.value)
+
+
+def test_byte_order_mark_and_comments_in_other_encodings(tmp_path):
+    lines = [b"\xef\xbb\xbf1 1:0 # \xff"] + [b"%d 1:%d" % (n % 2, n) for n in range(1, 20)]
+    (tmp_path / "marked").write_bytes(b"\r\n".join(lines))
+    x = load_libsvm("marked", directory=tmp_path).train[0]
+    assert x[:, 0].tolist() == [n for n in range(20) if n not in (9, 19)]
+
+
+@pytest.mark.parametrize("label", ["9007199254740992", "-9007199254740993", "1e20"])
+def test_classes_that_float64_does_not_tell_apart(tmp_path, label):
+    write(tmp_path, "large", ["1", label] * 10)
+    with pytest.raises(InputError, match="is no class, expected whole numbers below 2"):
+        load_libsvm("large", directory=tmp_path)
 
 
 def write(folder, name, labels, features=3):

@@ -10,6 +10,7 @@ import pytest
 from tq_halp.errors import InputError
 from tq_halp.linear import ConvergenceWarning, LMHALPClassifier, LMHALPRegressor
 from tq_halp.linear.parameters import ALGORITHMS
+from tq_halp.linear.threads import thread_count
 from tq_halp.linear.training import AdaptiveRate, Progress
 
 X, Y = linear_problems.regression()
@@ -39,8 +40,8 @@ def test_history(algorithm):
         assert record["seconds"] == (parts[0] if only_inner else sum(parts))
         assert 0 <= record["saturated"] <= 1
     assert model.start_["epoch"] == 0 and model.start_["inner_seconds"] == 0
-    # At zero the loss is half the mean square of y.
-    assert model.start_["loss"] == pytest.approx(np.mean(Y**2) / 2, rel=1e-6)
+    # At the start, the mean of y, the loss is half its variance.
+    assert model.start_["loss"] == pytest.approx(np.var(Y) / 2, rel=1e-6)
     assert model.history_[-1]["loss"] < model.start_["loss"]
     assert model.setup_seconds_ > 0
 
@@ -127,7 +128,7 @@ def test_warm_start(algorithm):
     model.fit(X, Y)
     assert (model.n_iter_, model.stop_reason_) == (0, "tolerance")
     cold = LMHALPRegressor(algorithm=algorithm, epochs=4, tol=0)
-    assert cold.fit(X, Y).fit(X, Y).start_["loss"] == pytest.approx(np.mean(Y**2) / 2, rel=1e-6)
+    assert cold.fit(X, Y).fit(X, Y).start_["loss"] == pytest.approx(np.var(Y) / 2, rel=1e-6)
 
 
 def test_warm_start_of_classes_and_scales():
@@ -283,6 +284,6 @@ def test_stalled_epochs_halve_the_rate():
 
 def test_threads_are_no_more_than_cores():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert LMHALPRegressor(n_threads=10_000)._threads(10) == cores
-    assert LMHALPRegressor()._threads(10) == 1
-    assert LMHALPRegressor()._threads(10**9) == cores
+    assert thread_count(10_000, 10) == cores
+    assert thread_count(None, 10) == 1
+    assert thread_count(None, 10**9) == cores

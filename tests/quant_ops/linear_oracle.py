@@ -78,12 +78,13 @@ class LinearOracle:
         """The start is reached by movements of offsets from zero."""
         if self.has_intercept:
             left[:, -1] /= self.intercept_value
+        least = 1e-15 * np.abs(left).max()
         for _ in range(8 if self.centered else 1):
             largest = np.abs(left).max()
+            if not largest > least:
+                break
             if self.centered:
                 scale = largest / self.limit
-            if not largest > 0:
-                break
             n = np.clip(np.rint(left / scale), -self.limit - 1, self.limit)
             self.z = n.astype(np.int64)
             left = left - n * scale

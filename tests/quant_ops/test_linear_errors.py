@@ -27,6 +27,46 @@ def test_features_that_are_not_finite(algorithm, value, dtype):
         LinearSolver(with_one(value, X).astype(dtype), Y, loss="squared", algorithm=algorithm)
 
 
+@pytest.mark.parametrize("name", ["x", "targets", "sample_weights", "initial"])
+def test_where_it_is_not_finite(name):
+    arguments = {"x": X, "targets": Y, "sample_weights": np.ones(50), "initial": np.ones((1, 4))}
+    arguments[name] = with_one(-np.inf, arguments[name])
+    index = {"x": r"0, 3", "initial": r"0, 3"}.get(name, "3")
+    with pytest.raises(ValueError, match=rf"{name} must be finite, .*-inf at index \[{index}\]"):
+        LinearSolver(**arguments, loss="squared")
+
+
+@pytest.mark.parametrize("name", ["x", "targets", "sample_weights", "initial", "l2"])
+@pytest.mark.parametrize(
+    "kind, said",
+    [(lambda a: np.ma.masked_less(a, np.inf), "must have no masked"), (np.complex64, "complex64")],
+)
+def test_arrays_of_another_kind(name, kind, said):
+    arguments = {"x": X, "targets": Y, "sample_weights": np.ones(50), "initial": np.ones((1, 4)),
+                 "l2": np.ones(4)}  # fmt: skip
+    arguments[name] = kind(arguments[name])
+    with pytest.raises(ValueError, match=f"{name} must be .*{said}|{name} {said}"):
+        LinearSolver(**arguments, loss="squared")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a: a.astype(a.dtype.newbyteorder()),
+        np.asfortranarray,
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: np.repeat(a, 2, axis=0)[::2],
+    ],
+)
+def test_any_order_of_bytes_and_of_memory(form, dtype):
+    x, y, s = np.abs(4 * X).astype(dtype), Y, np.arange(50.0)
+    plain = LinearSolver(x, y, loss="squared", sample_weights=s)
+    other = LinearSolver(form(x), form(y), loss="squared", sample_weights=form(s))
+    assert plain.epoch(0.01, 9)["loss"] == other.epoch(0.01, 9)["loss"]
+    np.testing.assert_array_equal(plain.weights(), other.weights())
+
+
 @pytest.mark.parametrize(
     "x", [X[:0], X[:, :0], X[0], X[None], X.astype(int), X.astype(np.float16), X.tolist(), None]
 )

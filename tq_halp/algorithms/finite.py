@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms.batches import samples_of
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 
 
 def check_finite_data(batches: Iterable) -> None:
@@ -35,8 +35,7 @@ def _dense(leaf):
 
 
 def _check(name, array, seen):
-    # bfloat16 is of NumPy's kind "V".
-    index = first_nonfinite(array) if array.dtype.kind in "fcV" else None
+    index = first_non_finite(array)
     if index is not None:
         sample, *rest = index
         where = f", at {place(tuple(rest))} in it" if rest else ""

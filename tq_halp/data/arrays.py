@@ -2,19 +2,32 @@
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tq_halp.data.dataset import Dataset, Examples, first
 from tq_halp.data.files import check_sha256
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 from tq_halp.settings import suggestion
 
 _PARTS = ("train", "validation", "test")
 _NAMES = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")
 _KINDS = "fiub"
+# What NumPy and zipfile raise for a file that is damaged, encrypted, pickled or of another kind.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def load_arrays(
@@ -33,8 +46,9 @@ def load_arrays(
         validation_limit: at most so many for validation, and as many for the test.
 
     Returns:
-        x and y as they are in the file, each with the examples along its first axis; `classes` is
-        one more than the largest y, where y holds a whole number from 0 for each example.
+        x and y as they are in the file, in this processor's order of bytes, each with the examples
+        along its first axis; `classes` is one more than the largest y, where y holds a whole number
+        from 0 for each example.
 
     Raises:
         InputError: the file cannot be read, is another one, lacks an array or has an unknown one;
@@ -71,11 +85,15 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         InputError: it cannot be read, is no .npz file, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
+            return {name: _native(array) for name, array in dict(file).items()}
+    except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or "no .npz file of plain arrays"
         raise InputError(f"{path}: cannot be read: {reason}") from error
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _check_names(path, arrays) -> None:
@@ -92,13 +110,15 @@ def _check_names(path, arrays) -> None:
 
 
 def _check(subject: str, array: np.ndarray) -> None:
-    if array.dtype.kind not in _KINDS:
-        raise InputError(f"{subject}: received {array.dtype}, expected numbers")
+    if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
+        raise InputError(
+            f"{subject}: received {array.dtype}, expected numbers, real ones of at most 8 bytes"
+        )
     if array.ndim == 0 or array.size == 0:
         raise InputError(
             f"{subject}: received shape {array.shape}, expected examples along the first axis"
         )
-    if array.dtype.kind == "f" and (index := first_nonfinite(array)) is not None:
+    if array.dtype.kind == "f" and (index := first_non_finite(array)) is not None:
         raise InputError(
             f"{subject}: holds numbers that are not finite, {place(index)} is {array[index]}"
         )

@@ -131,12 +131,14 @@ def read_lossy(path: Path, count: int) -> list[int]:
         InputError: the file cannot be read or holds anything else.
     """
     try:
-        numbers = sorted({int(line) for line in path.read_text(encoding="utf-8").split()})
+        words = path.read_text(encoding="ascii").split()
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: this copy of test_batch.bin needs it, to tell which images are no original "
             f"ones, and it cannot be read ({error}); take the original instead"
         ) from error
-    if not numbers or numbers[0] < 0 or numbers[-1] >= count:
+    are_numbers = all(word.isdecimal() and len(word) < 10 for word in words)
+    numbers = sorted(set(map(int, words))) if are_numbers else []
+    if not numbers or numbers[-1] >= count:
         raise InputError(f"{path}: expected numbers from 0 to {count - 1}, one a line")
     return numbers

@@ -1,6 +1,5 @@
-"""Files in LIBSVM's format: a line per sample, its label, then index:value pairs."""
+"""Data sets in LIBSVM's format."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tq_halp.data.dataset import Dataset, first
 from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
+from tq_halp.data.libsvm_lines import MOST, decode, parse
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
@@ -42,8 +42,6 @@ KNOWN = {
         ),
     )
 }
-#: Elements of the dense float32 array, 4 GiB: whoever has more wants another program.
-_MOST = 2**30
 
 
 def load_libsvm(
@@ -119,14 +117,16 @@ def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
                 content = path.read_bytes()
             except OSError as error:
                 raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        parsed.append((path, *parse(content.decode("utf-8", "replace"), path)))
+        parsed.append((path, *parse(decode(content, path), path)))
     features = max(int(columns.max(initial=0)) for *_, columns, _ in parsed)
+    if not features:
+        raise InputError(f"{parsed[0][0]}: no feature in it, expected lines such as '+1 1:0.5 7:1'")
     dense = []
     for path, labels, rows, columns, values in parsed:
-        if len(labels) * features > _MOST:
+        if len(labels) * features > MOST:
             raise InputError(
                 f"{path}: {len(labels):,} samples of {features:,} features are too many for a "
-                f"dense array, of {_MOST:,} numbers at most"
+                f"dense array, of {MOST:,} numbers at most"
             )
         x = np.zeros((len(labels), features), np.float32)
         x[rows, columns - 1] = values
@@ -134,57 +134,14 @@ def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
     return dense, [labels for _, labels, *_ in parsed]
 
 
-def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, and of every entry the sample's row from 0, its index from 1 and its value.
-
-    Blank lines and what follows a # are skipped.
-
-    Raises:
-        InputError: with `path` and the line's number: a label or value is no finite number, an
-            index no whole number from 1 in ascending order; or there is no sample at all.
-    """
-    labels, rows, columns, values = [], [], [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        label, *entries = line.partition("#")[0].split() or [None]
-        if label is None:
-            continue
-        last, where = 0, f"{path}:{number}"
-        for entry in entries:
-            index, _, value = entry.partition(":")
-            if not (index.isascii() and index.isdecimal() and int(index) > last):
-                raise InputError(
-                    f"{where}: received {entry!r}, expected index:value with an index above {last}"
-                )
-            last = int(index)
-            rows.append(len(labels))
-            columns.append(last)
-            values.append(_number(value, f"the value of index {last}", where))
-        labels.append(_number(label, "the label", where))
-    if not labels:
-        raise InputError(f"{path}: no sample in it, expected lines such as '+1 1:0.5 7:1'")
-    if max(columns, default=1) > _MOST:
-        raise InputError(f"{path}: index {max(columns):,}, expected {_MOST:,} at most")
-    return (
-        np.array(labels),
-        np.array(rows, np.int64),
-        np.array(columns, np.int64),
-        np.array(values, np.float32),
-    )
-
-
-def _number(word: str, what: str, where: str) -> float:
-    try:
-        number = float(word)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{where}: {what} is {word!r}, expected a finite number")
-    return number
-
-
 def _classes(parts: list[np.ndarray], path: Path) -> tuple[list[np.ndarray], int]:
     """Labels as the places of their values in ascending order, and how many values there are."""
     values = np.unique(np.concatenate(parts))
+    if (large := np.abs(values).max()) >= 2**53:
+        raise InputError(
+            f"{path}: the label {large:.17g} is no class, expected whole numbers below 2^53, which "
+            "float64 tells apart"
+        )
     odd = values[values != np.rint(values)]
     if len(odd):
         raise InputError(

@@ -1,6 +1,8 @@
 """MNIST: handwritten digits, 28 x 28 (LeCun et al., 1998), from its four idx files."""
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -106,12 +108,12 @@ def read_idx(compressed: bytes, path: Path) -> np.ndarray:
     """
     try:
         content = gzip.decompress(compressed)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: no gzip file ({error}); replace it by a copy") from error
     dimensions = content[3] if content[:3] == bytes((0, 0, 8)) and len(content) > 3 else 0
     start = 4 + 4 * dimensions
-    shape = np.frombuffer(content[4:start], ">u4") if len(content) >= start else ()
-    if not dimensions or len(content) != start + np.prod(shape, dtype=np.int64):
+    shape = np.frombuffer(content[4:start], ">u4").tolist() if len(content) >= start else ()
+    if not dimensions or len(content) != start + math.prod(shape):
         raise InputError(
             f"{path}: no idx file of unsigned bytes whose sizes agree with its length; replace it "
             "by a copy"

@@ -21,6 +21,9 @@ class LMHALPClassifier(LinearEstimator):
     C = 1 / (l2 · Σ_i s_i). Separable classes have no minimum without l2: the weights then grow
     until `tol` or `epochs` ends training.
 
+    With intercepts training starts from W = 0 and those that predict every sample to have the
+    classes' weighted shares; tol refers to the gradient there.
+
     Parameters and attributes are those of `LMHALPRegressor`, and
 
         classes_: the sorted labels.
@@ -44,6 +47,7 @@ class LMHALPClassifier(LinearEstimator):
 
         Raises:
             InputError, TypeError: a parameter or an array is not usable; says what would be.
+            RuntimeError, MemoryError: threads or memory cannot be had; the last fit is kept.
         """
         check_parameters(self)
         x = samples.features(X)

@@ -1,6 +1,5 @@
 """What the two estimators share: parameters, the way from data to a trained solver."""
 
-import os
 import time
 import warnings
 
@@ -10,22 +9,24 @@ from tq_halp.errors import InputError
 from tq_halp.linear import prediction, samples
 from tq_halp.linear.interoperation import (
     ConvergenceWarning,
+    DataConversionWarning,
     NotFittedError,
     shared_with_sklearn,
     sklearn_tags,
 )
 from tq_halp.linear.parameters import Parameters, seed_of
-from tq_halp.linear.repetition import without_repetition
+from tq_halp.linear.problem import problem_of
+from tq_halp.linear.resolution import lost_columns
 from tq_halp.linear.step_size import automatic_learning_rate
+from tq_halp.linear.threads import thread_count
 from tq_halp.linear.training import Schedule, train
-from tq_halp.linear.warm_start import gradient_norm_at_zero, initial_weights
 
 # An epoch of fewer steps would be spent on the full gradient and on calls.
 FEWEST_STEPS = 100
-# Elements of X that are worth a thread.
-PER_THREAD = 1 << 16
 # Whose gradients have a norm that tells how good a learning rate is; that of SGD's is its noise.
 ADAPTS = ("halp", "svrg")
+ON_GRID = ("lp_svrg", "lp_sgd")
+INTEGER = ("halp", *ON_GRID)
 # For a quadratic α = 1.6 / (2 L(b)) leaves α L(b) / (2 − α L(b)) = two thirds after an epoch.
 GROWTH = {"squared": 1.6, "logistic": 64.0, "softmax": 64.0}
 
@@ -84,71 +85,157 @@ class LinearEstimator(Parameters):
             coefficients [outputs, d] and intercepts [outputs], float64.
         """
         start = time.perf_counter()
-        shape = (outputs, x.shape[1])
-        x, targets, weights = without_repetition(x, targets, weights)
-        scales = _column_scales(x) if self.feature_scale == "per_feature" else None
-        l2 = np.full(x.shape[1], float(self.l2)) if self.l2 else None
-        space = {"column_scales": scales, "intercept": bool(self.fit_intercept)}
-        rate = self.learning_rate
-        if rate == "auto":
-            squares = 1.0 if scales is None else np.square(scales)
-            rate = automatic_learning_rate(
-                x, weights, loss=loss, batch_size=self.batch_size, l2=self.l2 * squares, **space
-            )
-        initial = None
-        if self.warm_start and self._is_fitted():
-            initial = initial_weights(*self._weights(), shape, self.fit_intercept)
-        threads = self._threads(x.size)
-        solver = _solver_class()(
+        before = self._last_fit((outputs, x.shape[1]))
+        problem = problem_of(
             x,
             targets,
+            weights,
             loss=loss,
-            algorithm=self.algorithm,
             outputs=outputs,
-            sample_weights=weights,
-            l2=l2,
-            column_scales=scales,
             intercept=bool(self.fit_intercept),
-            batch_size=min(int(self.batch_size), len(x)),
+            per_feature=self.feature_scale == "per_feature",
+            l2=float(self.l2),
+            steps=2 ** (self.word_bits - 1) - 1 if self.algorithm == "halp" else None,
+        )
+        self._warn_lost(problem)
+        rate = self._rate(problem)
+        solver, norm = self._started(problem, before)
+        self.setup_seconds_ = time.perf_counter() - start
+        schedule = self._schedule(problem, rate, norm)
+        (self.start_, *self.history_), self.stop_reason_ = train(solver, schedule)
+        self.n_iter_ = len(self.history_)
+        self.learning_rate_ = rate * problem.units.feature**2
+        self._warn_unfinished(norm * problem.units.target / problem.units.feature)
+        return problem.fitted(solver.weights())
+
+    def _last_fit(self, shape):
+        """Coefficients and intercepts to continue from; None for a fresh start.
+
+        Raises:
+            InputError: they are for other data, or not finite.
+        """
+        if not (self.warm_start and self._is_fitted()):
+            return None
+        coefficients, intercepts = self._weights()
+        if coefficients.shape != shape:
+            raise InputError(
+                f"warm_start continues a fit with coefficients of shape {coefficients.shape}, "
+                f"received data for {shape}; set warm_start=False or fit data of the same kind"
+            )
+        if not (np.isfinite(coefficients).all() and np.isfinite(intercepts).all()):
+            raise InputError(
+                "warm_start continues from coef_ and intercept_, which must be finite, received "
+                "NaN or infinity; set warm_start=False"
+            )
+        return coefficients, intercepts
+
+    def _started(self, problem, before):
+        """The solver at its start, and the gradient's norm of a fresh one.
+
+        The last fit's weights may be far off for other data: where its loss is above that of a
+        fresh start, that is what training begins with.
+        """
+        if before is not None:
+            solver = self._solver(problem, problem.weights_of(*before))
+            if solver.measurement["loss"] <= problem.first_loss():
+                return solver, problem.first_gradient_norm()
+        solver = self._solver(problem, problem.first_weights())
+        return solver, solver.measurement["gradient_norm"]
+
+    def _rate(self, problem):
+        """The solver's learning rate: that of the user, or an automatic one."""
+        if self.learning_rate != "auto":
+            return _representable("learning_rate", problem.units.rate(float(self.learning_rate)))
+        return automatic_learning_rate(
+            problem.x,
+            problem.weights,
+            loss=problem.loss,
+            batch_size=self.batch_size,
+            column_scales=problem.scales,
+            intercept=problem.intercept,
+            l2=self.l2 * (1.0 if problem.scales is None else np.square(problem.scales)),
+            norms=problem.norms,
+        )
+
+    def _solver(self, problem, initial):
+        units = problem.units
+        return _solver_class()(
+            problem.x,
+            problem.targets,
+            loss=problem.loss,
+            algorithm=self.algorithm,
+            outputs=problem.outputs,
+            sample_weights=problem.weights,
+            l2=float(self.l2),
+            column_scales=problem.scales,
+            intercept=problem.intercept,
+            batch_size=min(int(self.batch_size), len(problem.x)),
             word_bits=int(self.word_bits),
             data_bits=int(self.data_bits),
-            weight_range=float(self.weight_range),
+            weight_range=self._weight_range(units),
             initial=initial,
             seed=seed_of(self.random_state),
-            n_threads=threads,
+            n_threads=thread_count(self.n_threads, problem.x.size),
         )
-        norm = solver.measurement["gradient_norm"]
-        if initial is not None:
-            norm = gradient_norm_at_zero(x, targets, weights, loss=loss, outputs=outputs, **space)
-        self.setup_seconds_ = time.perf_counter() - start
-        batches = -(-len(x) // int(self.batch_size))
+
+    def _weight_range(self, units):
+        """The solver's; that of algorithms without a fixed grid means nothing."""
+        if self.algorithm not in ON_GRID:
+            return 1.0
+        value = float(self.weight_range) / units.target / units.feature
+        return _representable("weight_range", float(np.float32(value)))
+
+    def _schedule(self, problem, rate, norm):
+        batches = -(-len(problem.x) // int(self.batch_size))
         adapts = self.learning_rate == "auto" and self.algorithm in ADAPTS
-        schedule = Schedule(
+        mu = self.mu
+        if mu != "auto":
+            mu = _representable("mu", problem.units.mu(float(mu)))
+        return Schedule(
             algorithm=self.algorithm,
-            learning_rate=float(rate),
-            growth=GROWTH[loss] if adapts else None,
+            learning_rate=rate,
+            growth=GROWTH[problem.loss] if adapts else None,
             steps=int(self.inner_steps or max(batches, FEWEST_STEPS)),
-            mu=None if self.mu == "auto" else float(self.mu),
+            mu=None if mu == "auto" else mu,
             word_bits=int(self.word_bits),
             epochs=int(self.epochs),
-            tolerance=float(self.tol) * norm,
+            tolerance=self._tolerance(problem, norm),
             patience=int(self.patience),
-            n_threads=threads,
+            n_threads=thread_count(self.n_threads, problem.x.size),
             callback=self.callback,
+            units=problem.units,
         )
-        (self.start_, *self.history_), self.stop_reason_ = train(solver, schedule)
-        self.n_iter_, self.learning_rate_ = len(self.history_), schedule.learning_rate
-        if self.stop_reason_ == "epochs" and self.tol > 0:
-            self._warn_unfinished(norm)
-        found = np.array(solver.weights(), np.float64)
-        if self.fit_intercept:
-            return found[:, :-1], found[:, -1]
-        return found, np.zeros(outputs)
+
+    def _tolerance(self, problem, norm):
+        """Of the gradient's norm. A start whose gradient is rounding alone is the optimum."""
+        floats = self.algorithm not in INTEGER and problem.x.dtype != np.float64
+        rounding = problem.rounding(np.finfo(np.float32 if floats else np.float64).eps)
+        return norm if self.tol and norm <= rounding else float(self.tol) * norm
+
+    def _warn_lost(self, problem):
+        if self.algorithm not in INTEGER or self.feature_scale == "per_feature":
+            return
+        lost = lost_columns(problem, int(self.data_bits))
+        if len(lost):
+            warnings.warn(
+                f"X's columns {', '.join(map(str, lost[:5]))}{', ...' * (len(lost) > 5)} are lost: "
+                "they vary with y and are 0 in the quantized X, whose step is that of its largest "
+                "element; use feature_scale='per_feature', standardise, or take more data_bits",
+                shared_with_sklearn(DataConversionWarning),
+                stacklevel=4,
+            )
 
     def _warn_unfinished(self, norm):
+        """SGD and the low-precision baselines end at a floor, which nobody expects to be below."""
+        stalled = self.stop_reason_ == "no_progress" and self.algorithm in ADAPTS
+        if not self.tol or not (self.stop_reason_ == "epochs" or stalled):
+            return
         last = self.history_[-1]["gradient_norm"] / norm
+        ended = f"after epochs={self.epochs}"
+        if stalled:
+            ended = f"after {self.n_iter_} epochs, the last {self.patience} without progress,"
         warnings.warn(
-            f"{type(self).__name__} ended after epochs={self.epochs} with a gradient norm of "
+            f"{type(self).__name__} ended {ended} with a gradient norm of "
             f"{last:.1e} of the initial one, above tol={self.tol:g}; more epochs, standardised "
             "features or feature_scale='per_feature' come closer, tol=0 expects nothing",
             shared_with_sklearn(ConvergenceWarning),
@@ -190,22 +277,15 @@ class LinearEstimator(Parameters):
         """coef_ and intercept_ as [outputs, d] and [outputs]."""
         return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
 
-    def _threads(self, size):
-        """No more than cores: the inner loop's threads wait for each other actively."""
-        cores = _usable_cores()
-        return min(cores, int(self.n_threads or 1 + size // PER_THREAD))
 
-
-def _usable_cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _column_scales(x):
-    """1 / max_i |x_ij|: every column on [-1, 1]; 1 where a column is 0."""
-    largest = np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
-    return 1.0 / np.where(largest > 0, largest, 1.0)
+def _representable(name, value):
+    """A parameter in the solver's units."""
+    if not 0 < value < np.inf:
+        raise InputError(
+            f"{name} must suit the magnitudes of X and y: for these float64 cannot hold what it "
+            "means; bring X and y near 1"
+        )
+    return value
 
 
 def _solver_class():

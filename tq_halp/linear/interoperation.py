@@ -17,7 +17,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class DataConversionWarning(UserWarning):
-    """Input was taken for what it was probably meant to be."""
+    """Input was taken for what it was probably meant to be, or loses much when quantized."""
 
 
 def shared_with_sklearn(ours: type) -> type:

@@ -45,8 +45,15 @@ def _check_known(y):
                 "for regression use LMHALPRegressor"
             )
     elif y.dtype.kind == "O":
-        missing = [label for label in y.tolist() if label is None or label != label]
+        missing = [label for label in y.tolist() if _is_missing(label)]
         if missing:
             raise InputError(f"y must be class labels, received {missing[0]!r} among them")
     elif y.dtype.kind not in "biuUS":
         raise InputError(f"Unknown label type: y must be class labels, received dtype {y.dtype}")
+
+
+def _is_missing(label):
+    try:
+        return label is None or bool(label != label)
+    except (TypeError, ValueError):  # pandas' NA is neither equal nor not
+        return True

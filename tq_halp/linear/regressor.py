@@ -15,9 +15,14 @@ class LMHALPRegressor(LinearEstimator):
     with sample weights s (1 if not given); the intercept b is not penalised. scikit-learn's `Ridge`
     has the same minimum for alpha = l2 · Σ_i s_i.
 
+    With an intercept training starts from b = the weighted mean of y, w = 0, and columns whose mean
+    is more than twice their range are centred: neither an offset of y nor one of X changes what is
+    found. Magnitudes are limited by float64's squares alone, 1e±140.
+
     The integer algorithms solve the problem of the *quantized* X: nearest multiples of
     max|X| / (2^(data_bits − 1) − 1). Standardise features first, or use
-    feature_scale="per_feature", so that a small feature is not lost beside a large one.
+    feature_scale="per_feature", so that a small feature is not lost beside a large one; a column
+    that is, and would explain y, is warned of.
 
     Parameters:
         word_bits: 8 or 16, of HALP's offsets and of the low-precision baselines' weights.
@@ -34,14 +39,16 @@ class LMHALPRegressor(LinearEstimator):
             there are cores count as that many.
         random_state: seed of batches and rounding: integer, NumPy generator, or None.
         fit_intercept: False fixes b = 0.
-        tol: training ends when the gradient's norm is below tol times that at w = 0. With 0 it goes
-            on until nothing improves.
+        tol: training ends when the gradient's norm is below tol times that at the start of a fresh
+            fit: w = 0, b as said above. With 0 it goes on until nothing improves.
         inner_steps: of an epoch; None for one pass over the data, at least 100.
         feature_scale: "per_feature" divides every column by its largest magnitude before it is
             quantized, which is also the space that gradients are taken in. coef_ is for X itself.
         weight_range: the fixed grid of "lp_svrg" and "lp_sgd" covers [−weight_range, weight_range).
         patience: training ends after so many epochs that improved neither loss nor gradient.
-        warm_start: start from the last fit's weights.
+        warm_start: start from the last fit's weights, for as many features and outputs, unless the
+            loss there is above a fresh start's; every other parameter may have changed. There is no
+            partial_fit.
         callback: called with a copy of every epoch's record; True returned ends training.
 
     Attributes:
@@ -50,7 +57,8 @@ class LMHALPRegressor(LinearEstimator):
         history_: a dict per outer epoch: epoch, loss, gradient_norm, seconds, inner_seconds,
             gradient_seconds, learning_rate, scale (of the offsets' grid), saturated (share of
             offsets at its ends), mu. Loss and gradient are of the objective above for the
-            quantized, scaled X, its intercept the weight of a column with X's root mean square.
+            quantized, centred and scaled X, its intercept the weight of a column with X's root mean
+            square.
             `seconds` is the time of inner steps and full gradient; of the first alone for "sgd"
             and "lp_sgd", where the other only measures.
         start_: such a dict for the start; setup_seconds_: choosing a rate, quantizing, copying.
@@ -72,6 +80,7 @@ class LMHALPRegressor(LinearEstimator):
 
         Raises:
             InputError, TypeError: a parameter or an array is not usable; says what would be.
+            RuntimeError, MemoryError: threads or memory cannot be had; the last fit is kept.
         """
         check_parameters(self)
         x = samples.features(X)

@@ -8,11 +8,13 @@ import warnings
 import numpy as np
 
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite
 from tq_halp.linear.interoperation import DataConversionWarning, shared_with_sklearn
 
 # The smallest of the solver's dtypes that holds every value of these exactly.
 _EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
           "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
+_LARGEST = 1e150  # of y: sums of squares stay finite
 BLOCK_BYTES = 1 << 22  # of X at a time where a copy in another dtype is needed
 
 
@@ -30,8 +32,6 @@ def features(x) -> np.ndarray:
             f"X must be dense, received a sparse {type(x).__name__}; sparse input is not "
             "supported, convert it with X.toarray()"
         )
-    if np.ma.is_masked(x):
-        raise InputError("X must have no masked elements; fill or drop them first")
     x = _array("X", x)
     if x.ndim != 2:
         raise InputError(
@@ -41,9 +41,9 @@ def features(x) -> np.ndarray:
     for count, what in zip(x.shape, ("sample(s)", "feature(s)"), strict=True):
         if count == 0:
             raise InputError(f"X has 0 {what} (shape={x.shape}) while a minimum of 1 is required.")
-    if x.dtype.name not in ("uint8", "float32", "float64"):
-        x = x.astype(_EXACT.get(x.dtype.name, np.float64))
-    x = np.ascontiguousarray(x)
+    name = x.dtype.name  # whatever the order of its bytes
+    taken_as = name if name in ("uint8", "float32", "float64") else _EXACT.get(name, np.float64)
+    x = _converted("X", x, taken_as)
     if x.dtype != np.uint8:
         _check_finite("X", x)
     return x
@@ -57,10 +57,10 @@ def target_vector(y, samples: int, estimator: str) -> np.ndarray:
     """
     if y is None:
         raise InputError(f"{estimator} requires y to be passed, but the target y is None")
-    if np.ma.is_masked(y):
-        raise InputError("y must have no masked elements; fill or drop them first")
+    _check_not_masked("y", y)
     try:
         y = np.asarray(y)
+        y = y.astype(y.dtype.newbyteorder("="), copy=False)
     except ValueError as error:
         raise InputError(f"y must be a 1-D array, received {type(y).__name__} ({error})") from None
     if y.ndim == 2 and y.shape[1] == 1:
@@ -84,23 +84,30 @@ def real_targets(y: np.ndarray) -> np.ndarray:
     """The regressor's y in float64.
 
     Raises:
-        InputError: y is complex, not finite, or not numbers.
+        InputError: y is complex, not finite, not numbers, or too large for squares.
     """
-    y = np.ascontiguousarray(_array("y", y), np.float64)
+    y = _converted("y", _array("y", y), np.float64)
     _check_finite("y", y)
+    if (largest := np.abs(y).max()) > _LARGEST:
+        raise InputError(
+            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}, received "
+            f"{largest:g}; divide it by its largest"
+        )
     return y
 
 
 def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
-    """sample_weight as float64 [samples]; None where all are equal.
+    """sample_weight as float64 [samples], times a power of two so that there is a sum; None where
+    all are equal.
 
     Raises:
         InputError: another shape, a negative or not finite weight, or only zeros.
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(_array("sample_weight", sample_weight), np.float64)
-    if weights.ndim == 0:
+    array = _array("sample_weight", sample_weight)
+    weights = _converted("sample_weight", array, np.float64)
+    if array.ndim == 0:
         weights = np.full(samples, weights)
     if weights.shape != (samples,):
         raise InputError(
@@ -111,7 +118,9 @@ def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
         raise InputError(f"sample_weight must be 0 or above, received {weights.min()}")
     if weights.max() == 0:
         raise InputError("sample_weight must hold a weight above zero, received only zeros")
-    return None if weights.min() == weights.max() else weights
+    if weights.min() == weights.max():
+        return None
+    return np.ldexp(weights, -int(np.frexp(weights.max())[1]))
 
 
 def feature_names(x) -> np.ndarray | None:
@@ -128,8 +137,14 @@ def blocks(x: np.ndarray):
     return (slice(start, start + rows) for start in range(0, len(x), rows))
 
 
+def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:
+    """About that many rows, evenly spaced, in float64."""
+    return x[:: -(-len(x) // count)].astype(np.float64)
+
+
 def _array(name, value):
     """A real array: numbers of any dtype, or objects that are numbers, in float64."""
+    _check_not_masked(name, value)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -148,15 +163,26 @@ def _array(name, value):
         raise InputError(f"{name} must be numbers: {error}") from None
 
 
+def _converted(name, array, dtype):
+    """C-contiguous, in the processor's order of bytes; the array itself where it is that."""
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype)
+    if array.dtype.kind == "f" and array.dtype.itemsize > converted.dtype.itemsize:
+        lost = np.isinf(converted) & np.isfinite(array)
+        if lost.any():
+            raise InputError(f"{name} must fit into float64, received {array[lost][0]!r}")
+    return converted
+
+
+def _check_not_masked(name, value):
+    if np.ma.is_masked(value):
+        raise InputError(f"{name} must have no masked elements; fill or drop them first")
+
+
 def _check_finite(name, array):
-    """A NaN or an infinity reaches the smallest or the largest element: two fast passes."""
-    if np.isfinite(array.min()) and np.isfinite(array.max()):
-        return
-    for rows in blocks(array.reshape(len(array), -1)):
-        places = np.argwhere(~np.isfinite(array[rows]))
-        if len(places):
-            place = (places[0] + [rows.start, *[0] * (array.ndim - 1)]).tolist()
-            what = "NaN" if np.isnan(array[tuple(place)]) else "infinity"
-            raise InputError(
-                f"{name} must be finite, Input {name} contains {what} at index {place}"
-            )
+    place = first_non_finite(array)
+    if place is not None:
+        what = "NaN" if np.isnan(array[place]) else "infinity"
+        raise InputError(
+            f"{name} must be finite, Input {name} contains {what} at index {list(place)}"
+        )

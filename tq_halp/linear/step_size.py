@@ -33,20 +33,23 @@ _COLUMNS = 1 << 16  # of _FEW rows at a time
 _POWERS = 16  # steps of power iteration
 
 
-def automatic_learning_rate(x, weights, *, loss, batch_size, column_scales, intercept, l2) -> float:
+def automatic_learning_rate(
+    x, weights, *, loss, batch_size, column_scales, intercept, l2, norms=None
+) -> float:
     """1 / (2 L(b)); 1 where there is no curvature at all.
 
     Args:
         x: [n, d], uint8 or floating; weights: [n] or None; column_scales: [d] or None.
         intercept: whether there is one: a column of the constant `intercept_value`.
         l2: [d], of the scaled columns' weights.
+        norms: `squared_norms` of x, if they are known.
 
     Raises:
         InputError: the squares of X or their sum overflow.
     """
     n, b = len(x), min(batch_size, len(x))
     s = np.ones(n) if weights is None else weights * (n / weights.sum())
-    norms = squared_norms(x, column_scales)
+    norms = squared_norms(x, column_scales) if norms is None else norms
     constant = intercept_value(norms, x.shape[1]) if intercept else 0.0
     largest = float(np.max(s * (norms + constant**2)))
     if not np.isfinite(largest):

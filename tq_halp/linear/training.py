@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tq_halp.errors import InputError
+from tq_halp.linear.units import Units
 
 # Without an anchor the pass over all the data only measures, so its time is not the algorithm's.
 WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
@@ -29,19 +30,21 @@ class Schedule:
     patience: int  # epochs without progress
     n_threads: int
     callback: Callable[[dict], object] | None
+    units: Units  # in which records are told
 
 
 def train(solver, schedule: Schedule):
     """Runs the solver's outer epochs.
 
     Returns:
-        (history, reason): the records of `record`, that of the start first; and what ended it,
-        "tolerance", "no_progress", "callback" or "epochs".
+        (told, reason): the records of `record` in the user's units, that of the start first; and
+        what ended it, "tolerance", "no_progress", "callback" or "epochs".
 
     Raises:
         InputError: the iterate became infinite: the learning rate is too large.
     """
     history = [record(0, solver.measurement, 0.0, None, schedule)]
+    told = [schedule.units.told(history[0])]
     progress = Progress(schedule.patience)
     rate = AdaptiveRate(schedule.learning_rate, schedule.growth or 1.0)
     while (reason := _finished(history, schedule, progress)) is None:
@@ -49,11 +52,12 @@ def train(solver, schedule: Schedule):
             rate.rate, schedule.steps, mu=schedule.mu, n_threads=schedule.n_threads
         )
         history.append(record(len(history), measured, rate.rate, history[-1], schedule))
+        told.append(schedule.units.told(history[-1]))
         if schedule.growth is not None:
             rate.saw(history[-2], history[-1], progress.epochs_without)
-        if schedule.callback is not None and _is_true(schedule.callback(dict(history[-1]))):
-            return history, "callback"
-    return history, reason
+        if schedule.callback is not None and _is_true(schedule.callback(dict(told[-1]))):
+            return told, "callback"
+    return told, reason
 
 
 def record(
@@ -158,8 +162,9 @@ def _finished(history, schedule, progress):
     last = history[-1]
     loss, norm = last["loss"], last["gradient_norm"]
     if not (np.isfinite(loss) and np.isfinite(norm)):
+        rate = schedule.units.told(last)["learning_rate"]
         raise InputError(
-            f"learning_rate must be small enough to converge, received {last['learning_rate']:g}: "
+            f"learning_rate must be small enough to converge, received {rate:g}: "
             f"the loss is {loss} after {last['epoch']} epochs; use 'auto' or a smaller one"
         )
     if norm <= schedule.tolerance:

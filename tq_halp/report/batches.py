@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 
 KINDS = (
     "arrays or tensors x, a tuple (x, y) or (x, y, sample_weight), a tf.data.Dataset, a PyDataset "
@@ -100,7 +100,7 @@ def _check_finite(name, part, where):
             continue
         values = leaf.flat_values if isinstance(leaf, tf.RaggedTensor) else leaf
         values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
-        if (index := first_nonfinite(values)) is not None:
+        if (index := first_non_finite(values)) is not None:
             key = "".join(f"[{step!r}]" for step in path)
             raise InputError(
                 f"data must be finite numbers, received {values[index]} in "

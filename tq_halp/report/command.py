@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from tq_halp.command_line import FAILED, FINISHED, add_imports, answer
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 
 ARRAYS = ("x", "y", "sample_weight")
 
@@ -73,7 +73,7 @@ def _data(path):
         )
     for name, array in arrays.items():
         floating = np.issubdtype(array.dtype, np.inexact)
-        if floating and (index := first_nonfinite(array)) is not None:
+        if floating and (index := first_non_finite(array)) is not None:
             raise InputError(
                 f"--data {path}: {name}{place(index)} is {array[index]}, expected a finite number"
             )

@@ -10,8 +10,8 @@ import numpy as np
 from tq_halp import algorithms, models
 from tq_halp.config import Config
 from tq_halp.data import Dataset
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
 from tq_halp.running.identity import resolved
@@ -99,7 +99,7 @@ def _check_finite(config: Config, dataset: Dataset) -> None:
             if not np.issubdtype(array.dtype, np.floating):
                 continue
             with np.errstate(over="ignore"):
-                index = first_nonfinite(array.astype(floatx, copy=False))
+                index = first_non_finite(array.astype(floatx, copy=False))
             if index is not None:
                 raise InputError(
                     f"{config.subject('data')}: {dataset.name}: {axis}{place(index)} of the {part} "

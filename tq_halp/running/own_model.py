@@ -10,8 +10,8 @@ from tq_halp.config import Config
 from tq_halp.config.values import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
-from tq_halp.data.finite import first_nonfinite, place
 from tq_halp.errors import InputError
+from tq_halp.finite import first_non_finite, place
 from tq_halp.running.loading import load_model
 
 # Crossentropies, each as a class and as a function.
@@ -52,7 +52,7 @@ def load(config: Config) -> keras.Model:
     for variable in model.variables:
         value = variable.numpy()
         is_float = keras.backend.is_float_dtype(variable.dtype)
-        if is_float and (index := first_nonfinite(value)) is not None:
+        if is_float and (index := first_non_finite(value)) is not None:
             raise InputError(
                 f"{subject}: {wanted.file}: {variable.path}{place(index)} is {value[index]}, "
                 "expected a finite number"

@@ -3,8 +3,12 @@
 #define QUANT_OPS_KERNELS_KERNEL_HELPERS_H_
 
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "../core/quantize.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -124,6 +128,23 @@ inline double read_scalar(tensorflow::OpKernelContext* context, int index, const
     return 0;
   }
   return read_element(carrier_type(input.dtype()), input.data(), 0);
+}
+
+// Runs work(), and makes an exception the op's status: TensorFlow's frames let none through.
+template <class Work>
+inline void catch_exceptions(tensorflow::OpKernelContext* context, const Work& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    context->CtxFailure(absl::ResourceExhaustedError("there is not enough memory"));
+  } catch (const std::length_error&) {  // of a vector that no memory could hold
+    context->CtxFailure(absl::ResourceExhaustedError("there is not enough memory"));
+  } catch (const std::system_error& error) {  // of std::thread
+    context->CtxFailure(absl::UnavailableError(
+        absl::StrCat("a thread could not be started (", error.what(), ")")));
+  } catch (const std::exception& error) {
+    context->CtxFailure(absl::InvalidArgumentError(error.what()));
+  }
 }
 
 // Runs work(begin, end) over [0, count) on TensorFlow's own threads.

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
@@ -99,6 +98,11 @@ class LinearSolverKernel : public tensorflow::OpKernel {
   }
 
   void Compute(OpKernelContext* context) override {
+    catch_exceptions(context, [&] { make(context); });
+  }
+
+ private:
+  void make(OpKernelContext* context) const {
     const Tensor& x = context->input(0);
     OP_REQUIRES(context, x.dims() == 2 && x.NumElements() > 0,
                 absl::InvalidArgumentError(
@@ -141,21 +145,14 @@ class LinearSolverKernel : public tensorflow::OpKernel {
     }
     if (has_intercept_) problem.l2.push_back(0);
     if (!scales.empty()) features.column_scales = scales.data();
-    try {
-      auto solver = linear::make_solver(problem, features, options, initial);
-      Tensor* output = nullptr;
-      OP_REQUIRES_OK(context, context->allocate_output(0, {}, &output));
-      output->scalar<tensorflow::ResourceHandle>()() =
-          tensorflow::ResourceHandle::MakeRefCountingHandle(
-              new SolverResource(std::move(solver), problem.outputs), context->device()->name());
-    } catch (const std::bad_alloc&) {
-      context->CtxFailure(absl::ResourceExhaustedError("not enough memory for a copy of x"));
-    } catch (const std::exception& error) {
-      context->CtxFailure(absl::InvalidArgumentError(error.what()));
-    }
+    auto solver = linear::make_solver(problem, features, options, initial);
+    Tensor* output = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {}, &output));
+    output->scalar<tensorflow::ResourceHandle>()() =
+        tensorflow::ResourceHandle::MakeRefCountingHandle(
+            new SolverResource(std::move(solver), problem.outputs), context->device()->name());
   }
 
- private:
   linear::Problem problem_;
   linear::SolverOptions options_;
   bool has_intercept_ = false;
@@ -197,18 +194,18 @@ class LinearEpochKernel : public tensorflow::OpKernel {
     OP_REQUIRES(context, options.mu >= 0 && std::isfinite(options.mu),
                 absl::InvalidArgumentError(
                     absl::StrCat("mu must be finite and not negative, received ", options.mu)));
-    OP_REQUIRES(context, options.steps >= 0 && threads >= 1,
+    OP_REQUIRES(context, options.steps >= 0,
                 absl::InvalidArgumentError(
-                    absl::StrCat("steps must be at least 0 and threads at least 1, received ",
-                                 options.steps, " and ", threads)));
-    options.threads = static_cast<int>(std::min<int64_t>(threads, 1024));
-    try {
+                    absl::StrCat("steps must be at least 0, received ", options.steps)));
+    OP_REQUIRES(context, threads >= 1 && threads <= 1024,
+                absl::InvalidArgumentError(
+                    absl::StrCat("n_threads must be in [1, 1024], received ", threads)));
+    options.threads = static_cast<int>(threads);
+    catch_exceptions(context, [&] {
       const Measurement measurement =
           resource->with_solver([&](linear::Solver& solver) { return solver.epoch(options); });
       write_measurement(context, 0, measurement);
-    } catch (const std::bad_alloc&) {
-      context->CtxFailure(absl::ResourceExhaustedError("not enough memory for an epoch"));
-    }
+    });
   }
 };
 
@@ -219,6 +216,11 @@ class LinearStateKernel : public tensorflow::OpKernel {
   void Compute(OpKernelContext* context) override {
     SolverResource* const resource = find_solver(context);
     if (resource == nullptr) return;
+    catch_exceptions(context, [&] { read(context, resource); });
+  }
+
+ private:
+  static void read(OpKernelContext* context, SolverResource* resource) {
     std::vector<double> weights;
     const Measurement measurement = resource->with_solver([&](linear::Solver& solver) {
       weights = solver.weights();

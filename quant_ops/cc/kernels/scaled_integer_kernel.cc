@@ -16,6 +16,11 @@ class ScaledIntegerKernel : public tensorflow::OpKernel {
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {
+    catch_exceptions(context, [&] { compute(context); });
+  }
+
+ private:
+  void compute(tensorflow::OpKernelContext* context) const {
     const tensorflow::Tensor& x = context->input(0);
     ScaledIntegerSpec spec = spec_;
     read_stream(context, 2, &spec.stream);
@@ -39,7 +44,6 @@ class ScaledIntegerKernel : public tensorflow::OpKernel {
     });
   }
 
- private:
   // Element i of x belongs to scale (i / inner) % scale.NumElements().
   absl::Status check_axis(const tensorflow::Tensor& x, const tensorflow::Tensor& scale,
                           int64_t* inner) const {

@@ -22,12 +22,12 @@ const FloatKernels<Real>& float_kernels() {
 template <class Real>
 FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Features& features,
                                      const FeatureStatistics& facts, const SolverOptions& options,
-                                     const std::vector<double>& initial)
+                                     const std::vector<double>& initial, Team& team)
     : problem_(problem),
       options_(options),
       kernels_(float_kernels<Real>()),
       samples_(problem),
-      data_(pack_floats<Real>(features, facts, samples_.order, options.threads)),
+      data_(pack_floats<Real>(features, facts, samples_.order, team)),
       columns_(problem.columns),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
       has_intercept_(features.has_intercept),
@@ -45,7 +45,41 @@ FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Features& fea
       weights_[o * padded_ + columns_ - 1] /= static_cast<Real>(data_.intercept_value);
     }
   }
-  update_gradient(options.threads);
+  prepare(team.size());
+  update_gradient(team);
+}
+
+template <class Real>
+FloatingSolver<Real>::Workspace::Workspace(const FloatingSolver& solver, int step_threads,
+                                           int pass_threads)
+    : step_threads(step_threads),
+      pass_threads(pass_threads),
+      parts(int64_t{2} * step_threads * solver.problem_.outputs * solver.batch_stride()),
+      sums(solver.weights_.size()),
+      drift(solver.weights_.size()),
+      keep(solver.padded_),
+      factors(solver.problem_.rows),
+      barrier(step_threads),
+      shares(std::max(step_threads, pass_threads)),
+      losses(solver.blocks()) {
+  const int64_t outputs = solver.problem_.outputs;
+  for (Share& share : shares) {
+    share.beta = Array<Real>(outputs * solver.batch_stride());
+    share.values = Array<Real>(outputs * kRowBlock);
+    share.sums = Array<Real>(solver.weights_.size());
+    share.activations = Array<double>(outputs * kRowBlock);
+    share.totals = Array<double>(solver.weights_.size());
+  }
+}
+
+template <class Real>
+int FloatingSolver<Real>::prepare(int threads) {
+  const int steps = useful_threads(problem_, threads);
+  const int pass = static_cast<int>(std::min<int64_t>(threads, blocks()));
+  if (space_ == nullptr || space_->step_threads != steps || space_->pass_threads != pass) {
+    space_ = std::make_unique<Workspace>(*this, steps, pass);
+  }
+  return std::max(steps, pass);
 }
 
 template <class Real>
@@ -65,26 +99,27 @@ std::vector<double> FloatingSolver<Real>::weights() const {
 
 template <class Real>
 Measurement FloatingSolver<Real>::epoch(const EpochOptions& options) {
+  Team team(prepare(options.threads));
   const Stopwatch steps;
-  run_steps(options);
+  run_steps(options, team);
   measurement_.inner_seconds = steps.seconds();
   const Stopwatch pass;
-  update_gradient(options.threads);
+  update_gradient(team);
   measurement_.gradient_seconds = pass.seconds();
   return measurement_;
 }
 
 // As the integer solver's steps: threads share the columns out, one barrier a step.
 template <class Real>
-void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
+void FloatingSolver<Real>::run_steps(const EpochOptions& options, Team& team) {
   const int outputs = problem_.outputs;
-  const int64_t stride = problem_.batch_size + 64;
+  const int64_t stride = batch_stride();
   const int64_t row_bytes = data_.stride * static_cast<int64_t>(sizeof(Real));
-  const int threads = useful_threads(problem_, options.threads);
+  Workspace& space = *space_;
+  const int threads = space.step_threads;
   const bool reduces_variance = options_.algorithm == Algorithm::kSvrg;
   const double rate = options.learning_rate;
-  Array<Real> parts(2 * threads * outputs * stride), sums(outputs * padded_);
-  Array<Real> drift(outputs * padded_), keep(padded_), factors(problem_.rows);
+  Array<Real>&drift = space.drift, &keep = space.keep, &factors = space.factors;
   for (int o = 0; o < outputs && reduces_variance; ++o) {
     for (int64_t j = 0; j < columns_; ++j) {
       drift[o * padded_ + j] = static_cast<Real>(rate * gradient_[o * columns_ + j]);
@@ -95,14 +130,13 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
     factors[i] =
         static_cast<Real>(rate * static_cast<double>(problem_.batches()) * samples_.weights[i]);
   }
-  Barrier barrier(threads);
   const auto part_of = [&](int64_t step, int id) {
-    return parts.data() + ((step & 1) * threads + id) * outputs * stride;
+    return space.parts.data() + ((step & 1) * threads + id) * outputs * stride;
   };
-  run_team(threads, [&](int id) {
+  team.run(threads, [&](int id) {
     const Part mine(padded_, kColumnUnit, threads, id);
     const int64_t end = std::min(mine.end, data_.stride);
-    Array<Real> beta(outputs * stride);
+    Array<Real>& beta = space.shares[id].beta;
     Batch batch(problem_, steps_done_);
     for (int64_t step = 0; step < options.steps; ++step) {
       const uint64_t number = steps_done_ + static_cast<uint64_t>(step);
@@ -119,7 +153,7 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
       Real* const own = part_of(step, id);
       for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, Real{0});
       kernels_.forward(data, weights_.data(), padded_, outputs, mine.begin, end, own, stride);
-      barrier.wait(id);
+      space.barrier.wait(id);
       for (int o = 0; o < outputs; ++o) {
         Real* const sum = beta.data() + o * stride;
         std::copy_n(part_of(step, 0) + o * stride, batch.count, sum);
@@ -138,9 +172,10 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
         Real* const b = beta.data() + o * stride;
         for (int r = 0; r < batch.count; ++r) b[r] = (b[r] - before[r]) * factor[r];
       }
-      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, sums.data(), padded_);
+      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, space.sums.data(),
+                        padded_);
       for (int o = 0; o < outputs; ++o) {
-        kernels_.update(sums.data() + o * padded_, drift.data() + o * padded_, keep.data(),
+        kernels_.update(space.sums.data() + o * padded_, drift.data() + o * padded_, keep.data(),
                         mine.begin, std::min(mine.end, columns_), weights_.data() + o * padded_);
       }
       batch = next;
@@ -151,18 +186,18 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options) {
 
 // sum_i weight_i derivative_i x_i at the weights: block by block, which stay in the cache.
 template <class Real>
-void FloatingSolver<Real>::update_gradient(int threads) {
+void FloatingSolver<Real>::update_gradient(Team& team) {
   const int outputs = problem_.outputs;
-  const int64_t blocks = (problem_.rows + block_rows_ - 1) / block_rows_;
-  std::vector<double> losses(blocks);
-  std::vector<Array<double>> totals(threads);
+  const int threads = space_->pass_threads;
+  std::vector<double>& losses = space_->losses;
   const bool keeps_predictions = options_.algorithm == Algorithm::kSvrg;
-  run_team(threads, [&](int id) {
-    totals[id] = Array<double>(outputs * padded_);
-    double* const total = totals[id].data();
-    Array<Real> a(outputs * kRowBlock), sums(outputs * padded_);
-    Array<double> activations(outputs * kRowBlock);
-    const Part mine(blocks, 1, threads, id);
+  team.run(threads, [&](int id) {
+    auto& share = space_->shares[id];
+    Array<Real>&a = share.values, &sums = share.sums;
+    Array<double>& activations = share.activations;
+    double* const total = share.totals.data();
+    std::fill_n(total, outputs * padded_, 0.0);
+    const Part mine(blocks(), 1, threads, id);
     for (int64_t block = mine.begin; block < mine.end; ++block) {
       const int64_t first = block * block_rows_;
       const int count = static_cast<int>(std::min(block_rows_, problem_.rows - first));
@@ -202,7 +237,7 @@ void FloatingSolver<Real>::update_gradient(int threads) {
   for (int o = 0; o < outputs; ++o) {
     for (int64_t j = 0; j < columns_; ++j) {
       double sum = 0;
-      for (int id = 0; id < threads; ++id) sum += totals[id][o * padded_ + j];
+      for (int id = 0; id < threads; ++id) sum += space_->shares[id].totals[o * padded_ + j];
       gradient_[o * columns_ + j] = sum / static_cast<double>(problem_.rows);
       const double w = static_cast<double>(weights_[o * padded_ + j]);
       const double g = gradient_[o * columns_ + j] + problem_.l2[j] * w;

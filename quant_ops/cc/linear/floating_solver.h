@@ -3,6 +3,7 @@
 #define QUANT_OPS_LINEAR_FLOATING_SOLVER_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels.h"
@@ -18,16 +19,39 @@ template <class Real>
 class FloatingSolver : public Solver {
  public:
   FloatingSolver(const Problem& problem, const Features& features, const FeatureStatistics& facts,
-                 const SolverOptions& options, const std::vector<double>& initial);
+                 const SolverOptions& options, const std::vector<double>& initial, Team& team);
 
   Measurement epoch(const EpochOptions& options) override;
   Measurement measurement() const override { return measurement_; }
   std::vector<double> weights() const override;
 
  private:
+  // As the integer solver's: all the memory of an epoch with so many threads.
+  struct Workspace {
+    struct Share {  // of a thread
+      Array<Real> beta, values, sums;
+      Array<double> activations, totals;
+    };
+
+    Workspace(const FloatingSolver& solver, int step_threads, int pass_threads);
+
+    const int step_threads, pass_threads;
+    Array<Real> parts;              // [2, step_threads, outputs, batch_stride]
+    Array<Real> sums, drift, keep;  // [outputs, padded]; keep [padded]
+    Array<Real> factors;            // per row
+    Barrier barrier;
+    std::vector<Share> shares;
+    std::vector<double> losses;  // per block of rows
+  };
+
+  // Makes the workspace for so many threads, unless it is there; returns how many are of use.
+  int prepare(int threads);
+
+  int64_t batch_stride() const { return problem_.batch_size + kRowBlock; }
+  int64_t blocks() const { return (problem_.rows + block_rows_ - 1) / block_rows_; }
   Rows<Real> rows(int64_t first, int64_t count) const;
-  void run_steps(const EpochOptions& options);
-  void update_gradient(int threads);
+  void run_steps(const EpochOptions& options, Team& team);
+  void update_gradient(Team& team);
 
   const Problem problem_;
   const SolverOptions options_;
@@ -41,6 +65,7 @@ class FloatingSolver : public Solver {
   Array<Real> weights_;           // [outputs, padded]
   Array<Real> predictions_;       // [outputs, rows]: at the centre; targets for SGD
   std::vector<double> gradient_;  // [outputs, columns], of the data term
+  std::unique_ptr<Workspace> space_;
   uint64_t steps_done_ = 0;
   Measurement measurement_;
 };

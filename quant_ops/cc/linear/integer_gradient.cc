@@ -15,7 +15,7 @@ RowState IntegerSolver<Word, Sum>::state(int64_t first) {
 // Passes until what the references leave out is one percent of the gradient, given that rounding
 // errors are independent of the data.
 template <class Word, class Sum>
-void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, int threads) {
+void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, Team& team) {
   constexpr int kMostPasses = 4;
   constexpr double kTolerance = 0.01;
   if (moved && !is_centered()) {
@@ -27,7 +27,7 @@ void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, int thr
     SnapshotSpec spec{problem_.loss, problem_.outputs, scale * data_.scale, 1, limit_};
     if (largest > 0) spec.quantum = largest / limit_;
     const bool moves = moved && pass == 0;
-    const Found found = gradient_pass(spec, moves, threads);
+    const Found found = gradient_pass(spec, moves, team);
     measurement_.loss = found.loss;
     const double error = std::sqrt(found.rest * data_.mean_square_norm);
     if (!(error > kTolerance * gradient_norms().norm)) break;
@@ -42,13 +42,12 @@ void IntegerSolver<Word, Sum>::update_gradient(double scale, bool moved, int thr
 // How large the derivatives' changes are, from a few groups of rows, of which nothing is kept.
 template <class Word, class Sum>
 double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
-  constexpr int64_t kGroups = 8, kGroup = 32;
+  constexpr int64_t kGroups = 8, kGroup = kSampledRows;
   constexpr double kMargin = 1.25;  // what few rows have in excess is left for the next epoch
   const int outputs = problem_.outputs;
-  Array<double> copies(3 * outputs * kGroup), scratch(outputs * kRowBlock);
-  Array<float> predictions(outputs * kGroup);
-  Array<int64_t> dots(outputs * kGroup);
-  Array<Word> gamma(outputs * kGroup);
+  Array<double>& copies = space_->sampled_states;
+  Array<int64_t>& dots = space_->shares[0].dots;
+  Array<Word>& gamma = space_->shares[0].gamma;
   double largest = 0;
   const int64_t groups = std::min(kGroups, (problem_.rows + kGroup - 1) / kGroup);
   for (int64_t g = 0; g < groups; ++g) {
@@ -62,17 +61,18 @@ double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
     }
     copy.activations = copies.data();
     copy.references = copies.data() + outputs * kGroup;
-    copy.predictions = predictions.data();
+    copy.predictions = space_->sampled_predictions.data();
     copy.stride = kGroup;
-    std::fill_n(dots.data(), dots.size(), 0);
+    std::fill_n(dots.data(), outputs * kGroup, 0);
     if (moved) {
       kernels_.forward(data_.storage, rows(first, count),
                        {offsets_.data(), padded_, options_.word_bits}, outputs, 0, padded_,
                        dots.data(), kGroup);
     }
     const SnapshotSpec spec{problem_.loss, outputs, scale * data_.scale, 1, limit_};
-    const SnapshotSums sums = kernels_.snapshot(spec, dots.data(), kGroup, count, copy,
-                                                scratch.data(), gamma.data(), kGroup);
+    const SnapshotSums sums =
+        kernels_.snapshot(spec, dots.data(), kGroup, count, copy, space_->sampled_values.data(),
+                          gamma.data(), kGroup);
     largest = std::max(largest, sums.largest);
   }
   return kMargin * largest;
@@ -80,20 +80,19 @@ double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
 
 template <class Word, class Sum>
 typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass(
-    const SnapshotSpec& spec, bool moved, int threads) {
+    const SnapshotSpec& spec, bool moved, Team& team) {
   const int outputs = problem_.outputs;
-  const int64_t blocks = (problem_.rows + block_rows_ - 1) / block_rows_;
   const int64_t stride = block_rows_ + 4;
-  std::vector<SnapshotSums> found(blocks);
-  std::vector<Array<int64_t>> totals(threads);
-  run_team(threads, [&](int id) {
-    totals[id] = Array<int64_t>(outputs * padded_);
-    int64_t* const total = totals[id].data();
-    Array<int64_t> dots(outputs * stride);
-    Array<Word> gamma(outputs * stride);
-    Array<Sum> sums(outputs * padded_);
-    Array<double> scratch(outputs * kRowBlock);
-    const Part mine(blocks, 1, threads, id);
+  const int threads = space_->pass_threads;
+  std::vector<SnapshotSums>& found = space_->found;
+  std::fill(found.begin(), found.end(), SnapshotSums{});
+  team.run(threads, [&](int id) {
+    auto& share = space_->shares[id];
+    Array<int64_t>& dots = share.dots;
+    Array<Word>& gamma = share.gamma;
+    int64_t* const total = share.totals.data();
+    std::fill_n(total, outputs * padded_, 0);
+    const Part mine(blocks(), 1, threads, id);
     for (int64_t block = mine.begin; block < mine.end; ++block) {
       const int64_t first = block * block_rows_;
       const int count = static_cast<int>(std::min(block_rows_, problem_.rows - first));
@@ -101,7 +100,7 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       Ahead ahead(data.data + block_rows_ * data_.stride, data_.stride, block_rows_, 0,
                   data_.stride);
       data.ahead = &ahead;
-      std::fill_n(dots.data(), dots.size(), 0);
+      std::fill_n(dots.data(), outputs * stride, 0);
       if (moved) {
         kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits},
                          outputs, 0, padded_, dots.data(), stride);
@@ -109,7 +108,8 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       for (int at = 0; at < count; at += kRowBlock) {
         const SnapshotSums part =
             kernels_.snapshot(spec, dots.data() + at, stride, std::min(kRowBlock, count - at),
-                              state(first + at), scratch.data(), gamma.data() + at, stride);
+                              state(first + at), share.derivatives.data(), gamma.data() + at,
+                              stride);
         found[block].loss += part.loss;
         found[block].rest += part.rest;
         found[block].largest = std::max(found[block].largest, part.largest);
@@ -118,8 +118,10 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
         std::fill_n(gamma.data() + o * stride + count, 4, Word{0});
       }
       kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs, 0,
-                        padded_, sums.data(), padded_);
-      for (int64_t i = 0; i < outputs * padded_; ++i) total[i] += static_cast<int64_t>(sums[i]);
+                        padded_, share.sums.data(), padded_);
+      for (int64_t i = 0; i < outputs * padded_; ++i) {
+        total[i] += static_cast<int64_t>(share.sums[i]);
+      }
     }
   });
   Found all;
@@ -132,7 +134,7 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
   for (int o = 0; o < outputs; ++o) {
     for (int64_t j = 0; j < columns_; ++j) {
       int64_t total = 0;
-      for (int id = 0; id < threads; ++id) total += totals[id][o * padded_ + j];
+      for (int id = 0; id < threads; ++id) total += space_->shares[id].totals[o * padded_ + j];
       const int64_t at = o * columns_ + j;
       const double change = unit * static_cast<double>(total), before = gradient_[at];
       const double sum = before + change, part = sum - before;

@@ -26,13 +26,14 @@ double IntegerSolver<Word, Sum>::choose_scale(const EpochOptions& options) {
 // After a 64th, a 16th, a quarter and half of the epoch the scale is fitted to where the offsets
 // are.
 template <class Word, class Sum>
-double IntegerSolver<Word, Sum>::run_with_fitted_scale(const EpochOptions& options, double scale) {
+double IntegerSolver<Word, Sum>::run_with_fitted_scale(const EpochOptions& options, double scale,
+                                                       Team& team) {
   int64_t done = 0;
   for (const int64_t part : {64, 16, 4, 2, 1}) {
     EpochOptions segment = options;
     segment.steps = options.steps / part - done;
     if (segment.steps == 0) continue;
-    run_steps(segment, plan(options, scale));
+    run_steps(segment, make_plan(options, scale), team);
     done += segment.steps;
     if (done < options.steps) {
       const double share = static_cast<double>(done) / static_cast<double>(options.steps);

@@ -34,13 +34,13 @@ template <class Word, class Sum>
 IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& features,
                                         const FeatureStatistics& facts,
                                         const SolverOptions& options,
-                                        const std::vector<double>& initial)
+                                        const std::vector<double>& initial, Team& team)
     : problem_(problem),
       options_(options),
       kernels_(integer_kernels<Word, Sum>()),
       samples_(problem),
       data_(pack_integers(features, facts, samples_.order, options.data_bits, sizeof(Word) > 1,
-                          options.threads)),
+                          team)),
       columns_(problem.columns),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
       has_intercept_(features.has_intercept),
@@ -55,19 +55,23 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
       references_(problem.outputs * problem.rows),
       predictions_(problem.outputs * problem.rows),
       coefficient_scale_(options.word_bits, options.data_bits, fraction_bits_) {
+  prepare(team.size());
   double scale = 0;
   if (!is_centered()) scale = options.weight_range / (limit_ + 1);
   if (!initial.empty()) {
     // The start is a movement from zero like any other, over one or more grids of offsets.
+    constexpr double kRounding = 1e-15;  // of the largest weight: what is below would be lost in it
     std::vector<double> left = initial;
+    double least = 0;
     for (int o = 0; o < problem.outputs && has_intercept_; ++o) {
       left[(o + 1) * columns_ - 1] /= data_.intercept_value;
     }
     for (int round = 0; round < (is_centered() ? 8 : 1); ++round) {
       double largest = 0;
       for (const double w : left) largest = std::max(largest, std::fabs(w));
+      if (round == 0) least = kRounding * largest;
+      if (!(largest > least)) break;
       if (is_centered()) scale = largest / limit_;
-      if (!(largest > 0)) break;
       for (int o = 0; o < problem.outputs; ++o) {
         for (int64_t j = 0; j < columns_; ++j) {
           double& w = left[o * columns_ + j];
@@ -77,10 +81,10 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
         }
       }
       finish_steps(scale);
-      update_gradient(scale, true, options.threads);
+      update_gradient(scale, true, team);
     }
   }
-  update_gradient(scale, false, options.threads);
+  update_gradient(scale, false, team);
   measure();
 }
 
@@ -100,21 +104,22 @@ std::vector<double> IntegerSolver<Word, Sum>::weights() const {
 
 template <class Word, class Sum>
 Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
+  Team team(prepare(options.threads));
   const Stopwatch steps;
   double scale = choose_scale(options);
   measurement_.scale = scale;
   measurement_.saturated = measurement_.inner_seconds = measurement_.gradient_seconds = 0;
   if (!(scale > 0) || !std::isfinite(scale)) return measurement_;  // at the optimum, or lost
   if (is_centered() && options.mu == 0) {
-    scale = run_with_fitted_scale(options, scale);
+    scale = run_with_fitted_scale(options, scale, team);
   } else {
-    run_steps(options, plan(options, scale));
+    run_steps(options, make_plan(options, scale), team);
   }
   finish_steps(scale);
   measurement_.scale = scale;
   measurement_.inner_seconds = steps.seconds();
   const Stopwatch pass;
-  update_gradient(scale, true, options.threads);
+  update_gradient(scale, true, team);
   measure();
   measurement_.gradient_seconds = pass.seconds();
   return measurement_;
@@ -123,9 +128,9 @@ Measurement IntegerSolver<Word, Sum>::epoch(const EpochOptions& options) {
 // u = sum_r gamma_r x_r is in units of 2^-exponent scale, drift and the rest in 2^-fraction_bits
 // scale.
 template <class Word, class Sum>
-typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const EpochOptions& options,
-                                                                       double scale) const {
-  Plan p;
+const typename IntegerSolver<Word, Sum>::Plan& IntegerSolver<Word, Sum>::make_plan(
+    const EpochOptions& options, double scale) {
+  Plan& p = space_->plan;
   const int exponent = coefficient_scale_.exponent();
   const double one = std::exp2(fraction_bits_);
   p.scale = scale;
@@ -135,12 +140,9 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
   p.update = {false, fraction_bits_ - exponent, limit_, {}};
   const double unit = options.learning_rate * static_cast<double>(problem_.batches()) *
                       data_.scale * std::exp2(exponent) / scale;
-  p.units.resize(problem_.rows);
   for (int64_t i = 0; i < problem_.rows; ++i) {
     p.units[i] = static_cast<float>(unit * samples_.weights[i]);
   }
-  p.drift = Array<Sum>(problem_.outputs * padded_);
-  p.keep = Array<Sum>(problem_.outputs * padded_);
   const bool reduces_variance = options_.algorithm != Algorithm::kLowPrecisionSgd;
   const double bound = std::exp2(fraction_bits_ == 16 ? 29 : 50);
   for (int o = 0; o < problem_.outputs; ++o) {
@@ -162,25 +164,22 @@ typename IntegerSolver<Word, Sum>::Plan IntegerSolver<Word, Sum>::plan(const Epo
 // Threads share the columns out: each has its own offsets, and its part of the dot products. One
 // barrier a step is enough, as the parts of two steps are in different places.
 template <class Word, class Sum>
-void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan& plan) {
+void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan& plan,
+                                         Team& team) {
   const int outputs = problem_.outputs;
   const int element_bits = stored_bits(data_.storage);
-  const int64_t most = problem_.batch_size;
-  const int64_t stride = (most + 3) / 4 * 4 + 64;
-  const int threads = useful_threads(problem_, options.threads);
-  Array<int64_t> parts(2 * threads * outputs * stride);
-  Array<Sum> sums(outputs * padded_);
-  std::vector<uint32_t> largest(threads);
-  Barrier barrier(threads);
+  Workspace& space = *space_;
+  const int64_t stride = space.parts_stride;
+  const int threads = space.step_threads;
   const auto part_of = [&](int64_t step, int id) {
-    return parts.data() + ((step & 1) * threads + id) * outputs * stride;
+    return space.parts.data() + ((step & 1) * threads + id) * outputs * stride;
   };
-  run_team(threads, [&](int id) {
+  team.run(threads, [&](int id) {
     const Part mine(padded_, kColumnUnit, threads, id);
     const int64_t mine_end = std::min(mine.end, columns_);
-    Array<int64_t> dots(outputs * stride);
-    Array<Word> gamma(outputs * stride);
-    Array<float> scratch(outputs * kRowBlock);
+    auto& share = space.shares[id];
+    Array<int64_t>& dots = share.dots;
+    Array<Word>& gamma = share.gamma;
     uint32_t seen = 0;
     Batch batch(problem_, steps_done_);
     for (int64_t step = 0; step < options.steps; ++step) {
@@ -199,7 +198,7 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, 0);
       kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits}, outputs,
                        mine.begin, mine.end, own, stride);
-      barrier.wait(id);
+      space.barrier.wait(id);
       const int64_t* all = own;
       if (threads > 1) {
         for (int o = 0; o < outputs; ++o) {
@@ -217,27 +216,28 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       coefficients.stream = stream(problem_.seed, Draw::kStep, number);
       const uint32_t magnitude = kernels_.coefficients(
           coefficients, all, stride, batch.count, predictions_.data() + batch.first, problem_.rows,
-          plan.units.data() + batch.first, scratch.data(), gamma.data());
+          plan.units.data() + batch.first, share.activations.data(), gamma.data());
       seen = std::max(seen, magnitude);
       for (int o = 0; o < outputs; ++o) {
         std::fill_n(gamma.data() + o * stride + batch.count, 4, Word{0});
       }
       kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs,
-                        mine.begin, mine.end, sums.data(), padded_);
+                        mine.begin, mine.end, space.sums.data(), padded_);
       ahead.fetch<kLinesAtOnce>();
       UpdateSpec update = plan.update;
       update.stream = coefficients.stream;
       for (int o = 0; o < outputs; ++o) {
         const int64_t at = o * padded_;
-        kernels_.update(update, sums.data() + at, plan.drift.data() + at, plan.keep.data() + at, at,
-                        mine.begin, mine_end, offsets_.data() + at);
+        kernels_.update(update, space.sums.data() + at, plan.drift.data() + at,
+                        plan.keep.data() + at, at, mine.begin, mine_end, offsets_.data() + at);
       }
       batch = next;
     }
-    largest[id] = seen;
+    share.largest = seen;
   });
   steps_done_ += static_cast<uint64_t>(options.steps);
-  const uint32_t bits = *std::max_element(largest.begin(), largest.end());
+  uint32_t bits = 0;
+  for (int id = 0; id < threads; ++id) bits = std::max(bits, space.shares[id].largest);
   float magnitude;
   std::memcpy(&magnitude, &bits, sizeof(magnitude));
   coefficient_scale_.saw(magnitude, limit_);

@@ -2,7 +2,9 @@
 #ifndef QUANT_OPS_LINEAR_INTEGER_SOLVER_H_
 #define QUANT_OPS_LINEAR_INTEGER_SOLVER_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels.h"
@@ -15,6 +17,9 @@
 
 namespace quant_ops::linear {
 
+// Rows at a time from which sampled_change tells what a pass over the data will find.
+constexpr int64_t kSampledRows = 32;
+
 // The full gradient, kept up to date rather than computed anew. It is sum_i r_i x_i, where each
 // reference r_i follows weight_i * derivative_i in steps of a quantum that shrinks with the
 // changes: bit centering of the derivatives. The steps are small integers, so that a pass over the
@@ -25,7 +30,7 @@ template <class Word, class Sum>
 class IntegerSolver : public Solver {
  public:
   IntegerSolver(const Problem& problem, const Features& features, const FeatureStatistics& facts,
-                const SolverOptions& options, const std::vector<double>& initial);
+                const SolverOptions& options, const std::vector<double>& initial, Team& team);
 
   Measurement epoch(const EpochOptions& options) override;
   Measurement measurement() const override { return measurement_; }
@@ -44,19 +49,48 @@ class IntegerSolver : public Solver {
   struct Found {
     double rest = 0, largest = 0, loss = 0;
   };
+  // All the memory of an epoch with so many threads, had before the epoch begins: what would be
+  // asked for on the way could be refused with half of the solver changed.
+  struct Workspace {
+    struct Share {  // of a thread
+      Array<int64_t> dots, totals;
+      Array<Word> gamma;
+      Array<float> activations;
+      Array<double> derivatives;
+      Array<Sum> sums;
+      uint32_t largest = 0;
+    };
 
+    Workspace(const IntegerSolver& solver, int step_threads, int pass_threads);
+
+    const int step_threads, pass_threads;
+    Plan plan;
+    int64_t parts_stride;
+    Array<int64_t> parts;  // [2, step_threads, outputs, parts_stride]
+    Array<Sum> sums;       // [outputs, padded]
+    Barrier barrier;
+    std::vector<Share> shares;
+    std::vector<SnapshotSums> found;               // per block of rows
+    Array<double> sampled_states, sampled_values;  // of sampled_change
+    Array<float> sampled_predictions;
+  };
+
+  // Makes the workspace for so many threads, unless it is there; returns how many are of use.
+  int prepare(int threads);
+
+  int64_t blocks() const { return (problem_.rows + block_rows_ - 1) / block_rows_; }
   bool is_centered() const { return options_.algorithm == Algorithm::kHalp; }
   IntegerRows rows(int64_t first, int64_t count) const;
   double choose_scale(const EpochOptions& options);
-  Plan plan(const EpochOptions& options, double scale) const;
-  double run_with_fitted_scale(const EpochOptions& options, double scale);
+  const Plan& make_plan(const EpochOptions& options, double scale);
+  double run_with_fitted_scale(const EpochOptions& options, double scale, Team& team);
   int rescale_offsets(double share_of_epoch);
   OffsetFit offset_fit() const;
-  void run_steps(const EpochOptions& options, const Plan& plan);
+  void run_steps(const EpochOptions& options, const Plan& plan, Team& team);
   void finish_steps(double scale);
-  void update_gradient(double scale, bool moved, int threads);
+  void update_gradient(double scale, bool moved, Team& team);
   double sampled_change(double scale, bool moved);
-  Found gradient_pass(const SnapshotSpec& spec, bool moved, int threads);
+  Found gradient_pass(const SnapshotSpec& spec, bool moved, Team& team);
   RowState state(int64_t first);
   void measure();
   OffsetScale::Gradient gradient_norms() const;
@@ -79,6 +113,7 @@ class IntegerSolver : public Solver {
   Array<float> predictions_;                     // likewise; targets for SGD
   OffsetScale offset_scale_;
   CoefficientScale coefficient_scale_;
+  std::unique_ptr<Workspace> space_;
   uint64_t steps_done_ = 0;
   Measurement measurement_;
 };

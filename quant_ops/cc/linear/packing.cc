@@ -1,9 +1,9 @@
 #include "packing.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-
-#include "team.h"
+#include <cstring>
 
 namespace quant_ops::linear {
 namespace {
@@ -48,13 +48,13 @@ void write_nibbles(const int16_t* values, int64_t columns, uint8_t* out) {
 
 }  // namespace
 
-FeatureStatistics statistics(const Features& features, int64_t rows, int threads) {
+FeatureStatistics statistics(const Features& features, int64_t rows, Team& team) {
   // Parts do not depend on the number of threads, so neither does the sum.
   constexpr int64_t kPart = 1024;
   const int64_t parts = (rows + kPart - 1) / kPart;
   std::vector<FeatureStatistics> found(parts);
   std::atomic<int64_t> next{0};
-  run_team(threads, [&](int) {
+  team.run(team.size(), [&](int) {
     std::vector<double> row(features.columns);
     for (int64_t part; (part = next++) < parts;) {
       FeatureStatistics own;
@@ -89,7 +89,7 @@ double FeatureStatistics::intercept_value() const {
 
 PackedIntegers pack_integers(const Features& features, const FeatureStatistics& facts,
                              const std::vector<int64_t>& order, int data_bits, bool wide,
-                             int threads) {
+                             Team& team) {
   const int64_t rows = static_cast<int64_t>(order.size()), columns = model_columns(features);
   const int64_t padded = rounded_up(columns, kColumnUnit);
   const double largest = facts.largest > 0 ? facts.largest : facts.intercept_value();
@@ -108,10 +108,10 @@ PackedIntegers pack_integers(const Features& features, const FeatureStatistics& 
   packed.stride = spread(bytes);
   packed.data = Array<uint8_t>(rows * packed.stride);
   std::vector<double> squares(rows);
-  run_team(threads, [&](int id) {
+  team.run(team.size(), [&](int id) {
     std::vector<double> row(columns);
     std::vector<int16_t> values(padded);
-    const Part part(rows, 1, threads, id);
+    const Part part(rows, 1, team.size(), id);
     for (int64_t i = part.begin; i < part.end; ++i) {
       read_row(features, order[i], row.data());
       if (features.has_intercept) row[features.columns] = packed.intercept_value;
@@ -140,16 +140,16 @@ PackedIntegers pack_integers(const Features& features, const FeatureStatistics& 
 
 template <class Real>
 PackedFloats<Real> pack_floats(const Features& features, const FeatureStatistics& facts,
-                               const std::vector<int64_t>& order, int threads) {
+                               const std::vector<int64_t>& order, Team& team) {
   const int64_t rows = static_cast<int64_t>(order.size()), columns = model_columns(features);
   constexpr int64_t kLine = 64 / sizeof(Real);
   PackedFloats<Real> packed;
   packed.stride = spread(rounded_up(columns, kLine) * sizeof(Real)) / sizeof(Real);
   packed.data = Array<Real>(rows * packed.stride);
   packed.intercept_value = facts.intercept_value();
-  run_team(threads, [&](int id) {
+  team.run(team.size(), [&](int id) {
     std::vector<double> row(columns);
-    const Part part(rows, 1, threads, id);
+    const Part part(rows, 1, team.size(), id);
     for (int64_t i = part.begin; i < part.end; ++i) {
       read_row(features, order[i], row.data());
       if (features.has_intercept) row[features.columns] = packed.intercept_value;
@@ -161,8 +161,8 @@ PackedFloats<Real> pack_floats(const Features& features, const FeatureStatistics
 }
 
 template PackedFloats<float> pack_floats<float>(const Features&, const FeatureStatistics&,
-                                                const std::vector<int64_t>&, int);
+                                                const std::vector<int64_t>&, Team&);
 template PackedFloats<double> pack_floats<double>(const Features&, const FeatureStatistics&,
-                                                  const std::vector<int64_t>&, int);
+                                                  const std::vector<int64_t>&, Team&);
 
 }  // namespace quant_ops::linear

@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "memory.h"
 #include "problem.h"
+#include "team.h"
 
 namespace quant_ops::linear {
 
@@ -24,7 +25,7 @@ struct FeatureStatistics {
 
   double intercept_value() const;
 };
-FeatureStatistics statistics(const Features& features, int64_t rows, int threads);
+FeatureStatistics statistics(const Features& features, int64_t rows, Team& team);
 
 struct PackedIntegers {
   Storage storage;
@@ -38,7 +39,7 @@ struct PackedIntegers {
 // Nearest multiples of max |x| / (2^(data_bits-1) - 1); `wide` stores 4 bits in bytes.
 PackedIntegers pack_integers(const Features& features, const FeatureStatistics& facts,
                              const std::vector<int64_t>& order, int data_bits, bool wide,
-                             int threads);
+                             Team& team);
 
 template <class Real>
 struct PackedFloats {
@@ -48,7 +49,7 @@ struct PackedFloats {
 };
 template <class Real>
 PackedFloats<Real> pack_floats(const Features& features, const FeatureStatistics& facts,
-                               const std::vector<int64_t>& order, int threads);
+                               const std::vector<int64_t>& order, Team& team);
 
 }  // namespace quant_ops::linear
 

@@ -1,5 +1,6 @@
 #include "solver.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -64,7 +65,8 @@ const char* linear_instruction_set() { return kernels().instruction_set; }
 std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& features,
                                     const SolverOptions& options,
                                     const std::vector<double>& initial) {
-  const FeatureStatistics facts = statistics(features, problem.rows, options.threads);
+  Team team(static_cast<int>(std::min<int64_t>(options.threads, problem.rows)));
+  const FeatureStatistics facts = statistics(features, problem.rows, team);
   if (!std::isfinite(facts.mean_square)) {
     throw std::invalid_argument(
         "x must be finite, received NaN, infinity or numbers whose squares "
@@ -72,16 +74,18 @@ std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& feat
   }
   if (options.algorithm == Algorithm::kSvrg || options.algorithm == Algorithm::kSgd) {
     if (options.double_precision) {
-      return std::make_unique<FloatingSolver<double>>(problem, features, facts, options, initial);
+      return std::make_unique<FloatingSolver<double>>(problem, features, facts, options, initial,
+                                                      team);
     }
-    return std::make_unique<FloatingSolver<float>>(problem, features, facts, options, initial);
+    return std::make_unique<FloatingSolver<float>>(problem, features, facts, options, initial,
+                                                   team);
   }
   if (options.data_bits == 16 || options.word_bits == 16) {
     return std::make_unique<IntegerSolver<int16_t, double>>(problem, features, facts, options,
-                                                            initial);
+                                                            initial, team);
   }
   return std::make_unique<IntegerSolver<int8_t, int32_t>>(problem, features, facts, options,
-                                                          initial);
+                                                          initial, team);
 }
 
 }  // namespace linear

@@ -24,7 +24,9 @@ class Solver {
  public:
   virtual ~Solver() = default;
 
-  // T inner steps from the centre, then the gradient over all the data at the new one.
+  // T inner steps from the centre, then the gradient over all the data at the new one. Throws
+  // std::bad_alloc or std::system_error where memory or threads cannot be had: before anything has
+  // changed.
   virtual Measurement epoch(const EpochOptions& options) = 0;
   // At the current centre.
   virtual Measurement measurement() const = 0;
@@ -34,7 +36,8 @@ class Solver {
 };
 
 // `initial` is an iterate like weights(), or empty for zero. Throws std::invalid_argument where the
-// features are not finite.
+// features are not finite, std::bad_alloc or std::system_error where memory or threads cannot be
+// had.
 std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& features,
                                     const SolverOptions& options,
                                     const std::vector<double>& initial);

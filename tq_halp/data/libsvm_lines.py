@@ -1,0 +1,111 @@
+"""LIBSVM's format: a line per sample, its label, then index:value pairs; what follows a # is told
+to people alone.
+
+Lines end with LF, CR LF or CR, and words are separated by spaces, tabs, vertical tabs and form
+feeds: the white space of ASCII. Any other character is part of a word, in a comment too.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tq_halp.errors import InputError
+
+#: Elements of the dense float32 array, 4 GiB: whoever has more wants another program.
+MOST = 2**30
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_REMEMBERED = 4096  # values that are read once: most files have few
+_SEPARATORS = re.compile(r"[\x1c-\x1f]")
+_WORD = re.compile(r"[^ \t\v\f]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NOT_ZERO = re.compile(r"[^eE]*[1-9]")
+# What rounds to infinity in float32, and what rounds to 0.
+_TOO_LARGE, _TOO_SMALL = (2 - 2.0**-24) * 2.0**127, 2.0**-150
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\3\4": "zip"}
+
+
+def decode(content: bytes, path: Path | str) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark.
+
+    Bytes that are no UTF-8 become U+FFFD, which a comment may hold and nothing else.
+
+    Raises:
+        InputError: the content is compressed, or is UTF-16.
+    """
+    for start, program in _PACKED.items():
+        if content.startswith(start):
+            raise InputError(f"{path}: is compressed by {program}, expected text; unpack it first")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path}: is UTF-16, expected ASCII or UTF-8; convert it first")
+    return content.decode("utf-8-sig", "replace")
+
+
+def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, and of every entry the sample's row from 0, its index from 1 and its value.
+
+    Blank lines and what follows a # are skipped.
+
+    Returns:
+        float64 [samples], int64, int64 and float32 [entries].
+
+    Raises:
+        InputError: with `path` and the line's number: a label or value is no decimal number that
+            float32 holds, an index no whole number from 1 in ascending order; or there is no sample
+            at all.
+    """
+    labels, rows, columns, values, known = [], [], [], [], {}
+    # Of text without other white space the words are those of split, which is faster.
+    words = str.split if text.isascii() and not _SEPARATORS.search(text) else _WORD.findall
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        label, *entries = words(line.partition("#")[0]) or [None]
+        if label is None:
+            continue
+        last, where = 0, f"{path}:{number}"
+        for entry in entries:
+            index, _, value = entry.partition(":")
+            last = _index(index, entry, last, where)
+            rows.append(len(labels))
+            columns.append(last)
+            read = known.get(value)
+            if read is None:
+                read = _number(value, f"the value of index {last}", where)
+                if len(known) < _REMEMBERED:
+                    known[value] = read
+            values.append(read)
+        labels.append(_number(label, "the label", where))
+    if not labels:
+        raise InputError(f"{path}: no sample in it, expected lines such as '+1 1:0.5 7:1'")
+    return (
+        np.array(labels),
+        np.array(rows, np.int64),
+        np.array(columns, np.int64),
+        np.array(values, np.float32),
+    )
+
+
+def _index(word: str, entry: str, last: int, where: str) -> int:
+    is_whole = word.isascii() and word.isdecimal()
+    digits = (word.lstrip("0") or "0") if is_whole else "0"
+    if len(digits) <= 10 and last < (index := int(digits)) <= MOST:
+        return index
+    if len(digits) > 10 or int(digits) > MOST:
+        raise InputError(f"{where}: received {entry[:40]!r}, expected an index of {MOST:,} at most")
+    raise InputError(
+        f"{where}: received {entry[:40]!r}, expected index:value with an index above {last}"
+    )
+
+
+def _number(word: str, what: str, where: str) -> float:
+    """The decimal number. Python's are more: 1_000, nan, digits of any script."""
+    if not (word.isascii() and _DECIMAL.fullmatch(word)):
+        raise InputError(f"{where}: {what} is {word[:40]!r}, expected a finite number")
+    number = float(word)
+    size = abs(number)
+    if size >= _TOO_LARGE or (size <= _TOO_SMALL and _NOT_ZERO.match(word)):
+        raise InputError(
+            f"{where}: {what} is {word[:40]!r}, expected 0 or a number that float32 holds, "
+            "from 1.4e-45 to 3.4e+38"
+        )
+    return number

@@ -1,0 +1,34 @@
+"""Where an array holds the first number that is not finite."""
+
+import numpy as np
+
+_BLOCK = 1 << 19  # elements that are looked at together
+
+
+def first_non_finite(array) -> tuple[int, ...] | None:
+    """The index of the first NaN or infinity in the order of rows; None where there is none.
+
+    Args:
+        array: anything that is, or becomes, a NumPy array, of any shape. What is no floating-point
+            number is finite.
+    """
+    array = np.asarray(array)
+    is_float = array.dtype.kind in "fc" or array.dtype.name == "bfloat16"
+    if not is_float or array.size == 0:
+        return None
+    # A NaN or an infinity reaches the smallest or the largest element: two fast passes.
+    if array.dtype.kind == "f" and np.isfinite(array.min()) and np.isfinite(array.max()):
+        return None
+    rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    step = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        bad = ~np.isfinite(rows[start : start + step])
+        if bad.any():
+            place = int(np.argmax(bad)) + start * rows.shape[1]
+            return tuple(map(int, np.unravel_index(place, array.shape)))
+    return None
+
+
+def place(index: tuple[int, ...]) -> str:
+    """ "[3, 1]", as it is written in Python; of a scalar nothing."""
+    return f"[{', '.join(map(str, index))}]" if index else ""
