@@ -13,8 +13,6 @@ Because the optimizer acts on w itself, weight decay, constraints and whatever e
 weights mean the same for every algorithm.
 """
 
-import contextlib
-
 import keras
 import tensorflow as tf
 
@@ -42,6 +40,8 @@ class TrainingAlgorithm(SavesStates, keras.Model):
     taking_snapshot = False
     #: Whether the next step begins with one.
     snapshot_due = False
+    #: Whether a step is run, or traced.
+    is_stepping = False
     #: Attributes that, besides the variables, decide how training goes on: plain numbers.
     host_state = ("_has_begun", "_samples_per_epoch", "_epochs_seen", "samples_before_epoch")
 
@@ -51,10 +51,9 @@ class TrainingAlgorithm(SavesStates, keras.Model):
         self.model = model
         self.seed = checked_seed(seed)
         self.batches = None
-        self._has_begun = self._is_stepping = False
+        self._has_begun = self._has_state = False
         self._steps_per_epoch = self._samples_per_epoch = None
         self._epochs_seen, self._length_is_known = 0, True
-        self._has_state = False
         self._weights_with_copies, self._state_number = None, 0
         if model.built:
             self._create_state()
@@ -167,15 +166,6 @@ class TrainingAlgorithm(SavesStates, keras.Model):
             self.train_function = execution(self)
         return self.train_function
 
-    @contextlib.contextmanager
-    def stepping(self):
-        """While a step is run, or traced."""
-        self._is_stepping = True
-        try:
-            yield
-        finally:
-            self._is_stepping = False
-
     def check_setting(self):
         """InputError if the model, the optimizer or the data are none to train with."""
         check_trainable(self, self._weights_with_copies)
@@ -275,24 +265,27 @@ class TrainingAlgorithm(SavesStates, keras.Model):
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size
             x, y, sample_weight, batch_size = fixed, None, None, None
-        return super().fit(
-            x=x,
-            y=y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=with_hooks(callbacks),
-            validation_data=validation_data,
-            # A dataset orders itself; Keras warns about its own default otherwise.
-            shuffle=shuffle and not isinstance(x, tf.data.Dataset),
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
+        try:
+            return super().fit(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=with_hooks(callbacks),
+                validation_data=validation_data,
+                # A dataset orders itself; Keras warns about its own default otherwise.
+                shuffle=shuffle and not isinstance(x, tf.data.Dataset),
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=validation_batch_size,
+                validation_freq=validation_freq,
+            )
+        finally:
+            self._has_begun = False
 
     def keeps_batches(self, x):
         """Whether minibatches like ``x`` must stay together from epoch to epoch."""

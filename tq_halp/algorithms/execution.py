@@ -43,8 +43,11 @@ def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
         if run is None:
             raise StopIteration
         algorithm.before_step()
-        with algorithm.stepping():
+        algorithm.is_stepping = True
+        try:
             logs = run()
+        finally:
+            algorithm.is_stepping = False
         algorithm.after_step()
         return logs
 

@@ -89,7 +89,7 @@ class OuterLoop(TrainingAlgorithm):
         return tf.constant(0, tf.int64), ()
 
     def train_step(self, data):
-        if not self._is_stepping:
+        if not self.is_stepping:
             raise InputError(
                 f"train_step of {type(self).__name__} must not be called by itself: nothing would "
                 "take the snapshots that its gradients need. Use fit, or "
