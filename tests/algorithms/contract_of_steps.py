@@ -3,6 +3,7 @@
 import contract
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from contract import BATCH, X, Y, assert_same_weights, fit, is_svrg, network, trainer
 
@@ -109,6 +110,21 @@ def other_lengths_every_epoch(kind, _):
         assert numbers == [1, 2, 3, 4] and snapshots[-1][1] == 4
     else:
         assert history["gradient_evaluations"] == [1.0, 2.0, 3.0, 4.0]
+
+
+def a_longer_epoch_than_the_first(kind, _):
+    """Keras ends it early; that is said."""
+    passes = []
+
+    def generate():
+        passes.append(len(passes))
+        yield from contract.batches()[: 2 if len(passes) <= 1 + is_svrg(kind) else 6]
+
+    spec = tuple(tf.TensorSpec((None, n), tf.float32) for n in (4, 2))
+    data = tf.data.Dataset.from_generator(generate, output_signature=spec)
+    with pytest.warns(UserWarning, match="longer than those of the first.*assert_cardinality"):
+        history = fit(trainer(kind), 2, x=data, y=None, batch_size=None)
+    assert history["step"] == [2, 5]
 
 
 def weights_set_by_a_callback(kind, _):

@@ -18,6 +18,7 @@ train_step_by_itself         r     r     r    s     s     s     s
 unknown_length               r     r     r    r     r     r     r
 several_steps_per_execution  r     r     r    r     r     r     r
 other_lengths_every_epoch    r     r     r    r     r     r     r
+a_longer_epoch_than_the_first r    r     r    r     r     r     r
 weights_set_by_a_callback    r     r     r    r     r     r     r
 two_dtypes                   r     r     r    r     r     r     r
 save_and_go_on               r     r     r    r     r     r     r

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tq_halp
 from tq_halp.layers import QuantDense, Quantize, QuantLayer, QuantLSTM
 
 S = {"format": "fixed_point", "word_bits": 8, "frac_bits": 2, "rounding": "stochastic"}
@@ -105,3 +106,29 @@ def test_fit_repeats_bit_for_bit():
         return layer.kernel.numpy()
 
     np.testing.assert_array_equal(train(), train())
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_of_unknown_length_are_rounded_as_those_of_known_length():
+    """Keras runs a step without data to learn that nothing is left: no count goes on there."""
+    noise = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4, "rounding": "stochastic"}
+    rules = [{"layers": ".*", "weights": noise, "activations": noise}]
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (23, 5)), rng.normal(size=(23, 1)).astype("float32")
+    known = tf.data.Dataset.from_tensor_slices((x, y)).batch(6)
+    weights = []
+    for data in (known, known.filter(lambda x, y: True)):
+        keras.utils.set_random_seed(0)
+        tokens = keras.Input((5,), dtype="int32")
+        h = keras.layers.Embedding(9, 4, name="e")(tokens)
+        h = keras.layers.LSTM(4, return_sequences=True, name="l")(h)
+        h = keras.layers.MultiHeadAttention(2, 2, name="a")(h, h)
+        h = keras.layers.LayerNormalization(name="n")(h)
+        h = keras.layers.GlobalAveragePooling1D(name="p")(h)
+        model = keras.Model(tokens, keras.layers.Dense(1, name="d")(h))
+        model = tq_halp.QuantizationMap.from_dict({"version": 1, "rules": rules}).apply(model)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(data, epochs=3, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for got, want in zip(*weights, strict=True):
+        np.testing.assert_array_equal(got, want)

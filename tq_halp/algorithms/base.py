@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tq_halp.algorithms.batches import split_validation
 from tq_halp.algorithms.checks import check_model, check_trainable, checked_seed
-from tq_halp.algorithms.execution import execution
+from tq_halp.algorithms.execution import execution, warn_of_what_is_left
 from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import with_hooks
@@ -196,6 +196,8 @@ class TrainingAlgorithm(SavesStates, keras.Model):
 
     def note_epoch(self, samples):
         """An epoch saw this many samples."""
+        if not (self._length_is_known or self.stop_training):
+            warn_of_what_is_left(self.train_function)
         self._epochs_seen += 1
         former = self._samples_per_epoch or 0
         self._samples_per_epoch = former + (samples - former) / self._epochs_seen

@@ -8,6 +8,7 @@ and ``train_on_batch``, which calls no callbacks, has them as ``fit`` does.
 """
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator
 
 import keras
@@ -39,6 +40,7 @@ def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
 
     def function(iterator):
         is_tf = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
+        function.iterator = iterator if is_tf else None
         run = from_tf(iterator) if is_tf else from_python(iterator)
         if run is None:
             raise StopIteration
@@ -52,6 +54,22 @@ def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
         return logs
 
     return function
+
+
+def warn_of_what_is_left(train_function) -> None:
+    """Warn if an epoch of such a function has ended before its data.
+
+    Keras takes the number of steps of the first epoch, and the one in which it found the end, for
+    the length of all data of unknown length.
+    """
+    iterator = getattr(train_function, "iterator", None)
+    if iterator is not None and iterator.get_next_as_optional().has_value():
+        warnings.warn(
+            "The data of this epoch are longer than those of the first, and Keras leaves the rest "
+            "of them. Give them a length (tf.data.experimental.assert_cardinality), or pass "
+            "steps_per_epoch.",
+            stacklevel=2,
+        )
 
 
 def _compiled(algorithm):

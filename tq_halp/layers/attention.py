@@ -82,6 +82,7 @@ class QuantizedAttention:
                     use_causal_mask=use_causal_mask,
                 ),
                 training,
+                (query, value, key),
             )
         finally:
             _call.reset(token)
@@ -90,8 +91,8 @@ class QuantizedAttention:
     def _is_quantizing_inside(self):
         return any(self.quantizers[role] is not None for role in ("activations", "errors"))
 
-    def _start_call(self, training):
-        counter = _call.get().counter = super()._start_call(training)
+    def _start_call(self, training, inputs):
+        counter = _call.get().counter = super()._start_call(training, inputs)
         return counter
 
     def _compute_attention(

@@ -27,7 +27,7 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
     roles = ("weights", "activations", "gradients", "errors")
 
     def call(self, inputs, training=None):
-        counter = self._start_call(training)
+        counter = self._start_call(training, inputs)
         if inputs.dtype != "int32" and inputs.dtype != "int64":
             inputs = ops.cast(inputs, "int32")
         quantizer = self.quantizers["weights"]

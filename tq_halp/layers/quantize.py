@@ -23,7 +23,7 @@ class Quantize(QuantizedLayer, keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs, training=None):
-        return self._output(inputs, self._start_call(training))
+        return self._output(inputs, self._start_call(training, inputs))
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -47,7 +47,7 @@ class QuantizedRecurrence(RecurrentRoles):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         _check(self, sequences)
-        counter = self._start_call(training)
+        counter = self._start_call(training, sequences)
         with self._lending_to_cell(counter):
             outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training

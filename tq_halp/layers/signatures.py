@@ -54,7 +54,8 @@ def substituting_call(keras_call):
             training = signature.bind(self, *args, **kwargs).arguments.get("training")
         else:
             training = kwargs.pop("training", None)
-        return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training)
+        given = (args, kwargs)
+        return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training, given)
 
     call.__signature__ = with_training(signature)
     return call

@@ -22,9 +22,15 @@ class CallCounter(keras.layers.Layer):
         )
         self.built = True
 
-    def start_call(self, training):
-        """The counter of this call's first time step. A training call moves on to the next."""
+    def start_call(self, training, inputs=()):
+        """The counter of this call's first time step. A training call moves on to the next.
+
+        Not before there are ``inputs``, tensors in any structure: at the end of data of unknown
+        length Keras runs a step without any.
+        """
         calls = tf.convert_to_tensor(self.calls.value)
         if training:
-            self.calls.assign(calls + 1)
+            leaves = tf.nest.flatten(inputs, expand_composites=True)
+            with tf.control_dependencies([leaf for leaf in leaves if tf.is_tensor(leaf)]):
+                self.calls.assign(calls + 1)
         return calls * STEPS_PER_CALL
