@@ -27,7 +27,7 @@ class AccumulatedProduct:
     def call(self, inputs, training=None):
         keras_call = super().call
         if self.quantizers["accumulator"] is None:
-            return self._call_quantized(lambda: keras_call(inputs), training, inputs)
+            return self._call_quantized(lambda: keras_call(inputs), training)
         counter = self._start_call(training, inputs)
         substitutes = self._substitutes(weights_of(self), counter)
         outputs = call_with(self, substitutes, lambda: self._accumulate(inputs, counter))

@@ -82,7 +82,6 @@ class QuantizedAttention:
                     use_causal_mask=use_causal_mask,
                 ),
                 training,
-                (query, value, key),
             )
         finally:
             _call.reset(token)
@@ -91,8 +90,8 @@ class QuantizedAttention:
     def _is_quantizing_inside(self):
         return any(self.quantizers[role] is not None for role in ("activations", "errors"))
 
-    def _start_call(self, training, inputs):
-        counter = _call.get().counter = super()._start_call(training, inputs)
+    def _start_call(self, training, **kwargs):
+        counter = _call.get().counter = super()._start_call(training, **kwargs)
         return counter
 
     def _compute_attention(

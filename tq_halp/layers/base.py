@@ -152,19 +152,26 @@ class QuantizedLayer(SavesStates):
         """Whether any tensor has a quantizer."""
         return any(quantizer is not None for quantizer in self.quantizers.values())
 
-    def _call_quantized(self, keras_call, training, inputs):
-        """What `keras_call()` makes of the `inputs` on quantized weights, quantized."""
+    def _call_quantized(self, keras_call, training):
+        """The outputs of `keras_call()`, on quantized weights, quantized."""
         if not self.is_quantizing:
             return keras_call()
-        counter = self._start_call(training, inputs)
+        counter = self._start_call(training, advances=False)
         outputs = call_with(self, self._substitutes(weights_of(self), counter), keras_call)
+        if training and self.rounding_counter:
+            self.rounding_counter.advance(after=outputs)
         return self._outputs(outputs, counter)
 
-    def _start_call(self, training, inputs):
-        """The counter for this call's stochastic rounding, which a training call advances."""
+    def _start_call(self, training, inputs=(), advances=True):
+        """The counter for this call's stochastic rounding.
+
+        A training call advances it, once there are the `inputs`, unless `advances` is False.
+        """
         if self.clock and training:
             self.clock.check_driven()
-        return self.rounding_counter.start_call(training, inputs) if self.rounding_counter else 0
+        if not self.rounding_counter:
+            return 0
+        return self.rounding_counter.start_call(training and advances, after=inputs)
 
     def _substitutes(self, weights, counter):
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""

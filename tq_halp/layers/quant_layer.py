@@ -75,7 +75,7 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
         if not self.layer.built:
             with keras.StatelessScope():  # makes variables, but changes none
                 self.layer(*args, **kwargs)
-        return self._call_quantized(lambda: self.layer(*args, **kwargs), training, (args, kwargs))
+        return self._call_quantized(lambda: self.layer(*args, **kwargs), training)
 
     def compute_output_shape(self, *args, **kwargs):
         return self.layer.compute_output_shape(*args, **kwargs)

@@ -50,6 +50,7 @@ class FixedForCall:
     recurrent_kernel: tf.Tensor  # Q(U)
     bias: tf.Tensor | None  # Q(b)
     trains: bool = False  # whether a time step was one of training
+    first_input: tf.Tensor | None = None  # of the loop's first step
 
     def gate(self, name, x, time):
         return self.source._quantize("gates", name, x, self.counter + time)
@@ -101,14 +102,16 @@ class QuantizedCell(RecurrentRoles):
         if _graphs([self._dropout_mask, self._recurrent_dropout_mask]) - _graphs(inputs):
             self.drop_masks()
         self.set_time(0)
-        fixed = self.fix(self, self._start_call(training))
+        fixed = self.fix(self, self._start_call(training, inputs))
         return self._quantized_step(fixed, inputs, states, training)
 
     def get_dropout_mask(self, step_input):
         if self.is_quantizing:
             self.drop_masks()
             # Whether it trains the RNN does not say; so the counter moves on after the loop.
-            self._fixed_by_call()[self] = self.fix(self, self._start_call(training=False))
+            fixed = self.fix(self, self._start_call(training=False))
+            fixed.first_input = step_input
+            self._fixed_by_call()[self] = fixed
             self.set_time(0)
         return super().get_dropout_mask(step_input)
 
@@ -117,7 +120,7 @@ class QuantizedCell(RecurrentRoles):
         if self.is_quantizing:
             fixed = self._fixed_by_call().pop(self, None)
             if fixed is not None and fixed.trains:
-                self._start_call(training=True)
+                self._start_call(training=True, inputs=fixed.first_input)
 
     @contextlib.contextmanager
     def lending(self, source, counter):

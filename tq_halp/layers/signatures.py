@@ -54,8 +54,7 @@ def substituting_call(keras_call):
             training = signature.bind(self, *args, **kwargs).arguments.get("training")
         else:
             training = kwargs.pop("training", None)
-        given = (args, kwargs)
-        return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training, given)
+        return self._call_quantized(lambda: keras_call(self, *args, **kwargs), training)
 
     call.__signature__ = with_training(signature)
     return call

@@ -16,7 +16,7 @@ from tq_halp.errors import InputError
 from tq_halp.persistence import legacy_h5
 from tq_halp.persistence.fitting import check_same
 from tq_halp.persistence.weight_files import KINDS, open_weights
-from tq_halp.quantization_map.apply import settle
+from tq_halp.quantization_map.state import settle
 
 # By attribute, what is no layer of the float model: the last two only a quantized layer has.
 _NO_LAYERS = ("vars", "optimizer", "rounding_counter", "clock")

@@ -22,15 +22,23 @@ class CallCounter(keras.layers.Layer):
         )
         self.built = True
 
-    def start_call(self, training, inputs=()):
-        """The counter of this call's first time step. A training call moves on to the next.
-
-        Not before there are ``inputs``, tensors in any structure: at the end of data of unknown
-        length Keras runs a step without any.
-        """
-        calls = tf.convert_to_tensor(self.calls.value)
+    def start_call(self, training, after=()):
+        """The counter of this call's first time step. A training call moves on to the next."""
+        first = self.now()
         if training:
-            leaves = tf.nest.flatten(inputs, expand_composites=True)
-            with tf.control_dependencies([leaf for leaf in leaves if tf.is_tensor(leaf)]):
-                self.calls.assign(calls + 1)
-        return calls * STEPS_PER_CALL
+            self.advance(after)
+        return first
+
+    def now(self):
+        """The counter of the first time step of the call that comes next."""
+        return tf.convert_to_tensor(self.calls.value) * STEPS_PER_CALL
+
+    def advance(self, after=()):
+        """Moves on to the next call.
+
+        Not before there are the tensors of ``after``, in any structure: at the end of data of
+        unknown length Keras runs a step without data.
+        """
+        leaves = tf.nest.flatten(after, expand_composites=True)
+        with tf.control_dependencies([leaf for leaf in leaves if tf.is_tensor(leaf)]):
+            self.calls.assign(tf.convert_to_tensor(self.calls.value) + 1)
