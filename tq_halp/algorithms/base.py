@@ -16,21 +16,21 @@ weights mean the same for every algorithm.
 import keras
 import tensorflow as tf
 
+from tq_halp.algorithms.around import AroundModel
 from tq_halp.algorithms.batches import split_validation
-from tq_halp.algorithms.checks import check_model, check_trainable, checked_seed
+from tq_halp.algorithms.checks import check_trainable
 from tq_halp.algorithms.execution import execution, warn_of_what_is_left
 from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import with_hooks
-from tq_halp.left_out import SavesStates
 
 
-class TrainingAlgorithm(SavesStates, keras.Model):
+class TrainingAlgorithm(AroundModel):
     """A training algorithm around ``model``; use one of the subclasses.
 
     Args:
         model: any Keras model. Its variables are trained in place. If it is compiled, its optimizer
-            (configuration, not state), loss and metrics are taken over.
+            (configuration, not state), loss and metrics are taken over, if Keras can copy them.
         seed: key of every random draw of the algorithm; with the step counter it fixes them all.
     """
 
@@ -45,84 +45,13 @@ class TrainingAlgorithm(SavesStates, keras.Model):
     #: Attributes that, besides the variables, decide how training goes on: plain numbers.
     host_state = ("_has_begun", "_samples_per_epoch", "_epochs_seen", "samples_before_epoch")
 
-    def __init__(self, model, *, seed=0, name=None, **kwargs):
-        check_model(model, type(self).__name__)
-        super().__init__(name=name, **kwargs)
-        self.model = model
-        self.seed = checked_seed(seed)
+    def __init__(self, model, **kwargs):
+        super().__init__(model, **kwargs)
         self.batches = None
-        self._has_begun = self._has_state = False
+        self._has_begun = False
         self._steps_per_epoch = self._samples_per_epoch = None
         self._epochs_seen, self._length_is_known = 0, True
-        self._weights_with_copies, self._state_number = None, 0
-        if model.built:
-            self._create_state()
-            self.built = True
-        if model.compiled:
-            self.compile_from_config(model.get_compile_config())
-
-    @property
-    def output_names(self):
-        """By which losses and metrics of several outputs are given, as for the model itself."""
-        return getattr(self.model, "output_names", None)
-
-    def call(self, inputs, training=None):
-        return self.model(inputs, training=training)
-
-    def build(self, input_shape):
-        if not self.model.built:
-            self.model.build(input_shape)
-        self._create_state()
-
-    def export(self, *args, **kwargs):
-        """``keras.Model.export`` of the model inside, which holds all that inference needs."""
-        self.show_result()
-        return self.model.export(*args, **kwargs)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "model": keras.saving.serialize_keras_object(self.model),
-            "seed": self.seed,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["model"] = keras.saving.deserialize_keras_object(config["model"])
-        return cls(**config)
-
-    # ---- state -------------------------------------------------------------------------------
-
-    def _create_state(self):
-        if self._has_state:
-            return
-        self._has_state = True
-        self.step_count = self._zeros("step_count")
-        self.sample_count = self._zeros("sample_count")
-        self.create_state()
-
-    def create_state(self):
-        """Create the algorithm's own variables; the model is built."""
-
-    def _zeros(self, name, shape=(), dtype="int64"):
-        variable = self.add_weight(
-            shape=shape, initializer="zeros", dtype=dtype, trainable=False, name=name
-        )
-        # tf.train.Checkpoint looks for attributes, and passes over lists of variables in silence.
-        self._state_number += 1
-        setattr(self, f"_state_{self._state_number}", variable)
-        return variable
-
-    def _like_weights(self, name):
-        """One zero variable per trainable variable of the model."""
-        self._weights_with_copies = [id(variable) for variable in self.trainable_variables]
-        variables = enumerate(self.trainable_variables)
-        return [self._zeros(f"{name}_{i}", v.shape, v.dtype) for i, v in variables]
-
-    def random_counter(self, index):
-        """A counter that no other (step, variable) of this run uses."""
-        return self.step_count.value * len(self.trainable_variables) + index
+        self._begin()
 
     # ---- one step ----------------------------------------------------------------------------
 
@@ -163,8 +92,18 @@ class TrainingAlgorithm(SavesStates, keras.Model):
         if self.distribute_strategy.num_replicas_in_sync > 1:
             super().make_train_function(force)
         elif self.train_function is None or force:
-            self.train_function = execution(self)
+            # Compiled anew, train_on_batch begins anew.
+            self.train_function, self._has_begun = execution(self), False
         return self.train_function
+
+    def train_on_batch(self, x, *args, **kwargs):
+        self._build_with(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def _build_with(self, inputs):
+        if not (self.model.built and self._has_state):
+            self.model(inputs)
+            self(inputs)
 
     def check_setting(self):
         """InputError if the model, the optimizer or the data are none to train with."""
@@ -260,9 +199,7 @@ class TrainingAlgorithm(SavesStates, keras.Model):
         self._steps_per_epoch = steps_per_epoch
         self._length_is_known = steps_per_epoch is not None or length_is_known(x)
         if not (self.model.built and self._has_state):
-            first = first_inputs(self.batches, x)
-            self.model(first)
-            self(first)
+            self._build_with(first_inputs(self.batches, x))
         self.check_setting()
         if full_gradient_data is None and (fixed := self.fixed_batches(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size

@@ -1,6 +1,7 @@
 """The training data as something that can be passed over again, for the full gradient."""
 
 import itertools
+import numbers
 
 import keras
 import numpy as np
@@ -63,12 +64,14 @@ class Batches:
         elif any(map(_is_sparse, leaves_of(x))):
             self._check_finite(False, "sparse arrays, which cannot be cut into batches")
         elif x is not None and all(hasattr(leaf, "shape") for leaf in leaves_of(x)):
+            _check_arrays(x, y, sample_weight, batch_size, class_weight)
             self._arrays = (x, y, sample_weight)
             self._batch_size = batch_size or 32
             self.sample_count = samples_of(x)
             self.batch_count = -(-self.sample_count // self._batch_size)
         else:
-            self._check_finite(False, f"a {type(x).__name__}, which can be read only once")
+            once = ", which can be read only once" if hasattr(x, "__next__") else ""
+            self._check_finite(False, f"a {type(x).__name__}{once}")
         if self.batch_count == 0:
             raise InputError("The training data must have at least one sample. Received none")
 
@@ -184,6 +187,20 @@ def leaves_of(data):
     """The arrays and tensors in a nest of them, ragged tensors as one, None left out."""
     flat = tf.nest.flatten(data) if data is not None else []
     return [leaf for leaf in flat if leaf is not None]
+
+
+def _check_arrays(x, y, sample_weight, batch_size, class_weight):
+    counts = {samples_of(leaf) for leaf in leaves_of((x, y, sample_weight))}
+    if len(counts) > 1:
+        raise InputError(
+            "x, y and sample_weight must have as many samples each. Received: "
+            f"{', '.join(str(count) for count in sorted(counts))}"
+        )
+    is_count = isinstance(batch_size, numbers.Integral) and batch_size >= 1
+    if batch_size is not None and not is_count:
+        raise InputError(f"batch_size must be a positive integer. Received: {batch_size!r}")
+    if class_weight is not None and sample_weight is not None:
+        raise InputError("class_weight must be None beside sample_weight. Received both")
 
 
 def _is_sparse(leaf):

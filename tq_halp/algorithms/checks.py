@@ -6,6 +6,15 @@ import keras
 
 from tq_halp.errors import InputError
 
+# What Keras calls on the model that is trained, and what does the same on a model within one.
+_NOT_CALLED = {
+    "train_step": "a loss function or add_loss",
+    "compute_loss": "a loss function or add_loss",
+    "compute_metrics": "metrics given to compile",
+    "test_step": "metrics given to compile",
+    "predict_step": "call",
+}
+
 
 def check_model(model: object, name: str) -> None:
     """InputError unless ``model`` is one that the algorithm called ``name`` can be built around."""
@@ -13,19 +22,31 @@ def check_model(model: object, name: str) -> None:
         raise InputError(
             f"model must be a keras.Model. Received: {model!r} of type {type(model).__name__}"
         )
-    for method in ("train_step", "compute_loss"):
-        if getattr(type(model), method) is not getattr(keras.Model, method):
+    for method, instead in _NOT_CALLED.items():
+        own = getattr(type(model), method) is not getattr(keras.Model, method)
+        if own or method in vars(model):
             raise InputError(
                 f"model must not have a {method} of its own, which {name} would "
-                f"not call; {type(model).__name__} has one. Use a loss function or add_loss"
+                f"not call; {type(model).__name__} has one. Use {instead}"
             )
 
 
 def checked_seed(seed: object) -> int:
-    """The seed as an int; InputError unless it is an integer."""
-    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
-        raise InputError(f"seed must be an integer. Received: {seed!r}")
+    """The seed as an int; InputError unless it is an integer from 0 to 2⁶³ − 1."""
+    is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not is_integer or not 0 <= seed < 2**63:
+        raise InputError(f"seed must be an integer from 0 to 2**63 - 1. Received: {seed!r}")
     return int(seed)
+
+
+def check_names(logs: dict, diagnostics: dict, name: str) -> None:
+    """InputError if a metric of the user's has the name of one of the algorithm's numbers."""
+    for each in diagnostics:
+        if each in logs:
+            raise InputError(
+                f"metrics must not be called {each!r}, which is what {name} calls a number of its "
+                "own in the logs; give the metric another name"
+            )
 
 
 def check_trainable(algorithm: keras.Model, weights_with_copies: list[int] | None) -> None:

@@ -92,7 +92,9 @@ class Coefficient:
         return tf.unstack(a, num=count)
 
     def _scheduled(self, step):
-        return tf.clip_by_value(tf.convert_to_tensor(self._value(step)), 0.0, 1.0)
+        # As a float, which a schedule may multiply as it likes.
+        value = tf.convert_to_tensor(self._value(tf.cast(step, tf.float32)))
+        return tf.clip_by_value(tf.cast(value, tf.float32), 0.0, 1.0)
 
     def observe(self, tensors, scale):
         """Take a step into the averages of "estimated".

@@ -106,7 +106,8 @@ class FullGradient:
             scale, norm = loss_scale(optimizer), self.norm()
             if np.isfinite(norm):
                 return seen
-            if scale is None or scale <= 1:
+            is_dynamic = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+            if not is_dynamic or scale is None or scale <= 1:
                 check_finite_data(batches)
                 raise FloatingPointError(
                     f"The full gradient's norm is {norm} after step {int(optimizer.iterations)}: "

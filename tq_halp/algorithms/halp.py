@@ -104,6 +104,11 @@ class HALP(SVRG):
         self.last_move = self._zeros("last_move", per_group, "float64")
         self.has_segment = self._zeros("has_segment")
         self.weights_were_set = self._zeros("weights_were_set")
+        # P(w̃ + z) of constrained weights, which need not be P of itself.
+        self.projected = [
+            None if v.constraint is None else self._zeros(f"projected_{i}", v.shape, v.dtype)
+            for i, v in enumerate(self.trainable_variables)
+        ]
         self._next_look, self._saturated_segments = None, 0
 
     def get_config(self):
@@ -115,9 +120,9 @@ class HALP(SVRG):
 
     def before_update(self):
         """w ≠ w̃ + z: somebody has set weights. The center moves with them, and g̃ is out of date."""
-        stay = [constrained(v, c.value + z.value) for v, c, z in self._places()]
-        moved = [
-            tf.reduce_any(v.value != s) for (v, _, _), s in zip(self._places(), stay, strict=True)
+        is_set = [
+            tf.reduce_any(v.value != (c.value + z.value if left is None else left.value))
+            for (v, c, z), left in zip(self._places(), self.projected, strict=True)
         ]
 
         def follow():
@@ -125,8 +130,8 @@ class HALP(SVRG):
                 center.assign(variable.value - offset.value)
             return tf.constant(1, tf.int64)
 
-        is_set = tf.reduce_any(tf.stack(moved))
-        self.weights_were_set.assign(tf.cond(is_set, follow, lambda: tf.constant(0, tf.int64)))
+        is_any_set = tf.reduce_any(tf.stack(is_set))
+        self.weights_were_set.assign(tf.cond(is_any_set, follow, lambda: tf.constant(0, tf.int64)))
 
     def _places(self):
         return zip(self.trainable_variables, self.center, self.offset, strict=True)
@@ -153,6 +158,11 @@ class HALP(SVRG):
         self.offset[index].assign(to_grid(offset, scale, self.random_counter(index)))
         moved = self.center[index].value + self.offset[index].value
         variable.assign(constrained(variable, moved))
+        self._note_projected(index)
+
+    def _note_projected(self, index):
+        if self.projected[index] is not None:
+            self.projected[index].assign(self.trainable_variables[index].value)
 
     # ---- outer iterations --------------------------------------------------------------------
 
@@ -167,8 +177,9 @@ class HALP(SVRG):
             mu = self._mu_of_next_segment(norms, half_widths)
             self.current_mu.assign(mu)
             self.grid_scale.assign(bit_centering.scales(norms, mu, self._round.largest))
-        for offset in self.offset:
+        for index, offset in enumerate(self.offset):
             offset.assign(tf.zeros_like(offset.value))
+            self._note_projected(index)
 
     def _mu_of_next_segment(self, norms, half_widths):
         if self.mu != "auto":

@@ -2,6 +2,8 @@
 
 import keras
 
+from tq_halp.algorithms.checks import check_names
+
 
 class AlgorithmCallback(keras.callbacks.Callback):
     """Starts and ends outer iterations and adds the algorithm's numbers to the epoch's logs.
@@ -26,7 +28,9 @@ class AlgorithmCallback(keras.callbacks.Callback):
         self.model.end_of_epoch()
         self.model.note_epoch(int(self.model.sample_count) - self.model.samples_before_epoch)
         if logs is not None:
-            logs.update(self.model.diagnostics())
+            diagnostics = self.model.diagnostics()
+            check_names(logs, diagnostics, type(self.model).__name__)
+            logs.update(diagnostics)
         self.model.show_result()
 
 

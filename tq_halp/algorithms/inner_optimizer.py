@@ -17,7 +17,7 @@ def optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.O
     """Those that move variables: the innermost, or those of a ``MultiOptimizer``."""
     optimizer = innermost(optimizer)
     # Keras has MultiOptimizer from 3.12 on.
-    return list(getattr(optimizer, "optimizers", None) or [optimizer])
+    return [innermost(each) for each in getattr(optimizer, "optimizers", None) or [optimizer]]
 
 
 def optimizer_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable):

@@ -6,6 +6,7 @@ In the notation of De Sa et al. (arXiv 1803.03383, Algorithm 1):
     T  `segment_length`  steps between snapshots
 """
 
+import keras
 import tensorflow as tf
 
 from tq_halp.algorithms.base import TrainingAlgorithm
@@ -150,14 +151,16 @@ class OuterLoop(TrainingAlgorithm):
         ``fit``: "epoch" are as many steps as the data have batches. After a ``fit`` as well.
 
         Args:
-            x, y, sample_weight: all the training data: arrays, or a finite batched
-                ``tf.data.Dataset`` or a ``PyDataset`` as ``x`` alone.
+            x, y, sample_weight: all the training data: arrays, or as ``x`` alone a finite batched
+                ``tf.data.Dataset``, a ``PyDataset`` or a tuple ``(x, y[, sample_weight])``.
             batch_size: samples per batch for arrays (default 32); that of ``train_on_batch``.
             class_weight: {class index: weight}, as given to ``train_on_batch``.
 
         Raises:
             ValueError: the data cannot be passed over again, or have no samples.
         """
+        if isinstance(x, tuple) and y is None:
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(x)
         self._given_batches = Batches(x, y, sample_weight, batch_size, class_weight)
         self._has_begun = False
 
@@ -180,16 +183,18 @@ class OuterLoop(TrainingAlgorithm):
         super().before_step()
         if not self.snapshot_due:
             return
-        self.snapshot_due = False
         steps = self.steps_without_correction()
         if steps > 0 and not self.needs_full_gradient_always:
             self._begin_segment(steps)
-            return
-        self.taking_snapshot = True
-        try:
-            self.take_snapshot()
-        finally:
-            self.taking_snapshot = False
+        else:
+            self.check_setting()
+            self.taking_snapshot = True
+            try:
+                self.take_snapshot()
+            finally:
+                self.taking_snapshot = False
+        # Not before: one that was broken off is due still.
+        self.snapshot_due = False
 
     def steps_without_correction(self):
         """How many of the coming steps at least are those of plain training."""

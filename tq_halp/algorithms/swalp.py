@@ -54,7 +54,7 @@ class SWALP(LowPrecisionSGD):
 
     def create_state(self):
         super().create_state()
-        self.average = self._like_weights("average")
+        self.average = self._like_weights("average", wide=True)
         self.average_count = self._zeros("average_count")
         self.iterate = self._like_weights("iterate")
         self.shows_average = self._zeros("shows_average")
@@ -70,7 +70,7 @@ class SWALP(LowPrecisionSGD):
         self.average_count.assign_add(tf.cast(counts, tf.int64))
         share = tf.cast(counts, tf.float64) / tf.cast(tf.maximum(self.average_count, 1), tf.float64)
         for average, variable in zip(self.average, self.trainable_variables, strict=True):
-            change = variable.value - average.value
+            change = tf.cast(variable.value, average.dtype) - average.value
             average.assign_add(tf.cast(share, average.dtype) * change)
         return logs
 
@@ -94,18 +94,20 @@ class SWALP(LowPrecisionSGD):
     # ---- the iterate or the average ----------------------------------------------------------
 
     def show_result(self):
-        if int(self.average_count) == 0 or int(self.shows_average):
+        if not self._has_state or int(self.average_count) == 0 or int(self.shows_average):
             return
+        self.check_setting()
         for variable, iterate, average in zip(
             self.trainable_variables, self.iterate, self.average, strict=True
         ):
             iterate.assign(variable.value)
-            variable.assign(constrained(variable, average.value))
+            variable.assign(_shown(variable, average))
         self.shows_average.assign(1)
 
     def before_step(self):
         super().before_step()
         if int(self.shows_average):
+            self.check_setting()
             self.shows_average.assign(0)
             self._go_on()
 
@@ -114,8 +116,7 @@ class SWALP(LowPrecisionSGD):
         for variable, iterate, average in zip(
             self.trainable_variables, self.iterate, self.average, strict=True
         ):
-            shown = constrained(variable, average.value)
-            if np.array_equal(variable.numpy(), shown.numpy()):
+            if np.array_equal(variable.numpy(), _shown(variable, average).numpy()):
                 variable.assign(iterate.value)
 
     def iterate_variables(self):
@@ -129,6 +130,14 @@ class SWALP(LowPrecisionSGD):
         self.show_result()
         return super().predict(*args, **kwargs)
 
+    def test_on_batch(self, *args, **kwargs):
+        self.show_result()
+        return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        self.show_result()
+        return super().predict_on_batch(*args, **kwargs)
+
     def save(self, *args, **kwargs):
         self.show_result()
         return super().save(*args, **kwargs)
@@ -136,3 +145,8 @@ class SWALP(LowPrecisionSGD):
     def save_weights(self, *args, **kwargs):
         self.show_result()
         return super().save_weights(*args, **kwargs)
+
+
+def _shown(variable, average):
+    """The average as the weight can hold it."""
+    return tf.cast(constrained(variable, average.value), variable.dtype)
