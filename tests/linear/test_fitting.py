@@ -287,3 +287,19 @@ def test_threads_are_no_more_than_cores():
     assert thread_count(10_000, 10) == cores
     assert thread_count(None, 10) == 1
     assert thread_count(None, 10**9) == cores
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"mu": 1e-300}, "mu must be large enough to converge, received 1e-300: .* a larger one"),
+        (
+            {"mu": 1e-300, "learning_rate": 0.01},
+            "mu must be large enough and learning_rate must be small enough to converge, received "
+            "1e-300 and 0.01: .* a larger and a smaller one",
+        ),
+    ],
+)
+def test_divergence_names_what_the_user_chose(options, said):
+    with pytest.raises(InputError, match=said):
+        LMHALPRegressor(**options).fit(X, Y)
