@@ -10,7 +10,7 @@ from tq_halp.config import Config
 from tq_halp.config.values import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 from tq_halp.finite import first_non_finite, place
 from tq_halp.running.loading import load_model
 from tq_halp.running.targets import (
@@ -81,8 +81,7 @@ def loss_of(config: Config):
     try:
         found = keras.losses.get(wanted)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{subject}: {reason}") from error
+        raise InputError(f"{subject}: {reason(error)}") from error
     if not callable(found):  # A loss for each of several outputs.
         raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
     return found
@@ -118,10 +117,9 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
         )[0]
         z = z if isinstance(z, (list, dict, tuple)) else np.asarray(z)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
         raise InputError(
             f"{subject}: {config.model.title} cannot take examples of {x.dtype} and shape "
-            f"{x.shape[1:]} ({dataset.name}): {reason}"
+            f"{x.shape[1:]} ({dataset.name}): {reason(error)}"
         ) from error
     if not isinstance(z, np.ndarray):
         raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
