@@ -1,11 +1,14 @@
 """The one exception that means: the user's input was wrong, and here is what would be right.
 
-And of any other exception, the line that holds its reason.
+And what any other exception says is the reason, in one line.
 """
 
+import itertools
 import re
 import textwrap
 
+#: Characters of a reason, at most.
+LONGEST = 300
 # What Keras and TensorFlow put around a reason, line by line.
 _AROUND = re.compile(
     r"\s|File \"|in user code:|Graph execution error:|Detected at node |Traceback |"
@@ -26,12 +29,17 @@ class InputError(ValueError):
 
 
 def reason(error: BaseException) -> str:
-    """The line of an exception's message that says why; its kind where there is none."""
+    """What an exception's message says is why, in one line; its kind where it says nothing."""
     text = _NUMBERED.sub("", _COLOUR.sub("", str(error)).strip())
     first, newline, rest = text.partition("\n")
     lines = [first, *textwrap.dedent(rest).splitlines()] if newline else [first]
-    for line in lines:
+    for number, line in enumerate(lines):
         said = _KIND.sub("", line, count=1) if _KIND.match(line) else line
         if said.strip() and not _AROUND.match(said):
-            return said.strip()
+            more = itertools.takewhile(_goes_on, lines[number + 1 :])
+            return textwrap.shorten(" ".join([said, *more]), LONGEST, placeholder=" ...")
     return type(error).__name__
+
+
+def _goes_on(line: str) -> bool:
+    return bool(line.strip()) and "[[" not in line and not _AROUND.match(line.strip())

@@ -1,4 +1,4 @@
-"""The line that holds the reason, of exceptions that bury it."""
+"""The reason, in one line, of exceptions that bury it."""
 
 import keras
 import numpy as np
@@ -53,7 +53,7 @@ def test_real_ones(fails):
     "text, reason",
     [
         ("plain", "plain"),
-        ("first\nsecond", "first"),
+        ("first\nsecond\n\nthird", "first second"),
         ("\n\n  indented", "indented"),
         ("ValueError: said", "said"),
         (
@@ -67,7 +67,10 @@ def test_real_ones(fails):
             '    File "b.py", line 4, in g  **\n        raise\n\n    OverflowError: too large\n',
             "too large",
         ),
-        ("2 root error(s) found.\n  (0) INVALID: no\n  (1) INVALID: no", "INVALID: no"),
+        (
+            "2 root error(s) found.\n  (0) INVALID: no\n\t [[{{node a}}]]\n  (1) INVALID: no",
+            "INVALID: no",
+        ),
         ("", "RuntimeError"),
     ],
 )

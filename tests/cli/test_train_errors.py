@@ -127,6 +127,14 @@ def test_a_dry_run_that_fails_is_one_message(folder, capsys):
             ],
             "--set data.samples: 1000000000 samples of 9 features, expected at most 268435456 numb",
         ),
+        (
+            ["--set", "model.units=1000000"],
+            "--set model.units: lstm_language_model does not fit in",
+        ),
+        (
+            ["--set", "model.embedding=2147483647"],
+            "--set model.embedding: lstm_language_model does",
+        ),
         (["--set", "algorithm.format=mxfp8"], "block_size must divide "),
         (["--set", "algorithm={name: lp_sgd, format: mxfp8}"], "block_size must divide "),
         (["--resume"], "--resume: needs --run-dir"),

@@ -56,7 +56,7 @@ class Model(Section):
     weights: Literal["file", "fresh"] = "file"
     embedding: Positive = 128
     units: Positive = 128
-    layers: Positive = 1
+    layers: Annotated[int, values.from_to(1, values.DEEPEST)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_range: PositiveFloat | None = None
     blocks: Annotated[list[Positive], AfterValidator(values.stages)] = [1, 1, 1]

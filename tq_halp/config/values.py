@@ -15,6 +15,8 @@ class Section(BaseModel):
 
 #: The largest count: what a C int holds.
 MOST = 2**31 - 1
+#: Layers, or blocks, of a model: each draws from seeds of its own, of which there are a thousand.
+DEEPEST = 300
 #: Numbers of a generated data set, 2 GiB of them.
 MOST_NUMBERS = 2**28
 Positive = Annotated[int, Field(ge=1, le=MOST)]
@@ -73,6 +75,8 @@ def from_to(low: int, high: int):
 def stages(value):
     if not 1 <= len(value) <= 5:
         raise ValueError("expected one to five numbers, one for each stage")
+    if sum(value) > DEEPEST:
+        raise ValueError(f"expected at most {DEEPEST} blocks in all")
     return value
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tq_halp import algorithms, formats, models
 from tq_halp.config import Config
 from tq_halp.data import Dataset
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 from tq_halp.finite import first_non_finite, place
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
@@ -137,7 +138,17 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {use}")
     if m.name == "file":
         return own_model.load(config)
-    x = dataset.train[0]
+    try:
+        return _built(config, dataset)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise InputError(
+            f"{config.blame('model', ' '.join(config.used('model')))}: {m.name} does not fit into "
+            f"memory: {reason(error)}"
+        ) from error
+
+
+def _built(config, dataset) -> keras.Model:
+    m, x = config.model, dataset.train[0]
     given = config.used("model")
     if m.name == "linear":
         return models.linear(x.shape[1], **given)
