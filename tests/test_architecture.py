@@ -28,9 +28,8 @@ LEVELS = (
         "tq_halp.settings",
         "tq_halp.processor",
         "tq_halp.webpage",
-        "tq_halp.command_line",
     },
-    {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
+    {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data", "tq_halp.command_line"},
     {
         "tq_halp.layers",
         "tq_halp.optimizers",

@@ -5,7 +5,8 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
+from tq_halp.processor import check_environment
 
 FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,6 +21,7 @@ def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INT
         interrupted: the status after Ctrl-C.
     """
     try:
+        check_environment()
         return run()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -30,7 +32,7 @@ def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INT
     except Exception as error:
         if failed is None:
             raise
-        print(f"{failed}: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{failed}: {type(error).__name__}: {reason(error)}", file=sys.stderr)
         return FAILED
 
 

@@ -1,4 +1,23 @@
-"""The one exception that means: the user's input was wrong, and here is what would be right."""
+"""The one exception that means: the user's input was wrong, and here is what would be right.
+
+And what any other exception says is the reason, in one line.
+"""
+
+import itertools
+import re
+import textwrap
+
+#: Characters of a reason, at most.
+LONGEST = 300
+# What Keras and TensorFlow put around a reason, line by line.
+_AROUND = re.compile(
+    r"\s|File \"|in user code:|Graph execution error:|Detected at node |Traceback |"
+    r"Exception encountered when calling |Could not automatically infer the output shape|"
+    r"Arguments received by |Stack trace for op |\d+ root error\(s\) found"
+)
+_KIND = re.compile(r"[\w.]*(?:Error|Exception): ")
+_COLOUR = re.compile(r"\x1b\[\d*m")
+_NUMBERED = re.compile(r"^ *\(\d+\) +", re.MULTILINE)
 
 
 class InputError(ValueError):
@@ -7,3 +26,20 @@ class InputError(ValueError):
     The message names the argument or ``file:line``, what was received and what would be valid; it
     is all the user needs to see. The command line prints it alone and exits with status 2.
     """
+
+
+def reason(error: BaseException) -> str:
+    """What an exception's message says is why, in one line; its kind where it says nothing."""
+    text = _NUMBERED.sub("", _COLOUR.sub("", str(error)).strip())
+    first, newline, rest = text.partition("\n")
+    lines = [first, *textwrap.dedent(rest).splitlines()] if newline else [first]
+    for number, line in enumerate(lines):
+        said = _KIND.sub("", line, count=1) if _KIND.match(line) else line
+        if said.strip() and not _AROUND.match(said):
+            more = itertools.takewhile(_goes_on, lines[number + 1 :])
+            return textwrap.shorten(" ".join([said, *more]), LONGEST, placeholder=" ...")
+    return type(error).__name__
+
+
+def _goes_on(line: str) -> bool:
+    return bool(line.strip()) and "[[" not in line and not _AROUND.match(line.strip())

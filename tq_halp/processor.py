@@ -48,13 +48,26 @@ def instruction_set(needed=SOLVER) -> str:
     Raises:
         InputError: QUANT_OPS_ISA names no instruction set.
     """
-    limit = os.environ.get("QUANT_OPS_ISA") or INSTRUCTION_SETS[0]
-    if limit not in INSTRUCTION_SETS:
-        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
+    limit = _limit()
     allowed = INSTRUCTION_SETS[INSTRUCTION_SETS.index(limit) :]
     if limit != "portable" and not CPUINFO.exists():
         return "unknown"
     return next(name for name in allowed if name in available_sets(needed))
+
+
+def check_environment() -> None:
+    """Raise InputError if QUANT_OPS_BACKEND or QUANT_OPS_ISA names what there is not."""
+    backend = os.environ.get("QUANT_OPS_BACKEND", "")
+    if backend not in ("", "native", "composite"):
+        raise InputError(f"QUANT_OPS_BACKEND must be native or composite, received {backend!r}")
+    _limit()
+
+
+def _limit() -> str:
+    limit = os.environ.get("QUANT_OPS_ISA") or INSTRUCTION_SETS[0]
+    if limit not in INSTRUCTION_SETS:
+        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
+    return limit
 
 
 def _values(key: str) -> str:

@@ -13,7 +13,7 @@ from tq_halp.command_line import (
     answer,
     plain_warnings,
 )
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 
 __all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "main", "parser"]
 
@@ -79,16 +79,23 @@ def _train(options) -> int:
         return FINISHED
     start_tensorflow()
     from tq_halp.running import experiment as experiments
-    from tq_halp.running import report
 
     experiment = experiments.build(config, dataset)
     if options.dry_run:
-        report.print_plan(experiment)
-        return FINISHED
-    if found == resuming.NOTHING:
-        print(f"nothing to go on with in {path}; the run begins anew", flush=True)
+        return _show(experiment)
     with alone(path):
         return _carry_out(experiment, path, found, tracked)
+
+
+def _show(experiment) -> int:
+    from tq_halp.running import report
+
+    try:
+        report.print_plan(experiment)
+    except Exception as error:  # Of its first steps, as a run's.
+        print(f"error: the run would fail: {reason(error)}", file=sys.stderr)
+        return FAILED
+    return FINISHED
 
 
 def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
@@ -100,6 +107,8 @@ def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
     resume = found == resuming.STARTED
     known = resuming.KNOWN if found == resuming.NOTHING else ()
     run = RunDirectory(path, resume=resume, known=known)
+    if found == resuming.NOTHING:
+        print(f"nothing to go on with in {path}; the run begins anew", flush=True)
     print(f"run directory: {run.path}", flush=True)
     start = checkpoints_of(experiment, run).newest() if resume else None
     if start is not None:

@@ -72,6 +72,10 @@ def folder(tmp_path_factory):
     keras.Sequential([keras.Input((4,)), *model.layers]).save(path / "uncompiled.keras")
     layered(activation=None).save(path / "logits.keras")
     layered(1, None).save(path / "number.keras")
+    still = layered()
+    still.trainable = False
+    still.compile(loss=SPARSE)
+    still.save(path / "still.keras")
     (path / "own_layers_of_a_user.py").write_text(OWN)
     namespace = {}
     exec(OWN, namespace)
@@ -235,6 +239,7 @@ def test_another_file_is_another_run(folder, tmp_path):
             "model.file: of the first 8 examples infinite makes numbers that are not finite",
         ),
         ({"model": {"weights": "fresh", "file": "data.keras"}}, "data.keras: cannot be loaded"),
+        ({"model": {"file": "still.keras"}}, "run.yaml:1: model.file: still has nothing to train"),
         ({"model": {"file": "two.keras"}, "train": {"loss": "mse"}}, "has several outputs"),
         ({"model": {"file": "uncompiled.keras"}}, "train.loss: .* was saved without a loss; name"),
         ({"train": {"loss": "squares"}}, "train.loss: "),
@@ -247,7 +252,7 @@ def test_another_file_is_another_run(folder, tmp_path):
         ({"train": {"loss": "mse"}}, r"mine.npz: y has shape \(\) per example, expected \(3,\)"),
         (
             {"model": {"file": "number.keras"}, "train": {"loss": SPARSE}},
-            "mine.npz: y goes from 0 to 2, expected classes from 0 to 0",
+            r"mine.npz: y_train\[\d+\] is [12], expected classes from 0 to 0",
         ),
         ({"model": {"name": "linear_classifier"}, "train": {"loss": "mse"}}, "its own; leave it"),
         ({"model": {"name": "linear"}}, "linear cannot learn mine.npz; use linear_classifier or"),

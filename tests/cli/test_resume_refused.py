@@ -17,6 +17,7 @@ from resuming import REGRESSION, outcome, run
 from tq_halp import train
 from tq_halp.running import checkpoint_file
 from tq_halp.running.checkpoints import files
+from tq_halp.running.run_directory import alone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
@@ -139,3 +140,12 @@ def test_weights_that_are_no_numbers_push_no_checkpoint_out(tmp_path, capsys):
     assert found
     for path in found:
         assert all(np.isfinite(array).all() for array in checkpoint_file.read(path)[1])
+
+
+def test_a_folder_that_another_process_holds(tmp_path, capsys):
+    """Nothing is said to begin that does not."""
+    with alone(tmp_path / "run"):
+        assert run(REGRESSION, tmp_path / "run", "--resume") == train.WRONG_INPUT
+    captured = capsys.readouterr()
+    assert captured.out == "" and "another process is training there" in captured.err
+    assert not any((tmp_path / "run").iterdir())

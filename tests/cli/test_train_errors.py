@@ -63,6 +63,14 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
         assert (run / name).stat().st_size > 0
 
 
+def test_a_dry_run_that_fails_is_one_message(folder, capsys):
+    arguments = ["--config", str(folder / "regression.yaml"), "--dry-run"]
+    diverging = ["--set", "algorithm.name=svrg", "--set", "optimizer.learning_rate=1e37"]
+    assert train.main([*arguments, *diverging]) == train.FAILED
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: the run would fail: ") and errors.count("\n") == 1
+
+
 # ---- wrong input ---------------------------------------------------------------------------------
 
 
@@ -76,9 +84,9 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
         (["--set", "data.name=ptb", "--set", "data.dir=."], "ptb.train.txt"),
         (["--set", "optimizer.momentm=0.9"], "did you mean 'momentum'?"),
         (["--set", "optimizer.name=sgdd"], "did you mean 'SGD'?"),
-        (["--set", "optimizer.momentum=7"], "optimizer: "),
+        (["--set", "optimizer.momentum=7"], "--set optimizer.momentum: received 7, expected a n"),
         (["--set", "optimizer.nesterov=no"], "received 'no', expected true or false"),
-        (["--set", "optimizer.clipnorm=much"], "received 'much', expected a number"),
+        (["--set", "optimizer.clipnorm=much"], "received 'much', expected a finite number"),
         (["--set", "optimizer.momentum='0.9'"], "received '0.9', expected a number"),
         (
             ["--set", "optimizer.learning_rate={class_name: CosineDecay, config: {decay_step: 1}}"],
@@ -98,6 +106,37 @@ def test_signal_leaves_a_complete_run_directory(folder, tmp_path, rows_of, numbe
         ),
         (["--set", "algorithm.name=sgd", "--set", "algorithm.mu=3"], "it is for halp and bc_sgd"),
         (["--set", "model.name=linear"], "use lstm_language_model or file"),
+        (["--set", "train.batch_size=2147483648"], "received 2147483648, expected a number less"),
+        (["--set", "train.validation_batch_size=99999999999999999999"], "expected a number less"),
+        (["--set", "train.epochs=99999999999999999999"], "expected a number less than or equal"),
+        (["--set", "data.limit=99999999999999999999"], "expected a number less than or equal"),
+        (["--set", "algorithm.start_after=99999999999999999999"], "expected a number less than"),
+        (["--set", "algorithm.snapshot_every=99999999999999999999"], "steps from 1 to 2147483647"),
+        (
+            ["--set", "algorithm={name: swalp, average_after: 99999999999999999999}"],
+            "expected a number less than or equal to 2147483647",
+        ),
+        (
+            ["--set", "data={name: linear_regression, features: 9}", "--set", "data.samples=1e9"],
+            "--set data.samples: received 1000000000.0, expected a valid integer",
+        ),
+        (
+            [
+                *("--set", "data={name: linear_regression, features: 9}"),
+                *("--set", "data.samples=1000000000"),
+            ],
+            "--set data.samples: 1000000000 samples of 9 features, expected at most 268435456 numb",
+        ),
+        (
+            ["--set", "model.units=1000000"],
+            "--set model.units: lstm_language_model does not fit in",
+        ),
+        (
+            ["--set", "model.embedding=2147483647"],
+            "--set model.embedding: lstm_language_model does",
+        ),
+        (["--set", "algorithm.format=mxfp8"], "block_size must divide "),
+        (["--set", "algorithm={name: lp_sgd, format: mxfp8}"], "block_size must divide "),
         (["--resume"], "--resume: needs --run-dir"),
         (["--resume", "--run-dir", "."], "is not empty and holds no run"),
         (["--resume", "--run-dir", "run.yaml"], "is a file, expected a folder"),

@@ -127,7 +127,7 @@ def test_values_are_float32s():
 @pytest.mark.parametrize(
     "content, message",
     [
-        (gzip.compress(b"1 1:2\n", mtime=0), "is compressed by gzip, expected text; unpack it first"),
+        (gzip.compress(b"1 1:2\n", mtime=0), "is compressed by gzip, expected text; unpack it"),
         (bz2.compress(b"1 1:2\n"), "is compressed by bzip2, expected text; unpack it first"),
         (lzma.compress(b"1 1:2\n"), "is compressed by xz, expected text; unpack it first"),
         ("1 1:2\n".encode("utf-16"), "is UTF-16, expected ASCII or UTF-8; convert it first"),

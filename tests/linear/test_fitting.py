@@ -186,6 +186,13 @@ def test_rate_that_diverges():
         LMHALPRegressor(algorithm="svrg", learning_rate=1e6, epochs=100).fit(X, Y)
 
 
+def test_divergence_names_what_the_user_chose():
+    with pytest.raises(InputError, match="^mu must be large enough to .* 1e-300: .* a larger one"):
+        LMHALPRegressor(mu=1e-300).fit(X, Y)
+    with pytest.raises(InputError, match="^mu must .* and learning_rate must .* 1e-300 and 0.01:"):
+        LMHALPRegressor(mu=1e-300, learning_rate=0.01).fit(X, Y)
+
+
 BAD_PARAMETERS = [
     ("word_bits", 4, "word_bits must be one of 8, 16, received 4"),
     ("word_bits", "8", "word_bits must be one of 8, 16, received '8'"),

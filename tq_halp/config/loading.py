@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from tq_halp.config.idle import idle, without
 from tq_halp.config.schema import Config
-from tq_halp.config.values import Schedule
+from tq_halp.config.values import MOST_NUMBERS, Schedule
 from tq_halp.errors import InputError
 from tq_halp.settings import Settings, suggestion
 
@@ -53,7 +53,17 @@ def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config
     if wrong:
         raise InputError("\n".join(wrong))
     config._settings = settings
+    _check_size(config)
     return config
+
+
+def _check_size(config: Config) -> None:
+    drawn = config.used("data")
+    if drawn.get("samples", 0) * drawn.get("features", 0) > MOST_NUMBERS:
+        raise InputError(
+            f"{config.blame('data', 'samples, features')}: {drawn['samples']} samples of "
+            f"{drawn['features']} features, expected at most {MOST_NUMBERS} numbers in all"
+        )
 
 
 def _take_out_idle(settings: Settings, stages: Sequence[dict]) -> list[str]:

@@ -1,6 +1,7 @@
 """The sections of a config: which keys there are, and their defaults; `idle` says whose."""
 
 import io
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from ruamel.yaml import YAML
 
 from tq_halp.config import values
 from tq_halp.config.idle import KEYS, idle, without
-from tq_halp.config.values import Positive, PositiveFloat, Section
+from tq_halp.config.values import NotNegative, Positive, PositiveFloat, Section
 from tq_halp.formats import FixedPoint
 from tq_halp.settings import Settings
 
@@ -31,7 +32,7 @@ class Data(Section):
     limit: Positive | None = None
     validation_limit: Positive | None = None
     sequence_length: Positive = 35
-    vocabulary_size: Annotated[int, Field(ge=2)] | None = 10_000
+    vocabulary_size: Annotated[int, values.from_to(2, values.MOST)] | None = 10_000
     file: str | None = None
     # Of arrays' file, if it must be that very file.
     sha256: str | None = None
@@ -55,7 +56,7 @@ class Model(Section):
     weights: Literal["file", "fresh"] = "file"
     embedding: Positive = 128
     units: Positive = 128
-    layers: Positive = 1
+    layers: Annotated[int, values.from_to(1, values.DEEPEST)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_range: PositiveFloat | None = None
     blocks: Annotated[list[Positive], AfterValidator(values.stages)] = [1, 1, 1]
@@ -82,12 +83,12 @@ class Algorithm(Section):
     # None: the algorithm's own default.
     snapshot_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     coefficient: values.Coefficient = 1.0
-    start_after: Annotated[int, Field(ge=0)] = 0
+    start_after: NotNegative = 0
     scale: Literal["per_tensor", "per_channel", "global"] = "per_tensor"
     iterate: Literal["last", "random"] = "last"
     draws: Literal["locked", "fresh"] = "locked"
     variance_ratio: bool = True
-    average_after: Annotated[int, Field(ge=0)] = 0
+    average_after: NotNegative = 0
     average_every: Positive = 1
     # None where the format leaves nothing to round.
     rounding: values.Rounding | None = "stochastic"
@@ -141,6 +142,16 @@ class Config(Section):
     def origin(self, *path: str | int) -> str:
         """Where the value at `path` came from: "file:line", "--set key"; "config" if not loaded."""
         return self._settings.origin(path) if self._settings else "config"
+
+    def blame(self, section: str, reason: str) -> str:
+        """How an error begins about a section as a whole: as one about the key that it names.
+
+        Of several keys it is the one that was changed on the command line.
+        """
+        named = [k for k in self.used(section) if re.search(rf"\b{re.escape(k)}\b", reason)]
+        is_changed = self._settings.is_overridden if self._settings else lambda path: False
+        named.sort(key=lambda key: not is_changed((section, key)))
+        return self.subject(section, *named[:1])
 
     def used(self, section: str) -> dict[str, Any]:
         """The values of a section that do something, its `name` apart."""

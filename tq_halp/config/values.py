@@ -13,7 +13,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-Positive = Annotated[int, Field(ge=1)]
+#: The largest count: what a C int holds.
+MOST = 2**31 - 1
+#: Layers, or blocks, of a model: each draws from seeds of its own, of which there are a thousand.
+DEEPEST = 300
+#: Numbers of a generated data set, 2 GiB of them.
+MOST_NUMBERS = 2**28
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+NotNegative = Annotated[int, Field(ge=0, le=MOST)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rounding = Literal[
     "nearest_even", "nearest_away", "nearest_up", "down", "up", "toward_zero", "stochastic"
@@ -39,10 +46,13 @@ def mu(value):
 
 
 def interval(value):
-    is_count_or_probability = is_positive(value) and (value < 1 or isinstance(value, int))
+    is_count = isinstance(value, int) and value <= MOST
+    is_count_or_probability = is_positive(value) and (value < 1 or is_count)
     if value == "epoch" or is_count_or_probability:
         return value
-    raise ValueError("expected 'epoch', a number of steps, 1 or more, or a probability below 1")
+    raise ValueError(
+        f"expected 'epoch', a number of steps from 1 to {MOST}, or a probability below 1"
+    )
 
 
 def format_or_none(value):
@@ -65,6 +75,8 @@ def from_to(low: int, high: int):
 def stages(value):
     if not 1 <= len(value) <= 5:
         raise ValueError("expected one to five numbers, one for each stage")
+    if sum(value) > DEEPEST:
+        raise ValueError(f"expected at most {DEEPEST} blocks in all")
     return value
 
 

@@ -8,14 +8,19 @@ finding     what one check says
 import argparse
 import json
 
+from tq_halp.command_line import answer
 from tq_halp.doctor.finding import FAILURE, Finding, look
 
 USABLE, BROKEN = 0, 1
 
 
 def main(arguments=None) -> int:
-    """Run the command; returns the exit status: 0 usable, 1 broken. Wrong arguments exit with 2."""
+    """Run the command; returns the exit status: 0 usable, 1 broken, 2 wrong input."""
     options = parser().parse_args(arguments)
+    return answer(lambda: _examine(options))
+
+
+def _examine(options) -> int:
     findings = examine()
     usable = all(finding.status != FAILURE for finding in findings)
     if options.json:

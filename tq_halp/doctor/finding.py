@@ -4,6 +4,8 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
 
+from tq_halp import errors
+
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 
 
@@ -36,6 +38,6 @@ def look(*checks: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what an exception says, and its kind."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    """Why, as an exception says, and its kind."""
+    kind, said = type(error).__name__, errors.reason(error)
+    return kind if said == kind else f"{kind}: {said}"

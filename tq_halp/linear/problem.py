@@ -17,6 +17,7 @@ from tq_halp.linear.step_size import intercept_value, squared_norms
 from tq_halp.linear.units import Units, power_above
 
 _ORDINARY = 2.0**32  # rows of a norm up to that, or its inverse, are taken as they are
+_FULL = 2.0**-100  # beside elements of this size, what is below 2^-126 is rounding
 _LEAST = 1e-280  # squared norm of the largest row: below, penalties and rates would overflow
 
 
@@ -133,6 +134,8 @@ def problem_of(
             scales = np.full(x.shape[1], feature)
             norms = squared_norms(x, scales)
         units = Units(feature)
+    if _loses_bits(x, scales, norms):
+        x = x.astype(np.float64)
     if loss == "squared":
         shift = _mean(targets, weights) if intercept else 0.0
         targets = targets - shift
@@ -157,6 +160,18 @@ def column_scales(x: np.ndarray, l2: float) -> np.ndarray:
     """
     largest = np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
     return 1.0 / np.where(largest > 0, np.maximum(largest, max(np.sqrt(l2), 1e-150)), 1.0)
+
+
+def _loses_bits(x, scales, norms) -> bool:
+    """Whether the solver would miss something: it takes float32 numbers below 2^-126 as 0.
+
+    Beside large ones, of the column or with one scale for all, that loses nothing.
+    """
+    column = scales is not None and scales.max() > 1 / _FULL
+    if x.dtype != np.float32 or not (column or norms.max() < _FULL**2):
+        return False
+    tiny = np.finfo(np.float32).tiny
+    return any(np.any((x[rows] != 0) & (np.abs(x[rows]) < tiny)) for rows in blocks(x))
 
 
 def _feature_unit(x, norms) -> float:

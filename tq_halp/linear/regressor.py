@@ -33,8 +33,9 @@ class LMHALPRegressor(LinearEstimator):
         epochs: outer epochs at most: inner steps, then a pass over all data. 500 reach `tol` where
             L / (smallest curvature) is below some thousands times the steps of an epoch.
         l2: of the penalty, 0 or above.
-        algorithm: "halp"; "svrg" and "sgd" in float32 (float64 for a float64 X); "lp_svrg" and
-            "lp_sgd", whose weights are on a fixed grid. SGD and the last two end at a floor.
+        algorithm: "halp"; "svrg" and "sgd" in float32 (float64 for a float64 X, and for a float32
+            X whose numbers are so small that float32 loses bits of them); "lp_svrg" and "lp_sgd",
+            whose weights are on a fixed grid. SGD and the last two end at a floor.
         n_threads: None for the usable cores where the data is large enough to share; more than
             there are cores count as that many.
         random_state: seed of batches and rounding: integer, NumPy generator, or None.

@@ -162,13 +162,28 @@ def _finished(history, schedule, progress):
     last = history[-1]
     loss, norm = last["loss"], last["gradient_norm"]
     if not (np.isfinite(loss) and np.isfinite(norm)):
-        rate = schedule.units.told(last)["learning_rate"]
-        raise InputError(
-            f"learning_rate must be small enough to converge, received {rate:g}: "
-            f"the loss is {loss} after {last['epoch']} epochs; use 'auto' or a smaller one"
-        )
+        raise InputError(_divergence(schedule, last))
     if norm <= schedule.tolerance:
         return "tolerance"
     if progress.has_ended(loss, norm):
         return "no_progress"
     return "epochs" if last["epoch"] >= schedule.epochs else None
+
+
+def _divergence(schedule, last) -> str:
+    """What must have been wrong: of mu and the learning rate those that the user chose."""
+    rate = schedule.units.told(last)["learning_rate"]
+    must, received, instead = [], [], []
+    if schedule.mu is not None:
+        must.append("mu must be large enough")
+        received.append(f"{schedule.mu / schedule.units.feature**2:g}")
+        instead.append("larger")
+    if schedule.mu is None or schedule.growth is None:
+        must.append("learning_rate must be small enough")
+        received.append(f"{rate:g}")
+        instead.append("smaller")
+    return (
+        f"{' and '.join(must)} to converge, received {' and '.join(received)}: the loss is "
+        f"{last['loss']} after {last['epoch']} epochs; use 'auto' or a {' and a '.join(instead)} "
+        "one"
+    )

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tq_halp import algorithms, models
+from tq_halp import algorithms, formats, models
 from tq_halp.config import Config
 from tq_halp.data import Dataset
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 from tq_halp.finite import first_non_finite, place
 from tq_halp.quantization_map import QuantizationMap
 from tq_halp.running import own_model
 from tq_halp.running.identity import resolved
-from tq_halp.running.optimizer import build_optimizer, number_or_schedule
+from tq_halp.running.optimizer import build_optimizer, check_step, number_or_schedule
 
 #: By their names in a config.
 _ALGORITHMS = {
@@ -75,6 +76,7 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     model = build_model(config, dataset)
     loss, metrics, output = _objective(config, dataset, model)
     optimizer, plan = build_optimizer(config), None
+    check_step(config, model)
     if config.quantization is not None:
         quantization_map = load_map(config)
         plan, model = quantization_map.plan(model), quantization_map.apply(model)
@@ -136,7 +138,17 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {use}")
     if m.name == "file":
         return own_model.load(config)
-    x = dataset.train[0]
+    try:
+        return _built(config, dataset)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise InputError(
+            f"{config.blame('model', ' '.join(config.used('model')))}: {m.name} does not fit into "
+            f"memory: {reason(error)}"
+        ) from error
+
+
+def _built(config, dataset) -> keras.Model:
+    m, x = config.model, dataset.train[0]
     given = config.used("model")
     if m.name == "linear":
         return models.linear(x.shape[1], **given)
@@ -177,9 +189,22 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
         path = ("algorithm", "coefficient")
         given["coefficient"] = number_or_schedule(config, given["coefficient"], path)
     try:
-        return _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
+        trainer = _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
     except ValueError as error:
-        raise InputError(f"{config.subject('algorithm')}: {error}") from error
+        raise InputError(f"{config.blame('algorithm', str(error))}: {error}") from error
+    if "format" in given:
+        _check_blocks(config, given["format"], model)
+    return trainer
+
+
+def _check_blocks(config, format, model) -> None:
+    """Here, for else the first step would say so."""
+    for variable in model.trainable_variables:
+        try:
+            formats.get(format).check_shape(variable.shape)
+        except InputError as error:
+            subject = config.blame("algorithm", "format")
+            raise InputError(f"{subject}: {variable.path}: {error}") from error
 
 
 def load_map(config: Config) -> QuantizationMap:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import keras
 
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 
 
 def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) -> keras.Model:
@@ -37,4 +37,4 @@ def _reason(error: Exception) -> str:
             f"{missing[0]}; register it with Keras, and name the module that does so: --import, or "
             "model.imports in a config"
         )
-    return (text.splitlines() or [type(error).__name__])[0]
+    return reason(error)

@@ -1,25 +1,31 @@
 """Keras' optimizers and schedules, as a config names them."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from tq_halp.config import Config, Schedule
-from tq_halp.config.values import is_number
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
+from tq_halp.running.ranges import valid_values
 from tq_halp.settings import suggestion
 
 # What Keras' constructors raise of a wrong value.
 _REFUSALS = (TypeError, ValueError, AttributeError, LookupError)
 
 
-def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
+def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
     """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
 
+    Args:
+        more: arguments in place of the config's.
+
     Raises:
-        InputError: no such optimizer, argument or schedule, or a value that Keras refuses.
+        InputError: no such optimizer, argument or schedule, or a value that means nothing there or
+            that Keras refuses.
     """
     wanted = config.optimizer
     known = {
@@ -36,10 +42,46 @@ def build_optimizer(config: Config) -> keras.optimizers.Optimizer:
         )
     _check(kind, wanted.model_extra, lambda name: config.subject("optimizer", name))
     rate = number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
+    # Keras takes 0.0 for a momentum, and not 0.
+    defaults = inspect.signature(kind).parameters
+    given = {
+        name: float(value) if isinstance(defaults[name].default, float) else value
+        for name, value in wanted.model_extra.items()
+    }
     try:
-        return kind(learning_rate=rate, **wanted.model_extra)
+        return kind(**{"learning_rate": rate, **given, **more})
     except _REFUSALS as error:
-        raise InputError(f"{config.subject('optimizer')}: {error}") from error
+        raise InputError(f"{config.blame('optimizer', str(error))}: {reason(error)}") from error
+
+
+def check_step(config: Config, model: keras.Model) -> None:
+    """Raise InputError if the optimizer of a config cannot step.
+
+    It steps once from ones, along ones: in the place of each kind of weight, by its dtype and
+    number of axes, the smallest one.
+    """
+    kinds = {}
+    for variable in sorted(model.trainable_variables, key=lambda v: math.prod(v.shape)):
+        kinds.setdefault((variable.dtype, len(variable.shape)), variable)
+    # With a name: Keras numbers those without, and the numbers reach what is saved.
+    optimizer = build_optimizer(config, name="trial")
+    weights = [
+        keras.Variable("ones", shape=v.shape, dtype=v.dtype, name=v.name) for v in kinds.values()
+    ]
+    try:
+        optimizer.apply([keras.ops.ones_like(weight) for weight in weights], weights)
+    except Exception as error:  # Of any kind: Keras leaves it to TensorFlow.
+        types = ", ".join(sorted({weight.dtype for weight in weights}))
+        raise InputError(
+            f"{config.blame('optimizer', str(error))}: {type(optimizer).__name__} cannot train "
+            f"weights of {types} with these arguments: {reason(error)}"
+        ) from error
+    given = ["learning_rate", *config.optimizer.model_extra]
+    if not all(np.isfinite(np.asarray(weight, np.float64)).all() for weight in weights):
+        raise InputError(
+            f"{config.blame('optimizer', ' '.join(given))}: a step from 1 along a gradient of 1 "
+            "leaves a weight that is no finite number; expected smaller arguments"
+        )
 
 
 def number_or_schedule(config: Config, value, path: tuple[str, ...]):
@@ -58,7 +100,7 @@ def number_or_schedule(config: Config, value, path: tuple[str, ...]):
     try:
         return kind(**value.config)
     except _REFUSALS as error:
-        raise InputError(f"{config.subject(*where)}: {error}") from error
+        raise InputError(f"{config.subject(*where)}: {reason(error)}") from error
 
 
 def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) -> None:
@@ -74,17 +116,6 @@ def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) 
                 f"{subject(name)}: {kind.__name__} has no such argument"
                 f"{suggestion(name, list(parameters))}"
             )
-        valid = _valid(parameters[name].default, value)
+        valid = valid_values(name, parameters[name].default, value)
         if valid is not None:
             raise InputError(f"{subject(name)}: received {value!r}, expected {valid}")
-
-
-def _valid(default, value) -> str | None:
-    """What would be valid for an argument with that default; None if the value may be."""
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    if isinstance(default, (int, float)):
-        return None if is_number(value) else "a number"
-    # None, or no default: numbers and lists in Keras' optimizers and schedules.
-    is_word = isinstance(value, str) and not isinstance(default, str)
-    return "a number, or what Keras documents" if is_word else None

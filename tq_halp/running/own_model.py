@@ -10,15 +10,17 @@ from tq_halp.config import Config
 from tq_halp.config.values import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
-from tq_halp.errors import InputError
+from tq_halp.errors import InputError, reason
 from tq_halp.finite import first_non_finite, place
 from tq_halp.running.loading import load_model
-
-# Crossentropies, each as a class and as a function.
-_CROSSENTROPIES = _SPARSE, _ONE_HOT, _BINARY = (
-    (keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy),
-    (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
-    (keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy),
+from tq_halp.running.targets import (
+    BINARY,
+    ONE_HOT,
+    SPARSE,
+    check_probabilities,
+    check_targets,
+    is_of,
+    takes_logits,
 )
 
 
@@ -79,8 +81,7 @@ def loss_of(config: Config):
     try:
         found = keras.losses.get(wanted)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{subject}: {reason}") from error
+        raise InputError(f"{subject}: {reason(error)}") from error
     if not callable(found):  # A loss for each of several outputs.
         raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
     return found
@@ -88,12 +89,14 @@ def loss_of(config: Config):
 
 def accuracy_of(loss) -> list[keras.metrics.Metric]:
     """What a crossentropy's accuracy is measured by; nothing for any other loss."""
-    if _is(loss, _SPARSE):
+    if is_of(loss, SPARSE):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-    if _is(loss, _ONE_HOT):
+    if is_of(loss, ONE_HOT):
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-    if _is(loss, _BINARY):
-        return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if _logits(loss) else 0.5)]
+    if is_of(loss, BINARY):
+        return [
+            keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if takes_logits(loss) else 0.5)
+        ]
     return []
 
 
@@ -101,7 +104,8 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
     """What `model` makes of the first minibatch; its state stays as it is.
 
     Raises:
-        InputError: it cannot take the examples, or `loss` what comes out.
+        InputError: it cannot take the examples, has nothing to train, or `loss` cannot be taken of
+            what comes out and the targets.
     """
     x, y = (array[: config.train.batch_size] for array in dataset.train)
     subject = config.subject("model", "file")
@@ -113,10 +117,9 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
         )[0]
         z = z if isinstance(z, (list, dict, tuple)) else np.asarray(z)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
         raise InputError(
             f"{subject}: {config.model.title} cannot take examples of {x.dtype} and shape "
-            f"{x.shape[1:]} ({dataset.name}): {reason}"
+            f"{x.shape[1:]} ({dataset.name}): {reason(error)}"
         ) from error
     if not isinstance(z, np.ndarray):
         raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
@@ -125,52 +128,14 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
             f"{subject}: of the first {len(x)} examples {config.model.title} makes numbers that "
             "are not finite"
         )
-    _check_targets(f"{dataset.name}: y", loss, z, dataset)
-    _check_probabilities(config.subject("train", "loss"), loss, z)
+    if not model.trainable_variables:
+        raise InputError(
+            f"{subject}: {config.model.title} has nothing to train, all its weights are frozen or "
+            "there are none; expected a model with a trainable weight"
+        )
+    check_targets(loss, z, dataset)
+    check_probabilities(config.subject("train", "loss"), loss, z)
     return z
-
-
-def _check_targets(subject, loss, z, dataset):
-    parts = (dataset.train, dataset.validation, *([dataset.test] if dataset.test else []))
-    shape = dataset.train[1].shape[1:]
-    wanted = z.shape[1:-1] if _is(loss, _SPARSE) else z.shape[1:]
-    # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
-    if shape not in (wanted, (*wanted, 1)) and (*shape, 1) != wanted:
-        raise InputError(
-            f"{subject} has shape {shape} per example, expected {wanted} for an output of shape "
-            f"{z.shape[1:]}"
-        )
-    if _is(loss, _SPARSE):
-        low, high = min(y.min() for _, y in parts), max(y.max() for _, y in parts)
-        if low < 0 or high >= z.shape[-1]:
-            raise InputError(
-                f"{subject} goes from {low} to {high}, expected classes from 0 to "
-                f"{z.shape[-1] - 1}, as many as the model has outputs"
-            )
-
-
-def _check_probabilities(subject, loss, z):
-    """A crossentropy of what are no probabilities is a number, and means nothing."""
-    kind = next((kind for kind in _CROSSENTROPIES if _is(loss, kind)), None)
-    if kind is None or _logits(loss):
-        return
-    are = z.min() >= 0 and z.max() <= 1
-    if kind is not _BINARY:
-        are = are and np.allclose(z.astype(np.float64).sum(axis=-1), 1, atol=1e-2)
-    if not are:
-        raise InputError(
-            f"{subject}: the model's outputs are no probabilities; for logits write "
-            f"{{class_name: {kind[0].__name__}, config: {{from_logits: true}}}}"
-        )
-
-
-def _is(loss, kind) -> bool:
-    return isinstance(loss, kind[0]) or loss is kind[1]
-
-
-def _logits(loss) -> bool:
-    known = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    return bool(known.get("from_logits", False))
 
 
 def _as_a_run_would(x):

@@ -6,6 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from tq_halp.errors import InputError
+
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
@@ -14,6 +16,9 @@ def start_tensorflow() -> None:
 
     Its C++ part writes to the descriptor itself, some of it before any log level applies. If the
     start fails, what it wrote is shown after all. The environment is as it was afterwards.
+
+    Raises:
+        InputError: QUANT_OPS_BACKEND asks for the native library, and there is none.
     """
     sys.stderr.flush()
     descriptor = os.dup(2)
@@ -30,6 +35,12 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(descriptor, 2)
             os.close(descriptor)
+    import quant_ops
+
+    try:
+        quant_ops.backend()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"QUANT_OPS_BACKEND: {error}") from error
 
 
 @contextlib.contextmanager

@@ -37,7 +37,14 @@ def _cost_rows(experiment: Experiment, seconds: float):
     yield "epochs", f"{epochs:,}"
     yield "steps per epoch", f"{experiment.steps_per_epoch:,}"
     yield "gradient evaluations", f"{planned_gradient_evaluations(experiment):,.3g} passes"
-    yield "estimated time", str(datetime.timedelta(seconds=round(seconds)))
+    yield "estimated time", _duration(seconds)
+
+
+def _duration(seconds: float) -> str:
+    try:
+        return str(datetime.timedelta(seconds=round(seconds)))
+    except OverflowError:  # A billion days.
+        return f"{seconds / 86400:.3g} days"
 
 
 def print_summary(summary: dict, run: RunDirectory) -> None:

@@ -10,6 +10,7 @@ import keras
 from tq_halp import formats
 from tq_halp.config import WRITTEN_BY_RUN
 from tq_halp.data.dataset import Examples
+from tq_halp.errors import reason
 from tq_halp.quantization_map import QuantizationSchedule
 from tq_halp.running.checkpointing import Checkpointing, Resuming
 from tq_halp.running.checkpoints import Checkpoint, Checkpoints
@@ -159,11 +160,11 @@ def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
 
 
 def _failure(error: Exception) -> dict:
-    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    said = reason(error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        first_line = f"{error.strerror}{where}"
-    return {"status": "failed", "error": first_line, "traceback": traceback.format_exc()}
+        said = f"{error.strerror}{where}"
+    return {"status": "failed", "error": said, "traceback": traceback.format_exc()}
 
 
 def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:

@@ -118,9 +118,9 @@ def check_free(path: Path, known: Collection[str] = ()) -> None:
         raise InputError(f"--run-dir {path}: is a file, expected a folder or a new name")
     status = status_of(path)
     if status not in (None, "running", "failed", "interrupted"):
-        raise InputError(
-            f"--run-dir {path}: holds a {status} run already; name another or remove it"
-        )
+        unreadable = "a run whose summary.json cannot be read"
+        held = unreadable if status == "unreadable" else f"a {status} run already"
+        raise InputError(f"--run-dir {path}: holds {held}; name another or remove it")
     if checkpoint_files(path / "checkpoints"):
         raise InputError(
             f"--run-dir {path}: holds an unfinished run; go on with --resume, name another or "
