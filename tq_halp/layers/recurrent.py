@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.errors import InputError
+from tq_halp.layers.looping import time_before
 from tq_halp.layers.recurrent_cell import RecurrentRoles
 
 
@@ -61,8 +62,7 @@ class QuantizedRecurrence(RecurrentRoles):
             # As at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
             initial_state = [fixed.state(name, state, 0) for name, state in named]
-            # Where it does not unroll, Keras makes a step for its shapes before the first one.
-            self.cell.set_time(0 if self.unroll else -1)
+            self.cell.set_time(time_before(self))
         return super().inner_loop(sequences, initial_state, mask, training)
 
     @contextlib.contextmanager

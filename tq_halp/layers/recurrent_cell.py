@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.layers.base import ROLES, QuantizedLayer
+from tq_halp.layers.looping import time_within
 
 RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
@@ -112,7 +113,9 @@ class QuantizedCell(RecurrentRoles):
             fixed = self.fix(self, self._start_call(training=False))
             fixed.first_input = step_input
             self._fixed_by_call()[self] = fixed
-            self.set_time(0)
+            if self.time is not None:
+                outermost = self._get_call_context().entry_layer
+                self.set_time(0 if outermost is self else time_within(outermost, self))
         return super().get_dropout_mask(step_input)
 
     def reset_dropout_mask(self):
