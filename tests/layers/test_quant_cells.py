@@ -217,6 +217,9 @@ def test_random_bits_are_those_of_the_number_of_a_step_however_an_rnn_loops(kind
     layer.build(x.shape)
     layer.set_weights(cell.get_weights())
     y = loop(x)
+    same = keras.layers.SimpleRNNCell(
+        5, activation=None, kernel_initializer="identity", recurrent_initializer="zeros"
+    )
     model = keras.Sequential([keras.Input(x.shape[1:]), loop])
     runs = {
         "unrolled": unrolled,
@@ -226,8 +229,8 @@ def test_random_bits_are_those_of_the_number_of_a_step_however_an_rnn_loops(kind
         "unrolled and wrapped": wrapped(unrolled),
         "layer": layer,
         "model": model,
-        "stack": keras.layers.RNN([cell], return_sequences=True),
-        "unrolled stack": keras.layers.RNN([cell], return_sequences=True, unroll=True),
+        "stack": keras.layers.RNN([cell, same], return_sequences=True),
+        "unrolled stack": keras.layers.RNN([cell, same], return_sequences=True, unroll=True),
     }
     for name, run in runs.items():
         np.testing.assert_array_equal(run(x), y, err_msg=name)
@@ -240,6 +243,9 @@ def test_a_stochastic_cell_of_two_rnns_that_nobody_can_tell_apart_is_an_error():
         def __init__(self, *rnns):
             super().__init__()
             self.rnns = rnns
+
+        def build(self, shape):
+            assert self.rnns[0].cell.built
 
         def call(self, x):
             return self.rnns[0].call(x)

@@ -1,6 +1,7 @@
 """What the quantized layers over one RNN cell share."""
 
 import contextlib
+import weakref
 
 import keras
 import tensorflow as tf
@@ -38,6 +39,8 @@ class QuantizedRecurrence(RecurrentRoles):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
+        # By no reference that Keras would take for a layer in the cell, and save.
+        vars(self.cell)["lender"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
             raise InputError(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tq_halp.layers.base import ROLES, QuantizedLayer
 from tq_halp.layers.looping import time_within
+from tq_halp.layers.substitution import calling
 
 RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
@@ -181,13 +182,14 @@ class QuantizedCell(RecurrentRoles):
             value = keras.ops.cast(variable, self.compute_dtype)
             return source._weight(role, variable.name, value, counter)
 
-        return FixedForCall(
-            source=source,
-            counter=counter,
-            kernel=weight("weights", self.kernel),
-            recurrent_kernel=weight("recurrent_weights", self.recurrent_kernel),
-            bias=weight("bias", self.bias) if self.use_bias else None,
-        )
+        with calling(self):
+            return FixedForCall(
+                source=source,
+                counter=counter,
+                kernel=weight("weights", self.kernel),
+                recurrent_kernel=weight("recurrent_weights", self.recurrent_kernel),
+                bias=weight("bias", self.bias) if self.use_bias else None,
+            )
 
     def _quantized_step(self, fixed, x, states, training):
         time = 0 if self.time is None else tf.convert_to_tensor(self.time.assign_add(1))
