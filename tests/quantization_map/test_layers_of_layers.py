@@ -87,7 +87,7 @@ def test_a_scope_leaves_the_random_initial_weights_as_they_are(models):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Holder(keras.layers.Layer):
+class PutsIntoConfig(keras.layers.Layer):
     """Its from_config puts what it made into the configuration that it was given."""
 
     def __init__(self, inner, **kwargs):
@@ -114,8 +114,8 @@ HOLDERS = {
     "Bidirectional": lambda: keras.layers.Bidirectional(keras.layers.LSTM(3)),
     "TimeDistributed": lambda: keras.layers.TimeDistributed(keras.layers.Dense(3)),
     "stack": lambda: keras.layers.RNN([keras.layers.LSTMCell(3), keras.layers.GRUCell(2)]),
-    "of a user": lambda: Holder(keras.layers.Dense(3)),
-    "in a user's": lambda: Holder(Holder(keras.layers.Dense(3))),
+    "of a user": lambda: PutsIntoConfig(keras.layers.Dense(3)),
+    "in a user's": lambda: PutsIntoConfig(PutsIntoConfig(keras.layers.Dense(3))),
 }
 
 
