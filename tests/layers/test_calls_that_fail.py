@@ -99,7 +99,8 @@ def test_a_loop_of_the_users_sees_every_change_of_the_weights(kind):
         def call(self, x):
             states = cell.get_initial_state(batch_size=2)
             y, states = cell(x[:, 0], states)
-            cell.kernel.assign(cell.kernel * -0.5)
+            kernel = cell.trainable_weights[0]  # the variable, where an attribute is Q(W)
+            kernel.assign(kernel * -0.5)
             return y, cell(x[:, 1], states)[0]
 
     for call in (Loop(), tf.function(Loop()), tf.function(Loop())):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from recurrent_layers import INSIDE, KINDS, OUT, W, eighths, fill, fixed_point, floats, q
 
-from tq_halp import layers
+from tq_halp import InputError, layers
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
 S = fixed_point(4, "stochastic")
@@ -193,3 +193,69 @@ def test_time_distributed_runs_its_layer_quantized(steps, tmp_path):
     y = model(x)
     assert np.all(y * 16 == np.rint(y * 16))
     train_and_reload(model, tmp_path, x, np.ones([4, 3, 2], np.float32))
+
+
+def wrapped(rnn):
+    """The RNN in a `TimeDistributed`, which runs it by its `call`, once for each of one step."""
+    wrapper = keras.layers.TimeDistributed(rnn)
+    return lambda x: wrapper(x[:, None])[:, 0]
+
+
+@kinds
+def test_random_bits_are_those_of_the_number_of_a_step_however_an_rnn_loops(kind):
+    """And those of the first step are those of the cell by itself."""
+    cell = kind.cell(5, name="c", **kind.roles(dict.fromkeys(INSIDE, S)), **kind.activations)
+    loop = keras.layers.RNN(cell, return_sequences=True)
+    unrolled = keras.layers.RNN(cell, return_sequences=True, unroll=True)
+    x = tf.constant(floats(2, 4, 3))
+    loop.build(x.shape)
+    fill(cell, 3)
+    layer = kind.layer(
+        5, name="c", return_sequences=True, **kind.roles(dict.fromkeys(INSIDE, S)),
+        **kind.activations,
+    )  # fmt: skip
+    layer.build(x.shape)
+    layer.set_weights(cell.get_weights())
+    y = loop(x)
+    same = keras.layers.SimpleRNNCell(
+        5, activation=None, kernel_initializer="identity", recurrent_initializer="zeros"
+    )
+    model = keras.Sequential([keras.Input(x.shape[1:]), loop])
+    runs = {
+        "unrolled": unrolled,
+        "graph": tf.function(loop),
+        "unrolled graph": tf.function(unrolled),
+        "wrapped": wrapped(loop),
+        "unrolled and wrapped": wrapped(unrolled),
+        "layer": layer,
+        "model": model,
+        "stack": keras.layers.RNN([cell, same], return_sequences=True),
+        "unrolled stack": keras.layers.RNN([cell, same], return_sequences=True, unroll=True),
+    }
+    for name, run in runs.items():
+        np.testing.assert_array_equal(run(x), y, err_msg=name)
+    first, _ = cell(x[:, 0], [tf.zeros((2, 5))] * kind.states)
+    np.testing.assert_array_equal(first, y[:, 0])
+
+
+def test_a_stochastic_cell_of_two_rnns_that_nobody_can_tell_apart_is_an_error():
+    class Either(keras.layers.Layer):
+        def __init__(self, *rnns):
+            super().__init__()
+            self.rnns = rnns
+
+        def build(self, shape):
+            assert self.rnns[0].cell.built
+
+        def call(self, x):
+            return self.rnns[0].call(x)
+
+    cell = layers.QuantGRUCell(3, state=S)
+    loop = keras.layers.RNN(cell)
+    loop.build((2, 4, 3))
+    either = Either(loop, keras.layers.RNN(cell, unroll=True))
+    with pytest.raises(
+        InputError, match="and if several, all with unroll or all without; received .*, "
+    ):
+        either(floats(2, 4, 3))
+    np.testing.assert_array_equal(Either(loop)(floats(2, 4, 3)), loop(floats(2, 4, 3)))

@@ -220,3 +220,33 @@ def test_errors(tmp_path):
     with pytest.raises(InputError, match="b/kernel is missing"):
         tq_halp.export(small(names="a"), tmp_path / "small.npz")
         tq_halp.import_weights(model, tmp_path / "small.npz")
+
+
+def test_the_order_of_bytes_in_a_file_does_not_matter(model, exported, tmp_path):
+    """As a machine with the other order writes it."""
+    path = tmp_path / "swapped.npz"
+    with np.load(exported) as file:
+        swapped = {k: v.astype(v.dtype.newbyteorder(">")) for k, v in file.items()}
+    assert any(v.dtype.kind == "f" and v.dtype.itemsize > 1 for v in swapped.values())
+    np.savez(path, **swapped)
+    for name, tensor in tq_halp.load_export(exported).items():
+        got = tq_halp.load_export(path)[name]
+        assert got.numbers.dtype == tensor.numbers.dtype
+        np.testing.assert_array_equal(got.numbers, tensor.numbers)
+        np.testing.assert_array_equal(got.codes, tensor.codes)
+        np.testing.assert_array_equal(got.scale, tensor.scale)
+    copy = quantized_model()
+    tq_halp.import_weights(copy, path)
+    tq_halp.export(copy, tmp_path / "back.npz")
+    for name, tensor in tq_halp.load_export(tmp_path / "back.npz").items():
+        np.testing.assert_array_equal(tensor.numbers, tq_halp.load_export(exported)[name].numbers)
+
+
+def test_an_array_of_another_dtype_is_an_error(exported, tmp_path):
+    with np.load(exported) as file:
+        arrays = dict(file)
+    tensors = tq_halp.load_export(exported).items()
+    name = next(name for name, tensor in tensors if tensor.codes is None)
+    np.savez(tmp_path / "other.npz", **{**arrays, name: arrays[name].astype("float64")})
+    with pytest.raises(InputError, match="an array of float64 where .* should be"):
+        tq_halp.load_export(tmp_path / "other.npz")

@@ -84,3 +84,65 @@ def test_a_scope_leaves_the_random_initial_weights_as_they_are(models):
     plain, _, scoped = models
     for want, got in zip(plain.trainable_variables, scoped.trainable_variables, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+@keras.saving.register_keras_serializable("tests")
+class PutsIntoConfig(keras.layers.Layer):
+    """Its from_config puts what it made into the configuration that it was given."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        inner = keras.saving.serialize_keras_object(self.inner)
+        return {**super().get_config(), "inner": inner}
+
+    @classmethod
+    def from_config(cls, config):
+        config["inner"] = keras.saving.deserialize_keras_object(config["inner"])
+        return cls(**config)
+
+
+HOLDERS = {
+    "Bidirectional": lambda: keras.layers.Bidirectional(keras.layers.LSTM(3)),
+    "TimeDistributed": lambda: keras.layers.TimeDistributed(keras.layers.Dense(3)),
+    "stack": lambda: keras.layers.RNN([keras.layers.LSTMCell(3), keras.layers.GRUCell(2)]),
+    "of a user": lambda: PutsIntoConfig(keras.layers.Dense(3)),
+    "in a user's": lambda: PutsIntoConfig(PutsIntoConfig(keras.layers.Dense(3))),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_keras_clones_what_was_applied_as_often_as_asked(name):
+    w = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
+    applied = QuantizationMap.from_dict({"version": 1, "rules": [{"layers": ".*", "weights": w}]})
+    model = applied.apply(keras.Sequential([keras.Input((5, 4)), HOLDERS[name]()]))
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    for clone in (keras.models.clone_model, applied.apply, keras.models.clone_model):
+        copy = clone(model)
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+        model = copy
+
+
+@pytest.mark.parametrize("make", ["LSTM", "GRU", "Bidirectional", "stack"])
+def test_one_layer_as_both_activations(make):
+    both = dict.fromkeys(("activation", "recurrent_activation"), keras.layers.LeakyReLU(0.5))
+    layer = {
+        "LSTM": lambda: keras.layers.LSTM(3, **both),
+        "GRU": lambda: keras.layers.GRU(3, **both),
+        "Bidirectional": lambda: keras.layers.Bidirectional(keras.layers.LSTM(3, **both)),
+        "stack": lambda: keras.layers.RNN([keras.layers.GRUCell(3, **both)]),
+    }[make]()
+    model = keras.Sequential([keras.Input((5, 4)), layer])
+    none = {"layers": ".*", "weights": "float32"}
+    copy = QuantizationMap.from_dict({"version": 1, "rules": [none]}).apply(model)
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))

@@ -176,6 +176,22 @@ def test_wrong_input_is_named_with_what_is_valid(identifier, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        quantizers.get(W8),
+        quantizers.ScheduledQuantizer("step", ((1, quantizers.get(W8)),)),
+        lambda x: quantizers.quantize_gradient(x, None),
+        lambda x: quantizers.get_accumulator(W8)(x, np.ones([3, 1], np.float32)),
+    ],
+    ids=["quantizer", "schedule", "gradient", "accumulator"],
+)
+def test_a_masked_array_is_an_error(call):
+    x = np.ma.masked_array([[1.0, 2.0, 3.0]], [[0, 1, 0]], dtype=np.float32)
+    with pytest.raises(InputError, match="without a mask, received a numpy.ma.MaskedArray"):
+        call(x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
 def test_a_dynamic_range_is_the_same_in_a_graph(dtype):
     """Whose optimizer would multiply by the reciprocal of 31, if it knew the divisor."""

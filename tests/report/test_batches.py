@@ -101,6 +101,11 @@ def test_a_limit():
         ([[1.0, 2.0], [3.0, 4.0]], "a batch that is a list of float"),
         (keras.KerasTensor([2, 2]), "received <KerasTensor"),
         (tf.sparse.from_dense(X), "received SparseTensor|batch that is"),
+        (
+            (X, np.ma.masked_array(Y, Y > 3)),
+            "without a mask, received a numpy.ma.Mask.* in y: fill",
+        ),
+        ([(np.ma.masked_array(X, X > 3), Y)], "MaskedArray in x in batch 1"),
         (X.astype("complex64"), "received .*of type ndarray"),
         ((None, Y), "data must hold x, received None for it"),
         ([(X, Y), (X, Y[:3])], "lengths \\[3, 5\\] in batch 2"),

@@ -13,7 +13,7 @@ from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observing import tell
 from tq_halp.layers.parts import making_parts
 from tq_halp.layers.portable import portable
-from tq_halp.layers.reading import read_properties
+from tq_halp.layers.reading import ReadInCalls, read_properties
 from tq_halp.layers.signatures import (
     OfClass,
     extended_signature,
@@ -43,7 +43,7 @@ ROLES = (
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
 
 
-class QuantizedLayer(SavesStates):
+class QuantizedLayer(ReadInCalls, SavesStates):
     """Mixin that goes before a Keras layer class: its signature plus one argument per role.
 
     With W a weight, Q_r the quantizer given for role r (None: the identity), y the Keras layer's
@@ -75,6 +75,10 @@ class QuantizedLayer(SavesStates):
     """
 
     roles: tuple[str, ...] = ()
+
+    @staticmethod
+    def lender() -> "QuantizedLayer | None":
+        """The layer by whose quantizers this one goes, a part of it such as an RNN's cell."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

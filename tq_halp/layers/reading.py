@@ -1,8 +1,9 @@
 """What another layer reads where a quantized layer's weight is tied to its own.
 
 A projection onto the words of an embedding reads `embedding.embeddings` in its call. As forward
-passes use Q(W), it reads Q(W) there, whose gradient reaches W. Everybody else, who sets, saves or
-trains the weight, reads the variable W; and so does who asks for it otherwise, by `layer.weights`.
+passes use Q(W), it reads Q(W) there, whose gradient reaches W. That holds for every weight with a
+role that is a public attribute of a quantized layer. Everybody else, who sets, saves or trains the
+weight, reads the variable W; and so does who asks for it otherwise, by `layer.weights`.
 
 Random bits are those of a call of the layer in inference, from its counter as it is.
 """
@@ -17,6 +18,39 @@ from tq_halp.layers.substitution import is_calling, names_of, weights_of
 
 # Keras' properties for the weight of a layer together with its update, where it has them.
 NAMES = ("kernel", "embeddings")
+
+
+class ReadInCalls:
+    """Mixin before a layer class: its attributes that are weights are read as the module says."""
+
+    def __setattr__(self, name, value):
+        if isinstance(value, keras.Variable) and not name.startswith("_"):
+            own = inspect.getattr_static(type(self), name, None)
+            if not hasattr(own, "__set__"):
+                setattr(type(self), name, _Weight(name))
+        super().__setattr__(name, value)
+
+
+class _Weight:
+    """The attribute of a class for what its layers hold under that name, a weight in some."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, layer, layer_class=None):
+        if layer is None:
+            return self
+        if self.name not in vars(layer):
+            raise AttributeError(f"{type(layer).__name__!r} object has no attribute {self.name!r}")
+        value = vars(layer)[self.name]
+        is_weight = isinstance(value, keras.Variable)
+        return quantized(layer, value, value) if is_weight and is_read_in_a_call(layer) else value
+
+    def __set__(self, layer, value):
+        vars(layer)[self.name] = value
+
+    def __delete__(self, layer):
+        del vars(layer)[self.name]
 
 
 def read_properties(keras_class: type) -> dict[str, property]:
@@ -37,15 +71,20 @@ def is_read_in_a_call(layer: keras.Layer) -> bool:
 
 def quantized(layer: keras.Layer, variable: keras.Variable, weight):
     """Q(W) of a quantized layer's variable, from what it is there: a variable or a sum with it."""
+    layer = layer.lender() or layer
+    role = layer.role_of(variable)
+    if not layer.changes(role):
+        return weight
     weights = weights_of(layer)
     names = dict(zip(map(id, weights), names_of(weights), strict=True))
-    role = layer.role_of(variable)
-    if id(variable) not in names or not layer.changes(role):
+    if id(variable) not in names:
         return weight
     counter = layer.rounding_counter.start_call(training=False) if layer.rounding_counter else 0
     for update in updates_of(layer):
         if update.weight is variable:
             return layer.merged(update, names, counter)
+        if variable is update.a or variable is update.b:
+            return weight  # no weight of the layer: their product is a part of one
     weight = keras.ops.cast(weight, layer.compute_dtype)
     return layer._weight(role, names[id(variable)], weight, counter)
 

@@ -1,11 +1,13 @@
 """What the quantized layers over one RNN cell share."""
 
 import contextlib
+import weakref
 
 import keras
 import tensorflow as tf
 
 from tq_halp.errors import InputError
+from tq_halp.layers.looping import time_before
 from tq_halp.layers.recurrent_cell import RecurrentRoles
 
 
@@ -37,6 +39,8 @@ class QuantizedRecurrence(RecurrentRoles):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
+        # By no reference that Keras would take for a layer in the cell, and save.
+        vars(self.cell)["lender"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
             raise InputError(
@@ -61,8 +65,7 @@ class QuantizedRecurrence(RecurrentRoles):
             # As at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
             initial_state = [fixed.state(name, state, 0) for name, state in named]
-            # Where it does not unroll, Keras makes a step for its shapes before the first one.
-            self.cell.set_time(0 if self.unroll else -1)
+            self.cell.set_time(time_before(self))
         return super().inner_loop(sequences, initial_state, mask, training)
 
     @contextlib.contextmanager

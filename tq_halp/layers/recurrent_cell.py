@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 
 from tq_halp.layers.base import ROLES, QuantizedLayer
+from tq_halp.layers.looping import time_within
+from tq_halp.layers.substitution import calling
 
 RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
@@ -112,7 +114,9 @@ class QuantizedCell(RecurrentRoles):
             fixed = self.fix(self, self._start_call(training=False))
             fixed.first_input = step_input
             self._fixed_by_call()[self] = fixed
-            self.set_time(0)
+            if self.time is not None:
+                outermost = self._get_call_context().entry_layer
+                self.set_time(0 if outermost is self else time_within(outermost, self))
         return super().get_dropout_mask(step_input)
 
     def reset_dropout_mask(self):
@@ -178,13 +182,14 @@ class QuantizedCell(RecurrentRoles):
             value = keras.ops.cast(variable, self.compute_dtype)
             return source._weight(role, variable.name, value, counter)
 
-        return FixedForCall(
-            source=source,
-            counter=counter,
-            kernel=weight("weights", self.kernel),
-            recurrent_kernel=weight("recurrent_weights", self.recurrent_kernel),
-            bias=weight("bias", self.bias) if self.use_bias else None,
-        )
+        with calling(self):
+            return FixedForCall(
+                source=source,
+                counter=counter,
+                kernel=weight("weights", self.kernel),
+                recurrent_kernel=weight("recurrent_weights", self.recurrent_kernel),
+                bias=weight("bias", self.bias) if self.use_bias else None,
+            )
 
     def _quantized_step(self, fixed, x, states, training):
         time = 0 if self.time is None else tf.convert_to_tensor(self.time.assign_add(1))

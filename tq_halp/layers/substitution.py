@@ -1,6 +1,7 @@
 """A Keras layer's own call, run with other values in its variables."""
 
 import collections
+import contextlib
 import contextvars
 import re
 
@@ -73,19 +74,25 @@ def call_with(layer, substitutes, call):
     """
     if not substitutes:
         return call()
-    token = _calling.set(layer)
-    try:
-        with Substitution(substitutes) as scope:
-            outputs = call()
-    finally:
-        _calling.reset(token)
+    with calling(layer), Substitution(substitutes) as scope:
+        outputs = call()
     for loss in scope.losses:
         layer.add_loss(loss)
     return outputs
 
 
+@contextlib.contextmanager
+def calling(layer):
+    """Inside, in this thread or task, it is that layer itself that reads its weights."""
+    token = _calling.set(layer)
+    try:
+        yield
+    finally:
+        _calling.reset(token)
+
+
 def is_calling(layer):
-    """Whether what runs, in this thread or task, is the call of that layer by `call_with`."""
+    """Whether what runs, in this thread or task, is the call of that layer: see `calling`."""
     return _calling.get() is layer
 
 

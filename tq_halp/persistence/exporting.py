@@ -117,7 +117,7 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+            arrays = {name: _in_order_of_machine(array) for name, array in file.items()}
         manifest = json.loads(str(arrays[MANIFEST][()]))
         if manifest["kind"] != KIND or manifest["version"] != VERSION:
             raise InputError(
@@ -134,12 +134,20 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         raise InputError(f"{path}: not a file that tq_halp.export wrote whole: {error}") from error
 
 
+def _in_order_of_machine(array):
+    """The same numbers, their bytes in the order in which this machine has them."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def _restore(array, scale, entry):
     dtype = tf.as_dtype(entry["dtype"]).as_numpy_dtype
     shape = tuple(entry["shape"])
     quantizer = Quantizer.from_config(entry["quantizer"]) if "quantizer" in entry else None
     if "bits" not in entry:
-        numbers = array.view(dtype) if array.dtype != dtype else array
+        is_viewed = entry["dtype"] == "bfloat16" and array.dtype == np.uint16
+        numbers = array.view(dtype) if is_viewed else array
+        if numbers.dtype != dtype:
+            raise ValueError(f"an array of {array.dtype} where {entry['dtype']} should be")
         return ExportedTensor(numbers.reshape(shape), None, None, quantizer, entry)
     bits, is_signed = entry["bits"], entry["signed"]
     patterns = unpack(array, bits, shape) if entry["packed"] else unsigned(array, bits, is_signed)

@@ -46,12 +46,12 @@ _NEUTRAL = {
 def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
           use_stochastic_rounding=False):  # fmt: skip
     _check_no_scale(alpha)
-    if int(bits) == 1 and keep_negative:
+    if bits == 1 and keep_negative:
         return _sign(1.0, use_stochastic_rounding)
     return {
         "format": "fixed_point",
-        "word_bits": int(bits),
-        "frac_bits": int(bits) - int(integer) - bool(keep_negative),
+        "word_bits": bits,
+        "frac_bits": bits - integer - bool(keep_negative),
         "signed": bool(keep_negative),
         "rounding": "stochastic" if use_stochastic_rounding else "nearest_even",
     }
@@ -59,9 +59,9 @@ def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
 
 def _linear(bits=8, integer=0, symmetric=1, keep_negative=True, alpha=None,
             use_stochastic_rounding=False):  # fmt: skip
-    if int(bits) == 1 and keep_negative:
+    if bits == 1 and keep_negative:
         _check_no_scale(alpha)
-        return {**_sign(2.0 ** int(integer) / 2, use_stochastic_rounding), "gradient": "clipped"}
+        return {**_sign(2.0**integer / 2, use_stochastic_rounding), "gradient": "clipped"}
     made = _bits(bits, integer, symmetric, keep_negative, alpha, use_stochastic_rounding)
     return {**made, "gradient": "clipped"}
 
@@ -149,7 +149,7 @@ def quantizer(
             raise InputError(
                 f"{given!r}: {formats.unknown(f'argument of {name}', key, parameters)}"
             )
-        if _NEUTRAL[key] and value not in _NEUTRAL[key]:
+        if _NEUTRAL[key] and not any(_is_plain(value) and value == n for n in _NEUTRAL[key]):
             raise InputError(f"{given!r}: {key} has no equivalent other than {_NEUTRAL[key][0]}")
         del named[key]
     try:
@@ -161,11 +161,33 @@ def quantizer(
                 "(alpha='auto_po2'), which has no equivalent: write alpha=1 for no scale, or see "
                 "scaled_integer"
             )
+        bound.arguments = {key: _checked(key, each) for key, each in bound.arguments.items()}
         return make(*bound.args, **bound.kwargs)
     except InputError as error:
         raise InputError(f"{given!r}: {error}") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{given!r}: wrong arguments of {name}: {error}") from error
+
+
+_WHOLE = ("bits", "integer")
+_FLAGS = ("symmetric", "keep_negative", "use_stochastic_rounding", "use_sigmoid", "use_01")
+_NUMBERS = ("negative_slope", "threshold")
+
+
+def _checked(name, value):
+    """An argument that is what QKeras takes it for; whole numbers may be written as floats."""
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if name in _WHOLE and not (is_number and np.isfinite(value) and int(value) == value):
+        raise InputError(f"{name} must be a whole number, received {value!r}")
+    if name in _FLAGS and not (_is_plain(value) and value in (0, 1)):
+        raise InputError(f"{name} must be True or False, received {value!r}")
+    if name in _NUMBERS and value is not None and not is_number:
+        raise InputError(f"{name} must be a number, received {value!r}")
+    return int(value) if name in _WHOLE else value
+
+
+def _is_plain(value):
+    return value is None or isinstance(value, (bool, int, float, np.bool_, np.number))
 
 
 def _parse(given):

@@ -99,7 +99,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
             for layer in found
         ]
         built = _build(here, drawing, watched, fates, safe_mode=False)
-        built._source = config
+        vars(built)["_source"] = config  # not as an attribute, which Keras would wrap and lock
         copy_learned(source, built)  # before it is called in the copied model
         return built
 

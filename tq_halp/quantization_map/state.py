@@ -62,10 +62,22 @@ def _pairs(old, new, seen) -> Iterator[tuple[keras.Layer, keras.Layer]]:
     seen.add(id(old))
     yield old, new
     inside, copied = children(old), children(new)
+    if len(inside) < len(copied):
+        inside = _held_as(old, new, copied)
     if len(inside) != len(copied):
         raise _differs(old, f"{len(copied)} layers instead of {len(inside)}")
     for layer, copy in zip(inside, copied, strict=True):
         yield from _pairs(layer, copy, seen)
+
+
+def _held_as(old, new, copied):
+    """What the source holds in the attributes of those layers: one may stand in several there.
+
+    `LSTM(3, activation=a, recurrent_activation=a)` has one, the copy made of its configuration two.
+    """
+    names = {id(layer): name for name, layer in vars(new).items()}
+    found = [vars(old).get(names.get(id(layer))) for layer in copied]
+    return [layer for layer in found if isinstance(layer, keras.layers.Layer)]
 
 
 def _wrapped(layer):

@@ -15,6 +15,7 @@ from tq_halp.errors import InputError
 from tq_halp.quantizers.accumulator import Accumulator, get_accumulator
 from tq_halp.quantizers.quantizer import Quantizer
 from tq_halp.quantizers.scheduled import ScheduledQuantizer
+from tq_halp.quantizers.tensors import tensor
 
 __all__ = [
     "Accumulator",
@@ -66,7 +67,7 @@ def quantize_gradient(x, quantizer: Quantizer | None, counter=0):
         quantizer: q, or None for the plain identity.
         counter: int64 scalar, handed on to q.
     """
-    x = tf.convert_to_tensor(x)
+    x = tensor(x)
     if quantizer is None:
         return x
 

@@ -11,6 +11,7 @@ import quant_ops
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.quantizer import Quantizer
+from tq_halp.quantizers.tensors import tensor
 
 FORMATS = (formats.FixedPoint, formats.Minifloat)
 EXAMPLE = "{every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}"
@@ -61,7 +62,7 @@ class Accumulator:
 
     def __call__(self, a, b, counter=0):
         """The matrix product of a [..., M, K] and b, [K, N] or [..., K, N]."""
-        a, b = tf.convert_to_tensor(a), tf.convert_to_tensor(b)
+        a, b = tensor(a), tensor(b)
         if a.dtype == tf.float64:
             raise InputError(
                 "the dtype of a product with an accumulator must be float32, bfloat16 or float16, "

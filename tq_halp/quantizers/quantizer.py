@@ -13,6 +13,7 @@ from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.choices import Choices, choices
+from tq_halp.quantizers.tensors import tensor
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -77,7 +78,7 @@ class Quantizer:
         Returns:
             A tensor of x's dtype and shape, on the format's grid.
         """
-        x = tf.convert_to_tensor(x)
+        x = tensor(x)
         if scale is None:
             scale = self.scale(x)
         elif not self.has_dynamic_range:

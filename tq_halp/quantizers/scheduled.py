@@ -10,6 +10,7 @@ import tensorflow as tf
 from quant_ops.library import as_forced_now
 from tq_halp.errors import InputError
 from tq_halp.quantizers.quantizer import Quantizer
+from tq_halp.quantizers.tensors import tensor
 
 UNITS = ("epoch", "step")
 
@@ -53,7 +54,7 @@ class ScheduledQuantizer:
 
     def __call__(self, x, counter=0, *, scale=None):
         """As `Quantizer.__call__`; `scale` is for the stages that take one."""
-        x = tf.convert_to_tensor(x)
+        x = tensor(x)
 
         # Stated here and not left to TensorFlow, whose gradient of a branch in an RNN's loop over
         # time costs ten times the step.

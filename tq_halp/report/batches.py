@@ -94,8 +94,16 @@ def _check(unpacked, where=""):
 
 
 def _check_finite(name, part, where):
-    """InputError if an array holds NaN or an infinity: what is tallied would hold little else."""
+    """InputError if an array holds NaN or an infinity: what is tallied would hold little else.
+
+    Or if it has a mask: a tensor has none, and what is masked would be tallied with the rest.
+    """
     for path, leaf in keras.tree.flatten_with_path(part):
+        if isinstance(leaf, np.ma.MaskedArray):
+            raise InputError(
+                "data must be arrays without a mask, received a numpy.ma.MaskedArray in "
+                f"{name}{where}: fill it (`filled`) or leave its samples out"
+            )
         if leaf is None or not _is_floating(leaf):
             continue
         values = leaf.flat_values if isinstance(leaf, tf.RaggedTensor) else leaf

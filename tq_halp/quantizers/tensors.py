@@ -1,0 +1,20 @@
+"""What quantizers take: tensors, and what becomes one with nothing left out."""
+
+import numpy as np
+import tensorflow as tf
+
+from tq_halp.errors import InputError
+
+
+def tensor(x) -> tf.Tensor:
+    """x as a tensor.
+
+    Raises:
+        InputError: it is a masked array: a tensor has no mask, so what is masked would count.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(
+            "x must be a tensor or an array without a mask, received a numpy.ma.MaskedArray: fill "
+            "it (`filled`) first"
+        )
+    return tf.convert_to_tensor(x)
