@@ -165,10 +165,11 @@ def test_models_with_a_step_of_their_own_are_refused():
             tq_halp.HALP(model)
 
 
-def test_several_replicas_are_refused(data, network, compiled, monkeypatch):
-    algorithm = compiled(tq_halp.SVRG(network()))
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_several_replicas_are_refused(name, data, wrap, network, compiled, monkeypatch):
+    algorithm = compiled(wrap(name, network()))
     strategy = types.SimpleNamespace(num_replicas_in_sync=2)
-    monkeypatch.setattr(tq_halp.SVRG, "distribute_strategy", strategy)
+    monkeypatch.setattr(type(algorithm), "distribute_strategy", strategy)
     with pytest.raises(ValueError, match="trains on one device"):
         algorithm.on_fit_begin(verbose=False)
 

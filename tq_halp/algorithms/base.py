@@ -23,6 +23,7 @@ from tq_halp.algorithms.execution import execution, warn_of_what_is_left
 from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
 from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
 from tq_halp.algorithms.hooks import with_hooks
+from tq_halp.errors import InputError
 
 
 class TrainingAlgorithm(AroundModel):
@@ -89,9 +90,7 @@ class TrainingAlgorithm(AroundModel):
     # ---- what happens between steps ----------------------------------------------------------
 
     def make_train_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            super().make_train_function(force)
-        elif self.train_function is None or force:
+        if self.train_function is None or force:
             # Compiled anew, train_on_batch begins anew.
             self.train_function, self._has_begun = execution(self), False
         return self.train_function
@@ -108,6 +107,8 @@ class TrainingAlgorithm(AroundModel):
     def check_setting(self):
         """InputError if the model, the optimizer or the data are none to train with."""
         check_trainable(self, self._weights_with_copies)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise InputError(f"{type(self).__name__} trains on one device; leave the strategy out")
 
     def on_fit_begin(self, verbose):
         """The weights may have been set by hand: put them where the algorithm keeps them."""

@@ -132,8 +132,6 @@ class OuterLoop(TrainingAlgorithm):
 
     def check_setting(self):
         super().check_setting()
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            raise InputError(f"{type(self).__name__} trains on one device; leave the strategy out")
         if self.snapshot_fraction < 1 and stateful_variables(self.model):
             raise InputError(
                 "snapshot_fraction must be 1: a stateful RNN carries its state from each batch to "
