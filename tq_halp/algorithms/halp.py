@@ -120,10 +120,12 @@ class HALP(SVRG):
 
     def before_update(self):
         """w ≠ w̃ + z: somebody has set weights. The center moves with them, and g̃ is out of date."""
-        is_set = [
-            tf.reduce_any(v.value != (c.value + z.value if left is None else left.value))
-            for (v, c, z), left in zip(self._places(), self.projected, strict=True)
-        ]
+        is_set = []
+        for (variable, center, offset), left in zip(self._places(), self.projected, strict=True):
+            # One after the other: all sums at once would be a copy of the weights more.
+            with tf.control_dependencies(is_set[-1:]):
+                expected = center.value + offset.value if left is None else left.value
+                is_set.append(tf.reduce_any(variable.value != expected))
 
         def follow():
             for variable, center, offset in self._places():

@@ -54,5 +54,5 @@ int main() {
       quant_ops::linear::check_exception(team, round % size);
     }
   }
-  std::puts("passed");
+  std::puts("passed with any instruction set");
 }
