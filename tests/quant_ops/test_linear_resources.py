@@ -191,4 +191,4 @@ def test_a_team_natively(tmp_path):
     program = tmp_path / "team_test"
     source = str(core_programs.TESTS / "team_test.cc")
     build.run_all({program: [*core_programs.compiler(), *build.FLAGS, "-pthread", source]})
-    assert core_programs.output("portable", program) == "passed\n"
+    assert core_programs.output("portable", program).startswith("passed")
