@@ -32,7 +32,7 @@ def test_what_is_not_finite_in_a_data_set_is_named():
         fit(trainer("HALP"), x=data, y=None, batch_size=None)
 
 
-@pytest.mark.parametrize("kind", contract.CLASSES)
+@pytest.mark.parametrize("kind", ["LowPrecisionSGD", "SVRG", "HALP"])
 def test_ragged_inputs(kind):
     """As much as padded ones that are masked: the mean over the tokens that are there."""
     rows = [[1, 2, 3], [1, 2], [4], [1, 2, 3, 4]] * 3
