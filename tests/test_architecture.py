@@ -17,6 +17,7 @@ LEVELS = (
     {
         "quant_ops",
         "tq_halp.errors",
+        "tq_halp.byte_order",
         "tq_halp.finite",
         "tq_halp.registration",
         "tq_halp.files",

@@ -1,4 +1,4 @@
-"""Which of the compiled ops' instruction sets the processor has, and which they take."""
+"""The processor: its cores, which of the compiled ops' instruction sets it has, which they take."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,13 @@ OPS = {
 }
 #: ... and for what quant_ops/cc/linear/solver.cc does.
 SOLVER = {**OPS, "avx512": {*OPS["avx512"], "avx512_vnni"}}
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def flags() -> set[str]:

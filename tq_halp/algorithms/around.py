@@ -5,6 +5,7 @@ import warnings
 import keras
 
 from tq_halp.algorithms.checks import check_model, checked_seed
+from tq_halp.algorithms.gradient import wide_dtype
 from tq_halp.left_out import SavesStates
 
 
@@ -53,6 +54,9 @@ class AroundModel(SavesStates, keras.Model):
             self.model.build(input_shape)
         self._create_state()
 
+    def show_result(self):
+        """Called before somebody looks: put what training is for into the model."""
+
     def export(self, *args, **kwargs):
         """``keras.Model.export`` of the model inside, which holds all that inference needs."""
         self.show_result()
@@ -97,9 +101,9 @@ class AroundModel(SavesStates, keras.Model):
         """One zero variable per trainable variable of the model; ``wide`` in float32 at least."""
         self._weights_with_copies = [id(variable) for variable in self.trainable_variables]
         variables = enumerate(self.trainable_variables)
-        dtypes = {"float16": "float32", "bfloat16": "float32"} if wide else {}
         return [
-            self._zeros(f"{name}_{i}", v.shape, dtypes.get(v.dtype, v.dtype)) for i, v in variables
+            self._zeros(f"{name}_{i}", v.shape, wide_dtype(v.dtype) if wide else v.dtype)
+            for i, v in variables
         ]
 
     def random_counter(self, index):

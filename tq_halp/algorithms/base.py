@@ -119,9 +119,6 @@ class TrainingAlgorithm(AroundModel):
         """Leave in the model what training was for."""
         self._has_begun = False
 
-    def show_result(self):
-        """Called before somebody looks: put what training is for into the model."""
-
     def before_step(self):
         """Called between steps; an outer iteration may start here."""
         if not self._has_begun:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 
 
@@ -30,6 +31,11 @@ def split_validation(x, y, sample_weight, fraction):
 
 class OnlyOnceError(InputError):
     """The data can be read only once."""
+
+
+def no_samples() -> InputError:
+    """The error of data that hold nothing."""
+    return InputError("The training data must have at least one sample. Received none")
 
 
 class Batches:
@@ -73,7 +79,7 @@ class Batches:
             once = ", which can be read only once" if hasattr(x, "__next__") else ""
             self._check_finite(False, f"a {type(x).__name__}{once}")
         if self.batch_count == 0:
-            raise InputError("The training data must have at least one sample. Received none")
+            raise no_samples()
 
     def _init_dataset(self, dataset):
         cardinality = int(dataset.cardinality())
@@ -216,15 +222,11 @@ def samples_of(x) -> int:
 
 def _as_batch(array):
     """Keras casts float64 arrays to the model's float type; the full gradient must see the same."""
-    array = array if tf.is_tensor(array) else _native(np.asarray(array))
+    # TensorFlow takes the byte order of this machine only.
+    array = array if tf.is_tensor(array) else native(np.asarray(array))
     if array.dtype in (np.float64, tf.float64):
         return tf.cast(array, keras.config.floatx())
     return array if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array)
-
-
-def _native(array):
-    """In the byte order of this machine, the only one that TensorFlow takes."""
-    return array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
 
 
 def weights_of_classes(y, class_weight):

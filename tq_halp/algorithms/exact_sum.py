@@ -14,7 +14,7 @@ the last place of float32, in which float16 and bfloat16 are added up.
 import keras
 import tensorflow as tf
 
-_NARROW = ("float16", "bfloat16")
+from tq_halp.algorithms.gradient import wide_dtype
 
 
 class ExactSums:
@@ -59,9 +59,10 @@ class ExactSums:
 
 def _pair(result, spare):
     """The ``tf.Variable`` of the sum and that of the correction."""
-    if result.dtype not in _NARROW:
+    dtype = wide_dtype(result.dtype)
+    if dtype == result.dtype:
         return result.value, spare.value
-    zeros = tf.zeros(result.shape, tf.float32)
+    zeros = tf.zeros(result.shape, dtype)
     return tf.Variable(zeros, trainable=False), tf.Variable(zeros, trainable=False)
 
 

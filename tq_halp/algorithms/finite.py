@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.algorithms.batches import samples_of
+from tq_halp.algorithms.batches import leaves_of, samples_of
 from tq_halp.errors import InputError
 from tq_halp.finite import first_non_finite, place
 
@@ -20,9 +19,8 @@ def check_finite_data(batches: Iterable) -> None:
     seen = 0
     for batch in batches:
         for name, part in zip(("x", "y", "sample_weight"), batch, strict=True):
-            for leaf in keras.tree.flatten(part):
-                if leaf is not None:
-                    _check(name, _dense(leaf), seen)
+            for leaf in leaves_of(part):
+                _check(name, _dense(leaf), seen)
         seen += samples_of(batch[0])
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 import quant_ops
+from tq_halp.algorithms.batches import no_samples
 from tq_halp.algorithms.exact_sum import ExactSums
 from tq_halp.algorithms.finite import check_finite_data
 from tq_halp.algorithms.gradient import (
@@ -15,7 +16,6 @@ from tq_halp.algorithms.gradient import (
     loss_scale,
     widened,
 )
-from tq_halp.errors import InputError
 
 
 class FullGradient:
@@ -131,7 +131,7 @@ class FullGradient:
             if bar:
                 bar.update(steps, finalize=False)
         if steps == 0:
-            raise InputError("The training data must have at least one sample. Received none")
+            raise no_samples()
         if bar:
             bar.update(steps, finalize=True)
         scale = loss_scale(self._model.optimizer)

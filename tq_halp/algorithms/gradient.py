@@ -21,10 +21,15 @@ def dense(gradient, like):
     return tf.cast(tf.convert_to_tensor(gradient), like.dtype)
 
 
+def wide_dtype(dtype):
+    """The name of a dtype for sums of many numbers of ``dtype``: float32 at least."""
+    name = tf.as_dtype(dtype).name
+    return "float32" if name in ("float16", "bfloat16") else name
+
+
 def widened(tensor):
     """In float32 at least, for sums over many elements."""
-    is_narrow = tensor.dtype in (tf.float16, tf.bfloat16)
-    return tf.cast(tensor, tf.float32) if is_narrow else tensor
+    return tf.cast(tensor, wide_dtype(tensor.dtype))
 
 
 def each_row_once(gradient):

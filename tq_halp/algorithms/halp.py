@@ -153,12 +153,10 @@ class HALP(SVRG):
 
     def _set_offset(self, index, offset, to_grid):
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor, P being the constraint of its weights."""
-        scale, variable = (
-            self._groups.of(self.grid_scale.value, index),
-            self.trainable_variables[index],
-        )
+        scale = self._groups.of(self.grid_scale.value, index)
         self.offset[index].assign(to_grid(offset, scale, self.random_counter(index)))
         moved = self.center[index].value + self.offset[index].value
+        variable = self.trainable_variables[index]
         variable.assign(constrained(variable, moved))
         self._note_projected(index)
 
@@ -238,7 +236,7 @@ class HALP(SVRG):
             self._widen()
             self._next_look = 2 * steps
         super().after_step()
-        if int(self.weights_were_set) and not self.snapshot_due:
+        if int(self.weights_were_set):
             self.snapshot_due = True
 
     def _widen(self):

@@ -8,6 +8,8 @@ Yang et al., *SWALP: Stochastic Weight Averaging in Low-Precision Training*, arX
 Rounding errors are unbiased and average out, where the iterate itself keeps them.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,17 @@ from tq_halp.algorithms.constraints import constrained
 from tq_halp.algorithms.inner_optimizer import uses_ema
 from tq_halp.algorithms.sgd import LowPrecisionSGD
 from tq_halp.errors import InputError
+
+
+def _of_result(method):
+    """A method of a Keras model, called when the model holds the result."""
+
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        self.show_result()
+        return method(self, *args, **kwargs)
+
+    return call
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -122,29 +135,10 @@ class SWALP(LowPrecisionSGD):
     def iterate_variables(self):
         return self.iterate if int(self.shows_average) else super().iterate_variables()
 
-    def evaluate(self, *args, **kwargs):
-        self.show_result()
-        return super().evaluate(*args, **kwargs)
-
-    def predict(self, *args, **kwargs):
-        self.show_result()
-        return super().predict(*args, **kwargs)
-
-    def test_on_batch(self, *args, **kwargs):
-        self.show_result()
-        return super().test_on_batch(*args, **kwargs)
-
-    def predict_on_batch(self, *args, **kwargs):
-        self.show_result()
-        return super().predict_on_batch(*args, **kwargs)
-
-    def save(self, *args, **kwargs):
-        self.show_result()
-        return super().save(*args, **kwargs)
-
-    def save_weights(self, *args, **kwargs):
-        self.show_result()
-        return super().save_weights(*args, **kwargs)
+    evaluate, predict = map(_of_result, (keras.Model.evaluate, keras.Model.predict))
+    test_on_batch = _of_result(keras.Model.test_on_batch)
+    predict_on_batch = _of_result(keras.Model.predict_on_batch)
+    save, save_weights = map(_of_result, (keras.Model.save, keras.Model.save_weights))
 
 
 def _shown(variable, average):

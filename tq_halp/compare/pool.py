@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tq_halp.compare.comparison import Comparison
 from tq_halp.compare.run import Run
+from tq_halp.processor import usable_cores
 from tq_halp.running.interrupt import StopOnSignal
 
 _POLL = 0.2  # seconds
@@ -25,14 +26,7 @@ class Observer(Protocol):
 
 def default_jobs() -> int:
     """Half of the cores that this process may use, at least one."""
-    return max(1, cores() // 2)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, usable_cores() // 2)
 
 
 def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer):
@@ -90,7 +84,7 @@ def _start(run, jobs, lock):
 def _environment(jobs):
     if jobs == 1:
         return None
-    threads = str(max(1, cores() // jobs))
+    threads = str(max(1, usable_cores() // jobs))
     shared = {
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,

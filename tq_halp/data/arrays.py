@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tq_halp.byte_order import native
 from tq_halp.data.dataset import Dataset, Examples, first
 from tq_halp.data.files import check_sha256
 from tq_halp.errors import InputError
@@ -86,14 +87,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
-            return {name: _native(array) for name, array in dict(file).items()}
+            return {name: native(array) for name, array in dict(file).items()}
     except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or "no .npz file of plain arrays"
         raise InputError(f"{path}: cannot be read: {reason}") from error
-
-
-def _native(array: np.ndarray) -> np.ndarray:
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _check_names(path, arrays) -> None:

@@ -16,11 +16,11 @@ TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_int8")
 
 def processor() -> Iterator[Finding]:
     """Its name, how many cores this process may use, and the flags that matter here."""
-    usable = getattr(os, "sched_getaffinity", None)
-    cores = len(usable(0)) if usable else os.cpu_count()
     has = [flag for flag in TELLING_FLAGS if flag in cpu.flags()]
     name = cpu.model_name() or platform.processor() or platform.machine()
-    yield Finding("processor", OK, f"{name}, {cores} cores, {' '.join(has) or 'flags unknown'}")
+    yield Finding(
+        "processor", OK, f"{name}, {cpu.usable_cores()} cores, {' '.join(has) or 'flags unknown'}"
+    )
 
 
 def memory() -> Iterator[Finding]:

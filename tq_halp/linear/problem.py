@@ -12,7 +12,7 @@ import numpy as np
 from tq_halp.errors import InputError
 from tq_halp.linear.centring import centre_of, centred
 from tq_halp.linear.repetition import without_repetition
-from tq_halp.linear.samples import blocks
+from tq_halp.linear.samples import blocks, largest_in_columns
 from tq_halp.linear.step_size import intercept_value, squared_norms
 from tq_halp.linear.units import Units, power_above
 
@@ -158,7 +158,7 @@ def column_scales(x: np.ndarray, l2: float) -> np.ndarray:
     At most 1 / √l2: beyond, the penalty of a small column would bound the rate of all, while its
     weight, of which l2 leaves next to nothing, gains nothing.
     """
-    largest = np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
+    largest = largest_in_columns(x)
     return 1.0 / np.where(largest > 0, np.maximum(largest, max(np.sqrt(l2), 1e-150)), 1.0)
 
 

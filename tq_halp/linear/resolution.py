@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tq_halp.linear.samples import few_rows
+from tq_halp.linear.samples import few_rows, largest_in_columns
 
 # Of a column and what is to be explained at the start: a hundredth of its variance.
 CORRELATED = 0.1
@@ -24,8 +24,7 @@ def lost_columns(problem, data_bits: int) -> np.ndarray:
     half = np.sqrt(problem.norms.max()) / steps / 2
     if not (np.abs(few_rows(x) * scale).max(axis=0) < half).any():
         return np.zeros(0, np.intp)
-    largest = np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
-    largest *= scale
+    largest = largest_in_columns(x) * scale
     columns = np.flatnonzero((largest > 0) & (largest < largest.max() / steps / 2))
     correlations = np.array([_correlation(x[:, j], problem) for j in columns])
     certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # what chance alone makes is below

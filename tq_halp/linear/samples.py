@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 from tq_halp.finite import first_non_finite
 from tq_halp.linear.interoperation import DataConversionWarning, shared_with_sklearn
@@ -59,8 +60,7 @@ def target_vector(y, samples: int, estimator: str) -> np.ndarray:
         raise InputError(f"{estimator} requires y to be passed, but the target y is None")
     _check_not_masked("y", y)
     try:
-        y = np.asarray(y)
-        y = y.astype(y.dtype.newbyteorder("="), copy=False)
+        y = native(np.asarray(y))
     except ValueError as error:
         raise InputError(f"y must be a 1-D array, received {type(y).__name__} ({error})") from None
     if y.ndim == 2 and y.shape[1] == 1:
@@ -135,6 +135,11 @@ def blocks(x: np.ndarray):
     """Slices of rows of about BLOCK_BYTES in float64."""
     rows = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def largest_in_columns(x: np.ndarray) -> np.ndarray:
+    """max_i |x_ij|, float64 [d]; without a copy of the magnitudes."""
+    return np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
 
 
 def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:

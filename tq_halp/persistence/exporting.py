@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 from tq_halp.files import replacing
 from tq_halp.layers.lora import updates_of
@@ -117,7 +118,7 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: _in_order_of_machine(array) for name, array in file.items()}
+            arrays = {name: native(array) for name, array in file.items()}
         manifest = json.loads(str(arrays[MANIFEST][()]))
         if manifest["kind"] != KIND or manifest["version"] != VERSION:
             raise InputError(
@@ -132,11 +133,6 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         raise InputError(f"{path}: no such file, expected one that tq_halp.export wrote") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a file that tq_halp.export wrote whole: {error}") from error
-
-
-def _in_order_of_machine(array):
-    """The same numbers, their bytes in the order in which this machine has them."""
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _restore(array, scale, entry):

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import h5py
 import keras
 
-from tq_halp.quantizers.clock import TrainingClock
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.bookkeeping import bookkeeping_variables
 
 _OWN = "top_level_model_weights"  # those of the model itself, in a group beside those of its layers
 
@@ -49,12 +48,7 @@ def pairs(
 
 
 def _weights_of(layer: keras.Layer) -> list[keras.Variable]:
-    counted = {
-        id(variable)
-        for each in layer._flatten_layers()
-        if isinstance(each, (CallCounter, TrainingClock))
-        for variable in each.variables
-    }
+    counted = bookkeeping_variables(layer)
     ordered = [*layer.trainable_weights, *layer.non_trainable_weights]
     return [variable for variable in ordered if id(variable) not in counted]
 

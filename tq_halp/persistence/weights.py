@@ -12,8 +12,7 @@ from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.substitution import names_of, weights_of
 from tq_halp.quantization_map.leaves import find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
-from tq_halp.quantizers.clock import TrainingClock
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.bookkeeping import bookkeeping_variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +58,7 @@ def weights_by_name(model: keras.Model) -> dict[str, Weight]:
 
 
 def _weights_of(layer, leaf) -> Iterator[Weight]:
-    own = {id(variable) for variable in leaf.weights} - _counters(layer)
+    own = {id(variable) for variable in leaf.weights} - bookkeeping_variables(layer)
     # The trained ones first: it is they that a layer counts for the names of its random bits.
     trained = [variable for variable in weights_of(layer) if id(variable) in own]
     rest = [v for v in leaf.weights if id(v) in own and not any(v is each for each in trained)]
@@ -69,15 +68,6 @@ def _weights_of(layer, leaf) -> Iterator[Weight]:
         if isinstance(layer, QuantizedLayer) and index < len(trained):
             weight = dataclasses.replace(weight, **_decided(layer, variable))
         yield weight
-
-
-def _counters(layer):
-    return {
-        id(variable)
-        for each in layer._flatten_layers()
-        if isinstance(each, (CallCounter, TrainingClock))
-        for variable in each.variables
-    }
 
 
 def _decided(layer, variable):

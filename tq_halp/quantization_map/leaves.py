@@ -8,8 +8,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.base import QuantizedLayer
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.registry import QUANTIZED, quantized_class
-from tq_halp.quantizers.clock import TrainingClock
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.bookkeeping import is_bookkeeping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +79,7 @@ def children(layer: keras.Layer) -> list[keras.Layer]:
     held = layer._flatten_layers(include_self=False, recursive=False)
     if isinstance(layer, keras.Function):  # the order of the graph, then what is beside it
         held = list(dict.fromkeys([*layer.layers, *held]))
-    return [child for child in held if not isinstance(child, (CallCounter, TrainingClock))]
+    return [child for child in held if not is_bookkeeping(child)]
 
 
 def is_leaf(layer: keras.Layer) -> bool:

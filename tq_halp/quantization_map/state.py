@@ -15,8 +15,7 @@ from tq_halp.layers.lora import copy_update
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.registry import quantized_class
 from tq_halp.quantization_map.leaves import children
-from tq_halp.quantizers.clock import TrainingClock
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.bookkeeping import bookkeeping_variables
 
 
 def copy_state(source: keras.Model, copy: keras.Model) -> None:
@@ -114,12 +113,7 @@ class _Store(dict):
 
 def _variables(layer):
     """All variables but those that quantized layers have on top of their Keras parents."""
-    extra = {
-        id(variable)
-        for each in layer._flatten_layers()
-        if isinstance(each, (CallCounter, TrainingClock))
-        for variable in each.variables
-    }
+    extra = bookkeeping_variables(layer)
     return [variable for variable in layer.variables if id(variable) not in extra]
 
 
