@@ -21,7 +21,7 @@ import rivals
 from page import fill
 
 from tq_halp import processor
-from tq_halp.compare import command, pool
+from tq_halp.compare import command
 from tq_halp.compare.entrants import Entrant
 from tq_halp.compare.results import Results
 
@@ -207,5 +207,5 @@ def _time(results):
     minutes = sum(float(row["seconds"]) for row in last) / 60
     return (
         f"{minutes:.0f} minutes of training in all, a thread for each run, two at a time, on "
-        f"{pool.cores()} cores of {processor.model_name() or 'an unknown processor'}."
+        f"{processor.usable_cores()} cores of {processor.model_name() or 'an unknown processor'}."
     )
