@@ -2,7 +2,7 @@
 
 import re
 
-from tq_halp.compare.results import Results
+from tq_halp.commands.compare.results import Results
 
 NAMES = {"halp": "HALP", "lp": "LP-SGD"}
 

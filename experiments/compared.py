@@ -20,10 +20,10 @@ import bits
 import rivals
 from page import fill
 
-from tq_halp import processor
-from tq_halp.compare import command
-from tq_halp.compare.entrants import Entrant
-from tq_halp.compare.results import Results
+from tq_halp import cpu
+from tq_halp.commands.compare import command
+from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 #: One thread for each run: then its bits depend neither on the number of cores nor on --jobs.
@@ -207,5 +207,5 @@ def _time(results):
     minutes = sum(float(row["seconds"]) for row in last) / 60
     return (
         f"{minutes:.0f} minutes of training in all, a thread for each run, two at a time, on "
-        f"{processor.usable_cores()} cores of {processor.model_name() or 'an unknown processor'}."
+        f"{cpu.usable_cores()} cores of {cpu.model_name() or 'an unknown processor'}."
     )

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 
 from page import fill
 
-from tq_halp.compare.budget import EPOCHS, EVALUATIONS, Metric
-from tq_halp.compare.results import Results
-from tq_halp.compare.summary import p_value, shown
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, Metric
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.summary_tables import p_value, shown
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILE = "rivals.csv"

@@ -13,24 +13,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
-    # what numbers, layers and algorithms are
+    # the library: what numbers, layers and algorithms are
     {
         "quant_ops",
         "tq_halp.errors",
         "tq_halp.byte_order",
-        "tq_halp.finite",
-        "tq_halp.registration",
-        "tq_halp.files",
-        "tq_halp.left_out",
-        "tq_halp.completion",
+        "tq_halp.non_finite",
+        "tq_halp.keras_registration",
+        "tq_halp.atomic_files",
+        "tq_halp.unsaved_states",
     },
-    {
-        "tq_halp.formats",
-        "tq_halp.settings",
-        "tq_halp.processor",
-        "tq_halp.webpage",
-    },
-    {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data", "tq_halp.command_line"},
+    {"tq_halp.formats", "tq_halp.yaml_settings", "tq_halp.cpu", "tq_halp.html_document"},
+    {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
     {
         "tq_halp.layers",
         "tq_halp.optimizers",
@@ -38,14 +32,26 @@ LEVELS = (
         "tq_halp.models",
         "tq_halp.linear",
     },
+    {"tq_halp.quantization_map.layer_tree"},
+    {"tq_halp.quantization_map.rules"},
+    {"tq_halp.quantization_map.copying", "tq_halp.quantization_map.importers"},
     {"tq_halp.quantization_map"},
-    {"tq_halp.persistence"},
+    {"tq_halp.persistence", "tq_halp.analysis"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
-    # what a run does with them
-    {"tq_halp.running"},
-    {"tq_halp.train", "tq_halp.plan", "tq_halp.bench", "tq_halp.report", "tq_halp.doctor"},
-    {"tq_halp.compare"},
-    {"tq_halp.cli"},
+    # the tools: what a run does with them
+    {"tq_halp.commands", "tq_halp.commands.exit_status", "tq_halp.commands.shell_completion"},
+    {"tq_halp.commands.running"},
+    {
+        "tq_halp.commands.train",
+        "tq_halp.commands.plan",
+        "tq_halp.commands.report",
+        "tq_halp.commands.bench",
+        "tq_halp.commands.doctor",
+    },
+    {"tq_halp.commands.compare"},
+    {"tq_halp.commands.dispatch"},
+    # `python -m tq_halp.NAME`
+    {f"tq_halp.{name}" for name in ("train", "compare", "plan", "report", "bench", "doctor")},
     {"tq_halp.__main__"},
 )
 LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
@@ -54,11 +60,11 @@ LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
 NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
-    "tq_halp.files": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.finite": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.atomic_files": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.non_finite": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.settings": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.processor": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.yaml_settings": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.cpu": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.data": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.linear": {"tensorflow", "keras"},
@@ -71,20 +77,20 @@ LIGHT = [
     "tq_halp.config",
     "tq_halp.data",
     "tq_halp.linear",
-    "tq_halp.cli",
+    "tq_halp.commands.dispatch",
 ]
 
 # The command line; everything else warns, raises or returns.
 SPEAKS = {
     "quant_ops/build.py",
-    "tq_halp/train.py",
-    "tq_halp/compare/command.py",
-    "tq_halp/compare/checking.py",
-    "tq_halp/plan.py",
-    "tq_halp/report/command.py",
-    "tq_halp/doctor/__init__.py",
-    "tq_halp/cli.py",
-    "tq_halp/command_line.py",
+    "tq_halp/commands/train.py",
+    "tq_halp/commands/compare/command.py",
+    "tq_halp/commands/compare/preflight.py",
+    "tq_halp/commands/plan.py",
+    "tq_halp/commands/report.py",
+    "tq_halp/commands/doctor/__init__.py",
+    "tq_halp/commands/dispatch.py",
+    "tq_halp/commands/exit_status.py",
 }
 
 PRIVATE = re.compile(r"tensorflow\.python|keras\.src|compat\.v1|tf_keras")
@@ -114,21 +120,24 @@ def read(path):
 
 
 def part_of(module):
-    """`quant_ops` as a whole; of tq_halp the module or package one below the top."""
+    """The longest beginning of a module's name that has a level; else what would want one."""
     names = module.split(".")
-    return names[0] if names[0] != "tq_halp" else ".".join(names[:2])
+    beginnings = [".".join(names[:count]) for count in range(len(names), 0, -1)]
+    found = next((each for each in beginnings if each in LEVEL), beginnings[-1])
+    return found if found != "tq_halp" else ".".join(names[:2])
 
 
 def imports(path):
-    """The modules imported anywhere in a file; `from tq_halp import x` counts as tq_halp.x."""
+    """The modules imported anywhere in a file; of `from tq_halp import x` that is tq_halp.x."""
     found = set()
     for node in ast.walk(ast.parse(read(path))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            below = node.module == "tq_halp"
-            found.update(f"tq_halp.{a.name}" if below else node.module for a in node.names)
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                is_part = node.module == "tq_halp" or name in LEVEL
+                found.add(name if is_part else node.module)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quant_ops import build
-from tq_halp.bench.cases import CASES
+from tq_halp.commands.bench.op_cases import CASES
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments" / "benchmarks"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tq_halp import processor
+from tq_halp import cpu
 from tq_halp.errors import InputError
 
 
@@ -21,11 +21,11 @@ from tq_halp.errors import InputError
 def test_instruction_set(flags, limit, expected, tmp_path, monkeypatch):
     path = tmp_path / "cpuinfo"
     path.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(processor, "CPUINFO", path)
+    monkeypatch.setattr(cpu, "CPUINFO", path)
     monkeypatch.setenv("QUANT_OPS_ISA", limit)
-    assert processor.instruction_set() == expected
-    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "none")
-    assert processor.instruction_set() == ("portable" if limit == "portable" else "unknown")
+    assert cpu.instruction_set() == expected
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "none")
+    assert cpu.instruction_set() == ("portable" if limit == "portable" else "unknown")
 
 
 def test_ops_need_no_products_of_bytes(tmp_path, monkeypatch):
@@ -33,11 +33,11 @@ def test_ops_need_no_products_of_bytes(tmp_path, monkeypatch):
     path.write_text(
         "model name\t: Some CPU\nflags\t: fma avx2 avx512f avx512bw avx512dq avx512vl\n"
     )
-    monkeypatch.setattr(processor, "CPUINFO", path)
+    monkeypatch.setattr(cpu, "CPUINFO", path)
     monkeypatch.delenv("QUANT_OPS_ISA", raising=False)
-    assert processor.instruction_set(processor.OPS) == "avx512"
-    assert processor.instruction_set(processor.SOLVER) == "avx2"
-    assert processor.model_name() == "Some CPU"
+    assert cpu.instruction_set(cpu.OPS) == "avx512"
+    assert cpu.instruction_set(cpu.SOLVER) == "avx2"
+    assert cpu.model_name() == "Some CPU"
     monkeypatch.setenv("QUANT_OPS_ISA", "sse")
     with pytest.raises(InputError, match="must be portable, avx2 or avx512, received 'sse'"):
-        processor.instruction_set()
+        cpu.instruction_set()

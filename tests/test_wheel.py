@@ -82,7 +82,7 @@ def test_metadata(content):
     assert "Low-precision training" in stated.get_payload()
     scripts = configparser.ConfigParser()
     scripts.read_string(in_metadata(content, "entry_points.txt"))
-    assert scripts["console_scripts"]["tq-halp"] == "tq_halp.cli:main"
+    assert scripts["console_scripts"]["tq-halp"] == "tq_halp.commands.dispatch:main"
     assert any(name.endswith("/LICENSE") for name in content)
 
 

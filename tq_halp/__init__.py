@@ -6,7 +6,7 @@ mistake in a config file do not wait for TensorFlow.
 
 import importlib
 
-from tq_halp.registration import register_addresses
+from tq_halp.keras_registration import register_addresses
 
 __version__ = "0.1.0"
 
@@ -27,7 +27,9 @@ _HOME = {
     "import_weights": "tq_halp.persistence",
     "load_float_weights": "tq_halp.persistence",
     "InputError": "tq_halp.errors",
+    "report": "tq_halp.analysis",
     "algorithms": None,
+    "analysis": None,
     "data": None,
     "formats": None,
     "layers": None,
@@ -37,7 +39,6 @@ _HOME = {
     "persistence": None,
     "quantization_map": None,
     "quantizers": None,
-    "report": None,
 }
 
 __all__ = ["__version__", *_HOME]

@@ -2,7 +2,7 @@
 
 import sys
 
-from tq_halp.cli import main
+from tq_halp.commands.dispatch import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -138,7 +138,7 @@ Quantize level_case(LevelKind kind) {
   };
 }
 
-// Named as in tq_halp/bench/cases.py.
+// Named as in tq_halp/commands/bench/op_cases.py.
 std::vector<Case> all_cases() {
   const std::vector<Rounding> all = all_roundings();
   const MinifloatSpec e4m3fn = grid(3, -6, 14, 8), e2m1fn = grid(1, 0, 3, 2), none;

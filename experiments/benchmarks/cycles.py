@@ -20,7 +20,7 @@ INSTRUCTION_SETS = ("avx512", "avx2")
 
 def program():
     """The path of the program, compiled if need be."""
-    from tq_halp.running.quiet import start_tensorflow
+    from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()  # which quant_ops imports
     from quant_ops import build

@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from page import fill  # noqa: E402
 
-from tq_halp.running.quiet import start_tensorflow  # noqa: E402
+from tq_halp.commands.running.tf_startup import start_tensorflow  # noqa: E402
 
 start_tensorflow()
 from tq_halp.algorithms import theory  # noqa: E402

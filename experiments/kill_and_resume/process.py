@@ -15,11 +15,11 @@ import warnings
 import keras  # noqa: F401
 import matplotlib.figure  # noqa: F401
 
-from tq_halp import train
 from tq_halp.algorithms import SVRG
 from tq_halp.algorithms.base import TrainingAlgorithm
-from tq_halp.running import checkpoint_file, run
-from tq_halp.running.run_directory import RunDirectory
+from tq_halp.commands import train
+from tq_halp.commands.running import checkpoint_format, run
+from tq_halp.commands.running.run_directory import RunDirectory
 
 #: What a run is doing, and where in the code that begins and ends.
 PHASES = ("start", "step", "snapshot", "evaluation", "checkpoint", "row", "end")
@@ -83,7 +83,7 @@ class Watch:
         """In the run's own process."""
         self.watch(SVRG, "take_snapshot", "snapshot")
         self.watch(TrainingAlgorithm, "evaluate", "evaluation")
-        self.watch(checkpoint_file, "write", "checkpoint")
+        self.watch(checkpoint_format, "write", "checkpoint")
         self.watch(run, "_finish", "end")
         self.watch(RunDirectory, "save_model", "end")
         self.watch(run, "plot_curves", "end")

@@ -30,9 +30,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from process import PHASES, Process, Watch  # noqa: E402
 from runs import configs, differing, outcome  # noqa: E402
 
-from tq_halp import train  # noqa: E402
-from tq_halp.bench.report import write_csv  # noqa: E402
-from tq_halp.running.checkpoints import files  # noqa: E402
+from tq_halp.commands import train
+from tq_halp.commands.bench.results_table import write_csv  # noqa: E402
+from tq_halp.commands.running.checkpoint_folder import files  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

@@ -11,9 +11,9 @@ import zipfile
 import h5py
 import numpy as np
 
-from tq_halp.config.idle import KEYS
-from tq_halp.running import checkpoint_file
-from tq_halp.running.checkpoints import files
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_folder import files
+from tq_halp.config.unused_keys import KEYS
 
 REGRESSION = {
     "data": {"name": "linear_regression", "samples": 300, "features": 20},
@@ -86,7 +86,7 @@ def outcome(folder):
     with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = {name: [row[name] for row in rows] for name in rows[0] if name != "seconds"}
-    contents, arrays = checkpoint_file.read(files(folder / "checkpoints")[-1])
+    contents, arrays = checkpoint_format.read(files(folder / "checkpoints")[-1])
     return {
         **columns,
         "weights": _weights(folder / "model.keras"),

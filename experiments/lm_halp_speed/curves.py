@@ -34,7 +34,7 @@ LARGE = {
 
 def measure(quick):
     """The lines of ``curves.csv``."""
-    from tq_halp.running.quiet import start_tensorflow
+    from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()
     seeds, epochs = ((0,), 10) if quick else (SEEDS, EPOCHS)
@@ -60,8 +60,8 @@ def least_squares(seed, epochs):
 def large(name, scale, epochs):
     """All of LARGE in turns, on all processors, at the same learning rate."""
     from quant_ops import LinearSolver
-    from tq_halp.bench.linear_data import load
-    from tq_halp.bench.linear_race import L2, learning_rate
+    from tq_halp.commands.bench.linear_data_sets import load
+    from tq_halp.commands.bench.linear_race import L2, learning_rate
 
     data = load(name, scale)
     if data is None:

@@ -21,7 +21,7 @@ QUICK = 500  # samples
 
 def measure(quick):
     """The lines of ``rivals.csv``."""
-    from tq_halp.running.quiet import start_tensorflow
+    from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()
     rows = []

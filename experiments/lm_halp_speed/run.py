@@ -51,7 +51,7 @@ def bench(isa, options):
 
 
 def measure_speed(output, quick):
-    from tq_halp.processor import available_sets
+    from tq_halp.cpu import available_sets
 
     load = os.getloadavg()[0]
     rows, in_cache = [], []

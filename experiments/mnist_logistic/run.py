@@ -57,15 +57,15 @@ def objective_and_gradient(x, y, weights, decay):
 
 def convergence(results) -> str:
     """A table: f and ‖∇f‖ over the training examples at the end, mean over seeds."""
-    from tq_halp.running.quiet import start_tensorflow
+    from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()
     import keras
 
-    import tq_halp.registration  # noqa: F401  the model's penalty is a class of ours
+    import tq_halp.keras_registration  # noqa: F401  the model's penalty is a class of ours
     from tq_halp import data
-    from tq_halp.compare.statistics import mean_of
-    from tq_halp.compare.summary import shown
+    from tq_halp.commands.compare.statistics import mean_of
+    from tq_halp.commands.compare.summary_tables import shown
 
     sets = {}
     lines = ["| | training objective | gradient norm | seeds |", "|---|---|---|---|"]

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 
 import tq_halp
-from tq_halp.bench.report import write_csv
+from tq_halp.commands.bench.results_table import write_csv
 from tq_halp.models import lstm_language_model
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import tq_halp
-from tq_halp.report.drawing import magnitudes_svg
+from tq_halp.analysis.svg_plots import magnitudes_svg
 
 HERE = Path(__file__).parent
 LENGTH = 32  # characters that the next one is told from

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.bench.step_race import KINDS
+from tq_halp.commands.bench.step_race import KINDS
 
 LAYERS, BATCH, STEPS = 24, 16, 6
 

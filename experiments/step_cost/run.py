@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 
-from tq_halp.bench import step_race
-from tq_halp.bench.report import write_csv
+from tq_halp.commands.bench import step_race
+from tq_halp.commands.bench.results_table import write_csv
 from tq_halp.models import lstm_language_model
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.exact_sum import ExactSums
-from tq_halp.algorithms.gradient import corrected, dense, each_row_once
+from tq_halp.algorithms.compensated_sum import ExactSums
+from tq_halp.algorithms.minibatch_gradient import corrected, dense, each_row_once
 
 ROWS, WIDTH, TOKENS = 50, 8, 400
 

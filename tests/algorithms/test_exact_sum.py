@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.exact_sum import ExactSums
+from tq_halp.algorithms.compensated_sum import ExactSums
 
 DTYPES = ("bfloat16", "float16", "float32", "float64")
 

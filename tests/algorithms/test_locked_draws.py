@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.draws import Draws, key_of
+from tq_halp.algorithms.transform_locking import Draws, key_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 6, 6, 2)).astype("float32")

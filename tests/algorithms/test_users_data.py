@@ -103,7 +103,7 @@ def test_a_users_variable_is_the_users_whatever_its_name(kind):
 
 
 def test_augmentation_is_known_by_its_class():
-    from tq_halp.algorithms.draws import Draws
+    from tq_halp.algorithms.transform_locking import Draws
 
     def draws(*layers):
         model = keras.Sequential([keras.Input((4, 4, 3)), *layers])

@@ -10,9 +10,9 @@ import zipfile
 
 import h5py
 
-from tq_halp import train
-from tq_halp.running import checkpoint_file
-from tq_halp.running.checkpoints import files
+from tq_halp.commands import train
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_folder import files
 
 REGRESSION = {
     "data": {"name": "linear_regression", "samples": 50, "features": 4},
@@ -34,7 +34,7 @@ def outcome(folder):
     """All that two runs are compared by."""
     with open(folder / "metrics.csv", newline="") as file:
         rows = [{**row, "seconds": ""} for row in csv.DictReader(file)]
-    contents, arrays = checkpoint_file.read(files(folder / "checkpoints")[-1])
+    contents, arrays = checkpoint_format.read(files(folder / "checkpoints")[-1])
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
     return {
         "rows": rows,

@@ -4,10 +4,10 @@ import csv
 
 import pytest
 
-from tq_halp import bench
-from tq_halp.bench import matmul, ops
-from tq_halp.bench.arguments import size_text, sizes
-from tq_halp.bench.cases import BLOCK, CASES, OPS, ROUNDINGS, shape
+from tq_halp.commands import bench
+from tq_halp.commands.bench import matmul, ops
+from tq_halp.commands.bench.arguments import size_text, sizes
+from tq_halp.commands.bench.op_cases import BLOCK, CASES, OPS, ROUNDINGS, shape
 
 SMALL = ["ops", "--sizes", "64Ki", "--repeats", "1"]
 

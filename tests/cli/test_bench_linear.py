@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from tq_halp import bench
-from tq_halp.bench import linear, linear_data, linear_machine
-from tq_halp.bench.linear_race import BASELINE, Contender, contenders, figures
+from tq_halp.commands import bench
+from tq_halp.commands.bench import linear, linear_data_sets, memory_bandwidth
+from tq_halp.commands.bench.linear_race import BASELINE, Contender, contenders, figures
 
 TINY = ["linear", "--scale", "0.001", "--epochs", "2", "--threads", "1"]
 
@@ -98,7 +98,7 @@ def test_no_native_library(monkeypatch, capsys):
 
 
 def test_mnist_is_left_out_where_it_is_not(monkeypatch, capsys):
-    monkeypatch.setattr(linear_data, "locate", lambda known: None)
+    monkeypatch.setattr(linear_data_sets, "locate", lambda known: None)
     assert bench.main([*TINY, "--datasets", "25000x4096,mnist"]) == 0
     assert "Left out, as it is not there and cannot be fetched: mnist." in capsys.readouterr().out
     assert bench.main([*TINY, "--datasets", "mnist"]) == 2
@@ -108,16 +108,16 @@ def test_mnist_is_left_out_where_it_is_not(monkeypatch, capsys):
 def test_mnist_is_softmax_of_a_part_of_it(tmp_path, monkeypatch):
     x, labels = np.arange(6.0, dtype=np.float32).reshape(3, 2), np.array([7.0, 3.0, 1.0])
     parts = {(tmp_path, "train"): (x, labels)}
-    monkeypatch.setattr(linear_data, "locate", lambda known: tmp_path)
-    monkeypatch.setattr(linear_data, "read_flat", lambda folder, part: parts[folder, part])
-    data = linear_data.load("mnist", 0.5)
+    monkeypatch.setattr(linear_data_sets, "locate", lambda known: tmp_path)
+    monkeypatch.setattr(linear_data_sets, "read_flat", lambda folder, part: parts[folder, part])
+    data = linear_data_sets.load("mnist", 0.5)
     np.testing.assert_array_equal(data.x, x[:2])
     assert (data.targets.tolist(), data.loss, data.outputs) == ([7, 3], "softmax", 10)
-    assert len(linear_data.load("mnist").x) == 3
+    assert len(linear_data_sets.load("mnist").x) == 3
 
 
 def test_synthetic_labels_follow_a_linear_model_with_noise():
-    data = linear_data.load("400000x256", 0.01)
+    data = linear_data_sets.load("400000x256", 0.01)
     assert (data.x.shape, data.x.dtype) == ((4000, 256), np.float32)
     w, *_ = np.linalg.lstsq(data.x, data.targets - 0.5, rcond=None)
     # Of 4000 labels from logits N(0, 4), the best weights tell 0.5 + E|p - 0.5| = 0.78, and those
@@ -173,7 +173,7 @@ def test_geometric_means():
 
 
 def test_reading_memory():
-    reader = linear_machine.MemoryReader(threads=2)
+    reader = memory_bandwidth.MemoryReader(threads=2)
     reader.turn()
     first = reader.best
     reader.turn()

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp import bench
-from tq_halp.bench import step_race
+from tq_halp.commands import bench
+from tq_halp.commands.bench import step_race
 
 
 def test_summary_by_hand():

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import quant_ops
-from tq_halp.bench import timing, workbench
-from tq_halp.bench.cases import CASES
+from tq_halp.commands.bench import op_timer, timing
+from tq_halp.commands.bench.op_cases import CASES
 
 
 @pytest.fixture
@@ -68,21 +68,21 @@ def test_ratios():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_every_case_runs(case):
-    x = workbench._normal("bfloat16", 1024)
+    x = op_timer._normal("bfloat16", 1024)
     for rounding in case.roundings(("nearest_even", "stochastic")):
-        result = workbench.quantizer(case, rounding, x)(x, 0)
+        result = op_timer.quantizer(case, rounding, x)(x, 0)
         assert (result.dtype, result.shape) == (x.dtype, x.shape)
 
 
 def test_the_loop_applies_the_op_to_x_with_the_counter():
-    x = workbench._normal("float32", 1024)
+    x = op_timer._normal("float32", 1024)
     applied = tf.Variable(0, dtype=tf.int64)
 
     def quantize(x, counter):
         applied.assign_add(1)
         return quant_ops.fixed_point(x, 8, 4, rounding="stochastic", counter=counter)
 
-    once, looped = workbench._functions(quantize, x, loops=5)
+    once, looped = op_timer._functions(quantize, x, loops=5)
     last = looped()
     assert applied.numpy() == 5
     np.testing.assert_array_equal(
@@ -99,15 +99,15 @@ def test_fake_quant_is_fixed_point():
         np.random.default_rng(0).integers(-10 << 10, 10 << 10, 10_000) / 1024, "float32"
     )
     expected = quant_ops.fixed_point(x, 8, 4, rounding="nearest_up")
-    np.testing.assert_array_equal(workbench.fake_quant(x, 0), expected)
+    np.testing.assert_array_equal(op_timer.fake_quant(x, 0), expected)
 
 
 def test_a_forced_backend_is_forced_for_a_while(monkeypatch):
     monkeypatch.delenv("QUANT_OPS_BACKEND", raising=False)
-    with workbench.forced("composite"):
+    with op_timer.forced("composite"):
         assert quant_ops.backend() == "composite"
     assert "QUANT_OPS_BACKEND" not in os.environ
     monkeypatch.setenv("QUANT_OPS_BACKEND", "native")
-    with workbench.forced("composite"):
+    with op_timer.forced("composite"):
         assert quant_ops.backend() == "composite"
     assert os.environ["QUANT_OPS_BACKEND"] == "native"

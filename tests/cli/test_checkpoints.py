@@ -6,11 +6,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints, files
+from tq_halp.commands.running.checkpoint_format import DamagedError
+from tq_halp.commands.running.run_identity import differences
 from tq_halp.errors import InputError
-from tq_halp.running import checkpoint_file
-from tq_halp.running.checkpoint_file import DamagedError
-from tq_halp.running.checkpoints import Checkpoint, Checkpoints, files
-from tq_halp.running.identity import differences
 
 ARRAYS = [
     np.array(-0.0),
@@ -23,7 +23,7 @@ ARRAYS = [
 
 
 def write(path, contents=None, arrays=ARRAYS):
-    checkpoint_file.write(path, contents or {}, [lambda a=array: a for array in arrays])
+    checkpoint_format.write(path, contents or {}, [lambda a=array: a for array in arrays])
 
 
 def at_step(total_steps):
@@ -40,7 +40,7 @@ def saved(folder, steps, identity):
 def test_what_was_written_is_read(tmp_path):
     contents = {"a": 0.1, "b": [None, "c", -math.inf], "d": {"e": 2**60}}
     write(tmp_path / "a", contents)
-    read, arrays = checkpoint_file.read(tmp_path / "a")
+    read, arrays = checkpoint_format.read(tmp_path / "a")
     assert read == contents
     for array, original in zip(arrays, ARRAYS, strict=True):
         assert (array.dtype, array.shape) == (original.dtype, original.shape)
@@ -57,10 +57,10 @@ def test_every_altered_byte_and_every_missing_end_is_noticed(tmp_path):
         ):
             (tmp_path / "a").write_bytes(damaged)
             with pytest.raises(DamagedError):
-                checkpoint_file.read(tmp_path / "a")
+                checkpoint_format.read(tmp_path / "a")
     (tmp_path / "a").write_bytes(whole + b"\0")
     with pytest.raises(DamagedError, match="checksum"):
-        checkpoint_file.read(tmp_path / "a")
+        checkpoint_format.read(tmp_path / "a")
 
 
 def test_the_last_three_stay_and_the_newest_is_used(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from resuming import outcome, run, unbroken
 
 from tests.tiny_images import write_cifar10, write_mnist
-from tq_halp import train
+from tq_halp.commands import train
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")

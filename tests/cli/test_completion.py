@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from tq_halp import cli
+from tq_halp.commands import dispatch
 
 
 def made(shell, capsys):
-    assert cli.main(["completion", shell]) == 0
+    assert dispatch.main(["completion", shell]) == 0
     return capsys.readouterr().out
 
 
@@ -88,12 +88,12 @@ def test_fish(capsys, tmp_path):
 
 def test_every_command_has_a_parser_and_a_purpose(capsys):
     script = made("fish", capsys)
-    for name in cli.COMMANDS:
+    for name in dispatch.COMMANDS:
         assert f"-a {name} -d" in script
 
 
 def test_another_shell(capsys):
     with pytest.raises(SystemExit) as exit:
-        cli.main(["completion", "tcsh"])
+        dispatch.main(["completion", "tcsh"])
     assert exit.value.code == 2
     assert "invalid choice: 'tcsh'" in capsys.readouterr().err

@@ -248,8 +248,8 @@ def test_missing_file_and_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["halp", "bc_sgd", "lp_sgd"])
 def test_a_format_reaches_the_algorithm(path, name):
+    from tq_halp.commands.running.experiment import build_trainer
     from tq_halp.models import linear
-    from tq_halp.running.experiment import build_trainer
 
     config = configs.load(path, [f"algorithm.name={name}", "algorithm.format=float8_e5m2"])
     trainer = build_trainer(config, linear(3))

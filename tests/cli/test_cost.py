@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import tq_halp
-from tq_halp.running.cost import gradient_evaluations
+from tq_halp.commands.running.cost_estimate import gradient_evaluations
 
 GRID = {"format": tq_halp.formats.FixedPoint(8, 6)}
 # A snapshot before steps 0, 3, ..., 39 are 14 of them; 9 from step 15 on, 5 before.

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from tq_halp import cli, doctor, processor
-from tq_halp.doctor import data_sets, finding, machine, self_test, software
+from tq_halp import cpu
+from tq_halp.commands import dispatch, doctor
+from tq_halp.commands.doctor import data_sets, finding, machine, self_test, software
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +42,19 @@ def test_versions(healthy):
 
 def test_table_and_json(healthy, capsys, monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda: list(healthy.values()))
-    assert cli.main(["doctor"]) == 0
+    assert dispatch.main(["doctor"]) == 0
     table = capsys.readouterr().out
-    assert cli.main(["doctor", "--json"]) == 0
+    assert dispatch.main(["doctor", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["usable"] is True
     assert [row["name"] for row in shown["findings"]] == list(healthy)
     assert all(name in table for name in healthy)
     broken = finding.Finding("self-test: ops", "failure", "wrong: mx [1]", "do this")
     monkeypatch.setattr(doctor, "examine", lambda: [broken])
-    assert cli.main(["doctor"]) == 1
+    assert dispatch.main(["doctor"]) == 1
     table = capsys.readouterr().out
     assert "wrong: mx [1]" in table and "-> do this" in table
-    assert cli.main(["doctor", "--json"]) == 1
+    assert dispatch.main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["usable"] is False
 
 
@@ -88,7 +89,8 @@ def test_nothing_at_all_is_no_traceback():
 
 
 def test_another_command_without_its_packages_names_the_doctor():
-    code = "import sys; from tq_halp.cli import main; sys.exit(main(['train', '--config', 'x']))"
+    start = "import sys; from tq_halp.commands.dispatch import main; sys.exit(main(%s))"
+    code = start % ["train", "--config", "x"]
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True)
     expected = "error: No module named 'pydantic'; tq-halp doctor says what is missing\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
@@ -96,7 +98,7 @@ def test_another_command_without_its_packages_names_the_doctor():
 
 def test_another_backend_of_keras():
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
-    code = "from tq_halp.doctor import software; print(*software.keras())"
+    code = "from tq_halp.commands.doctor import software; print(*software.keras())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
@@ -163,7 +165,7 @@ def test_little_memory(monkeypatch):
 
 
 def test_processor(monkeypatch, tmp_path):
-    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "none")
     assert "flags unknown" in only(machine.processor).found
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tq_halp.cli import main as cli
+from tq_halp.commands.dispatch import main as cli
 
 COMMANDS = {
     "train": ["--config", "regression.yaml", "--run-dir", "made"],

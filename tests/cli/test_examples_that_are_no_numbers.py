@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from tq_halp import train
-from tq_halp.cli import main as tq_halp_command
+from tq_halp.commands import train
+from tq_halp.commands.dispatch import main as tq_halp_command
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")

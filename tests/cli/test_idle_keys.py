@@ -11,8 +11,8 @@ from key_values import VALUES
 from ruamel.yaml import YAML
 
 from tq_halp import config as configs
-from tq_halp.config.idle import KEYS, idle
 from tq_halp.config.schema import Algorithm, Data, Model
+from tq_halp.config.unused_keys import KEYS, idle
 from tq_halp.errors import InputError
 from tq_halp.formats import FixedPoint
 
@@ -55,7 +55,7 @@ def test_the_table_names_every_name_and_key_of_the_schema():
 
 
 def test_algorithms_have_the_keys_that_their_classes_take():
-    from tq_halp.running.experiment import _ALGORITHMS
+    from tq_halp.commands.running.experiment import _ALGORITHMS
 
     def accepted(kind):
         found = {}
@@ -227,7 +227,7 @@ def test_idle_keys_and_other_mistakes_are_told_at_once(tmp_path):
 def test_what_a_short_run_never_comes_to_is_said(tmp_path, recwarn, algorithm, said):
     """Not refused: the same config may be meant for more examples."""
     from tq_halp import data
-    from tq_halp.running import experiment
+    from tq_halp.commands.running import experiment
 
     sections = {
         "data": {"name": "linear_regression", "samples": 30, "features": 2},

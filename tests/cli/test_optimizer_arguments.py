@@ -5,9 +5,9 @@ import keras
 import pytest
 
 from tq_halp import config as configs
-from tq_halp import train
+from tq_halp.commands import train
+from tq_halp.commands.running.optimizer import build_optimizer, check_step
 from tq_halp.errors import InputError
-from tq_halp.running.optimizer import build_optimizer, check_step
 
 NAN, INFINITE = ".nan", ".inf"
 DENSE = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tq_halp.running.order import TrainingOrder, permutation
+from tq_halp.commands.running.shuffling import TrainingOrder, permutation
 
 X = np.arange(10)[:, None] * np.array([[1, 10]])
 Y = np.arange(10) * 0.5

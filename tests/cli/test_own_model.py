@@ -10,13 +10,13 @@ import pytest
 from resuming import outcome, run, unbroken
 
 from tq_halp import config as configs
-from tq_halp import train
-from tq_halp.compare.entrants import Entrant
-from tq_halp.compare.run import Run
+from tq_halp.commands import train
+from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.compared_run import Run
+from tq_halp.commands.plan import main as plan_command
+from tq_halp.commands.running import user_model
+from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.errors import InputError
-from tq_halp.plan import main as plan_command
-from tq_halp.running import own_model
-from tq_halp.running.run_directory import RunDirectory
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -165,7 +165,7 @@ def test_fresh_weights_are_drawn_by_the_seed_where_something_is_trained(folder, 
 
     def weights(seed, config=config):
         keras.utils.set_random_seed(seed)
-        model = own_model.load(config)
+        model = user_model.load(config)
         names = ("adapted", "frozen", "statistics", "last")
         return {name: [np.array(v) for v in model.get_layer(name).variables] for name in names}
 
@@ -190,7 +190,7 @@ def test_fresh_weights_are_drawn_by_the_seed_where_something_is_trained(folder, 
     ],
 )
 def test_accuracy_belongs_to_the_crossentropy(loss, accuracy, threshold):
-    (found,) = own_model.accuracy_of(keras.losses.get(loss))
+    (found,) = user_model.accuracy_of(keras.losses.get(loss))
     assert type(found) is accuracy and found.name == "accuracy"
     assert getattr(found, "threshold", None) == threshold
 
@@ -280,7 +280,7 @@ def test_classes_of_a_users_module(folder, tmp_path, monkeypatch, capsys):
         tmp_path,
         changed(folder, model={"file": "own.keras", "imports": ["own_layers_of_a_user"]}),
     )
-    assert own_model.load(config).predict(np.ones((1, 4)), verbose=0).tolist() == [[2] * 4]
+    assert user_model.load(config).predict(np.ones((1, 4)), verbose=0).tolist() == [[2] * 4]
 
 
 def test_a_file_that_nobody_named(folder, tmp_path, capsys):

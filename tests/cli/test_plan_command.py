@@ -5,7 +5,7 @@ import json
 import keras
 import pytest
 
-from tq_halp import cli, plan
+from tq_halp.commands import dispatch, plan
 
 MAP = """version: 1
 formats:
@@ -52,7 +52,7 @@ def test_the_plan_of_a_saved_model(folder, capsys):
 
 def test_the_plan_as_json(folder, capsys):
     arguments = ["plan", "--model", f"{folder}/model.keras", "--map", f"{folder}/map.yaml"]
-    assert cli.main([*arguments, "--json"]) == 0
+    assert dispatch.main([*arguments, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["tensor"], row["rule"]) for row in rows][:2] == [("weights", 1), ("bias", 1)]
 

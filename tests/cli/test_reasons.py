@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tq_halp import errors
-from tq_halp.doctor import finding
+from tq_halp.commands.doctor import finding
 
 
 class Broken(keras.layers.Layer):

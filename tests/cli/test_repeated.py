@@ -13,10 +13,10 @@ import pytest
 from resuming import REGRESSION, Moments, outcome, run
 
 from tq_halp import config as configs
-from tq_halp import train
-from tq_halp.running import checkpoint_file
-from tq_halp.running.checkpoints import files
-from tq_halp.running.run_directory import alone
+from tq_halp.commands import train
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_folder import files
+from tq_halp.commands.running.run_directory import alone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
@@ -189,10 +189,10 @@ def test_a_run_of_a_former_version_goes_on(story, tmp_path):
     copy = shutil.copytree(started, tmp_path / "old")
     extra = {"word_bits": 8, "mu": "auto", "format": None, "coefficient": 1.0, "draws": "locked"}
     for path in files(copy / "checkpoints"):
-        contents, arrays = checkpoint_file.read(path)
+        contents, arrays = checkpoint_format.read(path)
         contents["identity"] |= {f"algorithm.{key}": value for key, value in extra.items()}
         contents["identity"] |= {"model.blocks": [1, 1, 1], "data.dir": None, "data.task": "cl"}
-        checkpoint_file.write(path, contents, [lambda array=array: array for array in arrays])
+        checkpoint_format.write(path, contents, [lambda array=array: array for array in arrays])
     config = configs.load(copy / "config.yaml").model_dump()
     old = copy / "config.yaml"
     config["algorithm"] |= extra

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from resuming import REGRESSION, outcome, run, unbroken
 
-from tq_halp import train
+from tq_halp.commands import train
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")

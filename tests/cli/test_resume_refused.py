@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from resuming import REGRESSION, outcome, run
 
-from tq_halp import train
-from tq_halp.running import checkpoint_file
-from tq_halp.running.checkpoints import files
-from tq_halp.running.run_directory import alone
+from tq_halp.commands import train
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_folder import files
+from tq_halp.commands.running.run_directory import alone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
@@ -55,7 +55,7 @@ def test_killed_process(plain, tmp_path):
 # The train command, its steps a quarter of a second each.
 SLOWLY = """
 import sys, time
-from tq_halp import train
+from tq_halp.commands import train
 from tq_halp.algorithms import SGD
 SGD.before_step = lambda self: time.sleep(0.25)
 sys.exit(train.main(sys.argv[1:]))
@@ -139,7 +139,7 @@ def test_weights_that_are_no_numbers_push_no_checkpoint_out(tmp_path, capsys):
     found = files(tmp_path / "run" / "checkpoints")
     assert found
     for path in found:
-        assert all(np.isfinite(array).all() for array in checkpoint_file.read(path)[1])
+        assert all(np.isfinite(array).all() for array in checkpoint_format.read(path)[1])
 
 
 def test_a_folder_that_another_process_holds(tmp_path, capsys):

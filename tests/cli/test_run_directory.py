@@ -7,12 +7,12 @@ import math
 import pytest
 from matplotlib.figure import Figure
 
+from tq_halp.atomic_files import replacing
+from tq_halp.commands.running import diagnostics_plot
+from tq_halp.commands.running.curves_plot import plot_curves
+from tq_halp.commands.running.metrics import perplexity
+from tq_halp.commands.running.run_directory import COLUMNS, RunDirectory
 from tq_halp.errors import InputError
-from tq_halp.files import replacing
-from tq_halp.running import diagnostics
-from tq_halp.running.metrics import perplexity
-from tq_halp.running.plotting import plot_curves
-from tq_halp.running.run_directory import COLUMNS, RunDirectory
 
 
 def test_an_exception_leaves_the_former_file(tmp_path):
@@ -129,16 +129,21 @@ def diagnosed(epochs, **columns):
 
 def test_panels_of_what_was_recorded():
     rows = diagnosed(2, full_gradient_norm=[2.0, 1.0], variance_ratio=[math.nan, math.nan])
-    assert [panel.label for panel in diagnostics.panels([rows])] == ["norm of the full gradient"]
+    assert [panel.label for panel in diagnostics_plot.panels([rows])] == [
+        "norm of the full gradient"
+    ]
     # Rows of a file: cells are text.
     rows = [{"epoch": "0", "mu": ""}, {"epoch": "1", "mu": "0.5", "underflow_fraction": "0.0"}]
-    assert [panel.label for panel in diagnostics.panels([[], rows])] == ["μ", "share of the values"]
+    assert [panel.label for panel in diagnostics_plot.panels([[], rows])] == [
+        "μ",
+        "share of the values",
+    ]
 
 
 def test_a_line_for_each_run_and_column():
     axes = Figure().subplots()
     rows = diagnosed(2, saturated_fraction=[0.0, 0.1], underflow_fraction=[0.3, 0.2])
-    diagnostics.draw(axes, diagnostics.PANELS[-1], {"seed 0": rows, "seed 1": rows[:2]})
+    diagnostics_plot.draw(axes, diagnostics_plot.PANELS[-1], {"seed 0": rows, "seed 1": rows[:2]})
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert lines == {
         "seed 0, saturated": [[1, 0.0], [2, 0.1]],
@@ -153,7 +158,7 @@ def test_a_line_for_each_run_and_column():
 def test_picture_of_diagnostics_where_there_are_any(tmp_path, norms, has_picture):
     path = tmp_path / "diagnostics.png"
     rows = diagnosed(len(norms), full_gradient_norm=norms)
-    diagnostics.plot_diagnostics(rows, "a title", path)
+    diagnostics_plot.plot_diagnostics(rows, "a title", path)
     assert [p.name for p in tmp_path.iterdir()] == ["diagnostics.png"] * has_picture
     assert not has_picture or path.read_bytes().startswith(b"\x89PNG")
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from tq_halp.commands.running.loss_targets import check_targets
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
-from tq_halp.running.targets import check_targets
 
 LOSSES = keras.losses
 ONE = np.eye(3, dtype="float32")

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp import train
 from tq_halp.algorithms import HALP
+from tq_halp.commands import train
+from tq_halp.commands.running import trackers
+from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.errors import InputError
-from tq_halp.running import trackers
-from tq_halp.running.run_directory import RunDirectory
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -38,7 +38,7 @@ def run(config, folder, *more):
 
 def stopped_then_resumed(config, folder, name, monkeypatch):
     """A run that fails to write a second epoch's checkpoint, and goes on."""
-    from tq_halp.running.checkpoints import Checkpoints
+    from tq_halp.commands.running.checkpoint_folder import Checkpoints
 
     save = Checkpoints.save
 

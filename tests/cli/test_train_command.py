@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from tq_halp import train
-from tq_halp.running.run_directory import COLUMNS
+from tq_halp.commands import train
+from tq_halp.commands.running.run_directory import COLUMNS
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tq_halp import train
-from tq_halp.cli import main as cli
-from tq_halp.running.checkpoints import files
+from tq_halp.commands import train
+from tq_halp.commands.dispatch import main as cli
+from tq_halp.commands.running.checkpoint_folder import files
 
 ROOT = Path(__file__).resolve().parents[2]
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
@@ -194,7 +194,7 @@ def test_missing_config_as_a_process():
 def test_the_environment_stays_as_it_is():
     code = (
         "import os; before = dict(os.environ)\n"
-        "from tq_halp.running.quiet import start_tensorflow; start_tensorflow()\n"
+        "from tq_halp.commands.running.tf_startup import start_tensorflow; start_tensorflow()\n"
         "os.environ.pop('TF2_BEHAVIOR', None); before.pop('TF2_BEHAVIOR', None)\n"
         "assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())\n"
     )

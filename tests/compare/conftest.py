@@ -49,7 +49,7 @@ def leave():
 @pytest.fixture(scope="session")
 def comparison_in(config):
     """Makes the comparison that a command line asks for, in a folder."""
-    from tq_halp.compare import command
+    from tq_halp.commands.compare import command
 
     def make(folder, *arguments):
         fixed = ["--config", str(config), "--run-dir", str(folder)]

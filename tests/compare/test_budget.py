@@ -2,7 +2,14 @@
 
 from runs_by_hand import rows
 
-from tq_halp.compare.budget import ACCURACY, LOSS, PERPLEXITY, at_budget, common_budget, metrics_of
+from tq_halp.commands.compare.equal_budget import (
+    ACCURACY,
+    LOSS,
+    PERPLEXITY,
+    at_budget,
+    common_budget,
+    metrics_of,
+)
 
 HALP = [{k: str(v) for k, v in row.items()} for row in rows([9.0, 4.0, 2.0, 1.0], passes=3.0)]
 SGD = [{k: str(v) for k, v in row.items()} for row in rows([9.0, 5.0, 3.0, 2.5, 2.4])]

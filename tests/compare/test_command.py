@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from tq_halp import train
-from tq_halp.compare import command
-from tq_halp.compare.lock import Lock
+from tq_halp.commands import train
+from tq_halp.commands.compare import command
+from tq_halp.commands.compare.folder_lock import Lock
 
 # A run takes a second or more once TensorFlow has started, so that it can be stopped on its way.
 LONG = ["--set", "train.epochs=30"]

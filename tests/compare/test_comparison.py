@@ -159,7 +159,7 @@ def test_what_a_killed_command_leaves_is_nothing_of_somebody_else(comparison):
 
 def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
     """For one of the algorithms compared, or for that of the config, as in the train command."""
-    from tq_halp.compare import command
+    from tq_halp.commands.compare import command
 
     path = tmp_path / "mine.yaml"
 

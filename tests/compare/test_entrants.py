@@ -3,7 +3,7 @@
 import pytest
 
 from tq_halp import InputError
-from tq_halp.compare.entrants import parse, shared
+from tq_halp.commands.compare.candidates import parse, shared
 
 
 def test_names_alone_are_labels():

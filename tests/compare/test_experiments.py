@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from runs_by_hand import rows
 
-from tq_halp.compare import command, curves, summary
-from tq_halp.compare.entrants import parse
-from tq_halp.compare.results import Results
-from tq_halp.compare.statistics import compare
+from tq_halp.commands.compare import command, figures, summary_tables
+from tq_halp.commands.compare.candidates import parse
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.statistics import compare
 from tq_halp.config import load
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
@@ -114,8 +114,8 @@ def test_what_is_kept(comparison, leave, tmp_path):
         leave(broken_run, rows([9.0, np.nan]), status="failed", error="the loss became nan")
     results = Results(made)
     results.write_csv()
-    summary.document(results, "python").write_markdown(made.folder / "summary.md")
-    curves.write(results, made.folder / "curves.png")
+    summary_tables.document(results, "python").write_markdown(made.folder / "summary.md")
+    figures.write(results, made.folder / "curves.png")
     folder = tmp_path / "experiment"
     folder.mkdir()
     (folder / "README.md").write_text(PAGE)

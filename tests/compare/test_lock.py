@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tq_halp import InputError
-from tq_halp.compare import lock
-from tq_halp.compare.lock import Lock
+from tq_halp.commands.compare import folder_lock
+from tq_halp.commands.compare.folder_lock import Lock
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -18,13 +18,13 @@ def test_a_second_one_is_refused_at_once(tmp_path):
     start = time.monotonic()
     with Lock(tmp_path), pytest.raises(InputError, match=f"going on there .process {os.getpid()}"):
         Lock(tmp_path).__enter__()
-    assert time.monotonic() < start + lock.PATIENCE / 2
+    assert time.monotonic() < start + folder_lock.PATIENCE / 2
     with Lock(tmp_path):
         pass
 
 
 def test_runs_of_a_killed_one_are_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 0.3)
+    monkeypatch.setattr(folder_lock, "PATIENCE", 0.3)
     with Lock(tmp_path) as held:
         run = subprocess.Popen(SLEEP, pass_fds=[held.number])
     try:

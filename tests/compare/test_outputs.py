@@ -8,10 +8,10 @@ import pytest
 from runs_by_hand import rows
 
 from tests.html_page import Checker
-from tq_halp.compare import command, curves
-from tq_halp.compare.results import Results
-from tq_halp.compare.statistics import Mean
-from tq_halp.compare.summary import p_value, shown
+from tq_halp.commands.compare import command, figures
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.statistics import Mean
+from tq_halp.commands.compare.summary_tables import p_value, shown
 
 ARGUMENTS = (
     *("--algorithms", "halp,wild=sgd,lp_sgd", "--seeds", "0,1,2"),
@@ -139,14 +139,14 @@ def test_page_is_whole_and_needs_nothing(folder):
 
 def test_curves_are_means_with_bands(made):
     results = Results(made)
-    panel = curves.rows_of_panels(results)[0][1]
+    panel = figures.rows_of_panels(results)[0][1]
     assert (panel.label, panel.budget[0]) == ("validation loss", "gradient_evaluations")
-    found = curves.series(list(results.finished(made.entrants[0]).values()), panel)
+    found = figures.series(list(results.finished(made.entrants[0]).values()), panel)
     assert [x for x, _ in found] == [3.0, 6.0, 9.0]  # not the evaluation before the training
     assert [mean.value for _, mean in found] == [5.0, 3.0, 1.5]
     assert found[0][1].error == pytest.approx(1 / 3**0.5)
-    figure = curves.figure(results)
-    assert [axes.get_xlabel() for axes in figure.axes[:3]] == [name for _, name in curves.BUDGETS]
+    figure = figures.figure(results)
+    assert [axes.get_xlabel() for axes in figure.axes[:3]] == [name for _, name in figures.BUDGETS]
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
         *("validation loss", "training loss", "validation accuracy", "training accuracy")
     ]
@@ -166,7 +166,7 @@ def test_the_legend_stays_in_the_figure(comparison, leave, length):
     made = comparison("--algorithms", ",".join(f"{x}=sgd" for x in labels), "--seeds", "0")
     for entrant in made.entrants:
         leave(made.chosen(entrant)[0], rows([9.0, 1.0]))
-    figure = curves.figure(Results(made))
+    figure = figures.figure(Results(made))
     figure.canvas.draw()
     (legend,) = figure.legends
     box = legend.get_window_extent()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tq_halp.compare.statistics import Mean, compare, mean_of, student_p
+from tq_halp.commands.compare.statistics import Mean, compare, mean_of, student_p
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 10, 30, 101])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tq_halp.cli import main as tq_halp_command
+from tq_halp.commands.dispatch import main as tq_halp_command
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "guides"

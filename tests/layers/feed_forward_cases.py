@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp.layers.registry import quantized_class
+from tq_halp.layers.quantized_classes import quantized_class
 
 W = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4}
 B = {"format": "fixed_point", "word_bits": 8, "frac_bits": 7, "rounding": "down"}

@@ -16,10 +16,10 @@ from feed_forward_cases import CASES, EVERY, B, W, every_case, floats
 import quant_ops
 from tq_halp import layers, quantizers
 from tq_halp.errors import InputError
-from tq_halp.layers import conv, dense, generated
-from tq_halp.layers.registry import QUANTIZED
+from tq_halp.layers import conv, dense, stateless_layers
+from tq_halp.layers.quantized_classes import QUANTIZED
 
-MODULES = (dense, conv, generated)
+MODULES = (dense, conv, stateless_layers)
 WEIGHTED = [case for case in CASES if "weights" in case.roles]
 ROUND = {"nearest_even": np.rint, "down": np.floor, "up": np.ceil, "toward_zero": np.trunc}
 

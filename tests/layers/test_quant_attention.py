@@ -7,7 +7,7 @@ import tensorflow as tf
 from recurrent_layers import eighths, fixed_point, floats, q
 
 from tq_halp import layers
-from tq_halp.layers.observing import observing
+from tq_halp.layers.observers import observing
 
 W, B, A = fixed_point(2), fixed_point(3), fixed_point(4)
 ROLES = {"weights": W, "bias": B, "activations": A}

@@ -13,7 +13,7 @@ from users_layers import Pair, Unregistered, X, Y, assert_equal, pair, with_weig
 from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers import QuantDense, QuantLayer, QuantLSTM
-from tq_halp.layers.registry import quantize_layer
+from tq_halp.layers.quantized_classes import quantize_layer
 
 STOCHASTIC = {**W, "rounding": "stochastic"}
 

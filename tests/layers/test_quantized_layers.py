@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tq_halp import layers, quantizers
 from tq_halp.errors import InputError
-from tq_halp.layers.registry import QUANTIZED, quantized_class
+from tq_halp.layers.quantized_classes import QUANTIZED, quantized_class
 
 W = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4}
 B = {"format": "fixed_point", "word_bits": 8, "frac_bits": 7, "rounding": "down"}

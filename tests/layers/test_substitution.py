@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tq_halp.layers.substitution import Substitution, call_with, weights_of
+from tq_halp.layers.variable_substitution import Substitution, call_with, weights_of
 
 
 def variable(value, **kwargs):

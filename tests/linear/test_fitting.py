@@ -9,9 +9,9 @@ import pytest
 
 from tq_halp.errors import InputError
 from tq_halp.linear import ConvergenceWarning, LMHALPClassifier, LMHALPRegressor
+from tq_halp.linear.fit_loop import AdaptiveRate, Progress
 from tq_halp.linear.parameters import ALGORITHMS
 from tq_halp.linear.threads import thread_count
-from tq_halp.linear.training import AdaptiveRate, Progress
 
 X, Y = linear_problems.regression()
 RECORD = {

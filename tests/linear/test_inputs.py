@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tq_halp.errors import InputError
-from tq_halp.linear import DataConversionWarning, LMHALPClassifier, LMHALPRegressor, samples
+from tq_halp.linear import DataConversionWarning, LMHALPClassifier, LMHALPRegressor, input_arrays
 
 X = linear_problems.exact_features(60, 4)
 Y = X @ [1.0, -2.0, 0.5, 0.0]
@@ -31,7 +31,7 @@ LABELS = (Y > 0).astype(int)
 )
 def test_features_are_held_exactly(dtype, taken_as):
     x = np.arange(6).reshape(3, 2).astype(dtype)
-    taken = samples.features(x)
+    taken = input_arrays.features(x)
     assert taken.dtype == taken_as and taken.flags.c_contiguous
     np.testing.assert_array_equal(taken, x.astype(float))
 
@@ -40,7 +40,7 @@ def test_features_are_held_exactly(dtype, taken_as):
 def test_usable_arrays_are_not_copied(dtype):
     x = np.zeros((5, 3), dtype)
     x.flags.writeable = False
-    assert np.shares_memory(samples.features(x), x)
+    assert np.shares_memory(input_arrays.features(x), x)
 
 
 def test_lists_and_fortran_order():
@@ -96,7 +96,7 @@ def test_where_a_nan_is():
     x = np.zeros((300_000, 3), np.float32)  # more than one block
     x[250_001, 2] = np.nan
     with pytest.raises(InputError, match=r"NaN at index \[250001, 2\]"):
-        samples.features(x)
+        input_arrays.features(x)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from tq_halp.errors import InputError
 from tq_halp.linear import DataConversionWarning, LMHALPClassifier, LMHALPRegressor
-from tq_halp.linear.centring import centre_of
+from tq_halp.linear.column_centring import centre_of
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tq_halp import InputError, formats
-from tq_halp.persistence import codes
-from tq_halp.persistence.integers import pack, signed, unpack, unsigned
+from tq_halp.persistence import format_codes
+from tq_halp.persistence.packed_integers import pack, signed, unpack, unsigned
 from tq_halp.quantizers import Quantizer
 
 FORMATS = {
@@ -59,12 +59,12 @@ def test_there_and_back(format, dtype):
         x = tf.cast(spread((16, 8), seed=1), dtype)
         step = quantizer.scale(x)
         numbers = quantizer(x).numpy()
-        encoded = codes.encode(format, numbers, None if step is None else float(step))
+        encoded = format_codes.encode(format, numbers, None if step is None else float(step))
         assert encoded.codes.shape == numbers.shape and encoded.codes.dtype == np.uint64
         assert encoded.bits == 64 or encoded.codes.max() < 2**encoded.bits
         again = unpack(pack(encoded.codes, encoded.bits), encoded.bits, numbers.shape)
         np.testing.assert_array_equal(again, encoded.codes)
-        back = codes.decode(format, encoded._replace(codes=again), numbers.dtype)
+        back = format_codes.decode(format, encoded._replace(codes=again), numbers.dtype)
         assert back.dtype == numbers.dtype
         bits = f"u{numbers.dtype.itemsize}"
         np.testing.assert_array_equal(back.view(bits), numbers.view(bits))
@@ -85,9 +85,9 @@ def test_every_code_of_a_minifloat_is_that_of_ml_dtypes(name):
     every = np.arange(2**bits).astype(np.uint16 if bits == 16 else np.uint8)
     with np.errstate(invalid="ignore"):  # signaling NaNs
         numbers = every.view(theirs).astype(np.float64)
-    encoded = codes.Encoded(every.astype(np.uint64), bits, False)
-    np.testing.assert_array_equal(codes.decode(format, encoded, np.float64), numbers)
-    own = codes.encode(format, numbers)
+    encoded = format_codes.Encoded(every.astype(np.uint64), bits, False)
+    np.testing.assert_array_equal(format_codes.decode(format, encoded, np.float64), numbers)
+    own = format_codes.encode(format, numbers)
     assert own.bits == bits
     is_number = ~np.isnan(numbers)  # there is one NaN for the many of IEEE 754
     np.testing.assert_array_equal(own.codes[is_number], every[is_number])
@@ -96,7 +96,7 @@ def test_every_code_of_a_minifloat_is_that_of_ml_dtypes(name):
 
 def test_by_hand():
     def of(format, numbers, step=None):
-        encoded = codes.encode(format, np.array(numbers), step)
+        encoded = format_codes.encode(format, np.array(numbers), step)
         return encoded.codes.tolist(), None if encoded.scale is None else encoded.scale.tolist()
 
     assert of(formats.FixedPoint(4, 2), [-2.0, -0.25, 0.0, 1.75]) == ([8, 15, 0, 7], None)
@@ -136,8 +136,8 @@ def test_what_has_no_code_is_refused(name, number):
     numbers = np.zeros((2, 32))
     numbers[0, 3] = number
     if any(number is each for each in has):
-        back = codes.decode(format, codes.encode(format, numbers), np.float32)
+        back = format_codes.decode(format, format_codes.encode(format, numbers), np.float32)
         np.testing.assert_array_equal(back, numbers)
     else:
         with pytest.raises(InputError, match="no code for NaN and infinity"):
-            codes.encode(format, numbers)
+            format_codes.encode(format, numbers)

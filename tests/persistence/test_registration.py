@@ -9,8 +9,8 @@ import keras
 import pytest
 
 import tq_halp
-from tq_halp import registration
-from tq_halp.registration import Address, addresses, register_addresses
+from tq_halp import keras_registration
+from tq_halp.keras_registration import Address, addresses, register_addresses
 
 
 def registered():
@@ -27,7 +27,7 @@ def test_every_registered_class_has_an_address():
     classes = {name: each for name, each in registered().items() if not isinstance(each, Address)}
     assert len(classes) > 20
     for name, each in classes.items():
-        assert name in known, f"{name}: put it into _NAMES of tq_halp/registration.py"
+        assert name in known, f"{name}: put it into _NAMES of tq_halp/keras_registration.py"
         resolved = known[name].resolve()
         assert resolved is each or issubclass(each, resolved)
 
@@ -56,7 +56,7 @@ def test_without_keras_it_is_as_without_us(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", list(others))
     monkeypatch.delitem(sys.modules, "keras")
     register_addresses()
-    assert isinstance(sys.meta_path[0], registration._KerasImport)
+    assert isinstance(sys.meta_path[0], keras_registration._KerasImport)
     with pytest.raises(ModuleNotFoundError, match="No module named 'keras'"):
         importlib.import_module("keras")
     assert sys.meta_path == others

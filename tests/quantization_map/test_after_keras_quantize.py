@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tq_halp import InputError, QuantizationMap, report
-from tq_halp.cli import main
+from tq_halp.commands.dispatch import main
 
 MAPPING = "version: 1\nrules: [{layers: first, weights: bfloat16}]\n"
 MAP = QuantizationMap.from_dict(

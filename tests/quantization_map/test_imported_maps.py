@@ -7,7 +7,7 @@ import pytest
 
 from tests.quantization_map.imported import X, decided, model
 from tq_halp import InputError, QuantizationMap
-from tq_halp.quantization_map import tensorquant
+from tq_halp.quantization_map.importers import tensorquant
 from tq_halp.quantizers import get
 
 

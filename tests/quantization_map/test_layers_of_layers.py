@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tq_halp import QuantizationMap, layers
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.call_counter import CallCounter
 
 S = {"format": "fixed_point", "word_bits": 8, "frac_bits": 5, "rounding": "stochastic"}
 ROLES = ("weights", "bias", "activations", "state", "gates", "gradients", "errors")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tq_halp import InputError, QuantizationMap
-from tq_halp.quantization_map.rules import KEYS
-from tq_halp.quantization_map.values import DEFAULTS
+from tq_halp.quantization_map.rules.format_values import DEFAULTS
+from tq_halp.quantization_map.rules.rule import KEYS
 
 WORDS = [
     *("version", "defaults", "formats", "rules", "format", "word_bits", "frac_bits", "epoch"),

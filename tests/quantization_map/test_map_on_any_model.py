@@ -10,7 +10,7 @@ from tests.quantization_map.own_models import Own, Scale, own_model, with_two_in
 from tq_halp import InputError, QuantizationMap, export, import_weights, layers
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantizers import Quantizer
-from tq_halp.quantizers.counter import CallCounter
+from tq_halp.quantizers.call_counter import CallCounter
 
 W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 G8 = {"format": "scaled_integer", "word_bits": 8, "rounding": "stochastic"}

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from tq_halp import InputError, QuantizationMap, formats
-from tq_halp.settings import Settings
+from tq_halp.yaml_settings import Settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.quantization_map.imported import X, decided, model
 from tq_halp import InputError, QuantizationMap
-from tq_halp.quantization_map import qkeras_strings
+from tq_halp.quantization_map.importers import qkeras_quantizers
 from tq_halp.quantizers import get
 
 
@@ -55,7 +55,7 @@ def ternary(x, alpha, threshold):
     ],
 )
 def test_the_numbers_are_those_of_qkeras(text, oracle):
-    np.testing.assert_array_equal(get(qkeras_strings.quantizer(text))(X), oracle(X))
+    np.testing.assert_array_equal(get(qkeras_quantizers.quantizer(text))(X), oracle(X))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_gradients_are_those_of_qkeras(text, inside):
     x = tf.constant(X)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = get(qkeras_strings.quantizer(text))(x)
+        y = get(qkeras_quantizers.quantizer(text))(x)
     np.testing.assert_array_equal(tape.gradient(y, x), inside(X))
 
 
@@ -83,10 +83,10 @@ def test_a_configuration_of_qkeras_holds_more_than_matters_here():
         "use_stochastic_rounding": False, "qnoise_factor": 1.0, "post_training_scale": None,
     }  # fmt: skip
     given = {"class_name": "quantized_bits", "config": config}
-    found = qkeras_strings.quantizer(given, of_weights=True)
+    found = qkeras_quantizers.quantizer(given, of_weights=True)
     assert str(get(found)) == "fixed_point(4, 3) nearest_even"
     with pytest.raises(InputError, match="qnoise_factor has no equivalent other than 1"):
-        qkeras_strings.quantizer({**given, "config": {**config, "qnoise_factor": 0.5}})
+        qkeras_quantizers.quantizer({**given, "config": {**config, "qnoise_factor": 0.5}})
 
 
 def test_a_dictionary_of_qkeras_means_names_before_classes():

@@ -6,7 +6,7 @@ import pytest
 
 from tq_halp import InputError, QuantizationMap, QuantizationSchedule
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer, get
-from tq_halp.quantizers.clock import TrainingClock
+from tq_halp.quantizers.training_clock import TrainingClock
 
 FORMATS = {
     "w8": {"format": "fixed_point", "word_bits": 8, "frac_bits": 6},

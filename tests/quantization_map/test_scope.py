@@ -10,7 +10,7 @@ from keras.layers import Dense  # bound before any scope opens
 from tests.keras_picture import picture_of_keras
 from tq_halp import QuantizationMap, layers
 from tq_halp.errors import InputError
-from tq_halp.layers.registry import QUANTIZED
+from tq_halp.layers.quantized_classes import QUANTIZED
 from tq_halp.quantizers import Quantizer
 
 W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}

@@ -24,7 +24,7 @@ from tq_halp.formats import (
     Ternary,
 )
 from tq_halp.quantizers import Quantizer
-from tq_halp.quantizers.choices import choices
+from tq_halp.quantizers.format_options import choices
 
 EXAMPLES = [
     FixedPoint(8, 6),

@@ -7,7 +7,7 @@ import report_models
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.report.batches import batches
+from tq_halp.analysis.input_batches import batches
 
 X, Y, W = np.arange(10.0).reshape(5, 2), np.arange(5), np.ones(5)
 

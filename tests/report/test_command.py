@@ -10,8 +10,8 @@ import pytest
 import report_models
 
 import tq_halp
-from tq_halp.cli import main as tq_halp_command
-from tq_halp.report.command import main
+from tq_halp.commands.dispatch import main as tq_halp_command
+from tq_halp.commands.report import main
 
 X, Y = np.float32([[1, 2], [3, 4]]), np.float32([[0], [1]])
 
@@ -86,7 +86,7 @@ def test_a_failure_is_status_1(files, monkeypatch, capsys):
     def fail(*args, **kwargs):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("tq_halp.report.command._report", fail)
+    monkeypatch.setattr("tq_halp.commands.report._report", fail)
     assert run(files) == 1
     assert capsys.readouterr().err == "failed: RuntimeError: out of luck\n"
 
@@ -103,5 +103,9 @@ def test_as_a_part_of_tq_halp(files, capsys):
     data = str(files / "no.npz")
     assert tq_halp_command(["report", "--model", "m.keras", "--data", data]) == 2
     assert "cannot be read" in capsys.readouterr().err
-    # The name is that of the function still, and of the module.
-    assert callable(tq_halp.report) and tq_halp.report.report.__name__ == "report"
+
+
+def test_the_command_s_module_does_not_hide_the_function():
+    import tq_halp.report
+
+    assert tq_halp.report is tq_halp.analysis.report

@@ -9,7 +9,7 @@ import pytest
 
 import tq_halp
 from tests.html_page import Checker
-from tq_halp.report.drawing import HEIGHT, WIDTH, magnitudes_svg, values_svg
+from tq_halp.analysis.svg_plots import HEIGHT, WIDTH, magnitudes_svg, values_svg
 
 VOID = {"meta", "path", "line", "br"}
 
@@ -48,7 +48,7 @@ def test_page_is_whole_and_needs_nothing(report, tmp_path):
 def test_nothing_half_written(report, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("tq_halp.report.outcome.page", lambda report: 1 / 0)
+    monkeypatch.setattr("tq_halp.analysis.result.page", lambda report: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         report.save_html(path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

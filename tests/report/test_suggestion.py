@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tq_halp.report.suggestion import FINER, FractionBits, decibels
+from tq_halp.analysis.suggest_frac_bits import FINER, FractionBits, decibels
 
 
 def error(x, f, word_bits, signed):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tq_halp.report.suggestion import FractionBits
-from tq_halp.report.tally import Tally
+from tq_halp.analysis.running_statistics import Tally
+from tq_halp.analysis.suggest_frac_bits import FractionBits
 
 # As fixed_point(4, 2): steps of 0.25 from -2 to 1.75.
 X = np.float32([-3, -1, -0.1, 0, 0.1, 0.6, 1, 5, np.nan, np.inf])

@@ -16,13 +16,13 @@ weights mean the same for every algorithm.
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.around import AroundModel
 from tq_halp.algorithms.batches import split_validation
+from tq_halp.algorithms.callback import with_hooks
 from tq_halp.algorithms.checks import check_trainable
-from tq_halp.algorithms.execution import execution, warn_of_what_is_left
 from tq_halp.algorithms.fit_data import batches_of, first_inputs, length_is_known
-from tq_halp.algorithms.gradient import after, batch_size_of, each_row_once
-from tq_halp.algorithms.hooks import with_hooks
+from tq_halp.algorithms.minibatch_gradient import after, batch_size_of, each_row_once
+from tq_halp.algorithms.train_function import execution, warn_of_what_is_left
+from tq_halp.algorithms.wrapped_model import AroundModel
 from tq_halp.errors import InputError
 
 

@@ -13,7 +13,7 @@ Bottou, arXiv 1812.04529.
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient import dense, widened
+from tq_halp.algorithms.minibatch_gradient import dense, widened
 from tq_halp.errors import InputError
 
 ESTIMATED = "estimated"

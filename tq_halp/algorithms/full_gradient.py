@@ -6,9 +6,8 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp.algorithms.batches import no_samples
-from tq_halp.algorithms.exact_sum import ExactSums
-from tq_halp.algorithms.finite import check_finite_data
-from tq_halp.algorithms.gradient import (
+from tq_halp.algorithms.compensated_sum import ExactSums
+from tq_halp.algorithms.minibatch_gradient import (
     after,
     batch_size_of,
     dense,
@@ -16,6 +15,7 @@ from tq_halp.algorithms.gradient import (
     loss_scale,
     widened,
 )
+from tq_halp.algorithms.non_finite_data import check_finite_data
 
 
 class FullGradient:

@@ -20,11 +20,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.algorithms import bit_centering
+from tq_halp.algorithms import range_rule
 from tq_halp.algorithms.constraints import constrained
-from tq_halp.algorithms.groups import GRANULARITIES, Groups
 from tq_halp.algorithms.inner_optimizer import decay_of, optimizer_of, step_size
 from tq_halp.algorithms.offset_format import OffsetFormat
+from tq_halp.algorithms.scale_groups import GRANULARITIES, Groups
 from tq_halp.algorithms.svrg import SVRG
 from tq_halp.errors import InputError
 from tq_halp.formats import ScaledInteger
@@ -44,7 +44,7 @@ class HALP(SVRG):
         mu: μ > 0, or "auto". The box |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
             A larger μ gives a finer grid until the box is so small that saturation slows progress;
             "auto" widens the first box while it fills and from then on moves each box by what the
-            gradient after a segment says of it (``bit_centering.pull``).
+            gradient after a segment says of it (``range_rule.pull``).
         snapshot_every, iterate, draws, seed and further options: as for ``SVRG``.
         scale: one δ "per_tensor", from that tensor's own gradient norm; "per_channel", for each
             index of a kernel's last axis; or one "global", as in the paper.
@@ -176,7 +176,7 @@ class HALP(SVRG):
             norms = np.sqrt(squares)
             mu = self._mu_of_next_segment(norms, half_widths)
             self.current_mu.assign(mu)
-            self.grid_scale.assign(bit_centering.scales(norms, mu, self._round.largest))
+            self.grid_scale.assign(range_rule.scales(norms, mu, self._round.largest))
         for index, offset in enumerate(self.offset):
             offset.assign(tf.zeros_like(offset.value))
             self._note_projected(index)
@@ -187,26 +187,26 @@ class HALP(SVRG):
         mu = self.current_mu.numpy()
         if int(self.has_segment):
             self.has_segment.assign(0)
-            return bit_centering.next_mu(norms, mu, half_widths, self._growth(half_widths))
+            return range_rule.next_mu(norms, mu, half_widths, self._growth(half_widths))
         if mu.any():
             return mu
         self._next_look = 1
         drifts = self._drifts()
-        widths = bit_centering.first_half_widths(
+        widths = range_rule.first_half_widths(
             self._groups, self._directions(), drifts, self._round.largest
         )
-        return bit_centering.quotient(norms, widths, otherwise=1.0 / max(*drifts, 1e-30))
+        return range_rule.quotient(norms, widths, otherwise=1.0 / max(*drifts, 1e-30))
 
     def _growth(self, half_widths):
         """How many times wider each box shall be than the one of the segment that has ended."""
-        pull = bit_centering.pull(
+        pull = range_rule.pull(
             self._groups,
             self.offset,
             self._directions(),
             half_widths,
             half_widths / self._round.largest * self._round.noise_follows_box,
         )
-        move = bit_centering.next_move(self.last_move.numpy(), pull)
+        move = range_rule.next_move(self.last_move.numpy(), pull)
         self.last_move.assign(move)
         return 2.0 ** (np.abs(move) * pull)
 
@@ -241,10 +241,10 @@ class HALP(SVRG):
 
     def _widen(self):
         half_widths = self._half_widths()
-        wanted = bit_centering.widened_half_widths(
+        wanted = range_rule.widened_half_widths(
             self._groups, self.offset, half_widths, self._round.largest
         )
-        growth = bit_centering.quotient(wanted, half_widths, otherwise=1.0)
+        growth = range_rule.quotient(wanted, half_widths, otherwise=1.0)
         self.grid_scale.assign(self.grid_scale.numpy() * growth)
         self.current_mu.assign(self.current_mu.numpy() / growth)
         to_grid = self._round.derive("widen")
@@ -283,15 +283,15 @@ class HALP(SVRG):
         return self.grid_scale.numpy() * largest if largest else np.full(self._groups.count, np.inf)
 
     def _saturated_fraction(self):
-        return bit_centering.saturated_fraction(self._groups, self.offset, self._half_widths())
+        return range_rule.saturated_fraction(self._groups, self.offset, self._half_widths())
 
     # ---- logs --------------------------------------------------------------------------------
 
     def diagnostics(self):
         return {
             **super().diagnostics(),
-            "scale": bit_centering.geometric_mean(self.grid_scale.numpy()),
+            "scale": range_rule.geometric_mean(self.grid_scale.numpy()),
             "saturated_fraction": self._saturated_fraction(),
-            "underflow_fraction": bit_centering.underflow_fraction(self.offset, self.full_gradient),
-            "mu": bit_centering.geometric_mean(self.current_mu.numpy()),
+            "underflow_fraction": range_rule.underflow_fraction(self.offset, self.full_gradient),
+            "mu": range_rule.geometric_mean(self.current_mu.numpy()),
         }

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from tq_halp.algorithms.base import TrainingAlgorithm
 from tq_halp.algorithms.batches import Batches
-from tq_halp.algorithms.carried import CarriedStates, stateful_variables
 from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.interval import (
+from tq_halp.algorithms.rnn_states import CarriedStates, stateful_variables
+from tq_halp.algorithms.snapshot_schedule import (
     check_executions,
     check_interval,
     check_start,

@@ -16,11 +16,17 @@ import tensorflow as tf
 
 from tq_halp.algorithms import coefficient as coefficients
 from tq_halp.algorithms.batches import Batches
-from tq_halp.algorithms.carried import stateful_variables
-from tq_halp.algorithms.draws import Draws, key_of
-from tq_halp.algorithms.gradient import batch_size_of, corrected, dense, gradients_at, loss_scale
+from tq_halp.algorithms.minibatch_gradient import (
+    batch_size_of,
+    corrected,
+    dense,
+    gradients_at,
+    loss_scale,
+)
 from tq_halp.algorithms.outer_loop import OuterLoop
-from tq_halp.algorithms.variance import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
+from tq_halp.algorithms.rnn_states import stateful_variables
+from tq_halp.algorithms.transform_locking import Draws, key_of
+from tq_halp.algorithms.variance_ratio import EPOCHS_WITHOUT_GAIN, variance_ratio, warn_of_no_gain
 from tq_halp.errors import InputError
 
 # More steps than any training has.

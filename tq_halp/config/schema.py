@@ -17,11 +17,11 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
-from tq_halp.config import values
-from tq_halp.config.idle import KEYS, idle, without
-from tq_halp.config.values import NotNegative, Positive, PositiveFloat, Section
+from tq_halp.config import value_types
+from tq_halp.config.unused_keys import KEYS, idle, without
+from tq_halp.config.value_types import NotNegative, Positive, PositiveFloat, Section
 from tq_halp.formats import FixedPoint
-from tq_halp.settings import Settings
+from tq_halp.yaml_settings import Settings
 
 
 class Data(Section):
@@ -32,7 +32,7 @@ class Data(Section):
     limit: Positive | None = None
     validation_limit: Positive | None = None
     sequence_length: Positive = 35
-    vocabulary_size: Annotated[int, values.from_to(2, values.MOST)] | None = 10_000
+    vocabulary_size: Annotated[int, value_types.from_to(2, value_types.MOST)] | None = 10_000
     file: str | None = None
     # Of arrays' file, if it must be that very file.
     sha256: str | None = None
@@ -56,10 +56,10 @@ class Model(Section):
     weights: Literal["file", "fresh"] = "file"
     embedding: Positive = 128
     units: Positive = 128
-    layers: Annotated[int, values.from_to(1, values.DEEPEST)] = 1
+    layers: Annotated[int, value_types.from_to(1, value_types.DEEPEST)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     initial_range: PositiveFloat | None = None
-    blocks: Annotated[list[Positive], AfterValidator(values.stages)] = [1, 1, 1]
+    blocks: Annotated[list[Positive], AfterValidator(value_types.stages)] = [1, 1, 1]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     augment: bool = True
     dtype: Literal["float32", "float64"] = "float32"
@@ -74,15 +74,15 @@ class Algorithm(Section):
     """How it is trained."""
 
     name: Literal[tuple(KEYS["algorithm"])]
-    word_bits: Annotated[int, values.from_to(*FixedPoint.WORD_BITS)] = 8
-    frac_bits: Annotated[int, values.from_to(*FixedPoint.FRAC_BITS)] = 6
+    word_bits: Annotated[int, value_types.from_to(*FixedPoint.WORD_BITS)] = 8
+    frac_bits: Annotated[int, value_types.from_to(*FixedPoint.FRAC_BITS)] = 6
     # Any number format, in place of word_bits (and frac_bits).
-    format: Annotated[Any, BeforeValidator(values.format_or_none)] = None
-    mu: Annotated[str | float, BeforeValidator(values.mu)] = "auto"
-    snapshot_every: Annotated[str | int | float, BeforeValidator(values.interval)] = "epoch"
+    format: Annotated[Any, BeforeValidator(value_types.format_or_none)] = None
+    mu: Annotated[str | float, BeforeValidator(value_types.mu)] = "auto"
+    snapshot_every: Annotated[str | int | float, BeforeValidator(value_types.interval)] = "epoch"
     # None: the algorithm's own default.
     snapshot_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    coefficient: values.Coefficient = 1.0
+    coefficient: value_types.Coefficient = 1.0
     start_after: NotNegative = 0
     scale: Literal["per_tensor", "per_channel", "global"] = "per_tensor"
     iterate: Literal["last", "random"] = "last"
@@ -91,7 +91,7 @@ class Algorithm(Section):
     average_after: NotNegative = 0
     average_every: Positive = 1
     # None where the format leaves nothing to round.
-    rounding: values.Rounding | None = "stochastic"
+    rounding: value_types.Rounding | None = "stochastic"
 
     @field_validator("word_bits")
     @classmethod
@@ -107,7 +107,7 @@ class Optimizer(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str = "SGD"
-    learning_rate: values.Rate
+    learning_rate: value_types.Rate
 
 
 class Train(Section):
@@ -118,7 +118,7 @@ class Train(Section):
     validation_batch_size: Positive | None = None
     shuffle: bool = True
     # Of a model from a file; None: the one that it was compiled with.
-    loss: values.Loss = None
+    loss: value_types.Loss = None
     checkpoint_every_steps: Positive | None = None
 
 
@@ -127,11 +127,11 @@ class Config(Section):
 
     data: Data
     model: Model
-    quantization: Annotated[Any, BeforeValidator(values.path_or_mapping)] = None
+    quantization: Annotated[Any, BeforeValidator(value_types.path_or_mapping)] = None
     algorithm: Algorithm
     optimizer: Optimizer
     train: Train
-    seed: Annotated[int, values.from_to(0, 2**31 - 1)] = 0
+    seed: Annotated[int, value_types.from_to(0, 2**31 - 1)] = 0
 
     _settings: Settings | None = PrivateAttr(None)
 

@@ -5,8 +5,8 @@ import threading
 import warnings
 from pathlib import Path, PurePosixPath
 
+from tq_halp.atomic_files import replacing
 from tq_halp.data.files import KnownSet
-from tq_halp.files import replacing
 
 #: Seconds for a connection, and for the next bytes of one.
 CONNECT_TIMEOUT, READ_TIMEOUT = 4.0, 10.0

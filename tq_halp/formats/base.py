@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tq_halp.errors import InputError
-from tq_halp.formats.checks import unknown
+from tq_halp.formats.check_arguments import unknown
 
 
 class Format:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
-from tq_halp.formats.checks import check_choice, check_integer
+from tq_halp.formats.check_arguments import check_choice, check_integer
 from tq_halp.formats.floats import Minifloat
 from tq_halp.formats.grids import FixedPoint
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
-from tq_halp.formats.checks import check_boolean, check_choice, check_integer
+from tq_halp.formats.check_arguments import check_boolean, check_choice, check_integer
 
 SPECIALS = ("ieee", "nan", "fnuz", "none")
 

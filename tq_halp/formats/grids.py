@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tq_halp.formats.base import Format
-from tq_halp.formats.checks import check_boolean, check_integer
+from tq_halp.formats.check_arguments import check_boolean, check_integer
 
 
 @dataclasses.dataclass(frozen=True)

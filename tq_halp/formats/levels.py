@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tq_halp.formats.base import Format
-from tq_halp.formats.checks import finite
+from tq_halp.formats.check_arguments import finite
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Quantized Keras layers: the Keras layer's own signature plus a quantizer for each tensor.
 
-To load a `.keras` file that holds them, `import tq_halp` is enough: see `tq_halp.registration`.
+To load a `.keras` file that holds them, `import tq_halp` is enough (`tq_halp.keras_registration`).
 """
 
-from tq_halp.layers import generated
+from tq_halp.layers import stateless_layers
 from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
 from tq_halp.layers.conv import (
     QuantConv1D,
@@ -25,10 +25,10 @@ from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantize import Quantize
 from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
 
-globals().update(generated.CLASSES)
+globals().update(stateless_layers.CLASSES)
 
 __all__ = [
-    *generated.CLASSES,
+    *stateless_layers.CLASSES,
     "QuantConv1D",
     "QuantConv1DTranspose",
     "QuantConv2D",

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
-from tq_halp.layers.parts import making_parts
+from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.sublayers import making_parts
 
 
 @dataclasses.dataclass

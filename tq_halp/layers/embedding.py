@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tq_halp.layers.base import QuantizedLayer
+from tq_halp.layers.quantized_layer import QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -11,7 +11,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from tq_halp.layers.substitution import value_of
+from tq_halp.layers.variable_substitution import value_of
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from tq_halp.layers.base import QuantizedLayer
-from tq_halp.layers.recurrent import QuantizedRecurrence, WithQuantizedCell
-from tq_halp.layers.recurrent_cell import QuantizedCell, dropped
+from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.rnn_cell import QuantizedCell, dropped
+from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

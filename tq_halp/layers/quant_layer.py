@@ -6,9 +6,9 @@ import inspect
 import keras
 
 from tq_halp.errors import InputError
-from tq_halp.layers.base import PRODUCT_ROLES, QuantizedLayer
-from tq_halp.layers.reading import is_read_in_a_call, quantized
+from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 from tq_halp.layers.signatures import with_training
+from tq_halp.layers.tied_weights import is_read_in_a_call, quantized
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

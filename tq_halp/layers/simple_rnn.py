@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from tq_halp.layers.base import QuantizedLayer
-from tq_halp.layers.recurrent import QuantizedRecurrence, WithQuantizedCell
-from tq_halp.layers.recurrent_cell import RECURRENT_ROLES, QuantizedCell, dropped
+from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.rnn_cell import RECURRENT_ROLES, QuantizedCell, dropped
+from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 _ROLES = tuple(role for role in RECURRENT_ROLES if role != "gates")
 

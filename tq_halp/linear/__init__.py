@@ -11,8 +11,12 @@ De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Section 
 """
 
 from tq_halp.linear.classifier import LMHALPClassifier
-from tq_halp.linear.interoperation import ConvergenceWarning, DataConversionWarning, NotFittedError
 from tq_halp.linear.regressor import LMHALPRegressor
+from tq_halp.linear.sklearn_protocol import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    NotFittedError,
+)
 
 __all__ = [
     "ConvergenceWarning",

@@ -3,9 +3,9 @@
 import numpy as np
 
 from tq_halp.errors import InputError
-from tq_halp.linear import prediction, samples
+from tq_halp.linear import input_arrays, prediction
+from tq_halp.linear.class_labels import classes_of
 from tq_halp.linear.estimator import LinearEstimator
-from tq_halp.linear.labels import classes_of
 from tq_halp.linear.parameters import check_parameters
 
 
@@ -50,9 +50,9 @@ class LMHALPClassifier(LinearEstimator):
             RuntimeError, MemoryError: threads or memory cannot be had; the last fit is kept.
         """
         check_parameters(self)
-        x = samples.features(X)
-        y = samples.target_vector(y, len(x), type(self).__name__)
-        weights = samples.weight_vector(sample_weight, len(x))
+        x = input_arrays.features(X)
+        y = input_arrays.target_vector(y, len(x), type(self).__name__)
+        weights = input_arrays.weight_vector(sample_weight, len(x))
         classes, indices = classes_of(y, weights)
         self._check_continues(classes)
         binary = len(classes) == 2
@@ -97,6 +97,6 @@ class LMHALPClassifier(LinearEstimator):
     def score(self, X, y, sample_weight=None):
         """The share of samples, by weight, whose class is predicted."""
         predicted = self.predict(X)
-        y = samples.target_vector(y, len(predicted), type(self).__name__)
-        weights = samples.weight_vector(sample_weight, len(y))
+        y = input_arrays.target_vector(y, len(predicted), type(self).__name__)
+        weights = input_arrays.weight_vector(sample_weight, len(y))
         return prediction.mean(np.asarray(predicted == y, np.float64), weights)

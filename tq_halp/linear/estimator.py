@@ -6,20 +6,20 @@ import warnings
 import numpy as np
 
 from tq_halp.errors import InputError
-from tq_halp.linear import prediction, samples
-from tq_halp.linear.interoperation import (
+from tq_halp.linear import input_arrays, prediction
+from tq_halp.linear.fit_loop import Schedule, train
+from tq_halp.linear.lost_columns import lost_columns
+from tq_halp.linear.parameters import Parameters, seed_of
+from tq_halp.linear.sklearn_protocol import (
     ConvergenceWarning,
     DataConversionWarning,
     NotFittedError,
     shared_with_sklearn,
     sklearn_tags,
 )
-from tq_halp.linear.parameters import Parameters, seed_of
-from tq_halp.linear.problem import problem_of
-from tq_halp.linear.resolution import lost_columns
+from tq_halp.linear.solver_problem import problem_of
 from tq_halp.linear.step_size import automatic_learning_rate
 from tq_halp.linear.threads import thread_count
-from tq_halp.linear.training import Schedule, train
 
 # An epoch of fewer steps would be spent on the full gradient and on calls.
 FEWEST_STEPS = 100
@@ -244,7 +244,7 @@ class LinearEstimator(Parameters):
 
     def _note_features(self, X, x):
         self.n_features_in_ = x.shape[1]
-        names = samples.feature_names(X)
+        names = input_arrays.feature_names(X)
         if names is not None:
             self.feature_names_in_ = names
         elif hasattr(self, "feature_names_in_"):
@@ -256,13 +256,13 @@ class LinearEstimator(Parameters):
             raise shared_with_sklearn(NotFittedError)(
                 f"This {type(self).__name__} is not fitted yet: call fit(X, y) first"
             )
-        names, fitted = samples.feature_names(X), getattr(self, "feature_names_in_", None)
+        names, fitted = input_arrays.feature_names(X), getattr(self, "feature_names_in_", None)
         if names is not None and fitted is not None and list(names) != list(fitted):
             raise InputError(
                 "The feature names should match those that were passed during fit: "
                 f"{', '.join(fitted[:5])}, ..., received {', '.join(names[:5])}, ..."
             )
-        x = samples.features(X)
+        x = input_arrays.features(X)
         if x.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {x.shape[1]} features, but {type(self).__name__} is expecting "

@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from tq_halp.errors import InputError
-from tq_halp.formats.checks import unknown
+from tq_halp.formats.check_arguments import unknown
 
 ALGORITHMS = ("halp", "svrg", "sgd", "lp_svrg", "lp_sgd")
 FEATURE_SCALES = ("per_tensor", "per_feature")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tq_halp.linear.samples import blocks
+from tq_halp.linear.input_arrays import blocks
 
 
 def scores(x, coefficients, intercepts) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tq_halp.linear import prediction, samples
+from tq_halp.linear import input_arrays, prediction
 from tq_halp.linear.estimator import LinearEstimator
 from tq_halp.linear.parameters import check_parameters
 
@@ -84,10 +84,10 @@ class LMHALPRegressor(LinearEstimator):
             RuntimeError, MemoryError: threads or memory cannot be had; the last fit is kept.
         """
         check_parameters(self)
-        x = samples.features(X)
-        y = samples.target_vector(y, len(x), type(self).__name__)
-        y = samples.real_targets(y)
-        weights = samples.weight_vector(sample_weight, len(x))
+        x = input_arrays.features(X)
+        y = input_arrays.target_vector(y, len(x), type(self).__name__)
+        y = input_arrays.real_targets(y)
+        weights = input_arrays.weight_vector(sample_weight, len(x))
         coefficients, intercepts = self._train(x, y, weights, loss="squared", outputs=1)
         self.coef_, self.intercept_ = coefficients[0], float(intercepts[0])
         self._note_features(X, x)
@@ -100,9 +100,9 @@ class LMHALPRegressor(LinearEstimator):
     def score(self, X, y, sample_weight=None):
         """R² = 1 − Σ s_i (y_i − ŷ_i)² / Σ s_i (y_i − ȳ)²; for a constant y 1 if exact, else 0."""
         predicted = self.predict(X)
-        y = samples.target_vector(y, len(predicted), type(self).__name__)
-        y = samples.real_targets(y)
-        weights = samples.weight_vector(sample_weight, len(y))
+        y = input_arrays.target_vector(y, len(predicted), type(self).__name__)
+        y = input_arrays.real_targets(y)
+        weights = input_arrays.weight_vector(sample_weight, len(y))
         left = prediction.mean((y - predicted) ** 2, weights)
         all_ = prediction.mean((y - prediction.mean(y, weights)) ** 2, weights)
         if all_ == 0:

@@ -23,7 +23,7 @@ Predictive Variance Reduction*, 2013, Theorem 1.
 import numpy as np
 
 from tq_halp.errors import InputError
-from tq_halp.linear.samples import blocks
+from tq_halp.linear.input_arrays import blocks
 
 CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}
 _MARGIN = 1.1  # the largest of all batches is above the largest of a few

@@ -1,6 +1,6 @@
 """How many threads a fit is given."""
 
-from tq_halp.processor import usable_cores
+from tq_halp.cpu import usable_cores
 
 # Elements of X that are worth a thread.
 PER_THREAD = 1 << 16

@@ -3,7 +3,7 @@
 Models themselves are saved and loaded by Keras, with everything that is in them.
 """
 
-from tq_halp.persistence.exporting import ExportedTensor, export, import_weights, load_export
-from tq_halp.persistence.float_checkpoint import load_float_weights
+from tq_halp.persistence.export_weights import ExportedTensor, export, import_weights, load_export
+from tq_halp.persistence.float_weights import load_float_weights
 
 __all__ = ["ExportedTensor", "export", "import_weights", "load_export", "load_float_weights"]

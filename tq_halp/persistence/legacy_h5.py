@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import h5py
 import keras
 
-from tq_halp.quantizers.bookkeeping import bookkeeping_variables
+from tq_halp.quantizers.state_layers import bookkeeping_variables
 
 _OWN = "top_level_model_weights"  # those of the model itself, in a group beside those of its layers
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import formats
 from tq_halp.errors import InputError
+from tq_halp.quantizers.as_tensor import tensor
 from tq_halp.quantizers.quantizer import Quantizer
-from tq_halp.quantizers.tensors import tensor
 
 FORMATS = (formats.FixedPoint, formats.Minifloat)
 EXAMPLE = "{every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}"

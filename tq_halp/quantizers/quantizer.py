@@ -12,8 +12,8 @@ import quant_ops
 from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.quantizers.choices import Choices, choices
-from tq_halp.quantizers.tensors import tensor
+from tq_halp.quantizers.as_tensor import tensor
+from tq_halp.quantizers.format_options import Choices, choices
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -1,0 +1,43 @@
+"""Where a gradient that is no number comes from: said with the place in the user's data."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from tq_halp.algorithms.batches import leaves_of, samples_of
+from tq_halp.errors import InputError
+from tq_halp.non_finite import first_non_finite, place
+
+
+def check_finite_data(batches: Iterable) -> None:
+    """InputError that names the first number of the training data which is not finite, if any.
+
+    Args:
+        batches: minibatches ``(x, y, sample_weight)``; samples are counted from 0 in their order.
+    """
+    seen = 0
+    for batch in batches:
+        for name, part in zip(("x", "y", "sample_weight"), batch, strict=True):
+            for leaf in leaves_of(part):
+                _check(name, _dense(leaf), seen)
+        seen += samples_of(batch[0])
+
+
+def _dense(leaf):
+    if isinstance(leaf, tf.RaggedTensor):
+        leaf = leaf.to_tensor()
+    elif isinstance(leaf, tf.SparseTensor):
+        leaf = tf.sparse.to_dense(leaf)
+    return np.asarray(leaf)
+
+
+def _check(name, array, seen):
+    index = first_non_finite(array)
+    if index is not None:
+        sample, *rest = index
+        where = f", at {place(tuple(rest))} in it" if rest else ""
+        raise InputError(
+            f"{name} must hold finite numbers only. Received {array[index]} in sample "
+            f"{seen + sample}{where}"
+        )

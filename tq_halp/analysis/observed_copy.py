@@ -1,0 +1,71 @@
+"""A copy of a model in which every tensor that could be quantized is seen by an observer."""
+
+import re
+
+import keras
+
+from tq_halp import formats
+from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.quantization_map.copying.apply import apply
+from tq_halp.quantization_map.layer_tree import find_leaves
+from tq_halp.quantization_map.rules.matching import target_class
+from tq_halp.quantization_map.rules.rule import Rule
+from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+
+# Stands for "not quantized": all of float32, float16 and bfloat16 are its numbers, infinities too.
+FLOAT = Quantizer(formats.get("float32"), overflow="infinity")
+
+
+def observable_twin(model: keras.Model) -> keras.Model:
+    """A copy of a built model whose next training step is the model's: weights, random bits, all.
+
+    A tensor with a quantizer keeps it (of a scheduled one, the one that is on), every other tensor
+    has `FLOAT`. Layers are unrolled over time, for Keras' loop makes a step more than there are.
+
+    Raises:
+        InputError: the model is not built, or cannot be copied.
+    """
+    leaves = find_leaves(model)
+    rules = [
+        Rule(
+            layers=re.compile("|".join(map(re.escape, leaf.paths))),
+            quantizers=_complete(layer, target_class(leaf).roles),
+            optional=True,
+            number=number,
+            where=f"report on {model.name}",
+        )
+        for number, (layer, leaf) in enumerate(leaves, start=1)
+        if target_class(leaf) is not None
+    ]
+    twin = apply(model, rules)
+    for (layer, _), (copied, _) in zip(leaves, find_leaves(twin), strict=True):
+        counter = getattr(layer, "rounding_counter", None)
+        if counter is not None:
+            copied.rounding_counter.calls.assign(counter.calls)
+    for layer in twin._flatten_layers():
+        if isinstance(layer, keras.layers.RNN):
+            layer.unroll = True
+    return twin
+
+
+def is_quantizing(model: keras.Model) -> bool:
+    """Whether any layer of a model quantizes anything."""
+    layers = model._flatten_layers()
+    return any(isinstance(layer, QuantizedLayer) and layer.is_quantizing for layer in layers)
+
+
+def current(quantizer) -> Quantizer:
+    """Of a scheduled quantizer, the one that is on; `FLOAT` for none."""
+    if isinstance(quantizer, ScheduledQuantizer):
+        quantizer = quantizer.at(int(quantizer.clock.now(quantizer.unit)))
+    return FLOAT if quantizer is None else quantizer
+
+
+def _complete(layer, roles):
+    own = getattr(layer, "quantizers", {}) if isinstance(layer, QuantizedLayer) else {}
+    # A sum that is rounded every few terms has no floating-point counterpart.
+    return {
+        role: current(own.get(role))
+        for role in roles
+        if role != "accumulator" or own.get(role) is not None
+    }

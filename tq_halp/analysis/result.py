@@ -1,0 +1,58 @@
+"""The whole report: as a table, as data and as a page."""
+
+import dataclasses
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tq_halp import html_document
+from tq_halp.analysis.html_page import page
+from tq_halp.analysis.result_row import HEADINGS, Row, cells, tensor_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `tq_halp.report` returns; `print(report)` shows a table."""
+
+    model: str  # name
+    batches: int
+    samples: int
+    rows: tuple[Row, ...]  # in the order in which a training step computes them, by layer
+    notes: tuple[str, ...]  # what is left out, and why
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: numbers, strings, lists and dicts, infinities among the numbers."""
+        own = {key: getattr(self, key) for key in ("model", "batches", "samples")}
+        return {**own, "rows": [row.to_dict() for row in self.rows], "notes": list(self.notes)}
+
+    def save_html(self, path: str | os.PathLike) -> None:
+        """Writes one HTML page that needs no other file, no network and no script.
+
+        Raises:
+            InputError: it cannot be written there.
+        """
+        html_document.save(Path(path), page(self))
+
+    def __str__(self):
+        table = Table()
+        for heading in ("layer", "tensor", "format"):
+            table.add_column(heading, overflow="fold")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="right")
+        previous = None
+        for row in self.rows:
+            is_first = row.layer != previous
+            if is_first and previous is not None:
+                table.add_section()
+            previous = row.layer
+            table.add_row(row.layer if is_first else "", tensor_of(row), row.format, *cells(row))
+        # A fixed width: the text is the same in a terminal, a log and a test.
+        console = Console(file=io.StringIO(), width=160, color_system=None, markup=False)
+        console.print(table)
+        for note in self.notes:
+            console.print(f"note: {note}", highlight=False)
+        return console.file.getvalue().rstrip("\n")

@@ -1,0 +1,44 @@
+"""`python -m tq_halp.bench [ops | matmul | step | linear]`: what things cost, as ratios of times.
+
+Ratios are taken in one run.
+"""
+
+import argparse
+import sys
+
+from tq_halp.commands.bench import linear, matmul, ops, step
+from tq_halp.commands.exit_status import FINISHED, answer
+
+#: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
+BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
+
+
+def main(arguments=None) -> int:
+    """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(arguments or ["ops"])
+
+    def run() -> int:
+        BENCHMARKS[options.what].run(options)
+        return FINISHED
+
+    return answer(run)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="tq-halp bench",
+        description="Time the ops, matrix products, a training step, or linear models; default: "
+        "ops.",
+    )
+    commands = made.add_subparsers(dest="what", metavar="{" + ",".join(BENCHMARKS) + "}")
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(
+            name,
+            help=module.PURPOSE,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+    return made

@@ -1,0 +1,176 @@
+"""Time HALP for linear models against full-precision SVRG.
+
+Logistic regression on dense synthetic data (samples x features) and softmax regression on MNIST.
+Float32 SVRG and HALP, labelled by the bits of its words and of its data, take turns epoch by
+epoch, with the same learning rate and number of steps. "total" is the inner loop and the pass over
+all the data that gives the full gradient; "of SVRG" is how many times as fast as SVRG's it is, at
+the fastest epoch of each. QUANT_OPS_ISA=avx2 or =portable in the environment forces instructions.
+"""
+
+import argparse
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+
+from tq_halp.commands.bench import arguments
+from tq_halp.commands.bench.linear_data_sets import DATASETS
+from tq_halp.errors import InputError
+
+PURPOSE = "HALP for linear models against float32 SVRG"
+
+WORDS = ("data", "isa", "algorithm")
+FIELDS = ("data", "samples", "features", "outputs", "isa", "algorithm", "word_bits", "data_bits")
+FIELDS += ("batch_size", "threads", "learning_rate", "passes", "steps", "epochs", "setup_seconds")
+FIELDS += ("inner_seconds", "gradient_seconds", "total_seconds")
+FIELDS += ("inner_median", "gradient_median", "total_median")
+FIELDS += ("inner_ratio", "gradient_ratio", "total_ratio", "median_ratio")
+FIELDS += ("norm_worst", "norm_last", "first_norm", "last_norm")
+FIELDS += ("data_bytes", "bytes_per_s", "read_bytes_per_s", "of_read")
+
+COLUMNS = ("data", "batch", "threads", "words/data", "set-up\ns")
+COLUMNS += ("inner\nms", "gradient\nms", "total\nms", "of\nSVRG", "median\nof SVRG")
+COLUMNS += ("GB/s", "of\nread", "norm:\nworst", "\nlast")
+
+SUMMARY = ("words/data", "batch", "threads", "of SVRG", "inner", "gradient", "data sets")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    text = f"some of {', '.join(DATASETS)} (samples x features); default: all"
+    add("--datasets", type=arguments.listed(DATASETS), default=DATASETS, metavar="A,B", help=text)
+    for name, known, default, text in (
+        ("data-bits", ("4", "8", "16"), ("4", "8", "16"), "of the data; default: all"),
+        ("word-bits", ("8", "16"), None, "of the offsets; default: 8, and 16 for data of 16 bits"),
+    ):
+        add(f"--{name}", type=arguments.listed(known), default=default, metavar="A,B", help=text)
+    for name, default, text in (
+        ("threads", "1,2", "numbers of threads, default: %(default)s"),
+        ("batch-sizes", "64", "samples of a step, default: %(default)s"),
+    ):
+        add(f"--{name}", type=arguments.counts, default=default, metavar="A,B", help=text)
+    for name, default, text in (
+        ("epochs", 10, "outer epochs of each contender, default: %(default)s"),
+        (
+            "passes",
+            1,
+            "of an epoch's steps over the data, more for tiny data; default: %(default)s",
+        ),
+    ):
+        add(f"--{name}", type=arguments.at_least_one, default=default, metavar="N", help=text)
+    text = "part of the samples, for a quick look; default: 1"
+    add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
+    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures, prints the tables and writes the file.
+
+    Raises:
+        InputError: QUANT_OPS_ISA names no instruction set, there is no native library, MNIST's
+            files are broken, or none of the data sets is to be had.
+    """
+    from tq_halp.commands.running.tf_startup import start_tensorflow
+    from tq_halp.cpu import instruction_set
+
+    isa = instruction_set()
+    start_tensorflow()
+    from tq_halp.commands.bench import results_table
+
+    missing = []
+    rows = [{"isa": isa, **row} for row in _measure(options, missing)]
+    if not rows:
+        raise InputError(f"--datasets: {', '.join(missing)} is not there and cannot be fetched")
+    title = f"{isa} instructions, {os.cpu_count()} processors"
+    results_table.show(title, COLUMNS, map(_cells, rows), _caption(rows, missing))
+    results_table.show(
+        "Geometric means over the data sets", SUMMARY, map(_summary, summarize(rows))
+    )
+    if options.csv:
+        results_table.write_csv(options.csv, FIELDS, rows)
+
+
+def _measure(options: argparse.Namespace, missing: list[str]) -> Iterator[dict[str, object]]:
+    """The rows; names of data sets that are not to be had go to `missing`."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tq_halp.commands.bench import linear_race
+    from tq_halp.commands.bench.linear_data_sets import load
+
+    words = options.word_bits and tuple(map(int, options.word_bits))
+    entered = linear_race.contenders(words, tuple(map(int, options.data_bits)))
+    settings = [(batch, threads) for batch in options.batch_sizes for threads in options.threads]
+    per_set = len(settings) * len(entered) * options.epochs
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(options.datasets) * per_set)
+        for name in options.datasets:
+            progress.update(task, description=f"{name}: data")
+            data = load(name, options.scale)
+            if data is None:
+                missing.append(name)
+                progress.advance(task, per_set)
+                continue
+            rates = {batch: linear_race.learning_rate(data, batch) for batch in options.batch_sizes}
+            for batch, threads in settings:
+                progress.update(task, description=f"{name}, batch {batch}, threads {threads}")
+                setting = linear_race.Setting(
+                    batch_size=batch,
+                    threads=threads,
+                    epochs=options.epochs,
+                    learning_rate=rates[batch],
+                    passes=options.passes,
+                )
+                yield from linear_race.race(data, entered, setting, lambda: progress.advance(task))
+
+
+def summarize(rows: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Geometric means over data sets, per instruction set, bits, batch size and threads."""
+    keys = ("isa", "word_bits", "data_bits", "batch_size", "threads")
+    groups = {}
+    for row in rows:
+        if row["algorithm"] == "halp":
+            groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    for group, members in groups.items():
+        means = {
+            name: statistics.geometric_mean([member[name] for member in members])
+            for name in ("total_ratio", "inner_ratio", "gradient_ratio", "median_ratio")
+        }
+        worst = {"norm_worst": max(member["norm_worst"] for member in members)}
+        yield dict(zip(keys, group, strict=True)) | means | worst | {"data_sets": len(members)}
+
+
+def bits(row: dict[str, object]) -> str:
+    """What stands for a contender in a table."""
+    return "float32" if row["algorithm"] == "svrg" else f"{row['word_bits']}/{row['data_bits']}"
+
+
+def _cells(row: dict[str, object]) -> Sequence[str]:
+    times = [f"{1e3 * row[f'{part}_seconds']:,.1f}" for part in ("inner", "gradient", "total")]
+    ratios = [f"{row[name]:.2f}" for name in ("total_ratio", "median_ratio")]
+    rates = (f"{row['bytes_per_s'] / 1e9:.1f}", f"{row['of_read']:.2f}")
+    norms = [f"{row[name]:.2f}" for name in ("norm_worst", "norm_last")]
+    names = (row["data"], str(row["batch_size"]), str(row["threads"]), bits(row))
+    return *names, f"{row['setup_seconds']:.2f}", *times, *ratios, *rates, *norms
+
+
+def _summary(group: dict[str, object]) -> Sequence[str]:
+    means = [f"{group[name]:.2f}" for name in ("total_ratio", "inner_ratio", "gradient_ratio")]
+    names = (f"{group['word_bits']}/{group['data_bits']}", str(group["batch_size"]))
+    return *names, str(group["threads"]), *means, str(group["data_sets"])
+
+
+def _caption(rows: Sequence[dict[str, object]], missing: Sequence[str]) -> str:
+    """How to read the table."""
+    reads = {}
+    for row in rows:
+        reads[row["threads"]] = max(reads.get(row["threads"], 0), row["read_bytes_per_s"])
+    rates = ", ".join(f"{rate / 1e9:.1f} with {threads}" for threads, rate in reads.items())
+    lines = [
+        "Ratios above 1: faster than float32 SVRG in the same run. set-up (quantization and copy) "
+        "is not in total.",
+        f"GB/s: of data, against reading memory in the same run: {rates} threads.",
+        "norm: HALP's gradient norm over SVRG's, after each epoch.",
+    ]
+    if missing:
+        lines.append(f"Left out, as it is not there and cannot be fetched: {', '.join(missing)}.")
+    return "\n".join(lines)

@@ -1,0 +1,169 @@
+"""HALP and full-precision SVRG on one problem, in turns: an outer epoch each."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tq_halp.commands.bench.linear_data_sets import LinearData
+from tq_halp.commands.bench.memory_bandwidth import MemoryReader
+from tq_halp.errors import InputError
+from tq_halp.linear.step_size import automatic_learning_rate
+
+L2 = 1e-4
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An algorithm with its bits; those of float32 SVRG are 32."""
+
+    algorithm: str
+    word_bits: int
+    data_bits: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.algorithm.upper()} {self.word_bits}/{self.data_bits}"
+
+
+BASELINE = Contender("svrg", 32, 32)
+
+
+def contenders(word_bits: Sequence[int] | None, data_bits: Sequence[int]) -> tuple[Contender, ...]:
+    """The baseline, then HALP with every pair; by default 8-bit words, and 16 for 16-bit data."""
+    words = word_bits or (8, 16)
+    pairs = [(w, d) for w in words for d in data_bits if word_bits or w <= max(d, 8)]
+    return BASELINE, *(Contender("halp", w, d) for w, d in pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is the same for all contenders of a race."""
+
+    batch_size: int
+    threads: int
+    epochs: int
+    learning_rate: float
+    passes: int = 1  # of an epoch's inner loop over as many samples as there are
+
+
+def learning_rate(data: LinearData, batch_size: int) -> float:
+    """The estimators' own choice; it is the same for all contenders."""
+    return automatic_learning_rate(
+        data.x,
+        None,
+        loss=data.loss,
+        batch_size=batch_size,
+        column_scales=None,
+        intercept=0.0,
+        l2=np.full(data.x.shape[1], L2),
+    )
+
+
+def race(
+    data: LinearData,
+    entered: Sequence[Contender],
+    setting: Setting,
+    advance: Callable[[], object] = lambda: None,
+) -> Iterator[dict[str, object]]:
+    """One row per contender, the baseline's first. `advance` is called after every epoch.
+
+    All solvers exist at once and run an epoch each in turn, in an order that is reversed from turn
+    to turn, beside one reading of memory. An epoch has as many steps as there are batches, `passes`
+    times over.
+
+    Raises:
+        InputError: there is no native library.
+    """
+    steps = setting.passes * -(-len(data.x) // setting.batch_size)
+    solvers = {contender: _solver(data, contender, setting) for contender in entered}
+    epochs = {contender: [solver.measurement] for contender, solver in solvers.items()}
+    reader = MemoryReader(setting.threads)
+    for turn in range(setting.epochs):
+        for contender in list(solvers)[:: -1 if turn % 2 else 1]:
+            solver = solvers[contender]
+            epochs[contender].append(
+                solver.epoch(setting.learning_rate, steps, n_threads=setting.threads)
+            )
+            advance()
+        reader.turn()
+    for contender, solver in solvers.items():
+        yield {
+            "data": data.name,
+            "samples": len(data.x),
+            "features": data.x.shape[1],
+            "outputs": data.outputs,
+            "algorithm": contender.algorithm,
+            "word_bits": contender.word_bits,
+            "data_bits": contender.data_bits,
+            "batch_size": setting.batch_size,
+            "threads": setting.threads,
+            "learning_rate": setting.learning_rate,
+            "passes": setting.passes,
+            "steps": steps,
+            "epochs": setting.epochs,
+            "setup_seconds": solver.setup_seconds,
+            "read_bytes_per_s": reader.best,
+            **figures(epochs[contender], epochs[entered[0]]),
+            **_bytes(data, contender, setting, epochs[contender], reader.best),
+        }
+
+
+def figures(epochs: Sequence[dict], baseline: Sequence[dict]) -> dict[str, float]:
+    """Seconds and gradient norms, absolute and as ratios; the first record is that of the start.
+
+    The fastest epoch counts, the fastest inner loop and the fastest pass each on its own; whatever
+    disturbs an epoch makes it longer. The medians tell how much was disturbed.
+    """
+    own, other = _seconds(epochs), _seconds(baseline)
+    row = {}
+    for part, values in own.items():
+        row[f"{part}_seconds"], row[f"{part}_median"] = min(values), statistics.median(values)
+    for part, values in own.items():
+        row[f"{part}_ratio"] = min(other[part]) / min(values)
+    row["median_ratio"] = statistics.median(other["total"]) / row["total_median"]
+    norms = [
+        _quotient(mine["gradient_norm"], others["gradient_norm"])
+        for mine, others in zip(epochs[1:], baseline[1:], strict=True)
+    ]
+    row |= {"norm_worst": max(norms), "norm_last": norms[-1]}
+    row |= {"first_norm": epochs[0]["gradient_norm"], "last_norm": epochs[-1]["gradient_norm"]}
+    return row
+
+
+def _seconds(epochs):
+    pairs = [(e["inner_seconds"], e["gradient_seconds"]) for e in epochs[1:]]
+    inner, gradient = (list(part) for part in zip(*pairs, strict=True))
+    return {"inner": inner, "gradient": gradient, "total": list(map(sum, pairs))}
+
+
+def _quotient(a, b):
+    return a / b if b else 1.0 if a == b else float("inf")
+
+
+def _bytes(data, contender, setting, epochs, read):
+    """Of the elements that an epoch goes through: in the steps, and once for the gradient."""
+    once = data.x.size * contender.data_bits / 8
+    rate = (setting.passes + 1) * once / min(_seconds(epochs)["total"])
+    return {"data_bytes": once, "bytes_per_s": rate, "of_read": rate / read}
+
+
+def _solver(data, contender, setting):
+    import quant_ops
+
+    try:
+        return quant_ops.LinearSolver(
+            data.x,
+            data.targets,
+            loss=data.loss,
+            algorithm=contender.algorithm,
+            outputs=data.outputs,
+            l2=L2,
+            batch_size=setting.batch_size,
+            word_bits=min(contender.word_bits, 16),
+            data_bits=min(contender.data_bits, 16),
+            n_threads=setting.threads,
+        )
+    except RuntimeError as error:
+        raise InputError(str(error)) from error

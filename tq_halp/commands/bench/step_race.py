@@ -1,0 +1,130 @@
+"""Times the steps of algorithms and their snapshots on one model and its data, turn by turn."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import quant_ops
+import tq_halp
+from tq_halp.commands.bench.timing import in_turn
+
+GRADIENTS = "gradients alone"
+GRID = tq_halp.formats.FixedPoint(8, 6)
+#: The first is what the others are compared with.
+KINDS = {
+    "Keras, SGD": lambda model: model,
+    "SGD": tq_halp.SGD,
+    "LP-SGD, 8 bits": lambda model: tq_halp.LowPrecisionSGD(model, GRID),
+    "SVRG": tq_halp.SVRG,
+    "HALP, 8 bits": tq_halp.HALP,
+}
+
+
+class StepRace:
+    """Models alike, each with an algorithm of its own around it, and the data of one turn.
+
+    Args:
+        make_model: makes a ``keras.Model`` with logits of classes.
+        data: x and y; what is left over after the last whole minibatch is not used.
+    """
+
+    def __init__(
+        self,
+        make_model: Callable[[], keras.Model],
+        data: Sequence[np.ndarray],
+        *,
+        batch_size: int,
+        learning_rate: float,
+    ):
+        self.batch_size = batch_size
+        self.batches = len(data[0]) // batch_size
+        self._x, self._y = (array[: self.batches * batch_size] for array in data)
+        self._trainers = {name: wrap(make_model()) for name, wrap in KINDS.items()}
+        for trainer in self._trainers.values():
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            trainer.compile(keras.optimizers.SGD(learning_rate), loss=loss)
+
+    def steps(self, turns: int) -> dict[str, list[list[float]]]:
+        """Seconds of each step but a turn's first, a list for each turn; of each algorithm."""
+        seconds = {name: [] for name in self._trainers}
+
+        def fit(name):
+            watch = Stopwatch()
+            self._fit(self._trainers[name], callbacks=[watch])
+            seconds[name].append(watch.seconds[1:] or watch.seconds)
+
+        in_turn({name: lambda name=name: fit(name) for name in seconds}, turns)
+        # The turn before the first, which does not count, compiles.
+        return {name: each[1:] for name, each in seconds.items()}
+
+    def snapshots(self, turns: int) -> dict[str, list[list[float]]]:
+        """Seconds per minibatch of a pass of gradients, of a snapshot of SVRG and of HALP."""
+        tasks = {GRADIENTS: self._pass_of_gradients()}
+        for name, trainer in self._trainers.items():
+            if hasattr(trainer, "take_snapshot"):
+                self._fit(trainer, steps_per_epoch=1)
+                tasks[f"snapshot of {name}"] = trainer.take_snapshot
+        seconds = in_turn(tasks, turns)
+        return {name: [[each / self.batches] for each in s] for name, s in seconds.items()}
+
+    def _fit(self, trainer, **options):
+        trainer.fit(self._x, self._y, batch_size=self.batch_size, verbose=0, **options)
+
+    def _pass_of_gradients(self):
+        model = self._trainers["Keras, SGD"]
+        cut = tf.data.Dataset.from_tensor_slices((self._x, self._y)).batch(self.batch_size)
+        batches = list(cut)
+
+        @tf.function
+        def gradients(x, y):
+            # Nothing else: the statistics of a BatchNormalization stay.
+            backend = quant_ops.forced(quant_ops.backend())  # as in the steps of `fit`
+            with backend, tf.GradientTape() as tape, keras.StatelessScope():
+                loss = model.compute_loss(x, y, model(x, training=True), training=True)
+            found = tape.gradient(loss, model.trainable_variables)
+            assert all(each is not None for each in found)
+            return found
+
+        def whole():
+            for x, y in batches:
+                gradients(x, y)
+
+        return whole
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Seconds of each step, what Keras does between steps left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, object]]:
+    """For each contender the median and first quartile of all its times, and its ratio.
+
+    ratio: the median, over the turns, of the median of a turn by the first contender's in it.
+    """
+    first = next(iter(seconds.values()))
+    for what, turns in seconds.items():
+        pooled = [each for turn in turns for each in turn]
+        ratios = [
+            statistics.median(ours) / statistics.median(theirs)
+            for ours, theirs in zip(turns, first, strict=True)
+        ]
+        yield {
+            "what": what,
+            "median": statistics.median(pooled),
+            "quartile": float(np.quantile(pooled, 0.25)),
+            "ratio": statistics.median(ratios),
+        }

@@ -1,0 +1,189 @@
+"""Who is compared: a label, an algorithm, its own settings and the grid that it is tuned on."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tq_halp.config import Algorithm, Config
+from tq_halp.config.unused_keys import idle
+from tq_halp.errors import InputError
+from tq_halp.yaml_settings import suggestion
+
+ALGORITHMS = get_args(Algorithm.model_fields["name"].annotation)
+Value = bool | int | float | str
+#: Keys and the values that were chosen for them.
+Tuned = tuple[tuple[str, Value], ...]
+SECTIONS = tuple(Config.model_fields)
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
+#: Keys that have an option of their own.
+_TAKEN = {"algorithm": "--algorithms", "algorithm.name": "--algorithms", "seed": "--seeds"}
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One line of the figure.
+
+    Args:
+        label: what it is called.
+        algorithm: what `algorithm.name` is.
+        settings: "key=value" on top of the config, in order.
+        grid: keys and the values to try for each; empty: nothing is tuned.
+        beside: the algorithms compared, whose keys may stand in the config.
+    """
+
+    label: str
+    algorithm: str
+    settings: tuple[str, ...] = ()
+    grid: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+    beside: tuple[str, ...] = ()
+
+    def overrides(self, tuned: Tuned = ()) -> list[str]:
+        """The settings of a run, on top of the config."""
+        chosen = [assignment(key, value) for key, value in tuned]
+        return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
+
+
+def assignment(key: str, value) -> str:
+    """ "key=value"; JSON is YAML."""
+    return f"{key}={json.dumps(value)}"
+
+
+def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Entrant, ...]:
+    """Entrants as the command line describes them.
+
+    Args:
+        algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd".
+        sets: "key=value" for all, "label.key=value" for one; a key that begins with no section of
+            a config belongs to `algorithm`.
+        grids: "key=value,value,..." likewise; one for a label replaces the one for all.
+
+    Raises:
+        InputError: a label, an algorithm or a key is unknown, repeated, or has its own option.
+    """
+    named = _labels(algorithms)
+    parsed = [_addressed("--set", text, list(named)) for text in sets]
+    tuned = [_addressed("--tune", text, list(named)) for text in grids]
+    tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
+    beside = tuple(dict.fromkeys(named.values()))
+    _check_use(parsed + tuned, beside)
+    # What is for one comes after what is for all.
+    parsed, tuned = (sorted(each, key=lambda item: item[0] is not None) for each in (parsed, tuned))
+    found = []
+    for label, algorithm in named.items():
+        own = [(key, value) for whose, key, value in parsed if whose == label]
+        settings, grid = (
+            [
+                (key, value)
+                for whose, key, value in each
+                if whose == label or whose is None and not _idle(algorithm, key, value, own)
+            ]
+            for each in (parsed, tuned)
+        )
+        settings = tuple(f"{key}={value}" for key, value in settings)
+        found.append(Entrant(label, algorithm, settings, tuple(dict(grid).items()), beside))
+    return tuple(found)
+
+
+def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
+    """Those of the settings for all, "key=value", that do something for an algorithm."""
+    split = (text.partition("=") for text in settings)
+    return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
+
+
+def _check_use(addressed, algorithms: Sequence[str]) -> None:
+    for label, key, value in addressed:
+        reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
+        if label is None and all(reasons):
+            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+
+
+def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | None:
+    """Why a setting for all does nothing for one that has `own` settings; None if it does."""
+    section, _, name = key.partition(".")
+    given = {"name": algorithm}
+    for path, text in [(key, value), *own]:
+        head, _, rest = path.partition(".")
+        if head == section:
+            given[rest.split(".")[0]] = {} if "." in rest else _plain(text)
+    if section != "algorithm":
+        return None
+    return idle({section: given}).get((section, name.split(".")[0]))
+
+
+def _plain(text):
+    try:
+        return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
+    except YAMLError:  # Said of the run's config.
+        return text
+
+
+def shared(sets: Sequence[str], algorithms: str) -> list[str]:
+    """Those of `sets` that are for all entrants, as "key=value"."""
+    parsed = [_addressed("--set", text, list(_labels(algorithms))) for text in sets]
+    return [f"{key}={value}" for label, key, value in parsed if label is None]
+
+
+def _labels(text) -> dict[str, str]:
+    found = {}
+    for part in text.split(","):
+        label, equals, algorithm = (piece.strip() for piece in part.partition("="))
+        algorithm = algorithm if equals else label
+        if not _LABEL.fullmatch(label):
+            raise InputError(
+                f"--algorithms {text}: {label!r} is no label; expected a letter, then letters, "
+                "digits, _, + or -"
+            )
+        if label in SECTIONS:
+            raise InputError(f"--algorithms {text}: the label {label!r} is a section of configs")
+        if algorithm not in ALGORITHMS:
+            hint = suggestion(algorithm, ALGORITHMS)
+            raise InputError(f"--algorithms {text}: no algorithm {algorithm!r}{hint}")
+        if label in found:
+            raise InputError(
+                f"--algorithms {text}: {label!r} appears twice; give labels, e.g. "
+                f"{algorithm}8={algorithm},{algorithm}4={algorithm}"
+            )
+        found[label] = algorithm
+    return found
+
+
+def _addressed(option, text, labels):
+    """(label or None, key, value) of "label.key=value"."""
+    name, equals, value = text.partition("=")
+    path = [part.strip() for part in name.split(".")]
+    label = path.pop(0) if path[0] in labels else None
+    if not equals or not path or not all(path):
+        raise InputError(
+            f"{option} {text}: expected key=value or label.key=value, e.g. train.epochs=3"
+        )
+    if path[0] not in SECTIONS:
+        if label is None:
+            known = [*SECTIONS, *labels]
+            raise InputError(
+                f"{option} {text}: {path[0]!r} is neither a section of the config nor a label"
+                f"{suggestion(path[0], known)}"
+            )
+        path.insert(0, "algorithm")
+    key = ".".join(path)
+    if key in _TAKEN:
+        raise InputError(f"{option} {text}: {key} is chosen by {_TAKEN[key]}")
+    return label, key, value.strip()
+
+
+def _values(key, text):
+    try:
+        values = YAML(typ="safe", pure=True).load(f"[{text}]")
+    except YAMLError as error:
+        raise InputError(f"--tune {key}={text}: the values are not YAML") from error
+    plain = all(isinstance(value, (bool, int, float, str)) for value in values)
+    if not plain or len(values) < 2 or len(set(values)) < len(values):
+        raise InputError(
+            f"--tune {key}={text}: expected two or more different numbers or words, e.g. "
+            f"{key}=0.1,0.2"
+        )
+    return tuple(values)

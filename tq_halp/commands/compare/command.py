@@ -1,0 +1,213 @@
+"""`python -m tq_halp.compare`: algorithms on one task, over seeds, and what came out."""
+
+import argparse
+import contextlib
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from tq_halp.commands.compare import preflight, process_pool
+from tq_halp.commands.compare.candidates import concerning, parse, shared
+from tq_halp.commands.compare.folder_lock import Lock
+from tq_halp.commands.compare.progress_display import Progress
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.run_grid import Comparison, default_folder
+from tq_halp.commands.exit_status import FAILED, FINISHED, INTERRUPTED, WRONG_INPUT, answer
+from tq_halp.commands.running.interrupt import StopOnSignal
+from tq_halp.errors import InputError
+
+__all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "comparison_of", "main", "parser"]
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(arguments)
+    command = shlex.join(["python", "-m", "tq_halp.compare", *arguments])
+    return answer(lambda: _compare(options, command), failed="failed")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="tq-halp compare",
+        description="Train by several algorithms with several seeds, and compare what comes out: "
+        "compare.csv, curves.png, summary.md and report.html in a folder. Repeating the command "
+        "goes on where it was stopped.",
+        epilog="Exit status: 0 done, though runs may have diverged; 1 a run failed otherwise, or "
+        "none came to its end; 2 wrong input; 130 stopped by a signal.",
+    )
+    add = made.add_argument
+    add("--config", required=True, metavar="FILE", help="YAML file, e.g. configs/lstm_ptb.yaml")
+    add(
+        "--algorithms",
+        default="halp,lp_sgd,svrg,sgd",
+        metavar="[LABEL=]NAME,...",
+        help="what is compared (halp,lp_sgd,svrg,sgd); labels tell twins apart: halp8=halp,...",
+    )
+    add("--seeds", default="0,1,2", metavar="N,...", help="a run for each (0,1,2)")
+    add("--run-dir", metavar="DIR", help="default: runs/compare-<config>")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="[LABEL.]KEY=VALUE",
+        dest="sets",
+        help="change one setting for all, or for a label: train.epochs=4, halp.mu=0.01; repeatable",
+    )
+    add(
+        "--tune",
+        action="append",
+        default=[],
+        metavar="[LABEL.]KEY=VALUE,...",
+        help="try each value, and go on with the best; repeatable",
+    )
+    add("--tune-seeds", metavar="N,...", help="seeds to try with (the first of --seeds)")
+    add(
+        "--tune-by",
+        choices=("final", "best"),
+        default="final",
+        help="the validation loss that chooses: after the last epoch, or the lowest (final)",
+    )
+    add("--baseline", metavar="LABEL", help="whom the others are compared with (the first)")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="runs at a time, which share the cores (half as many as cores)",
+    )
+    add(
+        "--report-only",
+        action="store_true",
+        help="write the results of the runs that are there; train nothing",
+    )
+    return made
+
+
+def _compare(options, command: str) -> int:
+    from rich.console import Console
+
+    comparison = comparison_of(options)
+    jobs = process_pool.default_jobs() if options.jobs is None else options.jobs
+    if jobs < 1:
+        raise InputError(f"--jobs {jobs}: expected 1 or more")
+    comparison.check()
+    if options.report_only:
+        return _report(comparison, command, Console())
+    with contextlib.ExitStack() as stack:
+        _make(comparison.folder)
+        lock = stack.enter_context(Lock(comparison.folder))
+        stop = stack.enter_context(StopOnSignal(_announce_stop))
+        comparison.check()  # What another comparison did meanwhile is there now.
+        console = Console()
+        console.print(f"comparison: {comparison.folder}", highlight=False, soft_wrap=True)
+        if not _check(comparison, stop):
+            return INTERRUPTED
+        comparison.write_common()
+        with Progress(console) as progress:
+            process_pool.carry_out(comparison, jobs, stop, lock.number, progress)
+        if stop.requested:
+            print("to go on: the same command again", file=sys.stderr)
+            return INTERRUPTED
+        return _report(comparison, command, console)
+
+
+def comparison_of(options) -> Comparison:
+    """What the command's arguments ask for.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
+    common = shared(options.sets, options.algorithms)
+    entrants = parse(options.algorithms, options.sets, options.tune)
+    seeds = _seeds("--seeds", options.seeds)
+    tune_seeds = options.tune_seeds
+    labels = [entrant.label for entrant in entrants]
+    baseline = labels[0] if options.baseline is None else options.baseline
+    if baseline not in labels:
+        raise InputError(f"--baseline {baseline}: no such label; known: {', '.join(labels)}")
+    return Comparison(
+        folder=Path(options.run_dir or default_folder(options.config)),
+        config_path=options.config,
+        shared=tuple(common),
+        common=tuple(_common(options.config, entrants[0].beside, common)),
+        entrants=entrants,
+        seeds=seeds,
+        tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
+        tune_by=options.tune_by,
+        baseline=baseline,
+    )
+
+
+def _common(config_path, algorithms, shared):
+    """The config with the settings for all that do something, for each algorithm."""
+    from tq_halp import config as configs
+
+    named = [f"algorithm.name={each}" for each in algorithms]
+    for name, algorithm in zip(named, algorithms, strict=True):
+        yield configs.load(config_path, [*named, name, *concerning(algorithm, shared)])
+
+
+def _seeds(option, text) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{option} {text}: expected whole numbers, e.g. 0,1,2") from error
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"{option} {text}: expected different seeds")
+    return seeds
+
+
+def _make(folder) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--run-dir {folder}: cannot be created: {error.strerror}") from error
+
+
+def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
+    """Look at what is still to be trained; False if a stop came meanwhile."""
+    wanted = comparison.wanted(lambda run: True)
+    left = {run.label: run for run in wanted if not run.outcome().is_final}
+    if left:
+        print(preflight.check(list(left.values())), end="", file=sys.stderr)
+    else:
+        print("every run is finished; there is nothing left to train", flush=True)
+    return not stop.requested
+
+
+def _report(comparison: Comparison, command: str, console) -> int:
+    from tq_halp.commands.compare import figures, html_page, summary_tables
+
+    results = Results(comparison)
+    results.write_csv()
+    if results.is_empty:
+        print("failed: no run came to its end, so there is nothing to compare", file=sys.stderr)
+        for run in results.failed():
+            print(f"  {run.name}: {run.reason(results.outcomes[run])}", file=sys.stderr)
+        return FAILED
+    document = summary_tables.document(results, command)
+    document.write_markdown(comparison.folder / "summary.md")
+    figures.write(results, comparison.folder / "curves.png")
+    html_page.write(results, document, comparison.folder / "report.html")
+    document.show(console, "Results")
+    for name in ("compare.csv", "curves.png", "summary.md", "report.html"):
+        path = os.path.join(comparison.folder, name)
+        console.print(path, highlight=False, soft_wrap=True)
+    if results.has_unfinished:
+        print("some runs failed; repeating the command tries them again", file=sys.stderr)
+        return FAILED
+    return FINISHED
+
+
+def _announce_stop(name: str) -> None:
+    print(
+        f"\n{name}: the runs stop after this step and write checkpoints; once more stops them now",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

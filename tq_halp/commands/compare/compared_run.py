@@ -1,0 +1,159 @@
+"""One run of a comparison, and what its folder tells about it."""
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tq_halp import config as configs
+from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.running import run_identity
+from tq_halp.config import Config
+from tq_halp.errors import InputError
+
+FINISHED, DIVERGED, FAILED, UNFINISHED, MISSING = (
+    "finished",
+    "diverged",
+    "failed",
+    "unfinished",
+    "missing",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a run is.
+
+    status: "finished"; "diverged", it would again; "failed", which another try may mend;
+        "unfinished": going on, stopped or killed; "missing": never begun.
+    rows: metrics.csv, its cells as they stand there.
+    """
+
+    status: str
+    rows: tuple[Mapping[str, str], ...] = ()
+    summary: Mapping = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether running it again would change nothing."""
+        return self.status in (FINISHED, DIVERGED)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An entrant with one seed and one choice of the values that are tuned."""
+
+    entrant: Entrant
+    seed: int
+    tuned: Tuned
+    config_path: str
+    #: Of the whole comparison.
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        return self.entrant.label
+
+    @property
+    def name(self) -> str:
+        """Of its folder: label, seed and tuned values."""
+        return "-".join([f"{self.label}-seed{self.seed}", *map(_word, self.values)])
+
+    @property
+    def values(self) -> list[str]:
+        """What was chosen on the grid, in words."""
+        short = [key.split(".")[-1] for key, _ in self.tuned]
+        names = short if len(set(short)) == len(short) else [key for key, _ in self.tuned]
+        return [f"{n}={value}" for n, (_, value) in zip(names, self.tuned, strict=True)]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "runs" / self.name
+
+    @property
+    def log(self) -> Path:
+        """What its processes printed."""
+        return self.folder / "logs" / f"{self.name}.log"
+
+    @property
+    def overrides(self) -> list[str]:
+        """What follows --set on its command line.
+
+        Each algorithm is named first, so that its keys in the config are known to mean something.
+        """
+        named = [f"algorithm.name={name}" for name in self.entrant.beside]
+        return named + self.entrant.overrides(self.tuned)
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the train command that carries it out, or goes on with it."""
+        found = ["--config", self.config_path, "--seed", str(self.seed)]
+        for setting in self.overrides:
+            found += ["--set", setting]
+        return [*found, "--run-dir", str(self.path), "--resume"]
+
+    def outcome(self) -> Outcome:
+        """Read from the folder."""
+        try:
+            summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+            status = summary["status"]
+        except (FileNotFoundError, NotADirectoryError):
+            return Outcome(MISSING)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{self.path / 'summary.json'}: cannot be read; remove it") from error
+        if status == "failed" and "traceback" not in summary:
+            status = DIVERGED
+        known = (FINISHED, DIVERGED, FAILED)
+        rows = _rows(self.path / "metrics.csv")
+        return Outcome(status if status in known else UNFINISHED, rows, summary)
+
+    def reason(self, outcome: Outcome) -> str:
+        """Why it did not come to its end: its summary's words, else the last its process said."""
+        try:
+            said = self.log.read_text("utf-8", "replace").split("\n")
+        except FileNotFoundError:
+            said = []
+        last = next((line.strip() for line in reversed(said) if line.strip()), "")
+        return outcome.summary.get("error") or last.removeprefix("error: ")
+
+    def config(self) -> Config:
+        """What it trains.
+
+        Raises:
+            InputError: a setting is wrong.
+        """
+        try:
+            return configs.load(self.config_path, self.overrides, self.seed)
+        except InputError as error:
+            raise InputError(f"{self.label}: {error}") from error
+
+    def check(self) -> None:
+        """Raise InputError if a setting is wrong, or the folder holds a run with other settings."""
+        ours = run_identity.settings(self.config())
+        path = self.path / "config.yaml"
+        outcome = self.outcome()
+        if outcome.status == MISSING or not path.exists():
+            return
+        theirs = run_identity.settings(configs.load(path))
+        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the one that stood in.
+            theirs["data.name"] = outcome.summary["dataset"]["requested"]
+        found = run_identity.differences(theirs, ours)
+        if found:
+            raise InputError(
+                f"--run-dir: {self.path} was made with other settings: {found}; name another "
+                "--run-dir, or remove that run"
+            )
+
+
+def _rows(path):
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return tuple(csv.DictReader(file))
+    except FileNotFoundError:
+        return ()
+
+
+def _word(value):
+    return re.sub(r"[^A-Za-z0-9.+=_-]+", "_", value)

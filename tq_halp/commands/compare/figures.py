@@ -1,0 +1,175 @@
+"""The figures: curves over seeds, and what the algorithms say of themselves."""
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tq_halp.atomic_files import replacing
+from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.compared_run import DIVERGED
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.statistics import Mean, mean_of
+from tq_halp.commands.running.curves_plot import plain_ticks
+from tq_halp.commands.running.diagnostics_plot import COLOURS, draw, panels
+from tq_halp.commands.running.metrics import points
+
+BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
+MARKERS = "os^Dv<>P"
+#: With gaps, so that a curve that lies upon another leaves it in sight.
+DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot: a metric of the validation or the training examples against a budget."""
+
+    metric: Metric
+    is_validation: bool
+    budget: tuple[str, str]
+
+    @property
+    def label(self) -> str:
+        return f"{'validation' if self.is_validation else 'training'} {self.metric.short}"
+
+    def points(self, rows, x):
+        metric = self.metric
+        of = metric.validation_points if self.is_validation else metric.training_points
+        return of(rows, x)
+
+
+def rows_of_panels(results: Results) -> list[list[Panel]]:
+    """Validation above training, for each metric; epochs, gradient evaluations, seconds."""
+    kinds = [(metric, kind) for metric in results.metrics for kind in (True, False)]
+    return [[Panel(metric, kind, budget) for budget in BUDGETS] for metric, kind in kinds]
+
+
+def write(results: Results, path: Path) -> None:
+    """All panels in one PNG at `path`."""
+    with replacing(path) as temporary:
+        figure(results).savefig(temporary, dpi=130)
+
+
+def figure(results: Results) -> Figure:
+    """All panels, a legend below them."""
+    panels = rows_of_panels(results)
+    made = Figure(figsize=(13, 3.4 * len(panels) + 0.9), layout="constrained")
+    FigureCanvasAgg(made)
+    grid = made.subplots(len(panels), 3, squeeze=False)
+    for line, row in zip(grid, panels, strict=True):
+        for axes, panel in zip(line, row, strict=True):
+            _draw(axes, results, panel)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    _place_legend(made, handles, labels)
+    made.suptitle(f"{results.title}\nmean ± standard error over seeds")
+    return made
+
+
+def _place_legend(made, handles, labels):
+    """Below the panels, in as many columns, up to three, as are not wider than the figure."""
+    for columns in (3, 2, 1):
+        legend = made.legend(handles, labels, loc="outside lower center", ncols=columns)
+        if legend.get_window_extent().width <= made.bbox.width:
+            return
+        if columns > 1:
+            legend.remove()
+
+
+def png(results: Results, panel: Panel) -> bytes:
+    """One panel, for a page that arranges them."""
+    single, axes = _single()
+    _draw(axes, results, panel)
+    return _bytes(single)
+
+
+def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes]]:
+    """(name, PNG) of what the entrant's algorithm records of itself; a colour for each seed."""
+    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[entrant]}
+    for shown in panels(list(runs.values())):
+        single, axes = _single()
+        draw(axes, shown, runs)
+        yield shown.label, _bytes(single)
+
+
+def series(runs, panel: Panel) -> list[tuple[float, Mean]]:
+    """(budget, value) of each epoch from 1 that all runs have, both means over the runs."""
+    budgets = [dict(points(rows, "epoch", panel.budget[0])) for rows in runs]
+    values = [dict(panel.points(rows, "epoch")) for rows in runs]
+    shared = set.intersection(*(set(b) & set(v) for b, v in zip(budgets, values, strict=True)))
+    # The evaluation before the training is the same for all.
+    return [
+        (mean_of([b[epoch] for b in budgets]).value, mean_of([v[epoch] for v in values]))
+        for epoch in sorted(shared)
+        if epoch > 0
+    ]
+
+
+def _draw(axes, results: Results, panel: Panel) -> None:
+    seen = []
+    for number, entrant in enumerate(results.comparison.entrants):
+        colour, dash, mark = (c[number % len(c)] for c in (COLOURS, DASHES, MARKERS))
+        runs = list(results.finished(entrant).values())
+        label = results.caption(entrant)
+        line = series(runs, panel) if runs else []
+        x, y = [x for x, _ in line], [mean.value for _, mean in line]
+        errors = [mean.error or 0.0 for _, mean in line]
+        low = [a - b for a, b in zip(y, errors, strict=True)]
+        high = [a + b for a, b in zip(y, errors, strict=True)]
+        every = max(1, len(x) // 12)
+        axes.plot(x, y, color=colour, ls=dash, marker=mark, ms=4, markevery=every, label=label)
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
+        seen += y
+        _draw_diverged(axes, results, entrant, panel, colour)
+    _scale(axes, [value for value in seen if math.isfinite(value)], panel)
+    axes.set(xlabel=panel.budget[1], ylabel=panel.label)
+    axes.set_xlim(left=0)
+    if panel.budget is EPOCHS:
+        _whole(axes.xaxis)
+    axes.grid(True, which="both", alpha=0.3)
+
+
+def _draw_diverged(axes, results, entrant, panel, colour):
+    for run in results.compared[entrant]:
+        outcome = results.outcomes[run]
+        line = panel.points(outcome.rows, panel.budget[0]) if outcome.status == DIVERGED else []
+        if line:
+            axes.plot(*zip(*line, strict=True), ":x", ms=6, color=colour, markevery=[-1])
+
+
+def _scale(axes, values, panel):
+    """By the curves that are means: one that diverged would leave nothing to be seen of them."""
+    if not values:
+        return
+    low, high = min(values), max(values)
+    if panel.metric.higher_is_better or low <= 0:
+        margin = 0.06 * (high - low) or 0.01
+        axes.set_ylim(low - margin, high + margin)
+        return
+    margin = max((high / low) ** 0.06, 1.01)
+    axes.set_yscale("log")
+    axes.set_ylim(low / margin, high * margin)
+    plain_ticks(axes)
+
+
+def _whole(axis):
+    axis.get_major_locator().set_params(integer=True)
+
+
+def _single():
+    single = Figure(figsize=(5, 3.7), layout="constrained")
+    FigureCanvasAgg(single)
+    return single, single.subplots()
+
+
+def _bytes(drawn: Figure) -> bytes:
+    file = io.BytesIO()
+    handles, labels = drawn.axes[0].get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > 24 else 2
+    drawn.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=8)
+    drawn.savefig(file, format="png", dpi=160)
+    return file.getvalue()

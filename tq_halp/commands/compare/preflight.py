@@ -1,0 +1,61 @@
+"""Everything about the runs that needs TensorFlow to be found wrong, before the first is trained.
+
+In a process of its own: TensorFlow takes all of a GPU's memory, which the runs need.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from tq_halp.commands.compare.compared_run import Run
+from tq_halp.commands.exit_status import WRONG_INPUT, plain_warnings
+from tq_halp.errors import InputError
+
+
+def check(runs: Sequence[Run]) -> str:
+    """Builds model, map, optimizer and algorithm of each run; returns the warnings that came.
+
+    Raises:
+        InputError: one of them, or the data, cannot be had.
+    """
+    asked = [[r.label, r.config_path, r.overrides, r.seed] for r in runs]
+    done = subprocess.run(
+        [sys.executable, "-m", __name__],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # Ctrl-C is for the comparison, which waits for the answer.
+    )
+    if done.returncode == WRONG_INPUT:
+        raise InputError(done.stdout.strip())
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return done.stderr
+
+
+def _main() -> int:
+    from tq_halp import config, data
+    from tq_halp.commands.running.tf_startup import start_tensorflow
+
+    start_tensorflow()
+    from tq_halp.commands.running import experiment
+
+    sets = {}
+    for label, path, overrides, seed in json.load(sys.stdin):
+        try:
+            loaded = config.load(path, overrides, seed)
+            key = repr(loaded.data)
+            if key not in sets:
+                sets[key] = data.load(loaded.data)
+            experiment.build(loaded, sets[key])
+        except InputError as error:
+            print(f"{label}: {error}")
+            return WRONG_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    with plain_warnings():
+        sys.exit(_main())

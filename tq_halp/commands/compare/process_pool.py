@@ -1,0 +1,107 @@
+"""The processes of a comparison: a few at a time, each a run, none of which costs another."""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Protocol
+
+from tq_halp.commands.compare.compared_run import Run
+from tq_halp.commands.compare.run_grid import Comparison
+from tq_halp.commands.running.interrupt import StopOnSignal
+from tq_halp.cpu import usable_cores
+
+_POLL = 0.2  # seconds
+
+
+class Observer(Protocol):
+    """What is told how it goes."""
+
+    def begun(self, run: Run) -> None: ...
+
+    def ended(self, run: Run) -> None: ...
+
+    def update(self, wanted: list[Run]) -> None: ...
+
+
+def default_jobs() -> int:
+    """Half of the cores that this process may use, at least one."""
+    return max(1, usable_cores() // 2)
+
+
+def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer):
+    """Train what is not trained yet; a run that ends, however it does, is not tried again.
+
+    A stop, asked for by a signal or by an exception, lets the runs write checkpoints first.
+
+    Args:
+        jobs: processes at a time; each computes with the same number of threads.
+        lock: a descriptor that the processes inherit.
+    """
+    running: dict[Run, subprocess.Popen] = {}
+    ended: set[Run] = set()
+
+    def is_over(run):
+        return run in ended or run.outcome().is_final
+
+    try:
+        wanted = comparison.wanted(is_over)
+        waiting = [run for run in wanted if not is_over(run)]
+        while (waiting or running) and not stop.requested:
+            while waiting and len(running) < jobs:
+                run = waiting.pop(0)
+                running[run] = _start(run, jobs, lock)
+                show.begun(run)
+            over = [run for run, process in running.items() if process.poll() is not None]
+            for run in over:
+                running.pop(run).stdin.close()
+                ended.add(run)
+                show.ended(run)
+            if over:
+                wanted = comparison.wanted(is_over)
+                waiting = [r for r in wanted if r not in running and not is_over(r)]
+            show.update(wanted)
+            time.sleep(_POLL)
+    finally:
+        _stop(list(running.values()))
+
+
+def _start(run, jobs, lock):
+    run.log.parent.mkdir(exist_ok=True)
+    # A session of its own: the terminal's Ctrl-C is for the comparison, which passes on one signal.
+    with open(run.log, "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tq_halp.commands.compare.worker_process", *run.arguments],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=_environment(jobs),
+            pass_fds=[lock],
+            start_new_session=True,
+        )
+
+
+def _environment(jobs):
+    if jobs == 1:
+        return None
+    threads = str(max(1, usable_cores() // jobs))
+    shared = {
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    }
+    return {**shared, **os.environ}
+
+
+def _stop(processes):
+    """Asks, once more for each further signal, then kills; returns when all are gone."""
+    for end in (subprocess.Popen.terminate, subprocess.Popen.terminate, subprocess.Popen.kill):
+        for process in processes:
+            end(process)
+        try:
+            for process in processes:
+                process.wait()
+            return
+        except KeyboardInterrupt:
+            continue

@@ -1,0 +1,152 @@
+"""Which runs a comparison takes: a grid for each entrant, then every seed with what it chose."""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tq_halp import config as configs
+from tq_halp.atomic_files import UNFINISHED, replacing
+from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.compare.compared_run import FINISHED, Run
+from tq_halp.commands.compare.statistics import Mean, mean_of
+from tq_halp.commands.running import run_identity
+from tq_halp.commands.running.metrics import points
+from tq_halp.config import Config
+from tq_halp.config.schema import to_yaml
+from tq_halp.errors import InputError
+
+#: What the runs have in common; a folder with this file is a comparison's.
+COMMON = "compare.yaml"
+# How the keys begin that entrants and runs have of their own.
+_OF_RUNS = ("seed", "algorithm.")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and where.
+
+    Args:
+        folder: of all of it.
+        config_path: of the config.
+        shared: the settings for all, as "key=value".
+        common: the config with them, as each of the algorithms takes it.
+        tune_seeds: of the runs on a grid, each combination of values with each.
+        tune_by: which validation loss chooses, "final" or "best".
+        baseline: the label that the others are compared with.
+    """
+
+    folder: Path
+    config_path: str
+    shared: tuple[str, ...]
+    common: tuple[Config, ...] = field(repr=False)
+    entrants: tuple[Entrant, ...]
+    seeds: tuple[int, ...]
+    tune_seeds: tuple[int, ...]
+    tune_by: str
+    baseline: str
+
+    def grid(self, entrant: Entrant) -> list[Run]:
+        """The runs that serve to tune."""
+        return [run for runs in self.tries(entrant).values() for run in runs]
+
+    def tries(self, entrant: Entrant) -> dict[Tuned, list[Run]]:
+        """A run a seed for each combination of the values to try; of nothing to tune, none."""
+        if not entrant.grid:
+            return {}
+        keys, values = zip(*entrant.grid, strict=True)
+        every = [tuple(zip(keys, v, strict=True)) for v in itertools.product(*values)]
+        return {t: [self._run(entrant, seed, t) for seed in self.tune_seeds] for t in every}
+
+    def choice(self, entrant: Entrant) -> Tuned | None:
+        """What has the lowest mean validation loss; None if each combination has a failed run."""
+        scores = {tuned: self.score(runs) for tuned, runs in self.tries(entrant).items()}
+        finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
+        return min(finished, key=finished.get, default=None)
+
+    def score(self, runs: Sequence[Run]) -> Mean | None:
+        """The validation loss that chooses; None where a run did not finish."""
+        outcomes = [run.outcome() for run in runs]
+        curves = [[y for _, y in points(o.rows, "epoch", "val_loss")] for o in outcomes]
+        if not all(curves) or any(outcome.status != FINISHED for outcome in outcomes):
+            return None
+        return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
+
+    def chosen(self, entrant: Entrant) -> list[Run]:
+        """The runs that are compared, a seed each; none if the grid has no run that finished."""
+        tuned = ()
+        if entrant.grid:
+            tuned = self.choice(entrant)
+            if tuned is None:
+                return []
+        return [self._run(entrant, seed, tuned) for seed in self.seeds]
+
+    def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
+        """The runs that are known to be needed; more once the grid of an entrant is over."""
+        grids = {entrant: self.grid(entrant) for entrant in self.entrants}
+        found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
+        decided = [e for e in self.entrants if all(is_over(run) for run in grids[e])]
+        # By seed first: when it is interrupted, every entrant has as many.
+        rest = itertools.zip_longest(*(self.chosen(entrant) for entrant in decided))
+        found += [run for runs in rest for run in runs if run]
+        return list(dict.fromkeys(found))
+
+    def check(self) -> None:
+        """Raise InputError if a setting is wrong, or the folder holds something else."""
+        runs = self.wanted(lambda run: run.outcome().is_final)
+        for run in runs:
+            run.config()
+        self._check_folder()
+        for run in runs:
+            run.check()
+
+    def _check_folder(self):
+        path = self.folder / COMMON
+        if path.exists():
+            # Of `algorithm` every run holds its own against its folder.
+            theirs, ours = (
+                {k: v for k, v in run_identity.settings(c).items() if not k.startswith(_OF_RUNS)}
+                for c in (configs.load(path), self.common[0])
+            )
+            found = run_identity.differences(theirs, ours)
+            if found:
+                raise InputError(
+                    f"--run-dir {self.folder}: holds a comparison with other settings: {found}; "
+                    "name another folder"
+                )
+        elif self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"--run-dir {self.folder}: is a file, expected a folder or a new name")
+        elif self.folder.is_dir() and any(map(_is_foreign, self.folder.iterdir())):
+            raise InputError(
+                f"--run-dir {self.folder}: is not empty and holds no comparison; name another"
+            )
+
+    def write_common(self) -> None:
+        """Makes the folder a comparison's."""
+        with replacing(self.folder / COMMON) as path:
+            path.write_text(configs.WRITTEN_BY_COMPARISON + self.common_yaml(), "utf-8")
+
+    def common_yaml(self) -> str:
+        """`common` whole, with the content of its map and the checksums of its files.
+
+        `algorithm` holds what does something for any of them.
+        """
+        first, *_ = self.common
+        values = run_identity.with_files(first).model_dump()
+        for config in self.common:
+            values["algorithm"] |= config.used("algorithm")
+        return to_yaml(values)
+
+    def _run(self, entrant, seed, tuned):
+        return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)
+
+
+def _is_foreign(entry: Path) -> bool:
+    """What a comparison that was killed before it had COMMON leaves is not."""
+    return entry.name != "lock" and not entry.name.startswith(UNFINISHED)
+
+
+def default_folder(config_path: str) -> Path:
+    """The same for the same config, so that repeating a command goes on."""
+    return Path("runs") / f"compare-{os.path.splitext(os.path.basename(config_path))[0]}"

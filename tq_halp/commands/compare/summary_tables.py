@@ -1,0 +1,181 @@
+"""The tables and what is said about them."""
+
+import math
+
+from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.compared_run import FINISHED
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
+from tq_halp.commands.compare.markup import Code, Document, Section, Table, Text
+from tq_halp.commands.compare.results import Results
+from tq_halp.commands.compare.statistics import Mean, Paired
+
+
+def document(results: Results, command: str) -> Document:
+    """All of it; a section that would be empty is left out.
+
+    Args:
+        command: that was given.
+    """
+    sections = [
+        Section("Results", [_results(results), *map(Text, _notes(results))]),
+        Section("Pairs", list(_pairs(results))),
+        Section("Tuning", list(_tuning(results))),
+        Section("Runs that did not come to their end", list(_failures(results))),
+        Section("Settings", list(_settings(results))),
+        Section("Versions", list(_versions(results))),
+        Section("Command", [Code(command)]),
+    ]
+    return Document(results.title, [section for section in sections if section.blocks])
+
+
+def _results(results):
+    has_grid, has_test = bool(results.tries), _has_test(results)
+    head = ["label", "algorithm"] + (["tuned"] if has_grid else []) + ["seeds"]
+    words = len(head) - 1
+    for metric in results.metrics:
+        head += [metric.name, f"best {metric.name}"]
+        head += [f"test {metric.short}"] if has_test else []
+    rows = []
+    for entrant in results.comparison.entrants:
+        row = [entrant.label, entrant.algorithm]
+        row += [results.tuned(entrant) or "-"] if has_grid else []
+        row += [results.seeds(entrant)]
+        for metric in results.metrics:
+            row += [shown(results.final(entrant, metric)), shown(results.best(entrant, metric))]
+            row += [shown(results.test(entrant, metric))] if has_test else []
+        budgets = (results.last(entrant, column) for column, _ in (EPOCHS, EVALUATIONS, SECONDS))
+        rows.append(row + ["-" if b is None else f"{b.value:.4g}" for b in budgets])
+    return Table((*head, "epochs", "passes over the data", "seconds"), rows, words)
+
+
+def _has_test(results):
+    entrants, metrics = results.comparison.entrants, results.metrics
+    return any(results.test(e, m) is not None for e in entrants for m in metrics)
+
+
+def _notes(results):
+    yield (
+        "Mean ± standard error over the seeds whose run came to its end; after the last epoch, and "
+        "of the best one. A pass over the data is as many gradients as it has examples: a step of "
+        "an SVRG kind takes two minibatch gradients, a snapshot a whole pass."
+    )
+    if results.tries:
+        by = f"{results.comparison.tune_by} validation loss of {_tune_seeds(results)}"
+        yield f"Tuned values were chosen by the {by}, from the grids below."
+    yield from results.remarks()
+
+
+def _pairs(results: Results):
+    base = results.comparison.baseline
+    others = [e for e in results.comparison.entrants if e.label != base]
+    if not others:
+        return
+    yield Text(
+        f"Each against {base}, run by run with the same seed. At equal epochs: the last evaluation "
+        "not after the epoch that every finished run reached. At equal cost: the last evaluation "
+        "that had taken no more gradient evaluations than every finished run reached. Difference: "
+        f"its value minus that of {base}, mean ± standard error over the pairs in which both came "
+        "to their end; p: two-sided paired t-test. A run that failed where its partner did not "
+        "lost the pair, and is in no mean."
+    )
+    head = ("label", "metric", "difference", "p", "better / equal / worse", "pairs")
+    for title, (column, unit) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
+        yield Text(f"At equal {title}, {results.budget(column):.6g} {unit}:")
+        compared = [(e, m) for m in results.metrics for e in others]
+        yield Table(head, [_pair(e, m, results.paired(e, m, column, base)) for e, m in compared], 2)
+
+
+def _pair(entrant: Entrant, metric: Metric, pair: Paired) -> list[str]:
+    both = pair.difference.count if pair.difference else 0
+    counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
+    difference, p = shown(pair.difference, sign="+"), p_value(pair.p)
+    return [entrant.label, metric.name, difference, p, counts, f"{both} of {pair.count}"]
+
+
+def _tune_seeds(results):
+    seeds = results.comparison.tune_seeds
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _tuning(results: Results):
+    by = f"{results.comparison.tune_by} validation loss, {_tune_seeds(results)}"
+    for entrant, tries in results.tries.items():
+        best = results.comparison.choice(entrant)
+        rows = []
+        for tuned, runs in tries.items():
+            score = results.comparison.score(runs)
+            ends = [results.status(run) for run in runs if results.outcomes[run].status != FINISHED]
+            said = shown(score) if score is not None else ", ".join(dict.fromkeys(ends))
+            rows.append([", ".join(runs[0].values), said, "chosen" if tuned == best else ""])
+        yield Table((entrant.label, by, ""), rows)
+        for key in _edges(entrant, best):
+            yield Text(
+                f"{entrant.label}: the chosen {key} is at the edge of its grid; a better one may "
+                "lie beyond."
+            )
+
+
+def _edges(entrant, best):
+    """The keys whose chosen number has no neighbour on one side."""
+    for key, value in best or ():
+        numbers = [v for v in dict(entrant.grid)[key] if not isinstance(v, (str, bool))]
+        if numbers and value in (min(numbers), max(numbers)):
+            yield key
+
+
+def _failures(results: Results):
+    rows = []
+    for run in results.failed():
+        outcome = results.outcomes[run]
+        epoch = outcome.rows[-1]["epoch"] if outcome.rows else "0"
+        rows.append([run.name, results.status(run), run.reason(outcome), epoch])
+    if rows:
+        yield Table(("run", "state", "reason", "after epoch"), rows, 3)
+
+
+def _settings(results: Results):
+    comparison = results.comparison
+    yield Text("What the runs have in common:")
+    yield Code(comparison.common_yaml())
+    rows = []
+    for entrant in comparison.entrants:
+        own = entrant.overrides()
+        common = comparison.shared
+        rows.append([entrant.label, ", ".join(s for s in own if s not in common)])
+    yield Table(("label", "its own settings"), rows, 2)
+    seeds = ", ".join(map(str, comparison.seeds))
+    yield Text(f"Seeds: {seeds}. Each run's whole config is in runs/<run>/config.yaml.")
+
+
+def _versions(results: Results):
+    found = {}
+    for outcome in results.outcomes.values():
+        summary = outcome.summary
+        about = {
+            **summary.get("versions", {}),
+            "quant_ops backend": summary.get("quant_ops_backend"),
+            "git revision": summary.get("git_revision"),
+        }
+        for name, version in about.items():
+            found.setdefault(name, {})[version or "-"] = None
+    if found:
+        yield Table(("of", "version"), [[name, ", ".join(v)] for name, v in found.items()], 2)
+
+
+def shown(mean: Mean | None, sign: str = "") -> str:
+    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same place."""
+    if mean is None:
+        return "-"
+    if not mean.error or not math.isfinite(mean.error):
+        return f"{mean.value:{sign}.5g}" + (" ± 0" if mean.error == 0 else "")
+    place = max(0, 1 - math.floor(math.log10(mean.error)))
+    if place <= 7:
+        return f"{mean.value:{sign}.{place}f} ± {mean.error:.{place}f}"
+    digits = place + 1 + math.floor(math.log10(abs(mean.value) or mean.error))
+    return f"{mean.value:{sign}.{min(max(digits, 2), 15)}g} ± {mean.error:.2g}"
+
+
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"

@@ -1,0 +1,23 @@
+"""The process of one run: the train command, which stops when who started it is gone."""
+
+import os
+import signal
+import sys
+import threading
+
+from tq_halp.commands import train
+
+
+def main() -> int:
+    """Trains with the command line's arguments; standard input is a pipe that nobody writes to."""
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    return train.main()
+
+
+def _stop_with_parent():
+    os.read(0, 1)  # Returns when the other end is closed, however its process ended.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

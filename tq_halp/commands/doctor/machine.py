@@ -1,0 +1,108 @@
+"""The machine, and what the compiled ops make of it."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tq_halp import cpu as cpu
+from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
+from tq_halp.errors import InputError
+
+LITTLE_MEMORY = 2.0  # GiB
+TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_int8")
+
+
+def processor() -> Iterator[Finding]:
+    """Its name, how many cores this process may use, and the flags that matter here."""
+    has = [flag for flag in TELLING_FLAGS if flag in cpu.flags()]
+    name = cpu.model_name() or platform.processor() or platform.machine()
+    yield Finding(
+        "processor", OK, f"{name}, {cpu.usable_cores()} cores, {' '.join(has) or 'flags unknown'}"
+    )
+
+
+def memory() -> Iterator[Finding]:
+    """In all, and available now."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    available = _available()
+    if available is None:
+        yield Finding("memory", OK, f"{total:.1f} GiB")
+        return
+    found = f"{total:.1f} GiB, {available:.1f} available"
+    if available < LITTLE_MEMORY:
+        yield Finding("memory", WARNING, found, "end other programs, or lower train.batch_size")
+    else:
+        yield Finding("memory", OK, found)
+
+
+def compiler() -> Iterator[Finding]:
+    """The C++ compiler that would build the ops."""
+    from quant_ops import build
+
+    try:
+        command = build.compiler()
+    except build.BuildError as error:
+        problem, _, remedy = str(error).partition(": ")
+        yield Finding("compiler", WARNING, problem, remedy)
+        return
+    shown = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    first_line = shown.stdout.partition("\n")[0]
+    yield Finding("compiler", OK, f"{' '.join(command)}: {first_line}")
+
+
+def native_library() -> Iterator[Finding]:
+    """Whether the compiled ops are there, for this TensorFlow, and load."""
+    from quant_ops import build, library
+
+    if library.LIBRARY.load() is None:
+        yield Finding("native library", WARNING, library.LIBRARY.problem, library.REMEDY)
+    else:
+        path = library.LIBRARY.directory / build.library_name()
+        yield Finding("native library", OK, str(path))
+
+
+def backend() -> Iterator[Finding]:
+    """Which one new ops take, and why."""
+    import quant_ops
+
+    forced = os.environ.get("QUANT_OPS_BACKEND")
+    try:
+        taken = quant_ops.backend()
+    except (ValueError, RuntimeError) as error:
+        yield Finding("backend", FAILURE, str(error), "unset QUANT_OPS_BACKEND")
+        return
+    yield Finding("backend", OK, f"{taken}{', forced by QUANT_OPS_BACKEND' if forced else ''}")
+
+
+def instruction_set() -> Iterator[Finding]:
+    """The one that the compiled ops and the linear solver take."""
+    try:
+        ops, solver = cpu.instruction_set(cpu.OPS), cpu.instruction_set(cpu.SOLVER)
+    except InputError as error:
+        yield Finding("instructions", FAILURE, str(error), "unset QUANT_OPS_ISA")
+        return
+    limited = ", limited by QUANT_OPS_ISA" if os.environ.get("QUANT_OPS_ISA") else ""
+    yield Finding("instructions", OK, f"{ops}, linear solver {solver}{limited}")
+
+
+def graphics() -> Iterator[Finding]:
+    """GPUs, as TensorFlow sees them."""
+    import tensorflow as tf
+
+    names = [
+        tf.config.experimental.get_device_details(device).get("device_name", device.name)
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    yield Finding("GPU", OK, ", ".join(names) or "none: everything runs on the CPU")
+
+
+def _available() -> float | None:
+    """GiB, as Linux estimates; None elsewhere."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return next((int(kilobytes) / 2**20 for kilobytes in found), None)

@@ -1,0 +1,107 @@
+"""`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from tq_halp.commands.exit_status import FAILED, FINISHED, add_imports, answer
+from tq_halp.errors import InputError
+from tq_halp.non_finite import first_non_finite, place
+
+ARRAYS = ("x", "y", "sample_weight")
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+    options = parser().parse_args(arguments)
+    return answer(lambda: _run(options), failed="failed", interrupted=FAILED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="tq-halp report",
+        description="What number formats do to the tensors of a model, or which would suit them.",
+        epilog="Exit status: 0 done, 1 the run failed, 2 wrong input.",
+    )
+    add = made.add_argument
+    add("--model", required=True, metavar="MODEL.keras", help="a saved model, quantized or not")
+    add(
+        "--data",
+        required=True,
+        metavar="FILE.npz",
+        help="arrays x and, for gradients, y; or those of train",
+    )
+    add_imports(made)
+    add("--html", metavar="OUT", help="also write a page with plots")
+    add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
+    add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
+    add("--batches", type=int, metavar="N", help="at most so many batches (all)")
+    add("--word-bits", type=int, default=8, metavar="N", help="of suggestions (8)")
+    return made
+
+
+def _run(options) -> int:
+    # Files are looked at before TensorFlow is waited for.
+    data = _data(options.data)
+    if not Path(options.model).is_file():
+        raise InputError(f"--model {options.model}: no such file")
+    if options.html is not None and not Path(options.html).absolute().parent.is_dir():
+        raise InputError(f"--html {options.html}: no such folder")
+    made = _report(_model(options.model, options.imports), data, options)
+    print(made)
+    if options.html is not None:
+        made.save_html(options.html)
+        print(options.html)
+    return FINISHED
+
+
+def _data(path):
+    from tq_halp.data import read_npz
+
+    try:
+        arrays = read_npz(Path(path))
+    except InputError as error:
+        raise InputError(f"--data {error}") from error
+    if "x_train" in arrays:  # What the train command takes.
+        arrays = {n: arrays[f"{n}_train"] for n in ("x", "y") if f"{n}_train" in arrays}
+    if "x" not in arrays or not set(arrays) <= set(ARRAYS):
+        raise InputError(
+            f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, or "
+            f"x_train and y_train, received {', '.join(arrays) or 'none'}"
+        )
+    for name, array in arrays.items():
+        floating = np.issubdtype(array.dtype, np.inexact)
+        if floating and (index := first_non_finite(array)) is not None:
+            raise InputError(
+                f"--data {path}: {name}{place(index)} is {array[index]}, expected a finite number"
+            )
+    if "sample_weight" in arrays and "y" not in arrays:
+        raise InputError(f"--data {path}: holds sample_weight without y")
+    return tuple(arrays[name] for name in ARRAYS if name in arrays)
+
+
+def _model(path, imports):
+    from tq_halp.commands.running.tf_startup import start_tensorflow
+
+    start_tensorflow()
+    from tq_halp.commands.running.load_keras_model import load_model
+
+    try:
+        return load_model(path, imports, compile=True)
+    except InputError as error:
+        raise InputError(f"--model {error}") from error
+
+
+def _report(model, data, options):
+    from tq_halp.analysis import report
+
+    return report(
+        model,
+        data,
+        loss=options.loss,
+        batch_size=options.batch_size,
+        batches=options.batches,
+        word_bits=options.word_bits,
+    )

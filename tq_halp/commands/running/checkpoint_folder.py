@@ -1,0 +1,103 @@
+"""The last checkpoints of a run: complete, whole, and of this run or said not to be."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tq_halp.atomic_files import UNFINISHED
+from tq_halp.commands.running import checkpoint_format
+from tq_halp.commands.running.checkpoint_format import DamagedError
+from tq_halp.commands.running.run_identity import differences
+from tq_halp.errors import InputError
+
+_PATTERN = "step-*.checkpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stands, and all that it needs to go on from there."""
+
+    #: The epoch that is going on, from 0, and how many of its steps are done.
+    epoch: int
+    step: int
+    total_steps: int
+    #: Rows of metrics.csv, and how long the run took so far.
+    rows: list[dict]
+    seconds: float
+    host_state: dict
+    arrays: list[np.ndarray] = field(default_factory=list, repr=False)
+
+
+class Checkpoints:
+    """Checkpoints in a folder, the newest `keep` of them.
+
+    Args:
+        folder: of this run alone.
+        identity: what the run is; a checkpoint of another is never used.
+        mismatch: says why arrays are none of this run's; empty if they may be.
+        keep: so many files stay.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: dict,
+        mismatch: Callable[[list[np.ndarray]], str] = lambda arrays: "",
+        keep: int = 3,
+    ):
+        self.folder, self._identity, self._mismatch, self._keep = folder, identity, mismatch, keep
+
+    def save(self, checkpoint: Checkpoint, arrays: list[Callable[[], np.ndarray]]) -> None:
+        """Write `checkpoint` with `arrays` in place of its own; the oldest file goes."""
+        contents = asdict(checkpoint) | {"identity": self._identity}
+        del contents["arrays"]
+        path = self.folder / _PATTERN.replace("*", f"{checkpoint.total_steps:010d}")
+        checkpoint_format.write(path, contents, arrays)
+        self._remove_old()
+
+    def newest(self) -> Checkpoint:
+        """The newest checkpoint that is whole and of this run; a warning for each newer one.
+
+        Raises:
+            InputError: there is none.
+        """
+        objections = []
+        for path in reversed(files(self.folder)):
+            try:
+                checkpoint = self._read(path)
+            except DamagedError as error:
+                objections.append(f"{path.name} {error}")
+                continue
+            for objection in objections:
+                warnings.warn(f"checkpoint {objection}; using {path.name}", stacklevel=2)
+            self._remove_unfinished()
+            if not objections:  # Else an older one may be needed next.
+                self._remove_old()
+            return checkpoint
+        raise InputError(f"--resume: no checkpoint can be used: {'; '.join(objections)}")
+
+    def _read(self, path: Path) -> Checkpoint:
+        contents, arrays = checkpoint_format.read(path)
+        different = differences(contents.pop("identity"), self._identity)
+        if different:
+            raise DamagedError(f"is of another run: {different}")
+        reason = self._mismatch(arrays)
+        if reason:
+            raise DamagedError(reason)
+        return Checkpoint(**contents, arrays=arrays)
+
+    def _remove_old(self) -> None:
+        for path in files(self.folder)[: -self._keep]:
+            path.unlink()
+
+    def _remove_unfinished(self) -> None:
+        for path in self.folder.glob(UNFINISHED + "*"):
+            path.unlink()
+
+
+def files(folder: Path) -> list[Path]:
+    """Checkpoint files in a folder, the oldest first."""
+    return sorted(folder.glob(_PATTERN))

@@ -1,0 +1,141 @@
+"""Whether a loss can be taken of a set's targets and a model's outputs.
+
+Keras computes a number of any two arrays: a crossentropy cuts the class 0.9 down to 0, and falls
+without end for a share of 5. What a loss is not defined for is refused before a run begins.
+"""
+
+import keras
+import numpy as np
+
+from tq_halp.data import Dataset
+from tq_halp.errors import InputError
+from tq_halp.non_finite import place
+
+_losses = keras.losses
+# Kinds of crossentropies: of each loss the class and the function.
+SPARSE = ((_losses.SparseCategoricalCrossentropy, _losses.sparse_categorical_crossentropy),)
+ONE_HOT = (
+    (_losses.CategoricalCrossentropy, _losses.categorical_crossentropy),
+    (_losses.CategoricalFocalCrossentropy, _losses.categorical_focal_crossentropy),
+)
+BINARY = (
+    (_losses.BinaryCrossentropy, _losses.binary_crossentropy),
+    (_losses.BinaryFocalCrossentropy, _losses.binary_focal_crossentropy),
+)
+# Others that are not defined for every number.
+_DIVERGENCE = ((_losses.KLDivergence, _losses.kl_divergence),)
+_NOT_NEGATIVE = (
+    (_losses.Poisson, _losses.poisson),
+    (_losses.MeanSquaredLogarithmicError, _losses.mean_squared_logarithmic_error),
+)
+_SIGNS = ((_losses.Hinge, _losses.hinge), (_losses.SquaredHinge, _losses.squared_hinge))
+_ONE_HOT_ONLY = ((_losses.CategoricalHinge, _losses.categorical_hinge),)
+
+_SUM = 1e-3  # how far from 1 the shares of an example may add up, in float16 as well
+
+
+def is_of(loss, kind) -> bool:
+    """Whether a loss, an object or a function, is of a kind."""
+    return any(isinstance(loss, made) or loss is function for made, function in kind)
+
+
+def takes_logits(loss) -> bool:
+    """Whether a crossentropy is one of logits."""
+    return bool(_arguments(loss).get("from_logits", False))
+
+
+def check_targets(loss, output: np.ndarray, dataset: Dataset) -> None:
+    """Raise InputError, with the array and the place, for targets that `loss` means nothing for.
+
+    Args:
+        output: what the model makes of some examples, [n, ...].
+    """
+    _check_shape(loss, output, dataset)
+    parts = _parts(dataset)
+    for name, y in parts.items():
+        _check_values(f"{dataset.name}: {name}", loss, output, y)
+    if any(is_of(loss, kind) for kind in (SPARSE, ONE_HOT, BINARY)):
+        first = dataset.train[1][0]
+        if all((y == first).all() for y in parts.values()):
+            raise InputError(
+                f"{dataset.name}: every label is {first.tolist()}, expected two classes or more"
+            )
+
+
+def check_probabilities(subject: str, loss, output: np.ndarray) -> None:
+    """Raise InputError for a crossentropy of what are no probabilities, a number without meaning.
+
+    Args:
+        subject: how the message begins.
+    """
+    kinds = (kind for kind in (SPARSE, ONE_HOT, BINARY) if is_of(loss, kind))
+    kind = next(kinds, None)
+    if kind is None or takes_logits(loss):
+        return
+    are = output.min() >= 0 and output.max() <= 1
+    if kind is not BINARY:
+        are = are and np.allclose(output.astype(np.float64).sum(axis=-1), 1, atol=1e-2)
+    if not are:
+        made = next(made for made, function in kind if is_of(loss, ((made, function),)))
+        raise InputError(
+            f"{subject}: the model's outputs are no probabilities; for logits write "
+            f"{{class_name: {made.__name__}, config: {{from_logits: true}}}}"
+        )
+
+
+def _check_shape(loss, output, dataset) -> None:
+    shape = dataset.train[1].shape[1:]
+    wanted = output.shape[1:-1] if is_of(loss, SPARSE) else output.shape[1:]
+    # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
+    if shape not in (wanted, (*wanted, 1)) and (*shape, 1) != wanted:
+        raise InputError(
+            f"{dataset.name}: y has shape {shape} per example, expected {wanted} for an output of "
+            f"shape {output.shape[1:]}"
+        )
+
+
+def _check_values(subject, loss, output, y) -> None:
+    if is_of(loss, SPARSE):
+        classes = output.shape[-1]
+        right = (y >= 0) & (y < classes) & (y == np.floor(y))
+        ignored = _arguments(loss).get("ignore_class")
+        right |= False if ignored is None else y == ignored
+        valid = f"classes from 0 to {classes - 1}, as many as the model has outputs"
+    elif is_of(loss, (*ONE_HOT, *_DIVERGENCE)):
+        _check_sums(subject, _arguments(loss).get("axis", -1), output, y)
+        right, valid = y >= 0, "shares of an example, 0 or above"
+    elif is_of(loss, BINARY):
+        right, valid = (y >= 0) & (y <= 1), "numbers from 0 to 1"
+    elif is_of(loss, _NOT_NEGATIVE):
+        right, valid = y >= 0, "numbers of 0 or above"
+    elif is_of(loss, _SIGNS):
+        low = 0 if (y == 0).any() else -1
+        right, valid = (y == low) | (y == 1), "-1 and 1, or 0 and 1"
+    elif is_of(loss, _ONE_HOT_ONLY):
+        right, valid = (y == 0) | (y == 1), "0 and 1"
+    else:
+        return
+    if not right.all():
+        index = tuple(map(int, np.argwhere(~right)[0]))
+        raise InputError(f"{subject}{place(index)} is {y[index]}, expected {valid}")
+
+
+def _check_sums(subject, axis, output, y) -> None:
+    y = y[..., None] if y.ndim < output.ndim else y.reshape(len(y), *output.shape[1:])
+    sums = y.sum(axis=axis, dtype=np.float64)
+    wrong = np.abs(sums - 1) > _SUM
+    if wrong.any():
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        raise InputError(
+            f"{subject}{place(index)} adds up to {sums[index]:g}, expected shares of an example "
+            "whose sum is 1"
+        )
+
+
+def _parts(dataset) -> dict[str, np.ndarray]:
+    parts = {"y_train": dataset.train[1], "y_validation": dataset.validation[1]}
+    return parts if dataset.test is None else {**parts, "y_test": dataset.test[1]}
+
+
+def _arguments(loss) -> dict:
+    return loss.get_config() if isinstance(loss, keras.losses.Loss) else {}

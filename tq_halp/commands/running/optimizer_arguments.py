@@ -1,0 +1,97 @@
+"""Which values mean something for an argument of Keras' optimizers and schedules.
+
+Keras takes nearly any: a negative bound leaves gradients as they are, a decay beyond 1 or a NaN
+fails of itself in some later step.
+"""
+
+import itertools
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tq_halp.config.value_types import MOST, is_number
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The arguments whose whole name matches `names`: what is valid, as a rule and in words."""
+
+    names: str
+    accepts: Callable[[Any], bool]
+    valid: str
+
+
+def _finite(value) -> bool:
+    return is_number(value) and -sys.float_info.max <= value <= sys.float_info.max
+
+
+def _whole(value, low) -> bool:
+    return is_number(value) and isinstance(value, int) and low <= value <= MOST
+
+
+def _numbers(value) -> bool:
+    return isinstance(value, list) and all(_finite(each) and each >= 0 for each in value)
+
+
+def _ascending(value) -> bool:
+    return _numbers(value) and all(low < high for low, high in itertools.pairwise(value))
+
+
+_RANGES = (
+    _Range(
+        "(global_)?clipnorm|clipvalue|clip_threshold|loss_scale_factor|(first_)?decay_steps|t_mul",
+        lambda value: _finite(value) and value > 0,
+        "a finite number above 0",
+    ),
+    _Range(
+        r"(.*_)?beta_\d|rho",
+        lambda value: _finite(value) and 0 <= value < 1,
+        "a number from 0 to 1, 1 itself left out",
+    ),
+    _Range(
+        "momentum|ema_momentum",
+        lambda value: _finite(value) and 0 <= value <= 1,
+        "a number from 0 to 1",
+    ),
+    _Range(
+        r"(.*_)?weight_decay|epsilon(_\d)?|beta|initial_accumulator_value|"
+        r".*regularization_strength|alpha|.*learning_rate|warmup_target|decay_rate|power|m_mul",
+        lambda value: _finite(value) and value >= 0,
+        "a finite number, 0 or above",
+    ),
+    _Range(
+        "gradient_accumulation_steps",
+        lambda value: _whole(value, 2),
+        f"a whole number from 2 to {MOST}; without it, every step counts",
+    ),
+    _Range(
+        "ema_overwrite_frequency|ns_steps",
+        lambda value: _whole(value, 1),
+        f"a whole number from 1 to {MOST}",
+    ),
+    _Range("warmup_steps", lambda value: _whole(value, 0), f"a whole number from 0 to {MOST}"),
+    _Range("boundaries", _ascending, "numbers of steps, each above the one before"),
+    _Range("values", _numbers, "a list of finite numbers, 0 or above"),
+)
+
+
+def valid_values(name: str, default: Any, value: Any) -> str | None:
+    """What would be valid for an argument; None if the value may be.
+
+    Args:
+        default: of the argument, which tells its type where its name is not known here.
+    """
+    if value is None and default is None:
+        return None
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    found = next((each for each in _RANGES if re.fullmatch(each.names, name)), None)
+    if found is not None:
+        return None if found.accepts(value) else found.valid
+    if isinstance(default, (int, float)):
+        return None if _finite(value) else "a finite number"
+    # None, or no default: numbers and lists in Keras' optimizers and schedules.
+    is_word = isinstance(value, str) and not isinstance(default, str)
+    return "a number, or what Keras documents" if is_word else None

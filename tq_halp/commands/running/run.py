@@ -1,0 +1,223 @@
+"""One run, from the first evaluation to the last file; whatever ends it, its directory is whole."""
+
+import functools
+import math
+import traceback
+from collections.abc import Callable
+
+import keras
+
+from tq_halp import formats
+from tq_halp.commands.running.checkpoint_callbacks import Checkpointing, Resuming
+from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints
+from tq_halp.commands.running.curves_plot import plot_curves
+from tq_halp.commands.running.diagnostics_plot import plot_diagnostics
+from tq_halp.commands.running.experiment import Experiment
+from tq_halp.commands.running.interrupt import StopOnSignal
+from tq_halp.commands.running.metrics import perplexity
+from tq_halp.commands.running.metrics_recorder import RunRecorder
+from tq_halp.commands.running.run_directory import RunDirectory
+from tq_halp.commands.running.run_identity import identity
+from tq_halp.commands.running.shuffling import TrainingOrder
+from tq_halp.commands.running.training_state import mismatch
+from tq_halp.commands.running.versions import provenance
+from tq_halp.config import WRITTEN_BY_RUN
+from tq_halp.data.dataset import Examples
+from tq_halp.errors import reason
+from tq_halp.quantization_map import QuantizationSchedule
+
+
+def execute(
+    experiment: Experiment,
+    run: RunDirectory,
+    stop: StopOnSignal,
+    verbose=2,
+    start: Checkpoint | None = None,
+) -> dict:
+    """Train `experiment` and write everything to `run`.
+
+    Args:
+        start: where to go on; None to begin.
+
+    Returns:
+        The summary, as in summary.json. Its `status` is "finished"; "interrupted" if `stop` was
+        requested; "failed", with an `error`, if a loss stopped being a number or an exception came.
+    """
+    summary = {"status": "running", "error": None, **_description(experiment)}
+    summary |= {"resumed_after_step": start.total_steps if start else None, "test": None}
+    try:
+        _write_beginning(experiment, run, summary, start)
+        outcome = _train(experiment, run, stop, verbose, start)
+        if outcome["status"] == "finished":
+            summary["test"] = _test(experiment)
+        summary |= outcome
+    except KeyboardInterrupt:
+        summary["status"] = "interrupted"
+    except Exception as error:
+        summary |= _failure(error)
+    _finish(experiment, run, summary)
+    return summary
+
+
+def _write_beginning(experiment, run, summary, start) -> None:
+    """The summary first: it makes the folder a run's."""
+    config, dataset = experiment.config, experiment.dataset
+    comment = WRITTEN_BY_RUN
+    if dataset.is_fallback:
+        comment += f"# {dataset.requested} was asked for and not found.\n"
+    run.write_summary(summary)
+    run.write_config(comment + config.to_yaml())
+    if start is not None:
+        # Rows after the checkpoint will be written again.
+        run.write_rows(start.rows)
+
+
+def _train(
+    experiment: Experiment,
+    run: RunDirectory,
+    stop: StopOnSignal,
+    verbose,
+    start: Checkpoint | None,
+) -> dict:
+    """Evaluate, then train to the end; the summary's status and error."""
+    train, trainer = experiment.config.train, experiment.trainer
+    x, y = experiment.dataset.train
+    order = TrainingOrder(
+        x,
+        y,
+        train.batch_size,
+        seed=experiment.config.seed if train.shuffle else None,
+        together=trainer.keeps_batches(keras.ops.convert_to_tensor(x[: train.batch_size])),
+    )
+    recorder = RunRecorder(
+        run,
+        order,
+        is_language_model=experiment.is_language_model,
+        stop_requested=lambda: stop.requested,
+        seconds=start.seconds if start else 0.0,
+    )
+    checkpoints = checkpoints_of(experiment, run)
+    validation = {
+        "validation_data": experiment.dataset.validation,
+        "validation_batch_size": experiment.validation_batch_size,
+    }
+    if start is None:
+        before = _evaluated(experiment, experiment.dataset.validation)
+        named = {f"val_{name}": value for name, value in before.items()}
+        recorder.record(0, {"step": 0, "gradient_evaluations": 0.0, **named})
+    while True:
+        epoch, step = (start.epoch, start.step) if start else (0, 0)
+        trainer.fit(
+            order.batches(epoch, step),
+            full_gradient_data=order.arrays,
+            batch_size=train.batch_size,
+            initial_epoch=epoch,
+            # In one fit all epochs are equally long to Keras: the rest of one is a fit of its own.
+            epochs=epoch + 1 if step else train.epochs,
+            callbacks=[
+                Resuming(start),
+                order,
+                QuantizationSchedule(),
+                recorder,
+                Checkpointing(checkpoints, order, recorder, train.checkpoint_every_steps),
+            ],
+            verbose=verbose,
+            **validation,
+        )
+        if recorder.failure:
+            return {"status": "failed", "error": recorder.failure}
+        if order.total_steps == train.epochs * order.steps_per_epoch:
+            return {"status": "finished"}
+        if stop.requested:
+            return {"status": "interrupted"}
+        start = checkpoints.newest()
+
+
+def _evaluated(experiment: Experiment, examples: Examples) -> dict:
+    size = experiment.validation_batch_size
+    return experiment.trainer.evaluate(*examples, size, verbose=0, return_dict=True)
+
+
+def _test(experiment: Experiment) -> dict | None:
+    """The final weights' numbers on the test examples, with which nothing was chosen."""
+    if experiment.dataset.test is None:
+        return None
+    numbers = _evaluated(experiment, experiment.dataset.test)
+    if experiment.is_language_model:
+        numbers["perplexity"] = perplexity(numbers["loss"])
+    return numbers
+
+
+def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
+    """The checkpoints of `experiment`, whose variables exist from now on, in `run`."""
+    trainer = experiment.trainer
+    trainer.optimizer.build(trainer.trainable_variables)
+    return Checkpoints(
+        run.checkpoints,
+        identity(experiment.config, experiment.dataset),
+        mismatch=functools.partial(mismatch, trainer),
+    )
+
+
+def _failure(error: Exception) -> dict:
+    said = reason(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        said = f"{error.strerror}{where}"
+    return {"status": "failed", "error": said, "traceback": traceback.format_exc()}
+
+
+def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
+    """Model, curves and summary; the summary last, so that its status vouches for the others.
+
+    What cannot be written fails the run, and what was there before stays.
+    """
+    rated = [row for row in run.rows if math.isfinite(row["val_loss"])]
+    summary["final"] = run.rows[-1] if run.rows else None
+    summary["best"] = min(rated, key=lambda row: row["val_loss"], default=None)
+    _attempt(summary, run.save_model, experiment.model)
+    _attempt(summary, plot_curves, run.rows, title(experiment), run.path / "curves.png")
+    picture = run.path / "diagnostics.png"
+    _attempt(summary, plot_diagnostics, run.rows, title(experiment), picture)
+    _attempt(summary, run.write_summary, summary)
+
+
+def _attempt(summary: dict, write: Callable, *arguments) -> None:
+    try:
+        write(*arguments)
+    except Exception as error:  # h5py has its own for a full disk.
+        summary |= _failure(error) | ({"error": summary["error"]} if summary["error"] else {})
+
+
+def title(experiment: Experiment) -> str:
+    """What was trained on what, by its true name."""
+    config, dataset = experiment.config, experiment.dataset
+    algorithm = config.algorithm
+    format = formats.get(algorithm.format) if algorithm.format else f"{algorithm.word_bits} bits"
+    bits = "" if algorithm.name in ("sgd", "svrg") else f", {format}"
+    instead = f" (in place of {dataset.requested})" if dataset.is_fallback else ""
+    return f"{config.model.title} on {dataset.name}{instead}: {algorithm.name}{bits}"
+
+
+def _description(experiment: Experiment) -> dict:
+    """What is known before the first step."""
+    config, dataset = experiment.config, experiment.dataset
+    return {
+        "algorithm": config.algorithm.name,
+        "model": config.model.title,
+        "parameters": experiment.parameters,
+        "steps_per_epoch": experiment.steps_per_epoch,
+        "seed": config.seed,
+        "dataset": {
+            "name": dataset.name,
+            "requested": dataset.requested,
+            "fallback": dataset.is_fallback,
+            "source": dataset.source,
+            "train_examples": dataset.train_size,
+            "validation_examples": len(dataset.validation[0]),
+            "test_examples": len(dataset.test[0]) if dataset.test else 0,
+            "vocabulary_size": dataset.vocabulary_size,
+            "classes": dataset.classes,
+        },
+        **provenance(),
+    }

@@ -1,0 +1,94 @@
+"""What makes two runs the same run: the settings and the data that decide its numbers."""
+
+import hashlib
+import json
+
+from tq_halp.config import Config
+from tq_halp.config.unused_keys import KEYS, idle
+from tq_halp.data import Dataset
+from tq_halp.data.files import sha256_of
+from tq_halp.yaml_settings import Settings
+
+# Where the data lies and how often a checkpoint is written changes no number.
+_IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
+# The sections that may name a file of the user's own, and what `name` is then.
+_WITH_FILE = {"data": "arrays", "model": "file"}
+
+
+def identity(config: Config, dataset: Dataset) -> dict:
+    """Every setting by its full key, `config` as it is carried out, and the data's checksum."""
+    digest = hashlib.sha256()
+    for array in (*dataset.train, *dataset.validation, *(dataset.test or ())):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return {**settings(resolved(config, dataset)), "checksum of the data": digest.hexdigest()}
+
+
+def settings(config: Config) -> dict:
+    """Every setting that decides the numbers by its full key; a file by what it says."""
+    values = json.loads(json.dumps(with_files(config).model_dump()))  # As a file would give them.
+    for section in _WITH_FILE:
+        if values[section].get("sha256") is not None:
+            del values[section]["file"]
+    return {key: value for key, value in _flat(values, "") if key not in _IRRELEVANT}
+
+
+def with_files(config: Config) -> Config:
+    """`config` with the content of its map's file in place of the path, and other files' checksums.
+
+    Raises:
+        InputError: a file is missing, or the map is no YAML.
+    """
+    found = {}
+    if isinstance(config.quantization, str):
+        found["quantization"] = Settings(config.quantization).values
+    for section, name in _WITH_FILE.items():
+        part = getattr(config, section)
+        if part.name == name and part.file is not None and part.sha256 is None:
+            found[section] = part.model_copy(update={"sha256": sha256_of(part.file)})
+    return config.model_copy(update=found)
+
+
+def resolved(config: Config, dataset: Dataset) -> Config:
+    """`config` as it is carried out: the map inline, files with checksums, the data by its name."""
+    config = with_files(config)
+    if not dataset.is_fallback:
+        return config
+    data = config.data.model_copy(update={"name": dataset.name})
+    return config.model_copy(update={"data": data})
+
+
+def differences(theirs: dict, ours: dict) -> str:
+    """What differs, in words; empty if nothing does.
+
+    Args:
+        theirs: also of a former version, which kept the settings that do nothing.
+    """
+    theirs = _what_does_something(theirs)
+    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    return ", ".join(f"{key} {theirs.get(key)!r}, here {ours.get(key)!r}" for key in keys)
+
+
+def _what_does_something(flat: dict) -> dict:
+    sections: dict = {}
+    for key, value in flat.items():
+        *path, name = key.split(".")
+        if path and path[0] in KEYS:
+            section = sections
+            for part in path:
+                section = section.setdefault(part, {})
+            section[name] = value
+    unused = [".".join(path) for path in idle(sections)]
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == name or key.startswith(name + ".") for name in unused)
+    }
+
+
+def _flat(value, key: str):
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, value

@@ -1,0 +1,202 @@
+"""Where the rows of metrics.csv go besides: TensorBoard's event files, an MLflow store.
+
+A tracker is told all rows each time and writes those that are not there yet, so that a resumed run
+goes on without a step twice. One that fails costs a warning, never the run: metrics.csv has it all.
+"""
+
+import importlib.util
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from tq_halp.atomic_files import replacing
+from tq_halp.commands.running.run_directory import PICTURES, RunDirectory
+from tq_halp.commands.running.run_identity import settings
+from tq_halp.errors import InputError
+from tq_halp.yaml_settings import suggestion
+
+#: Names of the trackers, which are those of their packages and of the extras with these.
+NAMES = ("tensorboard", "mlflow")
+
+
+class Tracker(Protocol):
+    """Follows a run."""
+
+    def sync(self, rows: Sequence[Mapping]) -> None:
+        """Write those of the run's rows so far that are not written yet."""
+
+    def finish(self, run: RunDirectory, status: str) -> None:
+        """The run has ended, its files are complete."""
+
+
+class TensorBoard:
+    """Event files in <run-dir>/tensorboard: each column as a scalar, against the row's step.
+
+    They are written anew when a run goes on: rows after the checkpoint are gone by then.
+    """
+
+    def __init__(self, run: RunDirectory):
+        self._folder, self._writer, self._written = run.path / "tensorboard", None, 0
+
+    def sync(self, rows):
+        import tensorflow as tf
+
+        if self._writer is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._writer = tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default():
+            for row in rows[self._written :]:
+                for column, value in _measured(row):
+                    tf.summary.scalar(column, value, step=row["step"])
+        self._writer.flush()
+        self._written = len(rows)
+
+    def finish(self, run, status):
+        if self._writer is not None:
+            self._writer.close()
+
+
+class MLflow:
+    """An MLflow run: settings as parameters, columns as metrics, its small files as artifacts.
+
+    In the store that MLflow itself takes: $MLFLOW_TRACKING_URI, else its local default in the
+    working directory; in the experiment $MLFLOW_EXPERIMENT_NAME, else "tq_halp". The run's id is
+    kept in <run-dir>/mlflow_run_id: resumed, it is the same MLflow run.
+
+    Raises:
+        InputError: the store cannot be reached or does not have the run that is to go on.
+    """
+
+    ARTIFACTS = ("config.yaml", "metrics.csv", "summary.json", *PICTURES)
+    _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+
+    def __init__(self, run: RunDirectory, parameters: Mapping):
+        import mlflow
+
+        try:
+            self._client = mlflow.MlflowClient()
+            self._id = self._open(run, parameters)
+            self._known = {
+                (column, metric.step)
+                for column in self._client.get_run(self._id).data.metrics
+                for metric in self._client.get_metric_history(self._id, column)
+            }
+        except Exception as error:  # of the store, the network, SQL
+            store = mlflow.get_tracking_uri()
+            raise InputError(f"--track mlflow: the store {store}: {_first_line(error)}") from error
+
+    def sync(self, rows):
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = [
+            Metric(column, value, now, row["step"])
+            for row in rows
+            for column, value in _measured(row)
+            if (column, row["step"]) not in self._known
+        ]
+        for some in _at_most(new, 1000):
+            self._client.log_batch(self._id, metrics=some)
+            self._known.update((metric.key, metric.step) for metric in some)
+
+    def finish(self, run, status):
+        for name in self.ARTIFACTS:
+            if (run.path / name).exists():
+                self._client.log_artifact(self._id, str(run.path / name))
+        self._client.set_terminated(self._id, self._STATUS[status])
+
+    def _open(self, run: RunDirectory, parameters: Mapping) -> str:
+        """The id of the run that goes on, or of a new one."""
+        from mlflow.entities import Param
+
+        file = run.path / "mlflow_run_id"
+        if file.exists():
+            name = file.read_text(encoding="utf-8")
+            self._client.update_run(name, status="RUNNING")
+            return name
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "tq_halp"
+        found = self._client.get_experiment_by_name(experiment)
+        number = found.experiment_id if found else self._client.create_experiment(experiment)
+        name = self._client.create_run(number, run_name=run.path.name).info.run_id
+        params = [Param(key, str(value)[:500]) for key, value in parameters.items()]
+        for some in _at_most(params, 100):
+            self._client.log_batch(name, params=some)
+        with replacing(file) as temporary:
+            temporary.write_text(name, encoding="utf-8")
+        return name
+
+
+class Trackers:
+    """Some trackers as one that never fails.
+
+    Args:
+        trackers: by name.
+    """
+
+    def __init__(self, trackers: Mapping[str, Tracker] | None = None):
+        self._trackers = dict(trackers or {})
+
+    def sync(self, rows: Sequence[Mapping]) -> None:
+        """As Tracker.sync, of each; a warning instead of an exception. The next row tries again."""
+        self._each("sync", rows)
+
+    def finish(self, run: RunDirectory, status: str) -> None:
+        """As Tracker.finish, of each; a warning instead of an exception."""
+        self._each("finish", run, status)
+
+    def _each(self, method: str, *arguments) -> None:
+        for name, tracker in self._trackers.items():
+            try:
+                getattr(tracker, method)(*arguments)
+            except Exception as error:
+                warnings.warn(
+                    f"--track {name}: {_first_line(error)}; metrics.csv has every row",
+                    stacklevel=3,
+                )
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The trackers in "tensorboard,mlflow".
+
+    Raises:
+        InputError: one is unknown, or its package is not installed.
+    """
+    chosen = tuple(dict.fromkeys(text.split(","))) if text else ()
+    for name in chosen:
+        if name not in NAMES:
+            raise InputError(f"--track: received {name!r}{suggestion(name, NAMES)}")
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"--track {name}: {name} is not installed; pip install 'tq_halp[{name}]'"
+            )
+    return chosen
+
+
+def follow(run: RunDirectory, chosen: Sequence[str], config) -> Trackers:
+    """The trackers of those names, told of every row of `run` from now on.
+
+    Raises:
+        InputError: as MLflow.
+    """
+    makers = {
+        "tensorboard": lambda: TensorBoard(run),
+        "mlflow": lambda: MLflow(run, settings(config)),
+    }
+    trackers = Trackers({name: makers[name]() for name in chosen})
+    run.on_rows = trackers.sync
+    return trackers
+
+
+def _measured(row: Mapping) -> Iterator[tuple[str, float]]:
+    return ((key, value) for key, value in row.items() if key != "step" and value is not None)
+
+
+def _at_most(items: list, size: int) -> Iterator[list]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

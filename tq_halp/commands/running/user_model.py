@@ -1,0 +1,165 @@
+"""A model of the user's own, from a .keras file, and the loss that it is trained by."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+
+from tq_halp.commands.running.load_keras_model import load_model
+from tq_halp.commands.running.loss_targets import (
+    BINARY,
+    ONE_HOT,
+    SPARSE,
+    check_probabilities,
+    check_targets,
+    is_of,
+    takes_logits,
+)
+from tq_halp.config import Config
+from tq_halp.config.value_types import KerasObject
+from tq_halp.data import Dataset
+from tq_halp.data.files import check_sha256
+from tq_halp.errors import InputError, reason
+from tq_halp.non_finite import first_non_finite, place
+
+
+def load(config: Config) -> keras.Model:
+    """The model in `config.model.file`, not compiled.
+
+    With `model.weights: fresh` each layer in which anything is trained begins as if it had just
+    been built; the others (frozen, or adapted to data, as Normalization) stay as in the file.
+
+    Raises:
+        InputError: there is no file, it is another one or no .keras file, Keras cannot load it, or
+            a weight is no finite number.
+    """
+    wanted, subject = config.model, config.subject("model", "file")
+    if wanted.file is None:
+        raise InputError(f"{config.subject('model')}: file is missing, the name of a .keras file")
+    check_sha256(wanted.file, wanted.sha256)
+    if not zipfile.is_zipfile(wanted.file):
+        raise InputError(
+            f"{subject}: {wanted.file}: cannot be loaded as a Keras model: is no .keras file, or a "
+            "damaged one"
+        )
+    try:
+        model = load_model(wanted.file, wanted.imports)
+    except InputError as error:
+        raise InputError(f"{subject}: {error}") from error
+    if not isinstance(model, keras.Model) or not model.built:
+        raise InputError(f"{subject}: {wanted.file} holds no built Keras model")
+    if wanted.weights == "fresh":
+        _begin_anew(model, wanted.file)
+    for variable in model.variables:
+        value = variable.numpy()
+        is_float = keras.backend.is_float_dtype(variable.dtype)
+        if is_float and (index := first_non_finite(value)) is not None:
+            raise InputError(
+                f"{subject}: {wanted.file}: {variable.path}{place(index)} is {value[index]}, "
+                "expected a finite number"
+            )
+    return model
+
+
+def loss_of(config: Config):
+    """The loss that `train.loss` names, else the one that the model was compiled with.
+
+    Raises:
+        InputError: neither says one, it is several, or Keras has none of that name.
+    """
+    wanted, subject = config.train.loss, config.subject("train", "loss")
+    if wanted is None:
+        wanted = (_description(config.model.file).get("compile_config") or {}).get("loss")
+        if wanted is None:
+            raise InputError(
+                f"{subject}: {config.model.file} was saved without a loss; name one of Keras', "
+                "e.g. sparse_categorical_crossentropy or mean_squared_error"
+            )
+    if isinstance(wanted, KerasObject):
+        wanted = wanted.model_dump()
+    try:
+        found = keras.losses.get(wanted)
+    except Exception as error:
+        raise InputError(f"{subject}: {reason(error)}") from error
+    if not callable(found):  # A loss for each of several outputs.
+        raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
+    return found
+
+
+def accuracy_of(loss) -> list[keras.metrics.Metric]:
+    """What a crossentropy's accuracy is measured by; nothing for any other loss."""
+    if is_of(loss, SPARSE):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if is_of(loss, ONE_HOT):
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if is_of(loss, BINARY):
+        return [
+            keras.metrics.BinaryAccuracy("accuracy", threshold=0.0 if takes_logits(loss) else 0.5)
+        ]
+    return []
+
+
+def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndarray:
+    """What `model` makes of the first minibatch; its state stays as it is.
+
+    Raises:
+        InputError: it cannot take the examples, has nothing to train, or `loss` cannot be taken of
+            what comes out and the targets.
+    """
+    x, y = (array[: config.train.batch_size] for array in dataset.train)
+    subject = config.subject("model", "file")
+    try:
+        z = model.stateless_call(
+            [v.value for v in model.trainable_variables],
+            [v.value for v in model.non_trainable_variables],
+            _as_a_run_would(x),
+        )[0]
+        z = z if isinstance(z, (list, dict, tuple)) else np.asarray(z)
+    except Exception as error:
+        raise InputError(
+            f"{subject}: {config.model.title} cannot take examples of {x.dtype} and shape "
+            f"{x.shape[1:]} ({dataset.name}): {reason(error)}"
+        ) from error
+    if not isinstance(z, np.ndarray):
+        raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
+    if np.issubdtype(z.dtype, np.inexact) and not np.isfinite(z).all():
+        raise InputError(
+            f"{subject}: of the first {len(x)} examples {config.model.title} makes numbers that "
+            "are not finite"
+        )
+    if not model.trainable_variables:
+        raise InputError(
+            f"{subject}: {config.model.title} has nothing to train, all its weights are frozen or "
+            "there are none; expected a model with a trainable weight"
+        )
+    check_targets(loss, z, dataset)
+    check_probabilities(config.subject("train", "loss"), loss, z)
+    return z
+
+
+def _as_a_run_would(x):
+    floating = np.issubdtype(x.dtype, np.floating)
+    return keras.ops.convert_to_tensor(x, dtype=keras.config.floatx() if floating else None)
+
+
+def _begin_anew(model: keras.Model, path: str) -> None:
+    """Give layers in which anything is trained the variables of a model without the weights."""
+    description = _description(path)
+    description.pop("compile_config", None)
+    new = keras.saving.deserialize_keras_object(description)
+    for ours, theirs in zip(model._flatten_layers(), new._flatten_layers(), strict=True):
+        if any(variable.trainable for variable in ours._trainable_variables):
+            pairs = zip(
+                [*ours._trainable_variables, *ours._non_trainable_variables],
+                [*theirs._trainable_variables, *theirs._non_trainable_variables],
+                strict=True,
+            )
+            for variable, drawn in pairs:
+                variable.assign(drawn)
+
+
+def _description(path: str) -> dict:
+    """What a .keras file says of its model, the weights apart."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json"))

@@ -1,0 +1,145 @@
+"""`python -m tq_halp.train`: train what a config file describes."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tq_halp.commands.exit_status import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    WRONG_INPUT,
+    answer,
+    plain_warnings,
+)
+from tq_halp.errors import InputError, reason
+
+__all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "main", "parser"]
+
+_EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
+
+
+def main(arguments=None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    options = parser().parse_args(arguments)
+    with plain_warnings():
+        return answer(lambda: _train(options))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="tq-halp train",
+        description="Train what a config file describes and leave a run directory.",
+        epilog="Exit status: 0 done, 1 the run failed, 2 wrong input, 130 stopped by a signal.",
+    )
+    add = made.add_argument
+    add("--config", required=True, metavar="FILE", help="YAML file, e.g. configs/lstm_ptb.yaml")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, e.g. --set algorithm.name=lp_sgd; may be repeated",
+    )
+    add("--seed", type=int, metavar="N", help="the same as --set seed=N")
+    add("--run-dir", metavar="DIR", help="default: runs/<config>-<algorithm>-seed<N>-<time>")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run in DIR; begin it if there is nothing to go on with",
+    )
+    add("--track", default="", metavar="NAME,...", help="also write to tensorboard, mlflow")
+    add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
+    return made
+
+
+def _train(options) -> int:
+    # What needs TensorFlow is imported once the config is known to be right: a typo is answered
+    # at once.
+    from tq_halp import config as configs
+    from tq_halp import data
+    from tq_halp.commands.running import resumable_run, trackers
+    from tq_halp.commands.running.run_directory import alone, check_free
+    from tq_halp.commands.running.tf_startup import start_tensorflow
+
+    config = configs.load(options.config, options.overrides, options.seed)
+    if options.resume and not options.run_dir:
+        raise InputError("--resume: needs --run-dir, the folder of the run that is to go on")
+    tracked = trackers.names(options.track)
+    path = Path(options.run_dir or _default_run_dir(options.config, config))
+    if not options.resume:
+        check_free(path)
+    dataset = data.load(config.data)
+    found = resumable_run.found_in(path, config, dataset) if options.resume else None
+    if found == resumable_run.FINISHED:
+        print(f"the run in {path} is finished; there is nothing left to do")
+        return FINISHED
+    start_tensorflow()
+    from tq_halp.commands.running import experiment as experiments
+
+    experiment = experiments.build(config, dataset)
+    if options.dry_run:
+        return _show(experiment)
+    with alone(path):
+        return _carry_out(experiment, path, found, tracked)
+
+
+def _show(experiment) -> int:
+    from tq_halp.commands.running import terminal_output
+
+    try:
+        terminal_output.print_plan(experiment)
+    except Exception as error:  # Of its first steps, as a run's.
+        print(f"error: the run would fail: {reason(error)}", file=sys.stderr)
+        return FAILED
+    return FINISHED
+
+
+def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
+    from tq_halp.commands.running import resumable_run, terminal_output, trackers
+    from tq_halp.commands.running.interrupt import StopOnSignal
+    from tq_halp.commands.running.run import checkpoints_of, execute
+    from tq_halp.commands.running.run_directory import RunDirectory
+
+    resume = found == resumable_run.STARTED
+    known = resumable_run.KNOWN if found == resumable_run.NOTHING else ()
+    run = RunDirectory(path, resume=resume, known=known)
+    if found == resumable_run.NOTHING:
+        print(f"nothing to go on with in {path}; the run begins anew", flush=True)
+    print(f"run directory: {run.path}", flush=True)
+    start = checkpoints_of(experiment, run).newest() if resume else None
+    if start is not None:
+        print(f"going on after step {start.total_steps}", flush=True)
+    followers = trackers.follow(run, tracked, experiment.config)
+    trainer = experiment.trainer
+    # A snapshot is a whole pass over the data, and no weight moves meanwhile.
+    with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
+        verbose = 1 if sys.stdout.isatty() else 2
+        summary = execute(experiment, run, stop, verbose, start)
+    followers.finish(run, summary["status"])
+    terminal_output.print_summary(summary, run)
+    if summary["status"] == "failed":
+        print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)
+    if summary["status"] == "interrupted":
+        print(f"to go on: the same again with --run-dir {run.path} --resume", file=sys.stderr)
+    return _EXIT[summary["status"]]
+
+
+def _default_run_dir(config_path: str, config) -> str:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    return f"runs/{Path(config_path).stem}-{config.algorithm.name}-seed{config.seed}-{now}"
+
+
+def _announce_stop(name: str) -> None:
+    print(
+        f"\n{name}: stopping after this step, then writing the run directory; once more stops now",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

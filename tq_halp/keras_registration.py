@@ -1,0 +1,97 @@
+"""Loading a model needs `import tq_halp` and no more: Keras is told where our classes are.
+
+Keras builds what a file names from the classes that are registered with it, and imports no module
+of ours by itself. Registering them the usual way would import TensorFlow with `import tq_halp`, so
+what is registered here are their addresses: a class is imported when a file asks for it.
+
+That is the one effect that importing tq_halp has. If Keras is not there yet it happens when
+somebody imports Keras, by an entry in `sys.meta_path` that then removes itself.
+"""
+
+import importlib
+import importlib.util
+import sys
+
+# What is registered as "tq_halp>NAME", by module. The twin of a Keras layer NAME is QuantNAME.
+_NAMES = {
+    "tq_halp.algorithms": (
+        "BitCenteredSGD",
+        "HALP",
+        "LowPrecisionSGD",
+        "LowPrecisionSVRG",
+        "SGD",
+        "SVRG",
+        "SWALP",
+    ),
+    "tq_halp.layers": ("QuantLayer", "Quantize"),
+    "tq_halp.models": ("HalfMeanSquaredError", "WeightDecay"),
+    "tq_halp.optimizers": ("QuantizedOptimizer",),
+    "tq_halp.quantization_map.copying.rebuild_composite": ("RebuiltComposite",),
+    "tq_halp.quantizers": ("Accumulator", "Quantizer"),
+}
+
+
+class Address:
+    """Stands for a class that is not imported yet, as far as Keras' deserialization needs it."""
+
+    def __init__(self, module: str, name: str):
+        self.module, self.name = module, name
+
+    def resolve(self) -> type:
+        return getattr(importlib.import_module(self.module), self.name)
+
+    def from_config(self, config):
+        return self.resolve().from_config(config)
+
+    def __repr__(self):
+        return f"<class '{self.module}.{self.name}'>"
+
+
+def register_addresses() -> None:
+    """Registers with Keras where our classes are, now or as soon as Keras is imported."""
+    if "keras" in sys.modules:
+        _register(sys.modules["keras"])
+    else:
+        sys.meta_path.insert(0, _KerasImport())
+
+
+def addresses(keras) -> dict[str, Address]:
+    """What Keras is told: the address of each class by the name that it is registered under."""
+    twins = tuple(f"Quant{name}" for name in dir(keras.layers) if name[0].isupper())
+    every = {**_NAMES, "tq_halp.layers": _NAMES["tq_halp.layers"] + twins}
+    return {
+        f"tq_halp>{name}": Address(module, name)
+        for module, names in every.items()
+        for name in names
+    }
+
+
+def _register(keras):
+    registered = keras.saving.get_custom_objects()
+    for name, address in addresses(keras).items():
+        registered.setdefault(name, address)  # a class that was imported has registered itself
+
+
+class _KerasImport:
+    """Finds and loads Keras as it would be without us, and then registers the addresses."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("keras")
+        if spec is not None:
+            # Who asks need not import it yet: `import tensorflow` asks first.
+            sys.meta_path.insert(0, self)
+            self._loader, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _register(module)

@@ -1,0 +1,118 @@
+"""Layers whose products have a low-precision accumulator: the role `accumulator`."""
+
+import functools
+
+import tensorflow as tf
+from keras import ops
+
+from tq_halp.layers.conv_patches import patches
+from tq_halp.layers.quantized_layer import PRODUCT_ROLES
+from tq_halp.layers.saved_graph_ops import portable
+from tq_halp.layers.variable_substitution import call_with, weights_of
+
+
+class AccumulatedProduct:
+    """Mixin before `QuantizedLayer` for layers with a product of inputs and one kernel.
+
+    With the role `accumulator`, a `tq_halp.quantizers.Accumulator` or its mapping, the product's
+    running sum is rounded every few terms: see `quant_ops.matmul_rounded`. The bias is added to the
+    rounded product. Gradients are those of the plain product.
+
+    A subclass says how it multiplies: `_product(multiply, x, kernel)`, where multiply(a, b) is the
+    rounded matrix product.
+    """
+
+    roles = (*PRODUCT_ROLES, "accumulator")
+
+    def call(self, inputs, training=None):
+        keras_call = super().call
+        if self.quantizers["accumulator"] is None:
+            return self._call_quantized(lambda: keras_call(inputs), training)
+        counter = self._start_call(training, inputs)
+        substitutes = self._substitutes(weights_of(self), counter)
+        outputs = call_with(self, substitutes, lambda: self._accumulate(inputs, counter))
+        return self._outputs(outputs, counter)
+
+    def _accumulate(self, inputs, counter):
+        """The Keras layer's call, but for the product."""
+        accumulator = self.quantizers["accumulator"].derive(f"{self.name}/accumulator")
+        multiply = functools.partial(accumulator, counter=counter)
+        # Keras may hand out the variable itself, which a custom gradient would have to know of.
+        kernel = tf.convert_to_tensor(ops.convert_to_tensor(self.kernel))
+        with portable():
+            y = self._product(multiply, inputs, kernel)
+        if self.use_bias:
+            y = ops.add(y, self._broadcast(ops.convert_to_tensor(self.bias)))
+        return y if self.activation is None else self.activation(y)
+
+    def _broadcast(self, bias):
+        """The bias in a shape that goes with the outputs."""
+        return bias
+
+
+class AccumulatedConvolution(AccumulatedProduct):
+    """The same for convolutions, as products of patches and the kernel.
+
+    The terms of an output are ordered by the kernel's position, row by row, then by the channel;
+    those in the padding are products with 0 and count like any other. Random bits follow the
+    output's flat index in [..., filters], or with groups in [groups, ..., filters / groups].
+    """
+
+    def _product(self, multiply, x, kernel):
+        @tf.custom_gradient
+        def convolve(x, kernel):
+            def gradient(upstream):
+                with tf.GradientTape() as tape:  # in a graph the forward product is pruned
+                    tape.watch((x, kernel))
+                    y = self._plain(x, kernel)
+                return tape.gradient(y, (x, kernel), upstream)
+
+            return self._rounded(multiply, x, kernel), gradient
+
+        return convolve(x, kernel)
+
+    def _broadcast(self, bias):
+        if self.data_format == "channels_last":
+            return bias
+        return ops.reshape(bias, (1, self.filters) + (1,) * self.rank)
+
+    def _plain(self, x, kernel):
+        if self.padding == "causal":
+            x, padding = ops.pad(x, self._compute_causal_padding()), "valid"
+        else:
+            padding = self.padding
+        return ops.conv(
+            x,
+            kernel,
+            strides=list(self.strides),
+            padding=padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
+    def _rounded(self, multiply, x, kernel):
+        first = self.data_format == "channels_first"
+        if first:
+            x = tf.transpose(x, [0, *range(2, self.rank + 2), 1])
+        a = patches(x, self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        y = self._by_groups(multiply, a, kernel) if self.groups > 1 else _all(multiply, a, kernel)
+        return tf.transpose(y, [0, self.rank + 1, *range(1, self.rank + 1)]) if first else y
+
+    def _by_groups(self, multiply, a, kernel):
+        """Channels and filters in groups that have nothing to do with each other."""
+        outer, groups = tf.shape(a)[:-2], self.groups
+        static, (positions, channels) = a.shape[:-2], a.shape[-2:]
+        a = tf.reshape(a, [-1, positions, groups, channels // groups])
+        a = tf.transpose(a, [2, 0, 1, 3])
+        a = tf.reshape(a, [groups, -1, positions * channels // groups])
+        b = tf.reshape(kernel, [-1, groups, self.filters // groups])
+        y = multiply(a, tf.transpose(b, [1, 0, 2]))
+        y = tf.reshape(tf.transpose(y, [1, 0, 2]), tf.concat([outer, [self.filters]], 0))
+        return tf.ensure_shape(y, static + [self.filters])
+
+
+def _all(multiply, a, kernel):
+    return multiply(
+        tf.reshape(a, tf.concat([tf.shape(a)[:-2], [-1]], 0)),
+        tf.reshape(kernel, [-1, kernel.shape[-1]]),
+    )

@@ -1,0 +1,88 @@
+"""Which quantized class stands for which Keras class: the only table of its kind."""
+
+from collections.abc import Mapping
+
+import keras
+
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.layers import conv, dense, stateless_layers
+from tq_halp.layers.attention import QuantGroupQueryAttention, QuantMultiHeadAttention
+from tq_halp.layers.embedding import QuantEmbedding
+from tq_halp.layers.gru import QuantGRU, QuantGRUCell
+from tq_halp.layers.lstm import QuantLSTM, QuantLSTMCell
+from tq_halp.layers.quant_layer import QuantLayer
+from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.signatures import keras_parent
+from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
+from tq_halp.layers.user_functions import copy_of, made_anew
+
+QUANTIZED = {
+    keras_parent(quantized, QuantizedLayer): quantized
+    for quantized in (
+        dense.QuantDense,
+        dense.QuantEinsumDense,
+        conv.QuantConv1D,
+        conv.QuantConv2D,
+        conv.QuantConv3D,
+        conv.QuantConv1DTranspose,
+        conv.QuantConv2DTranspose,
+        conv.QuantConv3DTranspose,
+        conv.QuantDepthwiseConv1D,
+        conv.QuantDepthwiseConv2D,
+        conv.QuantSeparableConv1D,
+        conv.QuantSeparableConv2D,
+        QuantEmbedding,
+        QuantSimpleRNN,
+        QuantGRU,
+        QuantLSTM,
+        QuantSimpleRNNCell,
+        QuantGRUCell,
+        QuantLSTMCell,
+        QuantMultiHeadAttention,
+        QuantGroupQueryAttention,
+        *stateless_layers.CLASSES.values(),
+    )
+}
+
+
+def quantized_class(layer_class: type) -> type | None:
+    """The quantized twin of a Keras layer class (its own twin if quantized already), or None.
+
+    Exact classes only: of a subclass nobody here knows what its `call` does. Where there is no twin
+    `QuantLayer` can be wrapped around a layer; its `roles` say what that quantizes.
+    """
+    if layer_class in QUANTIZED.values() or layer_class is QuantLayer:
+        return layer_class
+    return QUANTIZED.get(layer_class)
+
+
+def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
+    """A new quantized layer made from a layer's configuration; the given one is untouched.
+
+    It is of the layer's quantized class or, where there is none, a `QuantLayer` around a copy. It
+    has the layer's name and no quantizers but those given; it is not built, and nothing is done
+    about weights: those of the result are, in order, those of the layer, apart from the
+    `rounding_counter` of quantized layers.
+
+    Args:
+        layer: any layer that is no model, quantized already or not.
+        quantizers: by role, what `QuantizedLayer.choose` takes; a role left out is given None.
+
+    Raises:
+        InputError: a role that the layer does not have; a wrong quantizer; or a layer of a user's
+            class whose `get_config` does not say how to make another one.
+    """
+    target = quantized_class(type(layer)) or QuantLayer
+    for role in quantizers:
+        if role not in target.roles:
+            raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
+    chosen = target.choose({role: quantizers.get(role) for role in target.roles})
+    # "none": of None, a layer such as an LSTM would make its own default once more.
+    chosen = {role: "none" if given is None else given for role, given in chosen.items()}
+    if target is not QuantLayer:
+        return made_anew(layer, target, chosen)
+    if not isinstance(layer, QuantLayer):
+        return QuantLayer(copy_of(layer), **chosen)
+    own = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
+    return QuantLayer(copy_of(layer.layer), **own, **chosen)

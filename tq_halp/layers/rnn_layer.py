@@ -1,0 +1,95 @@
+"""What the quantized layers over one RNN cell share."""
+
+import contextlib
+import weakref
+
+import keras
+import tensorflow as tf
+
+from tq_halp.errors import InputError
+from tq_halp.layers.rnn_cell import RecurrentRoles
+from tq_halp.layers.rnn_time_steps import time_before
+
+
+class WithQuantizedCell(keras.layers.RNN):
+    """Receives the cell that a layer like `LSTM` hands to its super class, and makes it quantized.
+
+    Standing between LSTM and RNN in the method resolution order, it keeps LSTM's own signature and
+    argument handling. The cell stays the same object: a second one would be tracked by Keras, and
+    would draw seeds that the weights of plain Keras do not.
+    """
+
+    def __init__(self, cell, **kwargs):
+        cell.__class__ = self.cell_class
+        super().__init__(cell, **kwargs)
+
+
+class QuantizedRecurrence(RecurrentRoles):
+    """Mixin before `QuantizedLayer` and `LSTM` or its like, which has a `cell_class`.
+
+    Weights are quantized once per call, not once per time step; a given initial state is quantized
+    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize within a step
+    and is never used where a tensor has a quantizer.
+
+    Raises:
+        InputError: a quantizer is wrong, or use_cudnn=True; a call on sequences that are ragged, or
+            known to have no time steps.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cell.keep_time_for(self, ("gates", "state"))
+        # By no reference that Keras would take for a layer in the cell, and save.
+        vars(self.cell)["lender"] = weakref.ref(self)
+        use_cudnn = getattr(self, "use_cudnn", False)
+        if use_cudnn is True:
+            raise InputError(
+                f"use_cudnn must be 'auto' or False for a {type(self).__name__}, received True"
+            )
+        if use_cudnn and self.is_quantizing:
+            self.use_cudnn = False
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        _check(self, sequences)
+        counter = self._start_call(training, sequences)
+        with self._lending_to_cell(counter):
+            outputs = super().call(
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
+        if self.return_state:
+            return self._output(outputs[0], counter), *outputs[1:]
+        return self._output(outputs, counter)
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if (fixed := self.cell.lent) is not None:
+            # As at time 0.
+            named = zip(self.cell.state_names, initial_state, strict=True)
+            initial_state = [fixed.state(name, state, 0) for name, state in named]
+            self.cell.set_time(time_before(self))
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    @contextlib.contextmanager
+    def _lending_to_cell(self, counter):
+        """Inside, the cell quantizes as this layer says, if anything within it has a quantizer."""
+        inside = [role for role in self.roles if role not in ("activations", "errors")]
+        try:
+            if all(self.quantizers[role] is None for role in inside):
+                yield
+            else:
+                with self.cell.lending(self, counter):
+                    yield
+        finally:
+            self.cell.drop_masks()
+
+
+def _check(layer, sequences):
+    if isinstance(sequences, tf.RaggedTensor):
+        raise InputError(
+            f"{layer.name}: sequences must be a dense tensor, padded and with a mask (see "
+            f"keras.layers.Masking), received a ragged one of shape {sequences.shape}"
+        )
+    if sequences.shape[1] == 0:
+        raise InputError(
+            f"{layer.name}: sequences must have at least one time step, received shape "
+            f"{tuple(sequences.shape)}"
+        )

@@ -1,0 +1,106 @@
+"""What another layer reads where a quantized layer's weight is tied to its own.
+
+A projection onto the words of an embedding reads `embedding.embeddings` in its call. As forward
+passes use Q(W), it reads Q(W) there, whose gradient reaches W. That holds for every weight with a
+role that is a public attribute of a quantized layer. Everybody else, who sets, saves or trains the
+weight, reads the variable W; and so does who asks for it otherwise, by `layer.weights`.
+
+Random bits are those of a call of the layer in inference, from its counter as it is.
+"""
+
+import functools
+import inspect
+
+import keras
+
+from tq_halp.layers.lora import updates_of
+from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
+
+# Keras' properties for the weight of a layer together with its update, where it has them.
+NAMES = ("kernel", "embeddings")
+
+
+class ReadInCalls:
+    """Mixin before a layer class: its attributes that are weights are read as the module says."""
+
+    def __setattr__(self, name, value):
+        if isinstance(value, keras.Variable) and not name.startswith("_"):
+            own = inspect.getattr_static(type(self), name, None)
+            if not hasattr(own, "__set__"):
+                setattr(type(self), name, _Weight(name))
+        super().__setattr__(name, value)
+
+
+class _Weight:
+    """The attribute of a class for what its layers hold under that name, a weight in some."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, layer, layer_class=None):
+        if layer is None:
+            return self
+        if self.name not in vars(layer):
+            raise AttributeError(f"{type(layer).__name__!r} object has no attribute {self.name!r}")
+        value = vars(layer)[self.name]
+        is_weight = isinstance(value, keras.Variable)
+        return quantized(layer, value, value) if is_weight and is_read_in_a_call(layer) else value
+
+    def __set__(self, layer, value):
+        vars(layer)[self.name] = value
+
+    def __delete__(self, layer):
+        del vars(layer)[self.name]
+
+
+def read_properties(keras_class: type) -> dict[str, property]:
+    """Those of a quantized layer's class, from the properties that its Keras class has."""
+    found = {name: inspect.getattr_static(keras_class, name, None) for name in NAMES}
+    return {n: _property(n, own) for n, own in found.items() if isinstance(own, property)}
+
+
+def is_read_in_a_call(layer: keras.Layer) -> bool:
+    """Whether the call of another layer is under way, of any class, in this thread."""
+    if is_calling(layer):
+        return False
+    probe = _probe()
+    entry = probe._get_call_context().entry_layer
+    probe._maybe_reset_call_context()
+    return entry is not probe and entry is not layer
+
+
+def quantized(layer: keras.Layer, variable: keras.Variable, weight):
+    """Q(W) of a quantized layer's variable, from what it is there: a variable or a sum with it."""
+    layer = layer.lender() or layer
+    role = layer.role_of(variable)
+    if not layer.changes(role):
+        return weight
+    weights = weights_of(layer)
+    names = dict(zip(map(id, weights), names_of(weights), strict=True))
+    if id(variable) not in names:
+        return weight
+    counter = layer.rounding_counter.start_call(training=False) if layer.rounding_counter else 0
+    for update in updates_of(layer):
+        if update.weight is variable:
+            return layer.merged(update, names, counter)
+        if variable is update.a or variable is update.b:
+            return weight  # no weight of the layer: their product is a part of one
+    weight = keras.ops.cast(weight, layer.compute_dtype)
+    return layer._weight(role, names[id(variable)], weight, counter)
+
+
+def _property(name, own):
+    def read(layer):
+        weight = own.fget(layer)
+        if not is_read_in_a_call(layer):
+            return weight
+        variable = next(each for each in layer.weights if each.name == name)
+        return quantized(layer, variable, weight)
+
+    return property(read, doc=own.__doc__)
+
+
+@functools.cache
+def _probe():
+    """A layer that is never called: Keras tells it which layer's call is under way."""
+    return keras.layers.Layer(name="probe")

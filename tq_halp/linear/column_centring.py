@@ -1,0 +1,46 @@
+"""Columns that are far from 0 and vary little: what an intercept takes from them before training.
+
+A quantized X has no room for the variation of a column whose mean is many times as large, and
+without quantization the problem's condition would be the square of that. With an intercept the
+mean of a column changes nothing: w·x + b = w·(x − c) + (b + w·c).
+"""
+
+import numpy as np
+
+from tq_halp.linear.input_arrays import blocks, few_rows
+
+# A column is far from 0 if its mean is so many times its range.
+FAR = 2.0
+
+
+def centre_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+    """Where the columns far from 0 have their weighted means, the others 0; None if there are none.
+
+    Args:
+        x: [n, d]; weights: [n] or None.
+
+    Returns:
+        float64 [d].
+    """
+    few = few_rows(x)
+    # All elements of such a column are larger than its range, and so than that of a few rows.
+    columns = np.flatnonzero(np.abs(few).min(axis=0) > (FAR - 1) * np.ptp(few, axis=0))
+    if not len(columns):
+        return None
+    values = x[:, columns].astype(np.float64)
+    low, high = values.min(axis=0), values.max(axis=0)
+    means = np.clip(np.average(values, axis=0, weights=weights), low, high)
+    is_far = np.abs(means) > FAR * (high - low)
+    if not is_far.any():
+        return None
+    centre = np.zeros(x.shape[1])
+    centre[columns] = np.where(is_far, means, 0.0)
+    return centre
+
+
+def centred(x: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """x − centre: float32, or float64 if x is."""
+    result = np.empty(x.shape, np.float64 if x.dtype == np.float64 else np.float32)
+    for rows in blocks(x):
+        result[rows] = x[rows].astype(np.float64) - centre
+    return result

@@ -1,0 +1,193 @@
+"""What a user passes as X, y and sample_weight, checked, as arrays that the solver takes.
+
+No array that is usable as it is gets copied: C-contiguous uint8, float32 and float64.
+"""
+
+import warnings
+
+import numpy as np
+
+from tq_halp.byte_order import native
+from tq_halp.errors import InputError
+from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
+from tq_halp.non_finite import first_non_finite
+
+# The smallest of the solver's dtypes that holds every value of these exactly.
+_EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
+          "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
+_LARGEST = 1e150  # of y: sums of squares stay finite
+BLOCK_BYTES = 1 << 22  # of X at a time where a copy in another dtype is needed
+
+
+def features(x) -> np.ndarray:
+    """X as a C-contiguous array [samples, features] of uint8, float32 or float64.
+
+    bool becomes uint8; float16, bfloat16 and integers of up to 16 bits float32; all else float64.
+
+    Raises:
+        TypeError: X is sparse, or holds something that is no number.
+        InputError: it is not 2-D, has no samples or features, is complex, masked, or not finite.
+    """
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise TypeError(
+            f"X must be dense, received a sparse {type(x).__name__}; sparse input is not "
+            "supported, convert it with X.toarray()"
+        )
+    x = _array("X", x)
+    if x.ndim != 2:
+        raise InputError(
+            f"Expected 2D array X [samples, features], received {x.ndim}D with shape {x.shape}. "
+            "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample"
+        )
+    for count, what in zip(x.shape, ("sample(s)", "feature(s)"), strict=True):
+        if count == 0:
+            raise InputError(f"X has 0 {what} (shape={x.shape}) while a minimum of 1 is required.")
+    name = x.dtype.name  # whatever the order of its bytes
+    taken_as = name if name in ("uint8", "float32", "float64") else _EXACT.get(name, np.float64)
+    x = _converted("X", x, taken_as)
+    if x.dtype != np.uint8:
+        _check_finite("X", x)
+    return x
+
+
+def target_vector(y, samples: int, estimator: str) -> np.ndarray:
+    """y as a 1-D array of its own dtype; a column becomes a vector, with a warning.
+
+    Raises:
+        InputError: y is None, has another length than X, or more than one column.
+    """
+    if y is None:
+        raise InputError(f"{estimator} requires y to be passed, but the target y is None")
+    _check_not_masked("y", y)
+    try:
+        y = native(np.asarray(y))
+    except ValueError as error:
+        raise InputError(f"y must be a 1-D array, received {type(y).__name__} ({error})") from None
+    if y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected; it is taken as y.ravel()",
+            shared_with_sklearn(DataConversionWarning),
+            stacklevel=4,
+        )
+        y = y.ravel()
+    if y.ndim != 1:
+        raise InputError(f"y should be a 1d array, received shape {y.shape}")
+    if len(y) != samples:
+        raise InputError(
+            "X and y must have the same number of samples, received inconsistent numbers: "
+            f"{samples} and {len(y)}"
+        )
+    return y
+
+
+def real_targets(y: np.ndarray) -> np.ndarray:
+    """The regressor's y in float64.
+
+    Raises:
+        InputError: y is complex, not finite, not numbers, or too large for squares.
+    """
+    y = _converted("y", _array("y", y), np.float64)
+    _check_finite("y", y)
+    if (largest := np.abs(y).max()) > _LARGEST:
+        raise InputError(
+            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}, received "
+            f"{largest:g}; divide it by its largest"
+        )
+    return y
+
+
+def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
+    """sample_weight as float64 [samples], times a power of two so that there is a sum; None where
+    all are equal.
+
+    Raises:
+        InputError: another shape, a negative or not finite weight, or only zeros.
+    """
+    if sample_weight is None:
+        return None
+    array = _array("sample_weight", sample_weight)
+    weights = _converted("sample_weight", array, np.float64)
+    if array.ndim == 0:
+        weights = np.full(samples, weights)
+    if weights.shape != (samples,):
+        raise InputError(
+            f"sample_weight must have shape ({samples},), one per sample, received {weights.shape}"
+        )
+    _check_finite("sample_weight", weights)
+    if weights.min() < 0:
+        raise InputError(f"sample_weight must be 0 or above, received {weights.min()}")
+    if weights.max() == 0:
+        raise InputError("sample_weight must hold a weight above zero, received only zeros")
+    if weights.min() == weights.max():
+        return None
+    return np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+
+
+def feature_names(x) -> np.ndarray | None:
+    """The column names of a data frame, if all are strings."""
+    names = getattr(x, "columns", None)
+    if names is None or not len(names) or not all(isinstance(name, str) for name in names):
+        return None
+    return np.asarray(names, object)
+
+
+def blocks(x: np.ndarray):
+    """Slices of rows of about BLOCK_BYTES in float64."""
+    rows = max(1, BLOCK_BYTES // (8 * x.shape[1]))
+    return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def largest_in_columns(x: np.ndarray) -> np.ndarray:
+    """max_i |x_ij|, float64 [d]; without a copy of the magnitudes."""
+    return np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
+
+
+def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:
+    """About that many rows, evenly spaced, in float64."""
+    return x[:: -(-len(x) // count)].astype(np.float64)
+
+
+def _array(name, value):
+    """A real array: numbers of any dtype, or objects that are numbers, in float64."""
+    _check_not_masked(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{name} must be a rectangular array of numbers ({error})") from None
+    if array.dtype.kind == "c":
+        raise InputError(f"Complex data not supported: {name} must be real, received {array.dtype}")
+    if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16":
+        return array
+    if array.dtype.kind != "O":
+        raise InputError(f"{name} must be numbers, received dtype {array.dtype}")
+    try:
+        return array.astype(np.float64)
+    except TypeError as error:
+        raise TypeError(f"{name} must be numbers: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{name} must be numbers: {error}") from None
+
+
+def _converted(name, array, dtype):
+    """C-contiguous, in the processor's order of bytes; the array itself where it is that."""
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype)
+    if array.dtype.kind == "f" and array.dtype.itemsize > converted.dtype.itemsize:
+        lost = np.isinf(converted) & np.isfinite(array)
+        if lost.any():
+            raise InputError(f"{name} must fit into float64, received {array[lost][0]!r}")
+    return converted
+
+
+def _check_not_masked(name, value):
+    if np.ma.is_masked(value):
+        raise InputError(f"{name} must have no masked elements; fill or drop them first")
+
+
+def _check_finite(name, array):
+    place = first_non_finite(array)
+    if place is not None:
+        what = "NaN" if np.isnan(array[place]) else "infinity"
+        raise InputError(
+            f"{name} must be finite, Input {name} contains {what} at index {list(place)}"
+        )

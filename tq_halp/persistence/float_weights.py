@@ -1,0 +1,119 @@
+"""Weights that a model had before it was quantized, from the files that Keras writes.
+
+Keras keeps weights in HDF5 by the classes of the layers, so its own `load_weights` does not find
+those of a `Dense` for a `QuantDense`. It notes the layers' names too: here they decide.
+"""
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tq_halp.errors import InputError
+from tq_halp.persistence import legacy_h5
+from tq_halp.persistence.check_fit import check_same
+from tq_halp.persistence.weight_files import KINDS, open_weights
+from tq_halp.quantization_map.copying.copy_state import settle
+
+# By attribute, what is no layer of the float model: the last two only a quantized layer has.
+_NO_LAYERS = ("vars", "optimizer", "rounding_counter", "clock")
+
+
+def load_float_weights(model: keras.Model, path: str | Path) -> None:
+    """Sets the weights of a quantized model to those of the model that it was made from.
+
+    The float weights become the masters of the quantized ones. Counters, seeds and the optimizer of
+    `model` stay as they are.
+
+    Args:
+        model: a built model whose layers have the names that they have in the file.
+        path: what `save_weights` (".weights.h5", or ".weights.json" with its shards) or `save`
+            (".keras", or ".h5") wrote, or tf.keras' `save_weights` (".h5").
+
+    Raises:
+        InputError: `model` is no built Keras model; there is no such file, it is another kind of
+            file, or its weights are not those of the model, by name or by shape. Then the model is
+            as it was.
+    """
+    if not isinstance(model, keras.Model) or not model.built:
+        raise InputError(f"model must be a Keras model that is built, received {model!r}")
+    with open_weights(path) as source:
+        try:
+            _load(model, source, path)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{path}: not {KINDS}, or not a whole one: {error}") from error
+
+
+def _load(model, source, path):
+    if (layers := legacy_h5.root(source)) is not None:
+        wanted, found = legacy_h5.pairs(layers, model)
+        _check(wanted, found, path)
+        values = [(variable, found[name]) for name, variable in wanted.items()]
+        values = [(variable, _array(weight, variable.dtype)) for variable, weight in values]
+        for variable, value in values:
+            variable.assign(value)
+        settle(model)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        ours = Path(directory) / "model.weights.h5"
+        model.save_weights(ours)
+        with h5py.File(ours, "r+") as target:
+            found, wanted = _weights(source), _weights(target)
+            _check(wanted, found, path)
+            for name, weight in wanted.items():
+                value = _array(found[name], _dtype(weight))
+                weight[...] = value.view(weight.dtype) if weight.dtype.kind == "V" else value
+        model.load_weights(ours)
+
+
+def _check(wanted, found, path):
+    check_same(
+        {name: tuple(weight.shape) for name, weight in wanted.items()},
+        {name: tuple(weight.shape) for name, weight in found.items()},
+        path,
+    )
+
+
+def _array(weight, dtype):
+    """The numbers of a dataset, in another dtype."""
+    value = weight[...]
+    if value.dtype.kind == "V":  # HDF5 knows no bfloat16, whose bits Keras leaves in it
+        value = value.view(tf.bfloat16.as_numpy_dtype)
+    return np.asarray(value).astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+def _dtype(weight):
+    return "bfloat16" if weight.dtype.kind == "V" else weight.dtype
+
+
+def _weights(file) -> dict[str, h5py.Dataset]:
+    """The datasets of the layers' weights, by the names of the layers and the weight's index."""
+    found = {}
+    _walk(file, (), found)
+    return found
+
+
+def _walk(group, path, found):
+    for index, weight in group.get("vars", {}).items():
+        if index.isdigit():  # all that Keras' layers save; what else is there is ours
+            found["/".join((*path, index))] = weight
+    for key, child in group.items():
+        if key not in _NO_LAYERS and isinstance(child, h5py.Group):
+            _walk(child, path + _step(group, key), found)
+
+
+def _step(group, key):
+    """What a child adds to the path: the name of a layer in a list, otherwise the attribute."""
+    name, parent = _noted(group[key]), _noted(group)
+    if parent is None and name is not None:
+        return (name,)
+    # The layers of a model, and the layer in a QuantLayer: its name is the QuantLayer's.
+    return () if key == "layers" or (key == "layer" and name == parent) else (key,)
+
+
+def _noted(group):
+    """The name that Keras gave the saved object; None: the group is a list of objects."""
+    return group["vars"].attrs.get("name") if "vars" in group else None

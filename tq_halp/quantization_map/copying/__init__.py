@@ -1,0 +1,1 @@
+"""A model copied with quantized layers in place of its own."""

@@ -1,0 +1,152 @@
+"""Layers and models that build their layers in code of their own, built again with quantized ones.
+
+A functional model is copied layer by layer. The layers of a subclassed model, of a `Bidirectional`
+or of a user's composite layer are known to its constructor alone, or to its `build`. So that code
+is run again from its configuration, while `construction_hook.watch` counts the layers that it builds: once to
+learn which of them is which layer of the source, and once to give each what the map decided.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+
+import keras
+
+from tq_halp.errors import InputError
+from tq_halp.layers.user_functions import Carried, known_to_keras
+from tq_halp.quantization_map.copying import build_spec, construction_hook
+from tq_halp.quantization_map.copying.construction_hook import Fate
+from tq_halp.quantization_map.copying.constructor_arguments import (
+    check_same,
+    construct,
+    knows_itself,
+    serialize,
+)
+from tq_halp.quantization_map.copying.copy_state import copy_learned
+from tq_halp.quantization_map.layer_tree import Rebuilt, plain_class
+from tq_halp.unsaved_states import SavesCarriedStates
+
+
+class RebuiltComposite(Rebuilt, SavesCarriedStates):
+    """Mixin before the class of a layer or model, all of whose methods the rebuilt one has.
+
+    Its configuration is that of the source, whatever is in it, beside the blueprint and the
+    quantizers of the layers that it builds, in the order in which it builds them.
+    """
+
+    def get_config(self):
+        fates = [{"name": f.name, "quantizers": _configs(f.quantizers)} for f in self._fates]
+        return {
+            "name": self.name,
+            "source": self._source,
+            "blueprint": build_spec.draw(self),
+            "watched": sorted(keras.saving.get_registered_name(each) for each in self._watched),
+            "fates": fates,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        watched = [_class_called(name) for name in config["watched"]]
+        fates = [Fate(each["name"], each["quantizers"], True) for each in config["fates"]]
+        return _build(config["source"], config["blueprint"], watched, fates)
+
+
+keras.saving.register_keras_serializable("tq_halp", "RebuiltComposite")(RebuiltComposite)
+
+
+def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> keras.Layer:
+    """A copy of a layer or model that builds its layers itself; weights are not copied.
+
+    Args:
+        source: untouched.
+        decisions: for the `id` of a layer in it, its quantizers by role; None or missing: it stays.
+
+    Raises:
+        InputError: `source` cannot be built again from its configuration, or comes out different.
+    """
+    is_rebuilt = isinstance(source, RebuiltComposite)
+    drawing, config = build_spec.draw(source), source._source if is_rebuilt else serialize(source)
+    layers = build_spec.in_order(source)
+    carried = Carried(source._flatten_layers(), _config_of_source)
+    here = carried.refer(config)  # in this process; `config` is what is saved
+    decided = {id(layer): decisions.get(id(layer)) for layer in layers}
+    # A source that was rebuilt itself is built from what its own source was.
+    class_of = plain_class if is_rebuilt else type
+    watched = {class_of(layer) for layer in layers if decided[id(layer)] is not None}
+    classes = {each.__name__: each for layer in layers for each in (plain_class(layer),)}
+    with known_to_keras(classes), carried.in_reach():
+        born = []
+        with construction_hook.watch(watched, lambda *_: Fate(born=born.append)):
+            first = construct(here, drawing, safe_mode=False)
+            finished = build_spec.finish(first, drawing)
+        if not (is_rebuilt or knows_itself(source)):
+            copy_learned(source, first)  # which configurations may speak of
+            check_same(layers, finished)
+        if all(each is None for each in decided.values()):
+            copy_learned(source, first)
+            return first
+        original = {id(copy): layer for copy, layer in zip(finished, layers, strict=True)}
+        found = [original.get(id(each)) for each in born]
+        missing = [
+            layer.name for layer in layers if decided[id(layer)] is not None and layer not in found
+        ]
+        if missing:
+            raise InputError(
+                f"{source.name} ({drawing['class']}) does not build its layers itself: "
+                f"{', '.join(missing)}; build the model inside QuantizationMap.scope()"
+            )
+        fates = [
+            Fate() if layer is None else Fate(layer.name, decided[id(layer)], True)
+            for layer in found
+        ]
+        built = _build(here, drawing, watched, fates, safe_mode=False)
+        vars(built)["_source"] = config  # not as an attribute, which Keras would wrap and lock
+        copy_learned(source, built)  # before it is called in the copied model
+        return built
+
+
+def _build(config, drawing, watched: Iterable[type], fates: Sequence[Fate], safe_mode=True):
+    coming = iter(fates)
+    with construction_hook.watch(watched, lambda *_: next(coming, Fate())):
+        built = construct(config, drawing, safe_mode)
+        build_spec.finish(built, drawing)
+    if next(coming, None) is not None:
+        raise InputError(
+            f"{drawing['name']} ({drawing['class']}) builds fewer layers than when it was "
+            "quantized; its code must be what it was"
+        )
+    built.__class__ = _rebuilt_class(type(built))
+    vars(built).update(_source=config, _watched=list(watched), _fates=list(fates))
+    return built
+
+
+@functools.cache
+def _rebuilt_class(plain):
+    body = {"__module__": plain.__module__, "__doc__": plain.__doc__}
+    made = type(plain.__name__, (RebuiltComposite, plain), body)
+    # All under one name: their from_config is the same, and finds the class in the configuration.
+    return keras.saving.register_keras_serializable("tq_halp", "RebuiltComposite")(made)
+
+
+def _config_of_source(layer):
+    rebuilt = isinstance(layer, RebuiltComposite)
+    return super(RebuiltComposite, layer).get_config() if rebuilt else layer.get_config()
+
+
+def _configs(quantizers):
+    if quantizers is None:
+        return None
+    return {role: "none" if q in (None, "none") else _config(q) for role, q in quantizers.items()}
+
+
+def _config(quantizer):
+    return quantizer if isinstance(quantizer, dict) else quantizer.get_config()
+
+
+def _class_called(name):
+    found = getattr(keras.layers, name, None) or keras.saving.get_registered_object(name)
+    if found is None:
+        raise InputError(
+            f"layer class {name} is not known: register it with "
+            "keras.saving.register_keras_serializable, or pass it in custom_objects"
+        )
+    return found

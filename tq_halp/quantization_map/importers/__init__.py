@@ -1,0 +1,1 @@
+"""Quantization maps from the configurations of other projects: QKeras and TensorQuant."""

@@ -1,0 +1,101 @@
+"""What stands in a map for a format: a name, a mapping or none, and the map's defaults."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from quant_ops.arguments import ROUNDINGS
+from tq_halp import formats, quantizers
+from tq_halp.errors import InputError
+from tq_halp.quantizers import Accumulator, Quantizer
+from tq_halp.quantizers.format_options import choices
+
+#: Key of `defaults` -> its valid values, None: any that a Quantizer takes.
+DEFAULTS = {
+    "rounding": ROUNDINGS,
+    "overflow": ("saturate", "wrap", "infinity"),
+    "gradient": ("straight_through", "clipped"),
+    "seed": None,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """Reads values: the map's own formats by name, and its defaults.
+
+    A default holds for every format that leaves the choice and does not say otherwise: `rounding:
+    stochastic` concerns no `ternary`, which has a threshold, and no format with its own `rounding`.
+    """
+
+    named: Mapping[str, Quantizer]
+    defaults: Mapping[str, Any]
+
+    def parse(self, value: Any, key: str, where: str) -> Quantizer | Accumulator | str:
+        """The quantizer that a name or a mapping stands for; "none" for none and null.
+
+        Where the key is `accumulator`, an Accumulator instead.
+
+        Raises:
+            InputError: "where: key: ...", what was received and what would be valid.
+        """
+        if value is None or value == "none":
+            return "none"
+        if isinstance(value, str) and value in self.named and key != "accumulator":
+            return self.named[value]
+        if isinstance(value, str) and value not in (*self.named, *formats.NAMES):
+            valid = [*self.named, "none", *formats.NAMES]
+            raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
+        if not isinstance(value, (str, Mapping)):
+            raise InputError(
+                f"{where}: {key} must be the name of a format, a mapping or none, received "
+                f"{value!r}"
+            )
+        try:
+            return self.accumulator(value) if key == "accumulator" else self.quantizer(value)
+        except InputError as error:
+            raise InputError(f"{where}: {key}: {error}") from error
+
+    def accumulator(self, value: str | Mapping[str, Any]) -> Accumulator:
+        """The same for the sum of a product; defaults but that of the gradient, which is fixed."""
+        if isinstance(value, str) and value in self.named:
+            return Accumulator(self.named[value])
+        said = {"format": value} if isinstance(value, str) else dict(value)
+        every = said.pop("every", 1)
+        return Accumulator(self.quantizer({"gradient": "straight_through", **said}), every)
+
+    def quantizer(self, value: str | Mapping[str, Any]) -> Quantizer:
+        """The quantizer of a name or a mapping, with the defaults where they hold."""
+        quantizer = quantizers.get(value)
+        if not isinstance(quantizer, Quantizer):
+            raise InputError(f"a format must be a name or a mapping of one, received {value!r}")
+        said = value if isinstance(value, Mapping) else ()
+        valid = vars(choices(quantizer.format))
+        changes = {
+            key: default
+            for key, default in self.defaults.items()
+            if key not in said and (key not in valid or default in valid[key])
+        }
+        if quantizer.rounding is None:
+            changes.pop("seed", None)  # nothing random
+        return dataclasses.replace(quantizer, **changes)
+
+
+def parse_defaults(raw: Any, place) -> dict[str, Any]:
+    """The map's `defaults`; `place` gives the start of an error message for a path of keys.
+
+    Raises:
+        InputError: no mapping, an unknown key, or a value that no format takes.
+    """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{place('defaults')}: defaults must be a mapping, received {raw!r}")
+    for key, value in raw.items():
+        where = place("defaults", key)
+        if key not in DEFAULTS:
+            raise InputError(f"{where}: defaults: {formats.unknown('key', key, DEFAULTS)}")
+        if DEFAULTS[key] and value not in DEFAULTS[key]:
+            raise InputError(f"{where}: defaults: {formats.unknown(key, value, DEFAULTS[key])}")
+        try:
+            Quantizer("float32", **({key: value} if key == "seed" else {}))
+        except InputError as error:
+            raise InputError(f"{where}: defaults: {error}") from error
+    return dict(raw)

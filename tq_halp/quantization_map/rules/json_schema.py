@@ -1,0 +1,132 @@
+"""The JSON schema of a map's file, made from the formats and the rules, for editors."""
+
+import dataclasses
+import types
+import typing
+from typing import Any
+
+from tq_halp import formats
+from tq_halp.quantization_map.rules.format_values import DEFAULTS
+from tq_halp.quantization_map.rules.rule import TENSORS
+from tq_halp.quantization_map.rules.schedule import FROM, ROLES_WITH_SCHEDULE
+from tq_halp.quantizers import accumulator
+from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.scheduled_quantizer import UNITS
+
+_JSON = {int: "integer", float: "number", bool: "boolean", str: "string", types.NoneType: "null"}
+_VALUE, _FORMAT = {"$ref": "#/$defs/value"}, {"$ref": "#/$defs/format"}
+_COUNT = {"type": "integer", "minimum": 0}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12: of the keys and types; which layers there are it cannot know."""
+    tensors = dict.fromkeys(TENSORS, _VALUE) | {"accumulator": {"$ref": "#/$defs/accumulator"}}
+    start = {**_object(dict.fromkeys(FROM, _COUNT)), "minProperties": 1, "maxProperties": 1}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tq_halp quantization map",
+        **_object(
+            {
+                "version": {"const": 1},
+                "defaults": _object(_own_keys(DEFAULTS)),
+                "formats": {"type": ["object", "null"], "additionalProperties": _FORMAT},
+                "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}},
+            },
+            required=["version", "rules"],
+        ),
+        "$defs": {
+            "rule": {
+                **_object(
+                    {
+                        "layers": {"type": "string", "format": "regex"},
+                        "class": {"type": ["string", "null"]},
+                        "quantize": {"enum": ["none", None]},
+                        "optional": {"type": "boolean"},
+                        "schedule": {"$ref": "#/$defs/schedule"},
+                        **tensors,
+                    },
+                    required=["layers"],
+                ),
+                "minProperties": 2,
+            },
+            "schedule": {
+                "oneOf": [
+                    start,
+                    {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/change"}},
+                ]
+            },
+            "change": {
+                **_object(
+                    {**dict.fromkeys(UNITS, _COUNT), **dict.fromkeys(ROLES_WITH_SCHEDULE, _VALUE)}
+                ),
+                "oneOf": [{"required": [unit]} for unit in UNITS],
+            },
+            # A text may also be the name of one of the map's own formats.
+            "value": {"anyOf": [{"type": ["string", "null"]}, _FORMAT]},
+            "accumulator": {"anyOf": [{"type": ["string", "null"]}, *_accumulators()]},
+            "format": {
+                "anyOf": [
+                    {"enum": list(formats.NAMED)},
+                    *(_family(family) for family in formats.FAMILIES.values()),
+                    *(_named(name, format) for name, format in formats.NAMED.items()),
+                ]
+            },
+        },
+    }
+
+
+def _family(family):
+    fields = dataclasses.fields(family)
+    required = [field.name for field in fields if field.default is dataclasses.MISSING]
+    example = formats.get(_example(family))
+    own = _own_keys(vars(choices(example)))
+    if isinstance(example, formats.Minifloat):
+        own["overflow"] = {"enum": ["saturate", "infinity"]}
+    properties = {"format": {"const": family.name}, **_fields(family, fields), **own}
+    return _object(properties, required=["format", *required])
+
+
+def _named(name, format):
+    family = type(format)
+    fields = [f for f in dataclasses.fields(family) if f.name in family.open_fields]
+    own = _own_keys(vars(choices(format)))
+    return _object({"format": {"const": name}, **_fields(family, fields), **own}, ["format"])
+
+
+def _accumulators():
+    """The formats that the sum of a product can have, and after how many terms."""
+    kinds = [_family(family) for family in accumulator.FORMATS]
+    kinds += [_named(n, f) for n, f in formats.NAMED.items() if isinstance(f, accumulator.FORMATS)]
+    for kind in kinds:
+        kind["properties"] |= {"every": {"type": "integer", "minimum": 1}}
+        kind["properties"]["gradient"] = {"enum": ["straight_through"]}
+    return kinds
+
+
+def _fields(family, fields):
+    hints = typing.get_type_hints(family)
+    return {field.name: _type(hints[field.name]) for field in fields}
+
+
+def _type(hint):
+    """Of a field: int, float, bool, str, or one of them or None."""
+    kinds = typing.get_args(hint) or (hint,)
+    names = [_JSON[kind] for kind in kinds]
+    return {"type": names[0] if len(names) == 1 else names}
+
+
+def _own_keys(choices):
+    """Of a quantizer beside its format's: the valid values of each."""
+    properties = {key: {"enum": [*valid]} for key, valid in choices.items() if valid}
+    return {**properties, "seed": {"type": "integer"}}
+
+
+def _example(family):
+    """What the family's own example says, without YAML: its name, and 4 for each field it needs."""
+    needed = [f.name for f in dataclasses.fields(family) if f.default is dataclasses.MISSING]
+    return {"format": family.name, **dict.fromkeys(needed, 4)}
+
+
+def _object(properties, required=()):
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": list(required)} if required else schema

@@ -1,0 +1,102 @@
+"""What a map will do to a model, layer by layer and tensor by tensor, before it is done."""
+
+import dataclasses
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.table import Table
+
+from tq_halp.quantization_map.layer_tree import find_leaves
+from tq_halp.quantization_map.rules.check_rules import check
+from tq_halp.quantization_map.rules.matching import Decision, decide
+from tq_halp.quantization_map.rules.rule import Rule
+from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One tensor of one layer."""
+
+    layer: str  # path
+    class_name: str
+    tensor: str  # role, or "all" for a layer that stays as it is
+    quantizer: Quantizer | ScheduledQuantizer | None  # None: floating point
+    rule: int | None  # number of the rule that decided, from 1; None: no rule did
+    why: str = ""  # why it stays in floating point
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; `format` is the quantizer's mapping, as in a map, or null."""
+        row = dataclasses.asdict(dataclasses.replace(self, quantizer=None))
+        del row["quantizer"]
+        return {**row, "format": self.quantizer and self.quantizer.get_config()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A row for each tensor of every layer; `print(plan)` shows a table.
+
+    In the table, tensors of a layer that get the same share a line, and layers that hold no weights
+    and stay as they are are counted at the end.
+    """
+
+    rows: tuple[Row, ...]
+    idle: tuple[str, ...] = ()  # the layers without weights that stay as they are: paths
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: the rows, and the layers that have nothing to quantize."""
+        return {"rows": [row.to_dict() for row in self.rows], "idle": list(self.idle)}
+
+    def __str__(self):
+        table = Table("layer", "class", "tensor", "format", "rule")
+        for index, (_, rows) in enumerate(itertools.groupby(self.rows, lambda row: row.layer)):
+            if index:
+                table.add_section()
+            first = True
+            for (shown, rule), same in _grouped(rows):
+                head = (same[0].layer, same[0].class_name) if first else ("", "")
+                table.add_row(*head, ", ".join(row.tensor for row in same), shown, rule)
+                first = False
+        # A fixed width: the text is the same in a terminal, a log and a test.
+        console = Console(file=io.StringIO(), width=120, color_system=None, markup=False)
+        console.print(table)
+        if self.idle:
+            console.print(f"without weights, left as they are: {', '.join(self.idle)}")
+        return console.file.getvalue().rstrip("\n")
+
+
+def _grouped(rows):
+    """((format, rule), rows) for those tensors of a layer that get the same."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        shown = str(row.quantizer) if row.quantizer else f"float: {row.why}" if row.why else "float"
+        groups.setdefault((shown, "-" if row.rule is None else str(row.rule)), []).append(row)
+    return groups.items()
+
+
+def plan(model: keras.Model, rules: Sequence[Rule]) -> Plan:
+    """The plan of applying `rules` to `model`.
+
+    Raises:
+        InputError: a rule cannot do what it asks, or the model's layers cannot be known.
+    """
+    decisions = [decide(leaf, rules) for _, leaf in find_leaves(model)]
+    check(decisions, rules)
+    idle = [d.leaf.path for d in decisions if not d.quantizers and not d.leaf.has_weights]
+    return Plan(tuple(row for decision in decisions for row in _rows(decision)), tuple(idle))
+
+
+def _rows(decision: Decision) -> list[Row]:
+    leaf, number = decision.leaf, decision.rule and decision.rule.number
+    rows = [
+        Row(leaf.path, leaf.class_name, role, quantizer, number)
+        for role, quantizer in decision.quantizers.items()
+    ]
+    if not rows and leaf.has_weights:
+        rows = [Row(leaf.path, leaf.class_name, "all", None, number, decision.why_float)]
+    if decision.momentum is not None:
+        rows.append(Row(leaf.path, leaf.class_name, "momentum", decision.momentum, number))
+    return rows

@@ -1,0 +1,101 @@
+"""A quantization map from a YAML file or a mapping, with errors that say where."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.quantization_map.rules.format_values import Values, parse_defaults
+from tq_halp.quantization_map.rules.rule import Rule, parse_rule
+from tq_halp.yaml_settings import Settings
+
+KEYS = ("version", "defaults", "formats", "rules")
+
+Origin = Callable[[tuple], str]  # key path -> "file:line"
+
+
+def load(path: str | Path) -> tuple[Mapping[str, Any], tuple[Rule, ...]]:
+    """A YAML file as a plain mapping and as rules.
+
+    Raises:
+        InputError: "file:line: rule N: ...", what was received and what would be valid.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"a quantization map's path must be a text or a Path, received {path!r}; "
+            "QuantizationMap.from_dict takes a mapping"
+        )
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such file, expected a quantization map")
+    settings = Settings(path)
+    return settings.values, parse(settings.values, settings.origin)
+
+
+def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rule, ...]:
+    """The rules of a map given as a mapping.
+
+    Args:
+        mapping: what the YAML file would hold.
+        origin: the file and line of a key path; None: the errors then name the index of a rule.
+
+    Raises:
+        InputError: as `load`.
+    """
+    place = _Place(origin)
+    if not isinstance(mapping, Mapping):
+        hint = ""
+        if isinstance(mapping, (str, os.PathLike)):
+            hint = "; QuantizationMap.from_yaml takes the path of a file"
+        raise InputError(
+            f"{place()}: must be a mapping of {', '.join(KEYS)}, received {mapping!r}{hint}"
+        )
+    for key in mapping:
+        if key not in KEYS:
+            raise InputError(f"{place(key)}: {formats.unknown('key', key, KEYS)}")
+    version = mapping.get("version")
+    if isinstance(version, bool) or version != 1:
+        received = repr(version) if "version" in mapping else "nothing"
+        raise InputError(f"{place('version')}: version must be 1, received {received}")
+    defaults = parse_defaults(mapping.get("defaults") or {}, place)
+    values = _parse_formats(mapping.get("formats") or {}, defaults, place)
+    raw = mapping.get("rules")
+    if not isinstance(raw, (list, tuple)) or not raw:
+        raise InputError(f"{place('rules')}: rules must be a list of rules, received {raw!r}")
+    return tuple(
+        parse_rule(rule, number, values, lambda *key, k=number - 1: place("rules", k, *key))
+        for number, rule in enumerate(raw, start=1)
+    )
+
+
+def _parse_formats(raw, defaults, place) -> Values:
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{place('formats')}: formats must be a mapping, received {raw!r}")
+    named, unnamed = {}, Values({}, defaults)
+    for name, mapping in raw.items():
+        where = f"{place('formats', name)}: formats.{name}"
+        if not isinstance(name, str) or name == "none":
+            raise InputError(f"{where}: a format's name must be a text other than none")
+        if name in formats.NAMES:
+            raise InputError(f"{where}: {name} is the name of a format already, choose another")
+        if not isinstance(mapping, (str, Mapping)):
+            raise InputError(f"{where} must be a mapping or a format's name, received {mapping!r}")
+        try:
+            named[name] = unnamed.quantizer(mapping)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+    return Values(named, defaults)
+
+
+class _Place:
+    """The start of an error message for a key path: file:line and the rule."""
+
+    def __init__(self, origin: Origin | None):
+        self._origin = origin
+
+    def __call__(self, *path) -> str:
+        is_rule = len(path) > 1 and path[0] == "rules"
+        if self._origin is None:
+            return "quantization map" + (f": rules[{path[1]}]" if is_rule else "")
+        return self._origin(path) + (f": rule {path[1] + 1}" if is_rule else "")

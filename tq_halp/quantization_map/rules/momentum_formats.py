@@ -1,0 +1,38 @@
+"""The map's `momentum`: the slots that an optimizer keeps for the weights of each layer."""
+
+from collections.abc import Sequence
+
+import keras
+
+from tq_halp.optimizers import get_optimizer, quantize_momentum
+from tq_halp.quantization_map.layer_tree import find_leaves
+from tq_halp.quantization_map.rules.matching import decide
+from tq_halp.quantization_map.rules.rule import Rule
+
+
+def has_momentum(rules: Sequence[Rule]) -> bool:
+    """Whether any rule quantizes an optimizer's slots."""
+    return any(rule.quantizers.get("momentum", "none") != "none" for rule in rules)
+
+
+def optimizer_for(model: keras.Model, optimizer, rules: Sequence[Rule]):
+    """The optimizer with the slots of each weight quantized as the rules say.
+
+    Args:
+        model: quantized or not; the rules are matched with its layers.
+        optimizer: any Keras optimizer, its name or configuration; it is used, not copied.
+        rules: without a `momentum` among them, the optimizer stays what it is.
+
+    Raises:
+        InputError: no optimizer, or no built Keras model.
+    """
+    optimizer, leaves = get_optimizer(optimizer), find_leaves(model)
+    if not has_momentum(rules):
+        return optimizer
+    chosen = {
+        id(weight): decision.momentum
+        for decision in (decide(leaf, rules) for _, leaf in leaves)
+        for weight in decision.leaf.weights
+    }
+    # By position: two layers of a model may have variables of the same path.
+    return quantize_momentum(optimizer, [chosen.get(id(v)) for v in model.trainable_variables])

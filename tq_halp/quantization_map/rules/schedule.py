@@ -1,0 +1,123 @@
+"""The schedule of a rule: from when on it quantizes, and how that changes as training goes on.
+
+    schedule: {from_epoch: 2}                   # all that the rule says holds from epoch 2 on
+    schedule: [{epoch: 5, weights: w8}, {epoch: 9, weights: w4, activations: a8}]
+
+Epochs and steps count from 0. Before `from_epoch` the tensors are in floating point. Each entry of
+a list changes what it names from then on; until then what the rule itself says holds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tq_halp import formats
+from tq_halp.errors import InputError
+from tq_halp.layers.quantized_layer import ROLES
+from tq_halp.quantization_map.rules.format_values import Values
+from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers.scheduled_quantizer import UNITS
+
+FROM = tuple(f"from_{unit}" for unit in UNITS)
+# An accumulator is part of a kernel, and the optimizer has no clock.
+FIXED = ("accumulator", "momentum")
+ROLES_WITH_SCHEDULE = tuple(role for role in ROLES if role not in FIXED)
+
+
+def schedule(
+    raw: Any, base: Mapping[str, Quantizer | str], values: Values, where
+) -> dict[str, Quantizer | ScheduledQuantizer | str]:
+    """What becomes of the tensors of a rule: a quantizer, a scheduled one or "none", by role.
+
+    Args:
+        raw: the value of `schedule`, unchecked.
+        base: what the rule itself says, by role.
+        values: reads formats.
+        where: gives the prefix of an error message for a path of keys in the rule.
+
+    Raises:
+        InputError: saying where, what was received and what would be valid.
+    """
+    if isinstance(raw, Mapping):
+        unit, start = _from(raw, where)
+        for role in base:
+            if role in FIXED:
+                raise InputError(
+                    f"{where(role)}: {role} cannot have a schedule, give it a rule of its own"
+                )
+        return {role: _staged(unit, [(start, value)]) for role, value in base.items()}
+    if not isinstance(raw, (list, tuple)) or not raw:
+        raise InputError(
+            f"{where('schedule')}: schedule must be {{from_epoch: 2}}, {{from_step: 1000}} or a "
+            f"list such as [{{epoch: 5, weights: w8}}], received {raw!r}"
+        )
+    unit, entries = _entries(raw, values, where)
+    roles = dict.fromkeys([*base, *(role for _, changes in entries for role in changes)])
+    timelines = {
+        role: [
+            (0, base.get(role, "none")),
+            *((start, changes[role]) for start, changes in entries if role in changes),
+        ]
+        for role in roles
+    }
+    return {
+        role: base[role] if len(timeline) == 1 else _staged(unit, timeline)
+        for role, timeline in timelines.items()
+    }
+
+
+def _from(raw, where):
+    if len(raw) != 1 or next(iter(raw)) not in FROM:
+        raise InputError(
+            f"{where('schedule')}: schedule must have one of {', '.join(FROM)}, received "
+            f"{dict(raw)!r}"
+        )
+    ((key, start),) = raw.items()
+    return key.removeprefix("from_"), _start(key, start, where("schedule", key))
+
+
+def _start(key, start, where):
+    if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start < 2**63:
+        raise InputError(f"{where}: {key} must be a whole number, 0 or greater, received {start!r}")
+    return start
+
+
+def _entries(raw, values, where):
+    units, entries = [], []
+    for index, entry in enumerate(raw):
+        place = where("schedule", index)
+        if not isinstance(entry, Mapping):
+            raise InputError(f"{place}: an entry must be a mapping, received {entry!r}")
+        valid = (*UNITS, *ROLES_WITH_SCHEDULE)
+        for key in entry:
+            if key not in valid:
+                raise InputError(
+                    f"{where('schedule', index, key)}: {formats.unknown('key', key, valid)}"
+                )
+        found = [unit for unit in UNITS if unit in entry]
+        if len(found) != 1 or len(entry) < 2 or (units and units[-1] != found[0]):
+            raise InputError(
+                f"{place}: an entry must have epoch or step, the same in each, and a tensor that "
+                f"changes then, received {dict(entry)!r}"
+            )
+        units += found
+        start = _start(found[0], entry[found[0]], place)
+        if entries and entries[-1][0] >= start:
+            raise InputError(
+                f"{place}: {found[0]} must be greater than the entry's before, {entries[-1][0]}, "
+                f"received {start}"
+            )
+        changes = {
+            role: values.parse(value, role, where("schedule", index, role))
+            for role, value in entry.items()
+            if role not in UNITS
+        }
+        entries.append((start, changes))
+    return units[0], entries
+
+
+def _staged(unit, timeline):
+    """One quantizer for [(start, quantizer or "none"), ...]; the last of equal starts holds."""
+    stages = {0: None, **{start: None if q == "none" else q for start, q in timeline}}
+    if len(stages) == 1:
+        return stages[0] or "none"
+    return ScheduledQuantizer(unit, tuple(stages.items()))
