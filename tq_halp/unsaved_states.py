@@ -3,6 +3,8 @@
 That is where seed generators are, and what stateful RNNs carry to the next batch.
 """
 
+from collections.abc import Mapping
+
 import keras
 
 # What they are called in the file.
@@ -41,15 +43,12 @@ class SavesStates:
             store[key] = state
 
     def load_own_variables(self, store):
-        own = {key: store[key] for key in store.keys() if not key.startswith((_SEED, _CARRIED))}
         # Keras' layers count the keys.
-        super().load_own_variables(own)
-        for key, state in self._states_to_save().items():
-            if key in store.keys() and tuple(store[key].shape) == tuple(state.shape):
-                state.assign(store[key])
+        super().load_own_variables(saved_by_keras(store))
+        restore(self._states_to_save(), store)
 
     def _states_to_save(self):
-        return _numbered(_SEED, seed_states(self)) | carried_by_key(self)
+        return states_left_out(self)
 
 
 class SavesCarriedStates(SavesStates):
@@ -57,6 +56,23 @@ class SavesCarriedStates(SavesStates):
 
     def _states_to_save(self):
         return carried_by_key(self)
+
+
+def states_left_out(layer: keras.Layer) -> dict[str, keras.Variable]:
+    """The states of a layer's seed generators and RNNs, each by its name in a file."""
+    return _numbered(_SEED, seed_states(layer)) | carried_by_key(layer)
+
+
+def saved_by_keras(store: Mapping) -> dict:
+    """What a file holds of a layer beside ``states_left_out``."""
+    return {key: store[key] for key in store.keys() if not key.startswith((_SEED, _CARRIED))}
+
+
+def restore(states: Mapping[str, keras.Variable], store: Mapping) -> None:
+    """Gives the states what a file holds of them; those of another shape stay as they are."""
+    for key, state in states.items():
+        if key in store.keys() and tuple(store[key].shape) == tuple(state.shape):
+            state.assign(store[key])
 
 
 def carried_by_key(layer: keras.Layer) -> dict[str, keras.Variable]:

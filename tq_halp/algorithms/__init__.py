@@ -1,33 +1,41 @@
 """SGD, SVRG and HALP, in full and in low precision, each as a ``keras.Model`` around yours.
 
-One loop, two places where the algorithms differ (De Sa et al., arXiv 1803.03383, Algorithms 1-3):
+An algorithm is an estimator of the gradient times a place where the iterate lives (De Sa et al.,
+arXiv 1803.03383, Algorithms 1-3). ``Trainer`` takes any pair of them; the named classes are pairs:
 
-====================  ============================  =====================================
-class                 gradient of a step            where the iterate lives
-====================  ============================  =====================================
-SGD                   of the minibatch              floating point
-LowPrecisionSGD       of the minibatch              a fixed grid
-SWALP                 of the minibatch              a fixed grid; the result is the average
-SVRG                  variance-reduced              floating point
-LowPrecisionSVRG      variance-reduced              a fixed grid
-HALP                  variance-reduced              a grid re-centered at every snapshot
-BitCenteredSGD        of the minibatch              the same
-====================  ============================  =====================================
+==================  ==================  ================  ==============  ==================
+estimator           full precision      fixed grid        averaged        bit-centered
+==================  ==================  ================  ==============  ==================
+minibatch           SGD                 LowPrecisionSGD   SWALP           BitCenteredSGD
+variance-reduced    SVRG                LowPrecisionSVRG                  HALP
+==================  ==================  ================  ==============  ==================
 """
 
-from tq_halp.algorithms.bit_centered_sgd import BitCenteredSGD
-from tq_halp.algorithms.halp import HALP
-from tq_halp.algorithms.low_precision_svrg import LowPrecisionSVRG
-from tq_halp.algorithms.sgd import SGD, LowPrecisionSGD
-from tq_halp.algorithms.svrg import SVRG
-from tq_halp.algorithms.swalp import SWALP
+from tq_halp.algorithms.named import (
+    HALP,
+    SGD,
+    SVRG,
+    SWALP,
+    BitCenteredSGD,
+    LowPrecisionSGD,
+    LowPrecisionSVRG,
+)
+from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step, Zeros, like
+from tq_halp.algorithms.trainer import Trainer
 
 __all__ = [
     "HALP",
     "SGD",
     "SVRG",
     "SWALP",
+    "Batch",
     "BitCenteredSGD",
+    "Estimator",
+    "Iterate",
     "LowPrecisionSGD",
     "LowPrecisionSVRG",
+    "Step",
+    "Trainer",
+    "Zeros",
+    "like",
 ]

@@ -1,11 +1,15 @@
 """What an algorithm cannot train, said before it begins."""
 
+import inspect
 import numbers
+from collections.abc import Mapping
 
 import keras
 
 from tq_halp.errors import InputError
 
+# The arguments of any Keras model, and those of a signature that are none.
+_OF_KERAS, _UNNAMED = {"name", "dtype", "trainable"}, {"self", "kwargs"}
 # What Keras calls on the model that is trained, and what does the same on a model within one.
 _NOT_CALLED = {
     "train_step": "a loss function or add_loss",
@@ -29,6 +33,32 @@ def check_model(model: object, name: str) -> None:
                 f"model must not have a {method} of its own, which {name} would "
                 f"not call; {type(model).__name__} has one. Use {instead}"
             )
+
+
+def check_arguments(kind: type, further: Mapping[str, object]) -> None:
+    """InputError if a trainer of this class is given arguments that it does not have."""
+    unknown = sorted(further.keys() - _OF_KERAS)
+    if unknown:
+        own = [n for n in inspect.signature(kind.__init__).parameters if n not in _UNNAMED]
+        raise InputError(
+            f"{unknown[0]} must be left out of {kind.__name__}, which has the arguments "
+            f"{', '.join([*own, *sorted(_OF_KERAS)])}. Received: {further[unknown[0]]!r}"
+        )
+
+
+def checked_part(name: str, part: object, kind: type) -> object:
+    """``part``; InputError unless it is a ``kind`` that belongs to no trainer yet."""
+    if not isinstance(part, kind):
+        raise InputError(
+            f"{name} must be of a class that extends tq_halp.algorithms.{kind.__name__}. "
+            f"Received: {part!r}"
+        )
+    if part.trainer is not None:
+        raise InputError(
+            f"{name} must not be a part of another trainer. Received: {part!r} of "
+            f"{part.trainer.name!r}; make a new one"
+        )
+    return part
 
 
 def checked_seed(seed: object) -> int:

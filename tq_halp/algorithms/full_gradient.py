@@ -25,13 +25,13 @@ class FullGradient:
         model: a compiled ``keras.Model``.
         totals: variables to hold the result, one per trainable variable, with their shapes.
         spare: variables like these, which a pass may overwrite.
-        carried: the ``CarriedStates`` of the model; they are what the pass leaves.
+        rnn_states: the ``RnnStates`` of the model; they are what the pass leaves.
         locked_draws: ``locked_draws(x)`` are the key of a minibatch and the draws of its pass.
     """
 
-    def __init__(self, model, totals, spare, carried, locked_draws):
+    def __init__(self, model, totals, spare, rnn_states, locked_draws):
         self._model, self._totals, self._sums = model, totals, ExactSums(totals, spare)
-        self._carried, self._locked_draws = carried, locked_draws
+        self._rnn_states, self._locked_draws = rnn_states, locked_draws
         if not model.run_eagerly:
             # As the step is compiled: the same seed draws other masks under XLA than without.
             compiled = tf.function(reduce_retracing=True, jit_compile=model.jit_compile or None)
@@ -40,7 +40,7 @@ class FullGradient:
 
     def _gradient(self, values, x, y, sample_weight):
         key, draws = self._locked_draws(x)
-        states = self._carried.mapping()
+        states = self._rnn_states.mapping()
         with quant_ops.forced(quant_ops.backend()):  # the fast ops: nobody saves this graph
             gradients, states = gradients_at(
                 self._model, values, x, y, sample_weight, draws, states
@@ -81,7 +81,7 @@ class FullGradient:
         values = [variable.value for variable in self._model.trainable_variables]
         count = batch_size_of(x)
         key, gradients, states = self._gradient(values, x, y, sample_weight)
-        self._carried.carry(states)
+        self._rnn_states.carry(states)
         self._sums.add(gradients, tf.cast(count, tf.float64) / tf.cast(unit, tf.float64))
         return count, key
 
@@ -100,9 +100,9 @@ class FullGradient:
         """
         optimizer = self._model.optimizer
         while True:
-            self._carried.start()
+            self._rnn_states.start()
             seen = self._pass(batches, verbose)
-            self._carried.start()
+            self._rnn_states.start()
             scale, norm = loss_scale(optimizer), self.norm()
             if np.isfinite(norm):
                 return seen

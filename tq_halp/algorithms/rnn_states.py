@@ -19,7 +19,7 @@ def stateful_variables(model):
     return [state for layer in layers for state in keras.tree.flatten(layer.states)]
 
 
-class CarriedStates:
+class RnnStates:
     """The states along w̃, beside those of the layers.
 
     Args:

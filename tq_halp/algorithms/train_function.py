@@ -15,18 +15,18 @@ import keras
 import tensorflow as tf
 
 
-def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
-    """The train function of an algorithm that is on one replica.
+def train_function(trainer: keras.Model) -> Callable[[Iterator], dict]:
+    """The train function of a trainer that is on one replica.
 
     Args:
-        algorithm: a ``TrainingAlgorithm``, compiled.
+        trainer: a ``Trainer``, compiled.
 
     Returns:
         A function of an iterator of batches, which takes up to ``steps_per_execution`` of them and
         returns the logs of the last. It calls ``before_step`` before its first and ``after_step``
         after its last step, and raises ``StopIteration`` where there is none.
     """
-    step, following_steps = _compiled(algorithm)
+    step, following_steps = _compiled(trainer)
 
     def from_tf(iterator):
         batch = iterator.get_next_as_optional()
@@ -35,7 +35,7 @@ def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
         return lambda: following_steps(batch, iterator)
 
     def from_python(iterator):
-        batches = list(itertools.islice(iterator, algorithm.steps_per_execution))
+        batches = list(itertools.islice(iterator, trainer.steps_per_execution))
         return (lambda: [step(batch) for batch in batches][-1]) if batches else None
 
     def function(iterator):
@@ -44,13 +44,13 @@ def execution(algorithm: keras.Model) -> Callable[[Iterator], dict]:
         run = from_tf(iterator) if is_tf else from_python(iterator)
         if run is None:
             raise StopIteration
-        algorithm.before_step()
-        algorithm.is_stepping = True
+        trainer.loop.before_step()
+        trainer.is_stepping = True
         try:
             logs = run()
         finally:
-            algorithm.is_stepping = False
-        algorithm.after_step()
+            trainer.is_stepping = False
+        trainer.loop.after_step()
         return logs
 
     return function
@@ -72,7 +72,7 @@ def warn_of_what_is_left(train_function) -> None:
         )
 
 
-def _compiled(algorithm):
+def _compiled(trainer):
     """A step on a batch, and the steps on a batch (an optional) and those that an iterator has."""
 
     def step(batch):
@@ -80,10 +80,10 @@ def _compiled(algorithm):
         batch = keras.tree.map_structure(
             lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch
         )
-        return algorithm.distribute_strategy.run(algorithm.train_step, args=(batch,))
+        return trainer.distribute_strategy.run(trainer.train_step, args=(batch,))
 
-    steps = algorithm.steps_per_execution
-    if algorithm.run_eagerly:
+    steps = trainer.steps_per_execution
+    if trainer.run_eagerly:
 
         def following_steps(batch, iterator):
             logs = step(batch.get_value())
@@ -97,7 +97,7 @@ def _compiled(algorithm):
         return step, following_steps
 
     step = tf.function(
-        step, reduce_retracing=True, jit_compile=algorithm.jit_compile, autograph=False
+        step, reduce_retracing=True, jit_compile=trainer.jit_compile, autograph=False
     )
 
     @tf.function(reduce_retracing=True, autograph=False)

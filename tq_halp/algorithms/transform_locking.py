@@ -61,7 +61,7 @@ def _mixed(bits):
     return bits ^ tf.bitwise.right_shift(bits, tf.constant(27, tf.int64))
 
 
-class Draws:
+class TransformLocking:
     """The states of a model's seed generators and counts of stochastically rounding layers.
 
     Args:
@@ -110,14 +110,23 @@ class Draws:
                 clock.driven = former
         return any(moved)
 
-    def locked(self, key, snapshot, seed):
-        """The (state, value) pairs with which a pass over a minibatch begins.
+    def of(self, x, snapshot, seed):
+        """A minibatch's key, and the (state, value) pairs with which a pass over it begins.
 
         Args:
-            key: ``key_of`` the minibatch.
+            x: the inputs.
             snapshot: number of the snapshot, int64 scalar.
-            seed: the algorithm's, an int.
+            seed: the trainer's, an int.
+
+        Returns:
+            ``key_of(x)``, or 0 where the model draws nothing, and the pairs.
         """
+        if not self:
+            return tf.constant(0, tf.int64), []
+        key = key_of(x)
+        return key, self._locked(key, snapshot, seed)
+
+    def _locked(self, key, snapshot, seed):
         number = snapshot + tf.constant(seed, tf.int64) * _SPREAD
         key = _mixed(key + number * _MIX) & (_KEYS - 1)
         pairs = [(count, key) for count in self._calls]

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp import formats
-from tq_halp.algorithms.base import TrainingAlgorithm
+from tq_halp.algorithms import Trainer
 from tq_halp.analysis.input_batches import batches as batches_of
 from tq_halp.analysis.input_batches import samples_in
 from tq_halp.analysis.layer_paths import paths_of
@@ -28,7 +28,7 @@ def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Repo
         _check_count(name, value, most)
     if not tf.executing_eagerly():
         raise InputError("report looks at numbers: call it outside of a tf.function")
-    if isinstance(model, TrainingAlgorithm):
+    if isinstance(model, Trainer):
         loss = getattr(model, "loss", None) if loss is None else loss
         model = model.model
     observed, notes = _observed(model)

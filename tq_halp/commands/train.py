@@ -116,7 +116,7 @@ def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
     followers = trackers.follow(run, tracked, experiment.config)
     trainer = experiment.trainer
     # A snapshot is a whole pass over the data, and no weight moves meanwhile.
-    with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
+    with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.loop.is_taking_snapshot) as stop:
         verbose = 1 if sys.stdout.isatty() else 2
         summary = execute(experiment, run, stop, verbose, start)
     followers.finish(run, summary["status"])

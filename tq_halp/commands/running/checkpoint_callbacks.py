@@ -74,7 +74,7 @@ class Checkpointing(keras.callbacks.Callback):
         """The last step of an epoch is followed by its evaluation, then by `on_epoch_end`."""
         order, recorder = self._order, self._recorder
         due = self._every_steps and order.total_steps % self._every_steps == 0
-        if (due or self.model.snapshot_due or recorder.stop_requested()) and not (
+        if (due or self.model.loop.is_snapshot_due or recorder.stop_requested()) and not (
             order.epoch_is_done or recorder.failure
         ):
             self._save(order.epoch, order.step)

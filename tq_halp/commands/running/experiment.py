@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp import algorithms, formats, models
+from tq_halp import formats, models
+from tq_halp.algorithms.registry import ALGORITHMS
 from tq_halp.commands.running import user_model
 from tq_halp.commands.running.optimizer import build_optimizer, check_step, number_or_schedule
 from tq_halp.commands.running.run_identity import resolved
@@ -17,17 +18,6 @@ from tq_halp.data import Dataset
 from tq_halp.errors import InputError, reason
 from tq_halp.non_finite import first_non_finite, place
 from tq_halp.quantization_map import QuantizationMap
-
-#: By their names in a config.
-_ALGORITHMS = {
-    "sgd": algorithms.SGD,
-    "lp_sgd": algorithms.LowPrecisionSGD,
-    "swalp": algorithms.SWALP,
-    "svrg": algorithms.SVRG,
-    "lp_svrg": algorithms.LowPrecisionSVRG,
-    "halp": algorithms.HALP,
-    "bc_sgd": algorithms.BitCenteredSGD,
-}
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,7 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
         path = ("algorithm", "coefficient")
         given["coefficient"] = number_or_schedule(config, given["coefficient"], path)
     try:
-        trainer = _ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
+        trainer = ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
     except ValueError as error:
         raise InputError(f"{config.blame('algorithm', str(error))}: {error}") from error
     if "format" in given:

@@ -82,12 +82,13 @@ def _train(
     """Evaluate, then train to the end; the summary's status and error."""
     train, trainer = experiment.config.train, experiment.trainer
     x, y = experiment.dataset.train
+    first = keras.ops.convert_to_tensor(x[: train.batch_size])
     order = TrainingOrder(
         x,
         y,
         train.batch_size,
         seed=experiment.config.seed if train.shuffle else None,
-        together=trainer.keeps_batches(keras.ops.convert_to_tensor(x[: train.batch_size])),
+        together=trainer.estimator.keeps_batches(first),
     )
     recorder = RunRecorder(
         run,

@@ -23,8 +23,8 @@ def variables_of(trainer: keras.Model) -> list[keras.Variable]:
 
 
 def host_state(trainer: keras.Model) -> dict:
-    """The plain numbers beside them, `TrainingAlgorithm.host_state`, that are set by now."""
-    return {name: getattr(trainer, name) for name in trainer.host_state if hasattr(trainer, name)}
+    """The plain numbers beside them, which the trainer's parts declare."""
+    return trainer.states.numbers()
 
 
 def is_finite(trainer: keras.Model) -> bool:
@@ -48,5 +48,4 @@ def restore(trainer: keras.Model, arrays, host: dict) -> None:
     """Put back what `variables_of` and `host_state` gave."""
     for variable, array in zip(variables_of(trainer), arrays, strict=True):
         variable.assign(array)
-    for name, value in host.items():
-        setattr(trainer, name, value)
+    trainer.states.set_numbers(host)

@@ -2,8 +2,9 @@
 
 A functional model is copied layer by layer. The layers of a subclassed model, of a `Bidirectional`
 or of a user's composite layer are known to its constructor alone, or to its `build`. So that code
-is run again from its configuration, while `construction_hook.watch` counts the layers that it builds: once to
-learn which of them is which layer of the source, and once to give each what the map decided.
+is run again from its configuration, while `construction_hook.watch` counts the layers that it
+builds: once to learn which of them is which layer of the source, and once to give each what the map
+decided.
 """
 
 import functools

@@ -28,7 +28,7 @@ class OffsetFormat:
         return float(self.format.max) or 1.0
 
     @property
-    def noise_follows_box(self):
+    def noise_follows_range(self):
         """Whether rounding is the finer the narrower the box; floats round relative to z itself."""
         return not isinstance(self.format, (formats.Minifloat, formats.PowerOfTwo))
 

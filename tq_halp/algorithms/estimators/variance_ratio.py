@@ -18,7 +18,7 @@ EPOCHS_WITHOUT_GAIN = 10
 _MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
 
 
-def variance_ratio(full_gradient, algorithm, coefficients):
+def variance_ratio(full_gradient, batches, here, there, coefficients):
     """An estimate of the ratio at the current weights, from 1 to 4 pairs of minibatches.
 
     Half the squared difference of two independent gradients has their variance as its mean. A pair
@@ -26,8 +26,9 @@ def variance_ratio(full_gradient, algorithm, coefficients):
     twice, so that no more than one sum of gradients is ever in memory.
 
     Args:
-        full_gradient: the ``FullGradient`` of ``algorithm``.
-        algorithm: an SVRG kind in the course of training.
+        full_gradient: the ``FullGradient`` of the model.
+        batches: the training data.
+        here, there: w and w̃, variables.
         coefficients: a of each tensor, floats.
 
     Returns:
@@ -36,9 +37,7 @@ def variance_ratio(full_gradient, algorithm, coefficients):
     """
     if not any(coefficients):
         return float("nan")
-    batches = algorithm.batches
     pairs = min(_MOST_PAIRS, max(1, (batches.batch_count or 0) // _BATCHES_PER_PAIR))
-    here, there = algorithm.trainable_variables, algorithm.center
     one, a = np.ones(len(here)), np.array(coefficients)
     plain = reduced = 0.0
     some = batches.some(2 * pairs)

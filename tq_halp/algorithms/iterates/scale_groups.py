@@ -7,7 +7,7 @@ _WHOLE = 2**18
 GRANULARITIES = ("per_tensor", "per_channel", "global")
 
 
-class Groups:
+class ScaleGroups:
     """The weights of a model in G groups; a statistic of all groups is a float64 array (G,).
 
     Args:

@@ -1,0 +1,6 @@
+"""Estimators of the gradient: how a step gets v ≈ ∇f(w) from a minibatch."""
+
+from tq_halp.algorithms.estimators.minibatch import Minibatch
+from tq_halp.algorithms.estimators.variance_reduced import VarianceReduced
+
+__all__ = ["Minibatch", "VarianceReduced"]

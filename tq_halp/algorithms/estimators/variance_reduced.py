@@ -1,0 +1,230 @@
+"""SVRG: variance-reduced gradients around a snapshot of the weights.
+
+Johnson & Zhang, *Accelerating Stochastic Gradient Descent using Predictive Variance Reduction*,
+NIPS 2013; with w̃ and g̃ = ∇f(w̃) from the last snapshot (``snapshots``):
+
+    v_t = (∇f_i(w_{t−1}) − ∇f_i(w̃)) + g̃
+
+The bracket is evaluated first: at w = w̃ the two gradients are the same computation on the same
+numbers, they cancel exactly, and the first step after a snapshot is the full gradient itself.
+With a ``coefficient`` a it is v_t = (∇f_i(w_{t−1}) − a ∇f_i(w̃)) + a g̃.
+"""
+
+import keras
+import tensorflow as tf
+
+from tq_halp.algorithms.estimators import coefficient as coefficients
+from tq_halp.algorithms.estimators.variance_ratio import (
+    EPOCHS_WITHOUT_GAIN,
+    variance_ratio,
+    warn_of_no_gain,
+)
+from tq_halp.algorithms.minibatch_gradient import (
+    after,
+    batch_size_of,
+    corrected,
+    dense,
+    gradients_at,
+    loss_scale,
+)
+from tq_halp.algorithms.part import Batch, Estimator, Step, Zeros
+from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
+from tq_halp.errors import InputError
+
+# More steps than any training has.
+_ENDLESS = 2**40
+
+
+@keras.saving.register_keras_serializable(package="tq_halp")
+class VarianceReduced(Estimator):
+    """v = (∇f_i(w) − a ∇f_i(w̃)) + a g̃: two gradients a step, and a full one per snapshot.
+
+    Args:
+        snapshot_every: "epoch", or the number of steps T between snapshots (any T >= 1; it need
+            not divide the epoch), or the probability, a float below 1, with which each step is
+            followed by one (loopless SVRG, Kovalev et al., arXiv 1901.08689).
+        coefficient: a, how much of the correction a step takes: a number from 0 to 1, a Keras
+            ``LearningRateSchedule`` of the number of steps, or "estimated", what is best for each
+            tensor (α-SVRG, Yin et al., arXiv 2311.05589; see ``Coefficient``). A step with a = 0
+            costs one gradient instead of two and draws as plain training does; with 0 for all
+            there is no snapshot either.
+        start_after: S: a = 0 in the first S steps, and the first snapshot comes after them.
+        snapshot_fraction: the share of the minibatches, drawn anew for each snapshot, whose mean
+            gradient is g̃ (Babanezhad et al., *Stop Wasting My Gradients*, arXiv 1511.01942). The
+            correction's mean is then no longer zero, but g̃'s error.
+        draws: with "locked" what the model draws (dropout masks, noise, augmentation, stochastic
+            rounding) stays the same for a minibatch from one snapshot to the next, in its pass and
+            in both gradients of a step (transform locking: Defazio & Bottou, arXiv 1812.04529).
+            ``fit`` therefore shuffles arrays once and then whole batches, if the model draws. With
+            "fresh" each step draws anew, the same for its two gradients, and the correction has
+            mean zero only over the draws.
+        iterate: the next snapshot is taken at the "last" iterate (option I) or at a uniformly
+            "random" one of the steps since the previous snapshot (option II, what the theorems
+            assume). With "random" the weights are set to it when the T steps are over.
+        variance_ratio: whether the logs of an epoch hold ``variance_ratio``, and training that
+            gains nothing is warned of. It costs six minibatch gradients for every 100 minibatches
+            of the data, six at least and 24 at most, which ``gradient_evaluations`` leaves out.
+
+    Raises:
+        InputError: an argument is not one of the above; in ``fit``: the training data cannot be
+            passed over again (see its ``full_gradient_data``); samples are shuffled where a
+            stateful RNN carries states, or come in other batches where augmentation is locked; a
+            part is asked of a data set of unknown length, or for a stateful RNN.
+    """
+
+    numbers = {"epochs_without_gain": 0}
+
+    def __init__(
+        self,
+        snapshot_every: str | int | float = "epoch",
+        coefficient: float | str | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        start_after: int = 0,
+        snapshot_fraction: float = 1.0,
+        draws: str = "locked",
+        iterate: str = "last",
+        variance_ratio: bool = True,
+    ):
+        self._schedule = SnapshotSchedule(snapshot_every, iterate, snapshot_fraction, start_after)
+        if not isinstance(variance_ratio, bool):
+            raise InputError(f"variance_ratio must be True or False. Received: {variance_ratio!r}")
+        if draws not in ("locked", "fresh"):
+            raise InputError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
+        self.snapshot_every, self.iterate, self.start_after = snapshot_every, iterate, start_after
+        self.snapshot_fraction, self.draws = float(snapshot_fraction), draws
+        self.coefficient, self.variance_ratio = coefficients.checked(coefficient), variance_ratio
+
+    def snapshot_schedule(self) -> SnapshotSchedule:
+        return self._schedule
+
+    def state(self):
+        own = {"batch_key": Zeros(), "anchor_samples": Zeros()}
+        if self.coefficient == coefficients.ESTIMATED:
+            average = Zeros((len(self.weights),), "float64")
+            own |= {"covariance": average, "variance": average}
+        return own
+
+    def on_built(self) -> None:
+        is_estimated = self.coefficient == coefficients.ESTIMATED
+        averages = [self.covariance, self.variance] if is_estimated else []
+        self._coefficient = coefficients.Coefficient(self.coefficient, self.start_after, averages)
+
+    # ---- one step ----------------------------------------------------------------------------
+
+    def gradient(self, batch: Batch) -> Step:
+        if self._coefficient.is_always_zero:
+            return self.trainer.minibatch_gradient(batch)
+        anchor = self._anchor_gradients(batch)
+        # Two passes at once want twice the memory and the caches.
+        step = self.trainer.minibatch_gradient(batch._replace(x=after(anchor, batch.x)))
+        return step._replace(gradients=self._reduced(step.gradients, anchor))
+
+    def _anchor_gradients(self, batch):
+        """∇f_i(w̃); zeros in a step that takes nothing of it."""
+        snapshots, trainer = self.snapshots, self.trainer
+        skip = self._coefficient.is_zero(trainer.step_count.value)
+        if snapshots.rnn_states is not None:
+            snapshots.rnn_states.follow()
+        if self.draws == "locked":
+            key, draws = snapshots.locked_draws(batch.x)
+            self.batch_key.assign(key)
+            for variable, value in draws:
+                variable.assign(value if skip is False else tf.where(skip, variable.value, value))
+        values = [variable.value for variable in snapshots.center]
+        states = snapshots.rnn_states.mapping() if snapshots.rnn_states is not None else []
+
+        def taken():
+            return gradients_at(trainer, values, *batch, states=states)
+
+        def taken_dense():
+            gradients, after = taken()
+            return [dense(g, value) for g, value in zip(gradients, values, strict=True)], after
+
+        def zeros():
+            return [tf.zeros_like(value) for value in values], [value for _, value in states]
+
+        gradients, after = taken() if skip is False else tf.cond(skip, zeros, taken_dense)
+        if snapshots.rnn_states is not None:
+            snapshots.rnn_states.carry(after)
+        count = tf.cast(batch_size_of(batch.x), "int64")
+        self.anchor_samples.assign_add(tf.where(skip, tf.zeros_like(count), count))
+        return gradients
+
+    def _reduced(self, gradients, anchor_gradients):
+        scale = loss_scale(self.trainer.optimizer)
+        full_gradient = [
+            g.value if scale is None else g.value * tf.cast(scale, g.dtype)
+            for g in self.snapshots.full_gradient
+        ]
+        tensors = list(zip(gradients, anchor_gradients, full_gradient, strict=True))
+        shares = self._coefficient.of(self.trainer.step_count.value, len(tensors))
+        self._coefficient.observe(tensors, scale)
+        return [
+            None if tensor[0] is None else corrected(*tensor, share)
+            for tensor, share in zip(tensors, shares, strict=True)
+        ]
+
+    # ---- batches that stay together ----------------------------------------------------------
+
+    def keeps_batches(self, x) -> bool:
+        is_locked = self.draws == "locked" and not self._coefficient.is_always_zero
+        return is_locked and self.snapshots.locking.are_made(x)
+
+    def after_step(self) -> None:
+        if self.draws == "locked" and self.snapshots.locking.of_augmentation:
+            self._check_batch()
+
+    def _check_batch(self):
+        is_plain = self._coefficient.is_zero(int(self.trainer.step_count) - 1)
+        if self.snapshots.keys is None or is_plain:
+            return
+        if int(self.batch_key) not in self.snapshots.keys:
+            raise InputError(
+                "The model augments its inputs at random, and this batch was not among those of "
+                "the full gradient: what is drawn for its samples cannot be the same in both. "
+                "Batch the data before shuffling it (ds.batch(32).shuffle(n)), keep random "
+                "transformations in the model and out of the data set, or set draws='fresh'."
+            )
+
+    # ---- from snapshot to snapshot -----------------------------------------------------------
+
+    def on_fit_begin(self) -> None:
+        self.epochs_without_gain = 0
+
+    def steps_without_snapshot(self) -> int:
+        if self._coefficient.is_always_zero:
+            return _ENDLESS * self.trainer.steps_per_execution
+        return self.start_after - int(self.trainer.step_count)
+
+    def on_snapshot(self) -> None:
+        self._coefficient.reset()
+
+    def on_fit_end(self) -> None:
+        if self.epochs_without_gain >= EPOCHS_WITHOUT_GAIN:
+            warn_of_no_gain(type(self.trainer).__name__)
+
+    # ---- cost and logs -----------------------------------------------------------------------
+
+    def further_samples(self) -> int:
+        return int(self.anchor_samples)
+
+    def plain_steps_of(self, steps: int) -> int:
+        return steps if self.coefficient == 0.0 else min(self.start_after, steps)
+
+    def gradients_of(self, steps: int) -> float:
+        return 2 * steps - self.plain_steps_of(steps)
+
+    def diagnostics(self) -> dict[str, float]:
+        if not self.variance_ratio:
+            return {}
+        last_step, snapshots = self.trainer.step_count.value - 1, self.snapshots
+        shares = self._coefficient.of(last_step, len(self.weights))
+        shares = [1.0 if share is None else float(share) for share in shares]
+        ratio = variance_ratio(
+            snapshots.exact_gradient,
+            self.trainer.fit_data.batches,
+            self.weights,
+            snapshots.center,
+            shares,
+        )
+        self.epochs_without_gain = self.epochs_without_gain + 1 if ratio >= 1 else 0
+        return {"variance_ratio": ratio}
