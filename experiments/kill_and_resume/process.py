@@ -15,8 +15,8 @@ import warnings
 import keras  # noqa: F401
 import matplotlib.figure  # noqa: F401
 
-from tq_halp.algorithms import SVRG
-from tq_halp.algorithms.base import TrainingAlgorithm
+from tq_halp.algorithms import Trainer
+from tq_halp.algorithms.snapshots import Snapshots
 from tq_halp.commands import train
 from tq_halp.commands.running import checkpoint_format, run
 from tq_halp.commands.running.run_directory import RunDirectory
@@ -81,21 +81,21 @@ class Watch:
 
     def watch_all(self):
         """In the run's own process."""
-        self.watch(SVRG, "take_snapshot", "snapshot")
-        self.watch(TrainingAlgorithm, "evaluate", "evaluation")
+        self.watch(Snapshots, "take", "snapshot")
+        self.watch(Trainer, "evaluate", "evaluation")
         self.watch(checkpoint_format, "write", "checkpoint")
         self.watch(run, "_finish", "end")
         self.watch(RunDirectory, "save_model", "end")
         self.watch(run, "plot_curves", "end")
         self.watch(RunDirectory, "write_rows", "row")
-        make_train_function = TrainingAlgorithm.make_train_function
+        make_train_function = Trainer.make_train_function
 
         def make_watched(trainer, force=False):
             if trainer.train_function is None or force:
                 make_train_function(trainer, force)
                 self.watch(trainer, "train_function", "step")
 
-        TrainingAlgorithm.make_train_function = make_watched
+        Trainer.make_train_function = make_watched
         self.enter("start")
 
 

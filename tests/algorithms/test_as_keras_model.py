@@ -171,7 +171,7 @@ def test_several_replicas_are_refused(name, data, wrap, network, compiled, monke
     strategy = types.SimpleNamespace(num_replicas_in_sync=2)
     monkeypatch.setattr(type(algorithm), "distribute_strategy", strategy)
     with pytest.raises(ValueError, match="trains on one device"):
-        algorithm.on_fit_begin(verbose=False)
+        algorithm.loop.on_fit_begin(verbose=False)
 
 
 def test_data_that_cannot_be_passed_over_again_is_refused(data, network, compiled):

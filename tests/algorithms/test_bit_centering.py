@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tq_halp.algorithms import range_rule
-from tq_halp.algorithms.scale_groups import Groups
+from tq_halp.algorithms.iterates import range_rule
+from tq_halp.algorithms.iterates.scale_groups import ScaleGroups
 
-ONE = Groups([(1000,)], "per_tensor")
+ONE = ScaleGroups([(1000,)], "per_tensor")
 
 
 def as_it_is(size, _):
@@ -14,7 +14,7 @@ def as_it_is(size, _):
 
 
 def one_group(*sizes):
-    return Groups([(len(sizes),)], "per_tensor"), [np.array(sizes)]
+    return ScaleGroups([(len(sizes),)], "per_tensor"), [np.array(sizes)]
 
 
 def largest(word_bits):
@@ -32,17 +32,17 @@ def test_groups_by_hand():
     want = {"per_tensor": [19, 3], "per_channel": [3, 16, 3], "global": [22]}
     most = {"per_tensor": [12, 2], "per_channel": [3, 12, 2], "global": [12]}
     for granularity, sums in want.items():
-        groups = Groups([(2, 2), (2,)], granularity)
+        groups = ScaleGroups([(2, 2), (2,)], granularity)
         np.testing.assert_array_equal(groups.each(lambda t, _: [t], tensors), [sums])
         np.testing.assert_array_equal(groups.largest(tensors), most[granularity])
 
 
 def test_what_is_shared_spreads_over_its_tensors():
     values = np.array([1.0, 2.0, 3.0])
-    groups = Groups([(5, 2), (7,)], "per_channel")
+    groups = ScaleGroups([(5, 2), (7,)], "per_channel")
     np.testing.assert_array_equal(groups.of(values, 0), [1.0, 2.0])
     assert groups.of(values, 1) == 3.0
-    assert Groups([(5, 2), (7,)], "global").of(values[:1], 1) == 1.0
+    assert ScaleGroups([(5, 2), (7,)], "global").of(values[:1], 1) == 1.0
 
 
 def test_cost_by_hand():

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.transform_locking import Draws, key_of
+from tq_halp.algorithms import Batch
+from tq_halp.algorithms.transform_locking import TransformLocking, key_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 6, 6, 2)).astype("float32")
@@ -38,7 +39,7 @@ def trained():
 
     @tf.function
     def both(x, y):
-        anchor = algorithm.anchor_gradients(x, y, None)
+        anchor = algorithm.estimator.anchor_gradients(Batch(x, y))
         with tf.GradientTape() as tape:
             loss = algorithm.compute_loss(x, y, algorithm(x, training=True), training=True)
         return anchor, tape.gradient(loss, algorithm.trainable_variables)
@@ -134,8 +135,8 @@ def test_masks_are_locked_under_xla_too(monkeypatch):
     model = keras.Sequential([keras.Input((6, 6, 2)), *layers])
     algorithm = compiled(tq_halp.SVRG(model), jit_compile=True)
     algorithm.fit(X, Y, batch_size=8, epochs=1, verbose=0)
-    anchor = tf.function(algorithm.anchor_gradients, jit_compile=True)
-    kernel = [len(x) / len(X) * anchor(x, y, None)[0].numpy() for x, y, _ in algorithm.batches]
+    anchor = tf.function(algorithm.estimator.anchor_gradients, jit_compile=True)
+    kernel = [len(x) / len(X) * anchor(Batch(x, y))[0].numpy() for x, y, _ in algorithm.batches]
     full = algorithm.full_gradient[0].numpy()
     assert np.abs(sum(kernel) - full).max() < 1e-6 < 1e-2 < np.abs(full).max()
 
@@ -164,7 +165,7 @@ def test_recurrent_layers_draw_if_they_drop_out():
     x = tf.zeros((2, 3, 4))
     for rate in (0.0, 0.5):
         model = keras.Sequential([keras.Input((3, 4)), keras.layers.LSTM(2, dropout=rate)])
-        assert Draws(model).are_made(x) == (rate > 0)
+        assert TransformLocking(model).are_made(x) == (rate > 0)
 
 
 def test_stochastic_rounding_in_the_model_is_locked_too():
@@ -173,7 +174,9 @@ def test_stochastic_rounding_in_the_model_is_locked_too():
     model = keras.Sequential([keras.Input((6,)), tq_halp.layers.QuantDense(3, weights=w8)])
     algorithm = compiled(tq_halp.SVRG(model, snapshot_every=50), run_eagerly=True)
     algorithm.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
-    parts = [algorithm.anchor_gradients(x[i : i + 8], y[i : i + 8], None) for i in (0, 8)]
+    parts = [
+        algorithm.estimator.anchor_gradients(Batch(x[i : i + 8], y[i : i + 8])) for i in (0, 8)
+    ]
     mean = (parts[0][0] + parts[1][0]) / 2
     np.testing.assert_allclose(mean, algorithm.full_gradient[0], atol=1e-6)
 

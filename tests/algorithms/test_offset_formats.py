@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp.algorithms.offset_format import OffsetFormat
+from tq_halp.algorithms.iterates.offset_format import OffsetFormat
 
 FORMATS = (
     {"format": "fixed_point", "word_bits": 8, "frac_bits": 3},

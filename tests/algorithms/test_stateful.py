@@ -54,29 +54,28 @@ def test_state_after_an_epoch_is_that_of_a_plain_forward_pass(name):
         np.testing.assert_array_equal(got, want)
 
 
-class Recording(tq_halp.SVRG):
+class Recording(tq_halp.estimators.VarianceReduced):
     """Keeps the gradients at the snapshot and the steps."""
 
-    def anchor_gradients(self, x, y, sample_weight):
-        gradients = super().anchor_gradients(x, y, sample_weight)
+    def anchor_gradients(self, batch):
+        gradients = super().anchor_gradients(batch)
         self.anchors.append([g.numpy() for g in gradients])
         return gradients
 
 
 def recording(**kwargs):
-    algorithm = Recording(build(), **kwargs)
-    # Keras would track a list that is set as an attribute.
-    object.__setattr__(algorithm, "anchors", [])
-    return algorithm
+    estimator = Recording(**kwargs)
+    estimator.anchors = []
+    return tq_halp.Trainer(build(), estimator=estimator), estimator.anchors
 
 
 def test_states_along_the_snapshot_are_carried_as_in_its_pass():
     """The anchors of an epoch have the full gradient as their mean, while the weights move on."""
-    algorithm, epochs = recording(), []
+    (algorithm, kept), epochs = recording(), []
 
     class Check(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            anchors = algorithm.anchors[-BATCHES:]
+            anchors = kept[-BATCHES:]
             means = [np.mean(parts, axis=0) for parts in zip(*anchors, strict=True)]
             for mean, full in zip(means, algorithm.full_gradient, strict=True):
                 np.testing.assert_allclose(mean, full, rtol=1e-4, atol=1e-6)
@@ -109,9 +108,9 @@ def test_first_step_after_a_snapshot_in_the_middle_of_a_sequence():
 
 def test_a_reset_by_hand_resets_the_state_along_the_snapshot():
     """T = two epochs: the second epoch's anchors are those of the first, from a state of zero."""
-    algorithm = recording(snapshot_every=2 * BATCHES)
+    algorithm, anchors = recording(snapshot_every=2 * BATCHES)
     fit(algorithm)
-    for first, second in zip(algorithm.anchors[:BATCHES], algorithm.anchors[BATCHES:], strict=True):
+    for first, second in zip(anchors[:BATCHES], anchors[BATCHES:], strict=True):
         for one, two in zip(first, second, strict=True):
             np.testing.assert_array_equal(one, two)
 

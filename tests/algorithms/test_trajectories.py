@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tq_halp
+from tq_halp.algorithms import Batch
 
 SAMPLES, FEATURES, BATCH, RATE = 23, 5, 4, 0.05
 
@@ -201,10 +202,7 @@ def test_expected_svrg_step_is_the_full_gradient(problem):
     total = np.zeros_like(w)
     for start in range(0, SAMPLES, BATCH):
         xb, yb = x[start : start + BATCH], y[start : start + BATCH]
-        anchor = algorithm.anchor_gradients(
-            keras.ops.convert_to_tensor(xb), keras.ops.convert_to_tensor(yb), None
-        )
-        here = [keras.ops.convert_to_tensor(gradient(w, xb, yb))]
-        (step,) = algorithm.reduce_variance(here, anchor)
+        batch = Batch(keras.ops.convert_to_tensor(xb), keras.ops.convert_to_tensor(yb))
+        (step,) = algorithm.estimator.gradient(batch).gradients
         total += np.asarray(step) * len(xb) / SAMPLES
     np.testing.assert_allclose(total, gradient(w, x, y), rtol=1e-10, atol=1e-12)

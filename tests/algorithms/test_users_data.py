@@ -103,11 +103,11 @@ def test_a_users_variable_is_the_users_whatever_its_name(kind):
 
 
 def test_augmentation_is_known_by_its_class():
-    from tq_halp.algorithms.transform_locking import Draws
+    from tq_halp.algorithms.transform_locking import TransformLocking
 
     def draws(*layers):
         model = keras.Sequential([keras.Input((4, 4, 3)), *layers])
-        return Draws(model)
+        return TransformLocking(model)
 
     assert draws(keras.layers.RandAugment(seed=1)).of_augmentation
     assert draws(keras.Sequential([keras.layers.RandomFlip(seed=1)])).of_augmentation

@@ -4,7 +4,6 @@ import keras
 import pytest
 
 import tq_halp
-from tq_halp.commands.running.cost_estimate import gradient_evaluations
 
 GRID = {"format": tq_halp.formats.FixedPoint(8, 6)}
 # A snapshot before steps 0, 3, ..., 39 are 14 of them; 9 from step 15 on, 5 before.
@@ -35,5 +34,5 @@ GRID = {"format": tq_halp.formats.FixedPoint(8, 6)}
 def test_gradient_evaluations(name, options, expected):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     trainer = getattr(tq_halp, name)(model, **options)
-    got = gradient_evaluations(trainer, epochs=4, steps_per_epoch=10)
+    got = trainer.loop.planned_gradient_evaluations(epochs=4, steps_per_epoch=10)
     assert got == pytest.approx(expected, rel=1e-15)

@@ -104,8 +104,11 @@ def test_every_number_that_training_changes_is_in_the_checkpoint():
     import tq_halp
 
     def numbers(model):
+        """Of the model, and of the parts of a trainer."""
         kinds = (bool, int, float, str, type(None))
-        return {name: value for name, value in vars(model).items() if isinstance(value, kinds)}
+        objects = [model, *(model.states.parts if isinstance(model, tq_halp.Trainer) else ())]
+        named = [item for each in objects for item in vars(each).items()]
+        return {name: value for name, value in named if isinstance(value, kinds)}
 
     def changed_by_fit(model):
         changed, before = set(), numbers(model)
@@ -123,7 +126,7 @@ def test_every_number_that_training_changes_is_in_the_checkpoint():
     x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     trainer = tq_halp.HALP(keras.models.clone_model(model), snapshot_every=3, mu=1e6)
-    others = {"_verbose", "_steps_per_epoch", "_parent_path"}  # arguments of fit, and Keras' own
+    others = {"_verbose", "steps_per_epoch", "_parent_path"}  # arguments of fit, and Keras' own
     changed = changed_by_fit(trainer) - changed_by_fit(model) - others
-    assert {"snapshot_due", "segment_length", "_saturated_segments"} <= changed
-    assert changed <= set(trainer.host_state)
+    assert {"snapshot_due", "segment_length", "saturated_segments"} <= changed
+    assert changed <= set(trainer.states.numbers())

@@ -56,8 +56,8 @@ def test_killed_process(plain, tmp_path):
 SLOWLY = """
 import sys, time
 from tq_halp.commands import train
-from tq_halp.algorithms import SGD
-SGD.before_step = lambda self: time.sleep(0.25)
+from tq_halp.algorithms.training_loop import TrainingLoop
+TrainingLoop.before_step = lambda self: time.sleep(0.25)
 sys.exit(train.main(sys.argv[1:]))
 """
 

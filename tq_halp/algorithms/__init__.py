@@ -11,6 +11,7 @@ variance-reduced    SVRG                LowPrecisionSVRG                  HALP
 ==================  ==================  ================  ==============  ==================
 """
 
+from tq_halp.algorithms.minibatch_gradient import dense, gradients_at
 from tq_halp.algorithms.named import (
     HALP,
     SGD,
@@ -21,6 +22,7 @@ from tq_halp.algorithms.named import (
     LowPrecisionSVRG,
 )
 from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step, Zeros, like
+from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.algorithms.trainer import Trainer
 
 __all__ = [
@@ -36,6 +38,9 @@ __all__ = [
     "LowPrecisionSVRG",
     "Step",
     "Trainer",
+    "SnapshotSchedule",
     "Zeros",
+    "dense",
+    "gradients_at",
     "like",
 ]

@@ -19,6 +19,7 @@ class States:
 
     Attributes:
         by_name: {name: variable}, in the order of creation; empty before the model is built.
+        parts: the trainer's, and those whose state theirs holds.
         weights: ids of the trainable weights of which copies are kept, in order; None if of none.
     """
 
@@ -26,7 +27,7 @@ class States:
         self._trainer = trainer
         self.by_name: dict[str, keras.Variable] = {}
         self.weights: list[int] | None = None
-        self._parts: list[Part] = []
+        self.parts: list[Part] = list(trainer.parts)
 
     def create(self) -> None:
         """Creates what the parts declare, once, and gives each part its own as attributes."""
@@ -39,7 +40,8 @@ class States:
             self._create_for(part)
 
     def _create_for(self, part):
-        self._parts.append(part)
+        if part not in self.parts:
+            self.parts.append(part)
         for name, value in part.numbers.items():
             if not hasattr(part, name):
                 setattr(part, name, value)
@@ -71,11 +73,11 @@ class States:
 
     def numbers(self) -> dict[str, Any]:
         """The plain numbers that the parts keep: {attribute: value}."""
-        return {name: getattr(part, name) for part in self._parts for name in part.numbers}
+        return {name: getattr(part, name) for part in self.parts for name in part.numbers}
 
     def set_numbers(self, numbers: Mapping[str, Any]) -> None:
         """Puts back what ``numbers`` gave; in version 0.1 names began with an underscore."""
-        for part in self._parts:
+        for part in self.parts:
             for name in part.numbers:
                 for known in (f"_{name}", name):
                     if known in numbers:

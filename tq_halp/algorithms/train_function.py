@@ -45,11 +45,11 @@ def train_function(trainer: keras.Model) -> Callable[[Iterator], dict]:
         if run is None:
             raise StopIteration
         trainer.loop.before_step()
-        trainer.is_stepping = True
+        trainer.loop.is_stepping = True
         try:
             logs = run()
         finally:
-            trainer.is_stepping = False
+            trainer.loop.is_stepping = False
         trainer.loop.after_step()
         return logs
 

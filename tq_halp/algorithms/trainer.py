@@ -30,7 +30,6 @@ from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.snapshots import Snapshots
 from tq_halp.algorithms.train_function import train_function
 from tq_halp.algorithms.training_loop import TrainingLoop
-from tq_halp.errors import InputError
 from tq_halp.unsaved_states import restore, saved_by_keras, states_left_out
 
 
@@ -90,8 +89,6 @@ class Trainer(keras.Model):
         for part in self.parts:
             part.bind(self)
         self.states, self.loop = saved_states.States(self), TrainingLoop(self)
-        #: Whether a step is run, or traced.
-        self.is_stepping = False
         if model.built:
             self.states.create()
             self.built = True
@@ -132,7 +129,8 @@ class Trainer(keras.Model):
 
     def __getattr__(self, name):
         """The parts' states and arguments, by their names: ``trainer.center``, ``trainer.mu``."""
-        for part in self.__dict__.get("parts", ()):
+        states = self.__dict__.get("states")
+        for part in states.parts if states else ():
             if name in part.__dict__ and not name.startswith("_"):
                 return part.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -159,25 +157,17 @@ class Trainer(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        nested = {"model", "estimator", "iterate"}
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if name in nested and isinstance(value, dict)
-                else value
-                for name, value in config.items()
-            }
-        )
+        config = dict(config)
+        for name in ("model", "estimator", "iterate"):
+            # Of some pairings "iterate" is a word.
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
 
     # ---- one step ----------------------------------------------------------------------------
 
     def train_step(self, data):
-        if self.snapshots is not None and not self.is_stepping:
-            raise InputError(
-                f"train_step of {type(self).__name__} must not be called by itself: nothing would "
-                "take the snapshots that its gradients need. Use fit, or "
-                "set_full_gradient_data and train_on_batch"
-            )
+        self.loop.check_step()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         step = self.estimator.gradient(batch)
         self.iterate.before_update()
@@ -188,9 +178,7 @@ class Trainer(keras.Model):
         self.sample_count.assign_add(tf.cast(size, "int64"))
         self.iterate.settle()
         self._loss_tracker.update_state(step.loss, sample_weight=size)
-        logs = self.compute_metrics(
-            batch.x, batch.y, step.y_pred, sample_weight=batch.sample_weight
-        )
+        logs = self.compute_metrics(batch.x, batch.y, step.y_pred, batch.sample_weight)
         if self.snapshots is not None:
             self.snapshots.after_update()
         return logs

@@ -17,6 +17,8 @@ class TrainingLoop:
 
     def __init__(self, trainer: "Trainer"):
         self._trainer = trainer
+        #: Whether a step is run, or traced.
+        self.is_stepping = False
 
     def check_setting(self) -> None:
         """InputError if the model, the optimizer or the data are none to train with."""
@@ -50,6 +52,15 @@ class TrainingLoop:
         trainer.estimator.before_step()
         if trainer.snapshots is not None:
             trainer.snapshots.before_step()
+
+    def check_step(self) -> None:
+        """InputError if ``train_step`` is called without ``before_step``, which snapshots need."""
+        if self._trainer.snapshots is not None and not self.is_stepping:
+            raise InputError(
+                f"train_step of {type(self._trainer).__name__} must not be called by itself: "
+                "nothing would take the snapshots that its gradients need. Use fit, or "
+                "set_full_gradient_data and train_on_batch"
+            )
 
     def after_step(self) -> None:
         """Called after the steps that Keras takes at a time."""

@@ -113,12 +113,12 @@ class VarianceReduced(Estimator):
     def gradient(self, batch: Batch) -> Step:
         if self._coefficient.is_always_zero:
             return self.trainer.minibatch_gradient(batch)
-        anchor = self._anchor_gradients(batch)
+        anchor = self.anchor_gradients(batch)
         # Two passes at once want twice the memory and the caches.
         step = self.trainer.minibatch_gradient(batch._replace(x=after(anchor, batch.x)))
         return step._replace(gradients=self._reduced(step.gradients, anchor))
 
-    def _anchor_gradients(self, batch):
+    def anchor_gradients(self, batch):
         """∇f_i(w̃); zeros in a step that takes nothing of it."""
         snapshots, trainer = self.snapshots, self.trainer
         skip = self._coefficient.is_zero(trainer.step_count.value)
