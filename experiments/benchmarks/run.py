@@ -1,7 +1,7 @@
 """How fast are the native ops, against a copy of the same tensor?
 
-    python experiments/benchmarks/run.py             everything: about 7 minutes on 2 cores
-    python experiments/benchmarks/run.py --redraw    tables and figure from the CSV files
+    python -m experiments.benchmarks.run             everything: about 7 minutes on 2 cores
+    python -m experiments.benchmarks.run --redraw    tables and figure from the CSV files
 
 Runs ``python -m tq_halp.bench ops`` once per instruction set, forced by QUANT_OPS_ISA, and
 ``cycles.py``. Writes ``ops.csv``, ``cycles.csv``, ``machine.json``, ``ratios.png`` and what stands
@@ -15,17 +15,20 @@ import json
 import os
 import pathlib
 import platform
+import runpy
 import subprocess
 import sys
 import tempfile
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments.benchmarks import cycles, figure, tables
+from experiments.markdown_sections import fill
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-import cycles  # noqa: E402
-import figure  # noqa: E402
-import tables  # noqa: E402
-from page import fill  # noqa: E402
 
 # What is run with the best instruction set, and what with each of the others.
 MORE_DTYPES = ["--dtypes=float64,bfloat16,float16", "--sizes=16Mi", "--no-composite"]
