@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # the library: what numbers, layers and algorithms are
+    {"tq_halp.keras_internals"},
     {
         "quant_ops",
         "tq_halp.errors",
