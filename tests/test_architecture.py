@@ -234,6 +234,13 @@ def test_no_path_of_one_machine():
     assert not lines_with(MACHINE_PATH, CODE + PROSE)
 
 
+def test_experiments_are_a_package():
+    """Their modules import one another by name, so no script edits `sys.path`."""
+    scripts = files("experiments", suffixes={".py"})
+    assert not lines_with(re.compile(r"sys\.path"), scripts)
+    assert {Path(path).parent / "__init__.py" for path in scripts} <= set(map(Path, scripts))
+
+
 def test_every_experiment_is_listed():
     page = read("experiments/README.md")
     folders = {path.parent.name for path in (ROOT / "experiments").glob("*/README.md")}
