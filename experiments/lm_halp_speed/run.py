@@ -13,11 +13,9 @@ nothing else to do.
 
 import argparse
 import csv
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 import runpy
 import subprocess
 import sys
@@ -28,6 +26,7 @@ if __name__ == "__main__" and not __package__:  # started by its path
     start["start_as_module"](__file__)
 
 from experiments.lm_halp_speed import baselines, curves, figure, tables
+from experiments.machine_description import machine_facts
 from experiments.markdown_sections import fill
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -63,32 +62,9 @@ def measure_speed(output, quick):
             rows += bench(isa, [f"--batch-sizes={batch}", *options])
     tables.write(rows, output / "speed.csv")
     tables.write(in_cache, output / "in_cache.csv")
-    (output / "machine.json").write_text(json.dumps(machine(load), indent=2) + "\n")
-
-
-def machine(load):
-    """What the figures depend on besides the sources."""
-    from quant_ops import build
-
-    compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
-    return {
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "compiler": compiler.stdout.splitlines()[0],
-        "scikit-learn": importlib.metadata.version("scikit-learn"),
-        "load_before": round(load, 2),
-    }
-
-
-def _processor():
-    """Its name, which the platform module does not know on Linux."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    (output / "machine.json").write_text(
+        json.dumps(machine_facts(load, "scikit-learn"), indent=2) + "\n"
+    )
 
 
 def parts_of_page(folder):
