@@ -1,4 +1,4 @@
-"""How a functional or sequential Keras model is put together, and how it was compiled."""
+"""How a functional or sequential Keras model is put together."""
 
 from typing import Any
 
@@ -28,11 +28,3 @@ def layers_with_input(model: keras.Sequential) -> list[keras.Layer]:
     Why private: ``Sequential.layers`` leaves it out.
     """
     return model._layers
-
-
-def compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """The arguments with which a model was compiled, as the objects that were given.
-
-    Why private: ``get_compile_config`` serializes them, so a lambda is lost.
-    """
-    return model._compile_config.config

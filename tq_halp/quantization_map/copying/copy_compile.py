@@ -4,7 +4,7 @@ import warnings
 
 import keras
 
-from tq_halp.keras_internals.graphs import compile_arguments
+from tq_halp.keras_internals.training import compile_arguments
 
 
 def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
