@@ -35,6 +35,7 @@ import numpy as np
 
 from experiments.any_model import models
 from experiments.markdown_sections import fill
+from tq_halp.keras_internals.layers import flatten_layers
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -114,7 +115,7 @@ def same(ours, theirs):
 
 def picture(model):
     """What the source model, its classes and every public name of Keras hold."""
-    pending, seen = [keras, *(type(each) for each in model._flatten_layers())], {}
+    pending, seen = [keras, *(type(each) for each in flatten_layers(model))], {}
     while pending:
         value = pending.pop()
         if value in seen:
@@ -123,7 +124,7 @@ def picture(model):
         held = [*vars(value).values(), *getattr(value, "__mro__", ())]
         pending += [each for each in held if inspect.isclass(each) and of_keras(each.__module__)]
         pending += [each for each in held if inspect.ismodule(each) and of_keras(each.__name__)]
-    layers = [(each.name, type(each), id(each)) for each in model._flatten_layers()]
+    layers = [(each.name, type(each), id(each)) for each in flatten_layers(model)]
     return seen, layers, [each.numpy().tobytes() for each in model.variables]
 
 
@@ -158,7 +159,7 @@ def start(name, folder):
     untouched = picture(source) == before and same([predictions(source)], [outputs])
     return {
         "model": name,
-        "layers": sum(getattr(each, "is_quantizing", False) for each in model._flatten_layers()),
+        "layers": sum(getattr(each, "is_quantizing", False) for each in flatten_layers(model)),
         "parameters": source.count_params(),
         "first_loss": first,
         "last_loss": last,
