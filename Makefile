@@ -56,11 +56,11 @@ bench: setup  ## set-up, then the benchmarks (ARGS="ops")
 	$(RUN) -m tq_halp.bench $(ARGS)
 
 experiment: setup  ## set-up, then one of experiments/ (NAME=ptb ARGS=--quick)
-	$(RUN) experiments/$(NAME)/run.py $(ARGS)
+	$(RUN) -m experiments.$(NAME).run $(ARGS)
 
 clean:  ## remove .venv and everything built (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info quant_ops/lib .pytest_cache .ruff_cache .hypothesis
-	find quant_ops tq_halp tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find quant_ops tq_halp tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # PIP_USER: `user = true` in a pip configuration cannot work inside a virtual environment.
 # A missing interpreter, or a link left dangling by an upgrade of Python, makes the set-up stale.

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # the library: what numbers, layers and algorithms are
+    {"tq_halp.keras_internals"},
     {
         "quant_ops",
         "tq_halp.errors",
@@ -231,6 +232,13 @@ def test_files_are_short():
 
 def test_no_path_of_one_machine():
     assert not lines_with(MACHINE_PATH, CODE + PROSE)
+
+
+def test_experiments_are_a_package():
+    """Their modules import one another by name, so no script edits `sys.path`."""
+    scripts = files("experiments", suffixes={".py"})
+    assert not lines_with(re.compile(r"sys\.path"), scripts)
+    assert {Path(path).parent / "__init__.py" for path in scripts} <= set(map(Path, scripts))
 
 
 def test_every_experiment_is_listed():

@@ -1,23 +1,15 @@
 """The page of experiments/benchmarks: its tables from made-up rows, its C++ against the core."""
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import tables
 from quant_ops import build
 from tq_halp.commands.bench.op_cases import CASES
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments" / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", FOLDER / "tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def row(ratio, size=1 << 24, isa="avx512", op="fixed_point", rounding="nearest_even"):
@@ -41,13 +33,13 @@ def both_sizes(large, small, **names):
         ("sparse", "", None),
     ],
 )
-def test_goals(tables, op, rounding, goal):
+def test_goals(op, rounding, goal):
     assert tables.goal(row(1.0, op=op, rounding=rounding)) == goal
     small = tables.goal(row(1.0, 1 << 16, op=op, rounding=rounding))
     assert small == (None if goal is None else 0.5)
 
 
-def test_targets(tables):
+def test_targets():
     rows = both_sizes(0.896, 0.5) + both_sizes(0.89, 0.3, isa="avx2")
     rows += both_sizes(0.1, 0.1, op="sparse") + both_sizes(0.1, 0.1, op="sparse", isa="avx2")
     head, rule, fixed_point, sparse = tables.targets(rows).splitlines()
@@ -59,7 +51,7 @@ def test_targets(tables):
     assert tables.verdict(rows) == "Targets met: 2 of 2 with avx512, 0 of 2 with avx2."
 
 
-def test_profile_is_about_what_falls_short(tables):
+def test_profile_is_about_what_falls_short():
     cost = row(1.0) | {"nanoseconds": 1.8, "cycles": 2.6, "instructions": 7.0}
     rows = both_sizes(0.5, 0.9)
     _, _, line = tables.profile(rows, [cost]).splitlines()
@@ -69,7 +61,7 @@ def test_profile_is_about_what_falls_short(tables):
     assert "falls short" in tables.profile(both_sizes(0.9, 0.5), [cost])
 
 
-def test_dtypes_and_copies(tables):
+def test_dtypes_and_copies():
     rows = both_sizes(0.5, 0.25) + [row(0.25) | {"dtype": "float64"}]
     head, _, line = tables.dtypes(rows).splitlines()
     assert "| float32 | float64 |" in head
@@ -77,7 +69,7 @@ def test_dtypes_and_copies(tables):
     assert list(tables.copy_rates(rows).values()) == [2000.0, 2000.0]
 
 
-def test_read(tables, tmp_path):
+def test_read(tmp_path):
     path = tmp_path / "ops.csv"
     path.write_text("isa,rounding,elements,of_fake_quant\navx2,,65536,\n")
     assert tables.read(path) == [

@@ -19,7 +19,8 @@ AUTO = "HALP 8 b, μ = auto"
 
 def test_quick(tmp_path):
     options = ["--quick", "--output", tmp_path, "--only", *PUBLISHED, AUTO]
-    done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True)
+    command = [sys.executable, SCRIPT, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # by its path
     assert done.returncode == 0, done.stderr[-4000:]
     norms = {}
     with open(tmp_path / "gradient_norms.csv", newline="") as file:

@@ -8,10 +8,8 @@ import tensorflow as tf
 
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.optimizers import moved_variables, state_lists
 from tq_halp.quantizers import Quantizer
-
-# What an optimizer keeps in lists, one entry per trainable variable, that are no slots.
-_NO_SLOTS = ("_variables", "_trainable_variables")
 
 
 def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
@@ -115,8 +113,9 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         # A LossScaleOptimizer sets the factor from outside; the inner optimizer divides by it.
         self.inner_optimizer.loss_scale_factor = self.loss_scale_factor
         self.inner_optimizer.apply(grads, trainable_variables)
-        self._iterations.assign_add(1)
-        counter = tf.cast(self._iterations.value, tf.int64)
+        steps = super().iterations
+        steps.assign_add(1)
+        counter = tf.cast(steps.value, tf.int64)
         for index, name, slot in self._slots():
             if self._quantizer[index] is not None:
                 quantizer = self._quantizer[index].derive(f"{index}/{name}")
@@ -128,12 +127,12 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
 
     def _slots(self) -> Iterator[tuple[int, str, keras.Variable]]:
         """(position of the trainable variable, attribute of the optimizer, slot) of every slot."""
-        positions = {id(variable): i for i, variable in enumerate(self._trainable_variables)}
+        positions = {id(variable): i for i, variable in enumerate(moved_variables(self))}
         for optimizer in self._movers():
-            moved = [positions[id(variable)] for variable in optimizer._trainable_variables]
+            moved = [positions[id(variable)] for variable in moved_variables(optimizer)]
             known = {id(variable) for variable in optimizer.variables}
-            for name, entries in vars(optimizer).items():
-                if name in _NO_SLOTS or not isinstance(entries, list) or len(entries) != len(moved):
+            for name, entries in state_lists(optimizer).items():
+                if len(entries) != len(moved):
                     continue
                 for index, slot in zip(moved, entries, strict=True):
                     if id(slot) in known and keras.backend.is_float_dtype(slot.dtype):
@@ -173,10 +172,10 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
 
     # Keras saves the inner optimizer, an attribute, on its own.
     def save_own_variables(self, store):
-        store["iterations"] = np.asarray(self._iterations)
+        store["iterations"] = np.asarray(super().iterations)
 
     def load_own_variables(self, store):
-        self._iterations.assign(store["iterations"])
+        super().iterations.assign(store["iterations"])
 
     @property
     def iterations(self):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import keras
 
+from tq_halp.keras_internals.layers import flatten_layers, own_seed_generators
+
 # What they are called in the file.
 _SEED = "seed_generator_state"
 _CARRIED = "carried_state"
@@ -18,8 +20,7 @@ def seed_states(layer: keras.Layer) -> list[keras.Variable]:
     Found as Keras itself finds them, by the generators that it tracks: a variable of the user's may
     have the same name.
     """
-    # Keras has no public list of a layer's generators.
-    generators = [each for part in layer._flatten_layers() for each in part._seed_generators]
+    generators = [each for part in flatten_layers(layer) for each in own_seed_generators(part)]
     return list({id(each.state): each.state for each in generators}.values())
 
 
@@ -86,4 +87,4 @@ def _numbered(name, variables):
 
 
 def _rnns(layer):
-    return [each for each in layer._flatten_layers() if isinstance(each, keras.layers.RNN)]
+    return [each for each in flatten_layers(layer) if isinstance(each, keras.layers.RNN)]

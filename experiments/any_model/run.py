@@ -1,7 +1,7 @@
 """Six models mapped to 8 bits everywhere, trained, saved, and trained on in another process.
 
-    python experiments/any_model/run.py                        all of them: about five minutes
-    python experiments/any_model/run.py --only MobileNetV2     one of them; the page stays as it is
+    python -m experiments.any_model.run                        all of them: about five minutes
+    python -m experiments.any_model.run --only MobileNetV2     one of them; the page stays as it is
 
 A model is mapped (``W8A8G8E8``), trained 20 steps, saved, and trained 20 more. A process that
 imports tq_halp, and the class of the one model whose class is a user's own, loads the file and
@@ -15,10 +15,15 @@ import csv
 import inspect
 import json
 import pathlib
+import runpy
 import subprocess
 import sys
 import tempfile
 import time
+
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
 
 import tq_halp
 
@@ -28,10 +33,12 @@ if "--go-on" in sys.argv:
 import keras
 import numpy as np
 
+from experiments.any_model import models
+from experiments.markdown_sections import fill
+from tq_halp.keras_internals.layers import flatten_layers
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-import models  # noqa: E402
-from page import fill  # noqa: E402
+ROOT = HERE.parents[1]
 
 FIXED = {"format": "fixed_point", "word_bits": 8, "rounding": "stochastic"}
 FLOAT = {"format": "float8_e5m2", "rounding": "stochastic"}  # where values span powers of two
@@ -108,7 +115,7 @@ def same(ours, theirs):
 
 def picture(model):
     """What the source model, its classes and every public name of Keras hold."""
-    pending, seen = [keras, *(type(each) for each in model._flatten_layers())], {}
+    pending, seen = [keras, *(type(each) for each in flatten_layers(model))], {}
     while pending:
         value = pending.pop()
         if value in seen:
@@ -117,7 +124,7 @@ def picture(model):
         held = [*vars(value).values(), *getattr(value, "__mro__", ())]
         pending += [each for each in held if inspect.isclass(each) and of_keras(each.__module__)]
         pending += [each for each in held if inspect.ismodule(each) and of_keras(each.__name__)]
-    layers = [(each.name, type(each), id(each)) for each in model._flatten_layers()]
+    layers = [(each.name, type(each), id(each)) for each in flatten_layers(model)]
     return seen, layers, [each.numpy().tobytes() for each in model.variables]
 
 
@@ -152,7 +159,7 @@ def start(name, folder):
     untouched = picture(source) == before and same([predictions(source)], [outputs])
     return {
         "model": name,
-        "layers": sum(getattr(each, "is_quantizing", False) for each in model._flatten_layers()),
+        "layers": sum(getattr(each, "is_quantizing", False) for each in flatten_layers(model)),
         "parameters": source.count_params(),
         "first_loss": first,
         "last_loss": last,
@@ -177,8 +184,8 @@ def go_on(folder, names):
 
 def measure(names, folder):
     rows = {name: start(name, folder) for name in names}
-    command = [sys.executable, __file__, "--go-on", str(folder), *names]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "experiments.any_model.run", "--go-on", str(folder), *names]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     for line in done.stdout.splitlines():
         found = json.loads(line)
         rows[found["model"]] |= found

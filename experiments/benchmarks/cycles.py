@@ -1,6 +1,6 @@
 """What the ops' arithmetic costs per element: one thread, in cache, no TensorFlow around it.
 
-    python experiments/benchmarks/cycles.py    the figures as CSV, per instruction set: a minute
+    python -m experiments.benchmarks.cycles    the figures as CSV, per instruction set: a minute
 
 Compiles ``cycles.cc`` with the library's own core. What is compiled stays in ``build/``, under the
 hash of the sources, and is not compiled again.
@@ -14,7 +14,6 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT))
 INSTRUCTION_SETS = ("avx512", "avx2")
 
 

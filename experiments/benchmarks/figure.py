@@ -1,6 +1,6 @@
 """The page's figure: the part of the copy's rate per op, rounding and instruction set."""
 
-import tables
+from experiments.benchmarks import tables
 
 
 def draw(rows, path):

@@ -1,7 +1,7 @@
 """How fast are the native ops, against a copy of the same tensor?
 
-    python experiments/benchmarks/run.py             everything: about 7 minutes on 2 cores
-    python experiments/benchmarks/run.py --redraw    tables and figure from the CSV files
+    python -m experiments.benchmarks.run             everything: about 7 minutes on 2 cores
+    python -m experiments.benchmarks.run --redraw    tables and figure from the CSV files
 
 Runs ``python -m tq_halp.bench ops`` once per instruction set, forced by QUANT_OPS_ISA, and
 ``cycles.py``. Writes ``ops.csv``, ``cycles.csv``, ``machine.json``, ``ratios.png`` and what stands
@@ -10,22 +10,24 @@ between the marks of ``README.md``. The machine should have nothing else to do.
 
 import argparse
 import csv
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
+import runpy
 import subprocess
 import sys
 import tempfile
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments.benchmarks import cycles, figure, tables
+from experiments.machine_description import machine_facts
+from experiments.markdown_sections import fill
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-import cycles  # noqa: E402
-import figure  # noqa: E402
-import tables  # noqa: E402
-from page import fill  # noqa: E402
 
 # What is run with the best instruction set, and what with each of the others.
 MORE_DTYPES = ["--dtypes=float64,bfloat16,float16", "--sizes=16Mi", "--no-composite"]
@@ -55,33 +57,8 @@ def measure(options):
     for name, lines in (("ops.csv", rows), ("cycles.csv", costs)):
         with open(HERE / name, "w", newline="") as file:
             cycles.write(lines, file)
-    facts = json.dumps(machine(load), indent=2)
+    facts = json.dumps(machine_facts(load, "tensorflow"), indent=2)
     (HERE / "machine.json").write_text(facts + "\n", encoding="utf-8")
-
-
-def machine(load):
-    """What the figures depend on besides the sources."""
-    from quant_ops import build
-
-    compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
-    return {
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "compiler": compiler.stdout.splitlines()[0],
-        "tensorflow": importlib.metadata.version("tensorflow"),
-        "load_before": round(load, 2),
-    }
-
-
-def _processor():
-    """Its name, which the platform module does not know on Linux."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def page():

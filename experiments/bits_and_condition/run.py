@@ -1,8 +1,8 @@
 """The fewest bits with which HALP converges, against the condition number: see README.md.
 
-    python experiments/bits_and_condition/run.py            about 5 minutes on 2 cores
-    python experiments/bits_and_condition/run.py --quick    κ = 4 and 16, μ known, option II
-    python experiments/bits_and_condition/run.py --redraw   table and figure from the CSV
+    python -m experiments.bits_and_condition.run            about 5 minutes on 2 cores
+    python -m experiments.bits_and_condition.run --quick    κ = 4 and 16, μ known, option II
+    python -m experiments.bits_and_condition.run --redraw   table and figure from the CSV
 
 Writes ``results.csv`` (one line per setting and outer iteration), ``bits.png`` and the table in
 ``README.md`` beside itself; with ``--output``, CSV and figure elsewhere. Bit for bit repeatable,
@@ -16,20 +16,22 @@ import itertools
 import multiprocessing
 import os
 import pathlib
-import sys
+import runpy
 import warnings
+
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
 
 import numpy as np
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from page import fill  # noqa: E402
-
-from tq_halp.commands.running.tf_startup import start_tensorflow  # noqa: E402
+from experiments.markdown_sections import fill
+from tq_halp.commands.running.tf_startup import start_tensorflow
 
 start_tensorflow()
 from tq_halp.algorithms import theory  # noqa: E402
 
+HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES, FEATURES, NOISE = 200, 16, 0.1
 #: Least-squares problems that share X and are trained at once, each with its own grid.
 PROBLEMS = 32

@@ -1,13 +1,16 @@
 """HALP at 8 and 4 bits against LP-SGD with as many, on a residual network: see README.md."""
 
 import pathlib
-import sys
+import runpy
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import compared  # noqa: E402
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments import comparison_experiment as comparison
 
 BITS, RATES = (8, 4), (0.05, 0.2)
-EXPERIMENT = compared.over_bits(
+EXPERIMENT = comparison.over_bits(
     "cifar10_resnet.yaml",
     dict.fromkeys(BITS, RATES),
     RATES,
@@ -18,17 +21,17 @@ EXPERIMENT = compared.over_bits(
             "data.validation_limit=2000",
             "train.batch_size=64",
             "train.epochs=9",
-            compared.cosine(9 * 47),
+            comparison.cosine(9 * 47),
         ),
         "quick": (
             "data.limit=500",
             "data.validation_limit=500",
             "train.epochs=1",
-            compared.cosine(4),
+            comparison.cosine(4),
         ),
-        "full": (compared.cosine(150 * 352),),
+        "full": (comparison.cosine(150 * 352),),
     },
 )
 
 if __name__ == "__main__":
-    compared.run(__file__, EXPERIMENT)
+    comparison.run(__file__, EXPERIMENT)

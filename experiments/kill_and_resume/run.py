@@ -1,7 +1,7 @@
 """Is a run that is killed, stopped or out of disk space, and then resumed, the same run?
 
-    python experiments/kill_and_resume/run.py                 50 kills, 20 stops, 20 full disks
-    python experiments/kill_and_resume/run.py --kills 5 --stops 0 --full-disks 0
+    python -m experiments.kill_and_resume.run                 50 kills, 20 stops, 20 full disks
+    python -m experiments.kill_and_resume.run --kills 5 --stops 0 --full-disks 0
 
 Small runs (least squares; an LSTM with dropout, Adam and scheduled quantizers) of every algorithm
 are ended at random moments, resumed, and compared with the unbroken run: the weights, every
@@ -18,25 +18,28 @@ import os
 import pathlib
 import platform
 import random
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # A process with threads cannot be forked.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from process import PHASES, Process, Watch  # noqa: E402
-from runs import configs, differing, outcome  # noqa: E402
-
+from experiments.kill_and_resume.process import PHASES, Process, Watch
+from experiments.kill_and_resume.runs import configs, differing, outcome
+from experiments.markdown_sections import fill
 from tq_halp.commands import train
-from tq_halp.commands.bench.results_table import write_csv  # noqa: E402
-from tq_halp.commands.running.checkpoint_folder import files  # noqa: E402
+from tq_halp.commands.bench.results_table import write_csv
+from tq_halp.commands.running.checkpoint_folder import files
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from page import fill  # noqa: E402
 
 DISK = 4_000_000  # bytes of the small disk
 

@@ -1,9 +1,9 @@
 """The gradient norm of least squares under each algorithm, against the published behaviour.
 
-    python experiments/linear_regression/run.py            all rows, three seeds: about 15 minutes
-    python experiments/linear_regression/run.py --quick    one seed, five epochs, into runs/
-    python experiments/linear_regression/run.py --redraw   table and figure from the CSV
-    python experiments/linear_regression/run.py --only ROW ...  rows anew, the others from the CSV
+    python -m experiments.linear_regression.run            all rows, three seeds: about 15 minutes
+    python -m experiments.linear_regression.run --quick    one seed, five epochs, into runs/
+    python -m experiments.linear_regression.run --redraw   table and figure from the CSV
+    python -m experiments.linear_regression.run --only ROW ...  rows anew, the others from the CSV
 
 Writes ``gradient_norms.csv`` (one line per row, seed and outer epoch), ``gradient_norms.png`` and
 the table in ``README.md`` beside itself; with ``--output``, CSV and figure elsewhere. Every row is
@@ -14,18 +14,20 @@ batch size 1.
 import argparse
 import csv
 import pathlib
-import sys
+import runpy
+
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import tq_halp
+from experiments.linear_regression.figure import AUTO, draw
+from experiments.markdown_sections import fill
 from tq_halp.data.synthetic import linear_regression
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from figure import AUTO, draw  # noqa: E402
-from page import fill  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES, FEATURES, NOISE = 1000, 100, 0.1

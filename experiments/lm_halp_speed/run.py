@@ -1,37 +1,38 @@
 """How fast is HALP for linear models, against float32 SVRG and against scikit-learn?
 
-    python experiments/lm_halp_speed/run.py                everything: about 15 minutes on 2 cores
-    python experiments/lm_halp_speed/run.py --only curves  one part of it: speed, curves or rivals
-    python experiments/lm_halp_speed/run.py --quick        small sizes, to a temporary folder: 3
-    python experiments/lm_halp_speed/run.py --redraw       tables and figures from the CSV files
+    python -m experiments.lm_halp_speed.run                everything: about 15 minutes on 2 cores
+    python -m experiments.lm_halp_speed.run --only curves  one part: speed, curves, baselines
+    python -m experiments.lm_halp_speed.run --quick        small sizes, to a temporary folder: 3
+    python -m experiments.lm_halp_speed.run --redraw       tables and figures from the CSV files
 
 "speed" runs ``python -m tq_halp.bench linear`` once per instruction set, forced by QUANT_OPS_ISA;
-it writes ``speed.csv``, ``in_cache.csv`` and ``machine.json``, "curves" ``curves.csv``, "rivals"
+it writes ``speed.csv``, ``in_cache.csv`` and ``machine.json``, "curves" ``curves.csv``, "baselines"
 ``rivals.csv``. All fill what stands between the marks of ``README.md``. The machine should have
 nothing else to do.
 """
 
 import argparse
 import csv
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
+import runpy
 import subprocess
 import sys
 import tempfile
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments.lm_halp_speed import baselines, curves, figure, tables
+from experiments.machine_description import machine_facts
+from experiments.markdown_sections import fill
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
-import curves  # noqa: E402
-import figure  # noqa: E402
-import rivals  # noqa: E402
-import tables  # noqa: E402
-from page import fill  # noqa: E402
 
-PARTS = ("speed", "curves", "rivals")
+PARTS = ("speed", "curves", "baselines")
 # Of the benchmark; 1 % of the samples are 4 MB in float32, and stay in the cache.
 FULL = {"64": ["--epochs=16"], "1": ["--epochs=5"]}
 QUICK = {"64": ["--epochs=3", "--scale=0.05"], "1": ["--epochs=2", "--scale=0.02"]}
@@ -61,32 +62,9 @@ def measure_speed(output, quick):
             rows += bench(isa, [f"--batch-sizes={batch}", *options])
     tables.write(rows, output / "speed.csv")
     tables.write(in_cache, output / "in_cache.csv")
-    (output / "machine.json").write_text(json.dumps(machine(load), indent=2) + "\n")
-
-
-def machine(load):
-    """What the figures depend on besides the sources."""
-    from quant_ops import build
-
-    compiler = subprocess.run([*build.compiler(), "--version"], capture_output=True, text=True)
-    return {
-        "processor": _processor(),
-        "processors": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "compiler": compiler.stdout.splitlines()[0],
-        "scikit-learn": importlib.metadata.version("scikit-learn"),
-        "load_before": round(load, 2),
-    }
-
-
-def _processor():
-    """Its name, which the platform module does not know on Linux."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    (output / "machine.json").write_text(
+        json.dumps(machine_facts(load, "scikit-learn"), indent=2) + "\n"
+    )
 
 
 def parts_of_page(folder):
@@ -106,7 +84,7 @@ def parts_of_page(folder):
         parts["reference"] = tables.reference(rows)
         figure.draw(rows, folder / "curves.png")
     if (folder / "rivals.csv").exists():
-        parts["rivals"] = tables.rivals(tables.read(folder / "rivals.csv"))
+        parts["baselines"] = tables.baselines(tables.read(folder / "rivals.csv"))
     return parts
 
 
@@ -122,8 +100,8 @@ def main():
         measure_speed(folder, arguments.quick)
     if "curves" in wanted:
         tables.write(curves.measure(arguments.quick), folder / "curves.csv")
-    if "rivals" in wanted:
-        tables.write(rivals.measure(arguments.quick), folder / "rivals.csv")
+    if "baselines" in wanted:
+        tables.write(baselines.measure(arguments.quick), folder / "rivals.csv")
     for mark, text in parts_of_page(folder).items():
         print(f"{mark}:\n{text}\n")
         if folder == HERE:

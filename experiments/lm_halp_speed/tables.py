@@ -218,7 +218,7 @@ def reference(rows):
     return _table(lines)
 
 
-def rivals(rows):
+def baselines(rows):
     """Seconds to 1.01 times the least loss, and accuracies."""
     head = (
         "data",

@@ -1,36 +1,39 @@
 """Softmax regression on MNIST: convergence of nine algorithms: see README.md."""
 
 import pathlib
-import sys
+import runpy
+
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import compared  # noqa: E402
-from page import fill  # noqa: E402
+from experiments import comparison_experiment as comparison
+from experiments.markdown_sections import fill
 
 RATES = (0.1, 0.5)
-EXPERIMENT = compared.Experiment(
+EXPERIMENT = comparison.Experiment(
     config="mnist_logistic.yaml",
-    entrants=(
-        compared.entrant("sgd", "sgd", RATES),
-        compared.momentum((0.01, 0.05)),
-        *(compared.lp_sgd(bits, RATES) for bits in (8, 16)),
-        compared.entrant("svrg", "svrg", RATES),
-        *(compared.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
-        *(compared.halp(bits, RATES) for bits in (8, 16)),
+    candidates=(
+        comparison.candidate("sgd", "sgd", RATES),
+        comparison.momentum((0.01, 0.05)),
+        *(comparison.lp_sgd(bits, RATES) for bits in (8, 16)),
+        comparison.candidate("svrg", "svrg", RATES),
+        *(comparison.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
+        *(comparison.halp(bits, RATES) for bits in (8, 16)),
     ),
     sizes={
-        "small": ("data.limit=10000", "train.epochs=30", compared.cosine(3000)),
+        "small": ("data.limit=10000", "train.epochs=30", comparison.cosine(3000)),
         "quick": (
             "data.limit=1000",
             "data.validation_limit=1000",
             "train.epochs=2",
-            compared.cosine(20),
+            comparison.cosine(20),
         ),
-        "full": (compared.cosine(20 * 550),),
+        "full": (comparison.cosine(20 * 550),),
     },
-    rivals=[("halp8", "lp8"), ("halp8", "lpsvrg8"), ("halp8", "svrg")],
+    baselines=[("halp8", "lp8"), ("halp8", "lpsvrg8"), ("halp8", "svrg")],
 )
 
 
@@ -69,7 +72,7 @@ def convergence(results) -> str:
 
     sets = {}
     lines = ["| | training objective | gradient norm | seeds |", "|---|---|---|---|"]
-    for entrant, runs in results.compared.items():
+    for candidate, runs in results.compared.items():
         found = []
         for run in runs:
             if results.outcomes[run].status != "finished":
@@ -83,12 +86,12 @@ def convergence(results) -> str:
             weights = keras.saving.load_model(run.path / "model.keras").get_weights()
             found.append(objective_and_gradient(x, y, weights, config.model.weight_decay))
         columns = [shown(mean_of(list(column))) for column in zip(*found, strict=True)] or ["-"] * 2
-        lines.append(f"| {entrant.label} | {' | '.join(columns)} | {results.seeds(entrant)} |")
+        lines.append(f"| {candidate.label} | {' | '.join(columns)} | {results.seeds(candidate)} |")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    results, folder = compared.run(__file__, EXPERIMENT)
+    results, folder = comparison.run(__file__, EXPERIMENT)
     table = convergence(results)
     print(table)
     if folder:

@@ -1,8 +1,8 @@
 """Does mu="auto" find a good scale by itself? HALP on the PTB LSTM, beside every fixed mu.
 
-    python experiments/mu_sweep/run.py            about 25 minutes on 2 cores; needs the PTB files
-    python experiments/mu_sweep/run.py --quick    one learning rate, 4 bits, fewer tokens: 5 minutes
-    python experiments/mu_sweep/run.py --redraw   table and figure from the committed CSV
+    python -m experiments.mu_sweep.run            about 25 minutes on 2 cores; needs the PTB files
+    python -m experiments.mu_sweep.run --quick    one learning rate, 4 bits, fewer tokens: 5 minutes
+    python -m experiments.mu_sweep.run --redraw   table and figure from the committed CSV
 
 For each learning rate and word length ``python -m tq_halp.compare`` trains ``mu=auto`` and mu over
 four decades, and LP-SGD with as many bits. Writes ``results.csv`` (one line per run and epoch),
@@ -13,12 +13,17 @@ import argparse
 import csv
 import math
 import pathlib
+import runpy
 import subprocess
 import sys
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments.markdown_sections import fill
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from page import fill  # noqa: E402
 
 CONFIG = HERE.parents[1] / "configs" / "lstm_ptb.yaml"
 RATES, BITS = (5.0, 10.0, 20.0), (8, 4)

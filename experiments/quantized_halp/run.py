@@ -2,34 +2,37 @@
 
 import dataclasses
 import pathlib
-import sys
+import runpy
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import compared  # noqa: E402
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
+from experiments import comparison_experiment as comparison
 
 RATES = (2, 4)
 FLOAT = (
-    compared.halp(8, RATES),
-    compared.lp_sgd(8, RATES),
-    compared.entrant("sgd", "sgd", RATES),
-    compared.momentum((0.5, 1)),
+    comparison.halp(8, RATES),
+    comparison.lp_sgd(8, RATES),
+    comparison.candidate("sgd", "sgd", RATES),
+    comparison.momentum((0.5, 1)),
 )
 
 
-def quantized(entrant):
+def quantized(candidate):
     """The same with the map of 8 bits everywhere."""
-    settings = (*entrant.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
-    return dataclasses.replace(entrant, label=f"{entrant.label}-quantized", settings=settings)
+    settings = (*candidate.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
+    return dataclasses.replace(candidate, label=f"{candidate.label}-quantized", settings=settings)
 
 
 def schedules(steps):
     """Momentum's, with and without the map."""
-    return [compared.cosine(steps, label) for label in ("momentum", "momentum-quantized")]
+    return [comparison.cosine(steps, label) for label in ("momentum", "momentum-quantized")]
 
 
-EXPERIMENT = compared.Experiment(
+EXPERIMENT = comparison.Experiment(
     config="lstm_tiny_shakespeare.yaml",
-    entrants=(*map(quantized, FLOAT), *FLOAT),
+    candidates=(*map(quantized, FLOAT), *FLOAT),
     sizes={
         "small": (
             "data.limit=140000",  # 56 steps an epoch
@@ -45,11 +48,11 @@ EXPERIMENT = compared.Experiment(
         ),
         "full": (*schedules(12 * 112),),
     },
-    rivals=[
+    baselines=[
         ("halp8-quantized", "lp8-quantized"),
-        *((f"{entrant.label}-quantized", entrant.label) for entrant in FLOAT),
+        *((f"{candidate.label}-quantized", candidate.label) for candidate in FLOAT),
     ],
 )
 
 if __name__ == "__main__":
-    compared.run(__file__, EXPERIMENT)
+    comparison.run(__file__, EXPERIMENT)

@@ -1,7 +1,7 @@
 """A training step of a quantized model against the same step of plain Keras: what does it cost?
 
-    python experiments/quantized_step/run.py                all models: about two minutes each
-    python experiments/quantized_step/run.py --only lstm    one of them
+    python -m experiments.quantized_step.run                all models: about two minutes each
+    python -m experiments.quantized_step.run --only lstm    one of them
 
 Every variant of a model makes the same step on the same data, `train_on_batch` as a user calls it.
 All take turns, in an order that is reversed from turn to turn. On a quiet machine the fastest turns
@@ -15,21 +15,24 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
-import sys
+import runpy
 import time
+
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
 
 import keras
 import numpy as np
 
 import tq_halp
+from experiments.machine_description import machine
+from experiments.markdown_sections import fill
+from experiments.quantized_step.resnet8 import cifar10, resnet8
 from tq_halp.commands.bench.results_table import write_csv
 from tq_halp.models import lstm_language_model
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from machine import machine  # noqa: E402
-from page import fill  # noqa: E402
-from resnet8 import cifar10, resnet8  # noqa: E402
 
 
 def fixed_point(frac_bits):

@@ -1,6 +1,6 @@
 """The example of docs/report.md: a map of 8 bits everywhere, on an LSTM that has learned a little.
 
-Usage: python experiments/report/run.py [PAGE.html]
+Usage: python -m experiments.report.run [PAGE.html]
 
 Half a minute on 2 cores. Writes report.txt and the plots beside it, and the page where told.
 """

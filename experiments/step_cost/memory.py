@@ -1,6 +1,6 @@
 """Trains a large model by one algorithm and prints what the process needed, as JSON.
 
-    python experiments/step_cost/memory.py "HALP, 8 bits" 2048
+    python -m experiments.step_cost.memory "HALP, 8 bits" 2048
 
 24 dense layers of so many units, 16 samples a minibatch, so that there is little but parameters,
 and of these a twenty-fourth in each tensor. Two epochs: with snapshots, ends of segments and

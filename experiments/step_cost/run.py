@@ -1,7 +1,7 @@
 """What HALP costs beside plain SGD: seconds of a step and of a snapshot, and memory.
 
-    python experiments/step_cost/run.py                     all of it, about ten minutes
-    python experiments/step_cost/run.py --only "lstm step"  one part
+    python -m experiments.step_cost.run                     all of it, about ten minutes
+    python -m experiments.step_cost.run --only "lstm step"  one part
 
 Writes ``<part>.csv`` and what stands between the marks of ``README.md``.
 """
@@ -10,20 +10,25 @@ import argparse
 import json
 import os
 import pathlib
+import runpy
 import subprocess
 import sys
 
+if __name__ == "__main__" and not __package__:  # started by its path
+    start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
+    start["start_as_module"](__file__)
+
 import numpy as np
 
+from experiments.machine_description import machine
+from experiments.markdown_sections import fill
+from experiments.quantized_step.resnet8 import resnet8
 from tq_halp.commands.bench import step_race
 from tq_halp.commands.bench.results_table import write_csv
 from tq_halp.models import lstm_language_model
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "quantized_step")]
-from machine import machine  # noqa: E402
-from page import fill  # noqa: E402
-from resnet8 import resnet8  # noqa: E402
+ROOT = HERE.parents[1]
 
 HALP = list(step_race.KINDS)[-1]
 #: The most that HALP may cost: a step and a snapshot as ratios, memory in copies.
@@ -77,8 +82,8 @@ def measure_memory():
     rows = []
     for name in step_race.KINDS:
         for units in UNITS:
-            command = [sys.executable, HERE / "memory.py", name, str(units)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            command = [sys.executable, "-m", "experiments.step_cost.memory", name, str(units)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout.strip().splitlines()[-1])
             rows.append({"what": name, "units": units, **found})
     lines = [

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from quant_ops import library
 from quant_ops.arguments import check_size
+from quant_ops.tensorflow_internals import is_compiled_by_xla
 
 
 def dispatch(
@@ -34,7 +35,7 @@ def takes_native() -> bool:
 
     A step that XLA compiles, as Keras does by itself where every layer allows it, takes the twin.
     """
-    return library.backend() == "native" and tf.__internal__.get_enclosing_xla_context() is None
+    return library.backend() == "native" and not is_compiled_by_xla()
 
 
 @tf.custom_gradient

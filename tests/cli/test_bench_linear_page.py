@@ -1,33 +1,11 @@
 """The page of experiments/lm_halp_speed: its tables from made-up rows, its reading of data."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "lm_halp_speed"
-
-
-def module(name):
-    """One of the experiment's modules; other experiments have modules of these names."""
-    spec = importlib.util.spec_from_file_location(f"lm_halp_speed_{name}", FOLDER / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def tables():
-    return module("tables")
-
-
-@pytest.fixture
-def rivals(monkeypatch):
-    monkeypatch.setitem(sys.modules, "datasets", module("datasets"))
-    return module("rivals")
+from experiments.lm_halp_speed import baselines, tables
 
 
 def row(ratio, bits=(8, 8), data="a", isa="avx512", batch_size=64, threads=1, norm=1.0):
@@ -44,7 +22,7 @@ def row(ratio, bits=(8, 8), data="a", isa="avx512", batch_size=64, threads=1, no
     return numbers | norms | {"isa": isa, "algorithm": algorithm, "data": data}
 
 
-def test_targets_are_geometric_means(tables):
+def test_targets_are_geometric_means():
     rows = [row(2.0, norm=1.6), row(8.0, data="b"), row(1.0, (32, 32)), row(3.0, isa="avx2")]
     rows += [row(1.0, batch_size=1)]
     head, rule, best, one, avx2 = tables.targets(rows).splitlines()
@@ -54,7 +32,7 @@ def test_targets_are_geometric_means(tables):
     assert avx2.startswith("| avx2 | 64 | 1 | 8/8 | 3 | 3.00 |") and "| yes |" in avx2
 
 
-def test_where_avx2_is_the_best_both_targets_are_judged(tables):
+def test_where_avx2_is_the_best_both_targets_are_judged():
     rows = [row(3.5, isa="avx2"), row(6.0, (8, 4), isa="avx2"), row(2.0, (8, 16), isa="avx2")]
     assert "| 8/8 | 4, 3 | 3.50 | 3.50 | 3.50 | no, yes |" in tables.targets(rows)
     verdict = tables.verdict(rows).splitlines()
@@ -66,27 +44,27 @@ def test_where_avx2_is_the_best_both_targets_are_judged(tables):
     assert "in 3 of 3 runs; the largest ratio is 1.00" in verdict[3]
 
 
-def test_norms_and_disturbances_are_judged(tables):
+def test_norms_and_disturbances_are_judged():
     busy = row(4.0, data="b", norm=1.5) | {"median_ratio": 3.0}
     verdict = tables.verdict([row(4.0, norm=1.51), busy])
     assert "in 1 of 2 runs; the largest ratio is 1.51" in verdict
     assert "In 1 of these runs" in verdict
 
 
-def test_details(tables):
+def test_details():
     _, _, line = tables.details([row(4.0)]).splitlines()
     times = "0.25 | 125.0 | 125.0 | 250.0 | 4.00 | 4.00 | 2.0 | 0.20 | 1.00 | 1.00 |"
     assert line == f"| avx512 | a | 1 | HALP 8/8 | {times}"
 
 
-def test_profile(tables):
+def test_profile():
     """10^7 elements of a byte at 10 GB/s: 0.1 ns each; half a second for them: 50 ns."""
     small = row(2.0) | {"samples": 1e3, "passes": 8.0, "inner_seconds": 0.004}
     _, _, line = tables.profile([row(1.0)], [small]).splitlines()
     assert line == "| avx512 | a | HALP 8/8 | 0.100 | 5.000 | 50.000 | 2500.000 | 50.000 | 2.00 |"
 
 
-def test_reference(tables):
+def test_reference():
     def norms(name, *values):
         names = {"problem": "least squares", "algorithm": name}
         return [names | {"epoch": float(k), "gradient_norm": v} for k, v in values]
@@ -101,44 +79,44 @@ def test_reference(tables):
     assert other == "| HALP 8/8, μ = auto | 9.8 | 2 |  |"
 
 
-def test_rivals_table(tables):
-    def rival(name, seconds):
+def test_baselines_table():
+    def fit(name, seconds):
         numbers = {"seconds": seconds, "iterations": 7.0, "loss_ratio": 1.0099, "accuracy": 0.9}
         finals = {"final_accuracy": None, "final_accuracy_of_lbfgs": 0.92}
         return {"data": "a9a", "contender": name} | numbers | finals
 
-    rows = [rival("HALP 8/8", 0.5), rival("scikit-learn, lbfgs", 2), rival("scikit-learn, saga", 1)]
-    first = tables.rivals(rows).splitlines()[2]
+    rows = [fit("HALP 8/8", 0.5), fit("scikit-learn, lbfgs", 2), fit("scikit-learn, saga", 1)]
+    first = tables.baselines(rows).splitlines()[2]
     assert first == "| a9a | HALP 8/8 | 0.500 | 2.00 | 4.00 | 7 | 1.0099 | 90.00 |  | 92.00 |"
 
 
-def test_csv_and_back(tables, tmp_path):
+def test_csv_and_back(tmp_path):
     path = tmp_path / "rows.csv"
     tables.write([{"isa": "avx2", "threads": 2, "final_accuracy": ""}], path)
     assert tables.read(path) == [{"isa": "avx2", "threads": 2.0, "final_accuracy": None}]
 
 
-def test_objective_by_hand(rivals):
+def test_objective_by_hand():
     x, labels = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
     two = SimpleNamespace(coef_=np.array([[3.0]]), intercept_=np.array([-4.0]), classes_=labels)
     # Scores -1 and 2: both losses are log(1 + exp(-|score|)).
-    expected = np.mean(np.log1p(np.exp([-1.0, -2.0]))) + rivals.L2 / 2 * 9
-    assert rivals.objective(two, x, labels) == pytest.approx(expected, rel=1e-12)
+    expected = np.mean(np.log1p(np.exp([-1.0, -2.0]))) + baselines.L2 / 2 * 9
+    assert baselines.objective(two, x, labels) == pytest.approx(expected, rel=1e-12)
     # The same as a softmax of two classes whose scores differ by that, but for the penalty.
     coefficients = np.array([[0.0], [3.0]])
     softmax = SimpleNamespace(coef_=coefficients, intercept_=np.array([0.0, -4.0]), classes_=labels)
-    assert rivals.objective(softmax, x, labels) == pytest.approx(expected, rel=1e-12)
+    assert baselines.objective(softmax, x, labels) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.05, 0.01])
-def test_the_least_number_of_iterations(rivals, monkeypatch, rate):
+def test_the_least_number_of_iterations(monkeypatch, rate):
     """Losses that fall as 1 + exp(-rate n): enough from n = log(100) / rate."""
     monkeypatch.setattr(
-        rivals,
+        baselines,
         "_timed",
         lambda make, n, *_: {"iterations": n, "loss_ratio": 1 + np.exp(-rate * n)},
     )
-    found = rivals.least(None, None, None, 1.0)["iterations"]
+    found = baselines.least(None, None, None, 1.0)["iterations"]
     needed = np.log(100) / rate
     # Not more than uses nine tenths of the excess, or an iteration more.
     assert needed <= found <= max(needed - np.log(0.9) / rate, needed + 1)

@@ -1,7 +1,7 @@
 """The experiments that are comparisons: what they ask for, and what they keep."""
 
 import csv
-import importlib.util
+import importlib
 import itertools
 import re
 import subprocess
@@ -12,30 +12,24 @@ import numpy as np
 import pytest
 from runs_by_hand import rows
 
+from experiments import baselines, bits_figure, comparison_experiment
+from experiments.kill_and_resume import runs
+from experiments.mnist_logistic.run import objective_and_gradient
 from tq_halp.commands.compare import command, figures, summary_tables
 from tq_halp.commands.compare.candidates import parse
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import compare
 from tq_halp.config import load
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("mnist_logistic", "tiny_shakespeare", "ptb", "cifar10", "quantized_halp")
 #: Examples of a whole set, where a config has no limit: images, or tokens.
 WHOLE = {"mnist": 55_000, "cifar10": 45_000, "ptb": 929_589}
 SGD, HALP = [9.0, 4.0, 3.0, 2.0], [9.0, 5.0, 2.5, 1.0]
 
 
-def script(path):
-    """A script of the experiments as a module; several are called run.py."""
-    sys.path.insert(0, str(FOLDER))
-    spec = importlib.util.spec_from_file_location("_".join(path.parts[-2:]), path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def experiment(name):
-    return script(FOLDER / name / "run.py").EXPERIMENT
+    return importlib.import_module(f"experiments.{name}.run").EXPERIMENT
 
 
 def comparison_of(name, size, folder):
@@ -71,7 +65,7 @@ def test_every_run_of_every_size_can_be(name, tmp_path):
                     label = entrant.label.removesuffix("-quantized")
                     assert label.endswith(str(algorithm.word_bits))
     labels = {entrant.label for entrant in made.entrants}
-    assert all(label in labels for pair in experiment(name).rivals for label in pair)
+    assert all(label in labels for pair in experiment(name).baselines for label in pair)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,18 +84,16 @@ def test_the_schedule_ends_with_the_training(name, size, tmp_path):
 
 
 def test_the_runs_that_are_killed_can_be(tmp_path):
-    runs = script(FOLDER / "kill_and_resume" / "runs.py")
     for path in runs.configs(tmp_path).values():
         load(path)
 
 
-MARKS = ("results", "rivals", "pairs", "time", "curves", "bits")
+MARKS = ("results", "baselines", "pairs", "time", "curves", "bits")
 PAGE = "".join(f"<!-- {mark} -->\nold\n<!-- /{mark} -->\n" for mark in MARKS)
 
 
 def test_what_is_kept(comparison, leave, tmp_path):
     """HALP takes three passes an epoch, so at equal cost its first epoch meets SGD's third."""
-    compared = script(FOLDER / "compared.py")
     made = comparison("--algorithms", "halp8=halp,lp8=lp_sgd,svrg,lp4=lp_sgd", "--seeds", "0,1,2")
     made.folder.mkdir()
     made.write_common()
@@ -120,28 +112,28 @@ def test_what_is_kept(comparison, leave, tmp_path):
     folder.mkdir()
     (folder / "README.md").write_text(PAGE)
     sizes = {"small": (), "quick": (), "full": ()}
-    kept = compared.Experiment(
+    kept = comparison_experiment.Experiment(
         "any.yaml",
         parse("halp8=halp,lp8=lp_sgd", [], []),
         sizes,
-        rivals=[("halp8", "lp8"), ("halp8", "svrg")],
+        baselines=[("halp8", "lp8"), ("halp8", "svrg")],
         has_figure_of_bits=True,
     )
-    rivals = script(FOLDER / "rivals.py")
-    compared.keep(results, kept, rivals.rivalries(results, kept.rivals), folder)
+    found = baselines.compare(results, kept.baselines)
+    comparison_experiment.keep(results, kept, found, folder)
     page = (folder / "README.md").read_text()
     assert "old" not in page
     # At equal epochs 1 + seed − (2 + 2 seed), at equal cost 5 + seed − (2 + 2 seed).
     number = r"([+-][\d.]+) ± ([\d.]+)"
     found = re.findall(rf"halp8 against (\w+) \| validation loss \| (\w+), 3 \| {number}", page)
-    assert [(rival, what, float(d)) for rival, what, d, _ in found] == [
+    assert [(label, what, float(d)) for label, what, d, _ in found] == [
         ("lp8", "epochs", -2.0),
         ("lp8", "cost", 2.0),
         ("svrg", "epochs", 1.0),
         ("svrg", "cost", 1.0),
     ]
     assert all(float(error) == pytest.approx(1 / np.sqrt(3), abs=0.01) for *_, error in found)
-    kept = rivals.read(folder)
+    kept = baselines.read(folder)
     assert {r.metric for r in kept} == {"training loss", "validation loss"}
     kept = [r for r in kept if r.metric == "validation loss"]
     kept = [(r.theirs, r.at, r.seeds, r.verdict) for r in kept]
@@ -161,26 +153,26 @@ def test_what_is_kept(comparison, leave, tmp_path):
 
 
 def test_figure_of_bits_takes_labels_apart(comparison, leave):
-    bits = script(FOLDER / "bits.py")
     made = comparison("--algorithms", "halp8=halp,halp4=halp,sgd", "--seeds", "0")
     for entrant, loss in zip(made.entrants, (1.0, 2.0, 3.0), strict=True):
         leave(made.chosen(entrant)[0], rows([9.0, loss]))
     results = Results(made)
-    lines, levels = bits.by_bits(results, results.metrics[-1])
+    lines, levels = bits_figure.by_bits(results, results.metrics[-1])
     assert [(n, mean.value) for n, mean in lines["halp"]] == [(4, 2.0), (8, 1.0)]
     assert set(lines) == {"halp"} and levels["sgd"].value == 3.0 and set(levels) == {"sgd"}
 
 
 def test_gradient_of_softmax_regression():
     """Against differences; at zero weights every class is as likely as another."""
-    objective = script(FOLDER / "mnist_logistic" / "run.py").objective_and_gradient
     draw = np.random.default_rng(0)
     x, y, decay = draw.normal(size=(20, 4)), draw.integers(0, 3, 20), 0.3
-    assert objective(x, y, [np.zeros((4, 3)), np.zeros(3)], decay)[0] == pytest.approx(np.log(3))
+    assert objective_and_gradient(x, y, [np.zeros((4, 3)), np.zeros(3)], decay)[0] == pytest.approx(
+        np.log(3)
+    )
     weights = draw.normal(size=15)
 
     def at(w):
-        return objective(x, y, [w[:12].reshape(4, 3), w[12:]], decay)
+        return objective_and_gradient(x, y, [w[:12].reshape(4, 3), w[12:]], decay)
 
     step = 1e-6
     steps = step * np.eye(15)
@@ -201,10 +193,11 @@ def test_quick_softmax_regression(tmp_path):
     np.savez(tmp_path / "images.npz", **arrays)
     done = subprocess.run(
         [
-            *(sys.executable, FOLDER / "mnist_logistic" / "run.py", "--quick"),
+            *(sys.executable, "-m", "experiments.mnist_logistic.run", "--quick"),
             *("--runs", tmp_path / "out", "--", "--set", "data.name=arrays"),
             *("--set", f"data.file={tmp_path / 'images.npz'}"),
         ],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -224,21 +217,23 @@ def test_quick_softmax_regression(tmp_path):
 
 
 def test_who_wins():
-    rivals = script(FOLDER / "rivals.py")
     won, doubtful = [(1.0, 2.0), (1.1, 2.2), (1.2, 2.1)], [(1.0, 2.0), (1.1, 1.2), (1.2, 1.4)]
     loser_failed, one_pair = [(1.0, None), (1.1, None)], [(1.0, 2.0)]
-    verdicts = [rivals.verdict(compare(pairs)) for pairs in (won, doubtful, loser_failed, one_pair)]
+    verdicts = [
+        baselines.verdict(compare(pairs)) for pairs in (won, doubtful, loser_failed, one_pair)
+    ]
     assert verdicts == ["wins", "ties", "wins", "ties"]
     turned = [(theirs, ours) for ours, theirs in won]
-    assert rivals.verdict(compare(turned)) == "loses"
-    assert rivals.verdict(compare(turned, higher_is_better=True)) == "wins"
+    assert baselines.verdict(compare(turned)) == "loses"
+    assert baselines.verdict(compare(turned, higher_is_better=True)) == "wins"
 
 
 def test_first_screen_has_a_row_for_each_number_of_bits():
-    rivals = script(FOLDER / "rivals.py")
 
     def pair(ours, theirs, metric, at):
-        return rivals.Rivalry(ours, theirs, metric, at, "9", "-1", "0.01", "3", "0", "0", "wins")
+        return baselines.BaselineComparison(
+            ours, theirs, metric, at, "9", "-1", "0.01", "3", "0", "0", "wins"
+        )
 
     found = [
         pair(*labels, metric, at)
@@ -246,7 +241,7 @@ def test_first_screen_has_a_row_for_each_number_of_bits():
         for metric in ("training loss", "validation loss", "validation accuracy")
         for at in ("epochs", "cost")
     ]
-    head, line, *body, total = rivals.front_table({"cifar10": found, "ptb": []}).splitlines()
+    head, line, *body, total = baselines.front_table({"cifar10": found, "ptb": []}).splitlines()
     assert [row.split(" | ")[1:3] for row in body] == [
         ["8", "accuracy"],
         ["4", "accuracy"],

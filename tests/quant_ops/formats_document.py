@@ -22,9 +22,9 @@ import quant_ops
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "formats.md"
-sys.path.insert(0, str(ROOT / "experiments"))
+sys.path.insert(0, str(ROOT))
 
-from page import fill  # noqa: E402
+from experiments.markdown_sections import fill  # noqa: E402
 
 DRAWS = 1 << 16  # of which the share of each result is shown in whole percent
 

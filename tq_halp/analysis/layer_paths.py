@@ -2,6 +2,8 @@
 
 import keras
 
+from tq_halp.keras_internals.layers import flatten_layers
+
 
 def paths_of(model: keras.Model) -> dict[int, str]:
     """{id of a layer: "outer/inner/lstm_1"}: its name after those of the layers that hold it.
@@ -11,7 +13,7 @@ def paths_of(model: keras.Model) -> dict[int, str]:
     found: dict[int, str] = {}
 
     def walk(layer, prefix):
-        for child in layer._flatten_layers(include_self=False, recursive=False):
+        for child in flatten_layers(layer, include_self=False, recursive=False):
             if id(child) not in found:
                 found[id(child)] = prefix + child.name
                 walk(child, f"{prefix}{child.name}/")

@@ -5,6 +5,7 @@ import re
 import keras
 
 from tq_halp import formats
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.quantization_map.copying.apply import apply
 from tq_halp.quantization_map.layer_tree import find_leaves
@@ -42,7 +43,7 @@ def observable_twin(model: keras.Model) -> keras.Model:
         counter = getattr(layer, "rounding_counter", None)
         if counter is not None:
             copied.rounding_counter.calls.assign(counter.calls)
-    for layer in twin._flatten_layers():
+    for layer in flatten_layers(twin):
         if isinstance(layer, keras.layers.RNN):
             layer.unroll = True
     return twin
@@ -50,7 +51,7 @@ def observable_twin(model: keras.Model) -> keras.Model:
 
 def is_quantizing(model: keras.Model) -> bool:
     """Whether any layer of a model quantizes anything."""
-    layers = model._flatten_layers()
+    layers = flatten_layers(model)
     return any(isinstance(layer, QuantizedLayer) and layer.is_quantizing for layer in layers)
 
 

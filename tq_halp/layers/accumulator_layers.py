@@ -78,7 +78,7 @@ class AccumulatedConvolution(AccumulatedProduct):
 
     def _plain(self, x, kernel):
         if self.padding == "causal":
-            x, padding = ops.pad(x, self._compute_causal_padding()), "valid"
+            x, padding = ops.pad(x, self._causal_padding()), "valid"
         else:
             padding = self.padding
         return ops.conv(
@@ -89,6 +89,12 @@ class AccumulatedConvolution(AccumulatedProduct):
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
+
+    def _causal_padding(self):
+        """Zeros before the first time step, so that no output reads a later input."""
+        before = [self.dilation_rate[0] * (self.kernel_size[0] - 1), 0]
+        none = [0, 0]
+        return [none, before, none] if self.data_format == "channels_last" else [none, none, before]
 
     def _rounded(self, multiply, x, kernel):
         first = self.data_format == "channels_first"

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tq_halp.keras_internals import attention
 from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 from tq_halp.layers.sublayers import making_parts
 
@@ -46,7 +47,7 @@ class QuantizedAttention:
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if self._is_quantizing_inside:
-            self._flash_attention = False
+            attention.without_flash_attention(self)
 
     def build(self, query_shape, value_shape, key_shape=None):
         with making_parts():
@@ -102,12 +103,13 @@ class QuantizedAttention:
                 query, key, value, attention_mask, training, *args, **kwargs
             )
         query, key, value = self._quantized_heads(query, key, value)
-        drops = self._dropout_layer.rate > 0
+        dropout = attention.dropout_layer(self)
+        drops = dropout.rate > 0
         is_fused = not (drops or _call.get().returns_scores or len(query.shape) != 4)
         probabilities = self._fused if is_fused else self._in_parts
         p = self._inside(probabilities(query, key, attention_mask), "probabilities")
-        kept = self._dropout_layer(p, training=training) if drops else p
-        return ops.einsum(self._combine_equation, kept, value), p
+        kept = dropout(p, training=training) if drops else p
+        return ops.einsum(attention.combine_equation(self), kept, value), p
 
     def _quantized_heads(self, query, key, value):
         named = {"query": query, "key": key, "value": value}
@@ -117,7 +119,7 @@ class QuantizedAttention:
         """softmax(q k^T / sqrt(key_dim)), operation by operation as where Keras has P itself."""
         scale = 1 / math.sqrt(self._size_of_a_head)
         scores = self._scores(ops.multiply(query, ops.cast(scale, query.dtype)), key)
-        return self._masked_softmax(scores, mask)
+        return attention.masked_softmax(self, scores, mask)
 
     def _fused(self, query, key, mask):
         """The same as `keras.ops.dot_product_attention` computes it, in float32."""
@@ -147,10 +149,10 @@ class QuantMultiHeadAttention(QuantizedAttention, QuantizedLayer, keras.layers.M
 
     @property
     def _size_of_a_head(self):
-        return self._key_dim
+        return self.key_dim
 
     def _scores(self, query, key):
-        return ops.einsum(self._dot_product_equation, key, query)
+        return ops.einsum(attention.product_equation(self), key, query)
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -168,7 +170,7 @@ class QuantGroupQueryAttention(
         return self.head_dim
 
     def _scores(self, query, key):
-        return ops.einsum(self._dot_product_equation, query, key)
+        return ops.einsum(attention.product_equation(self), query, key)
 
     def _quantized_heads(self, query, key, value):
         """Keys and values before Keras repeats them for the query heads of a group."""

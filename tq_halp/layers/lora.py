@@ -11,6 +11,7 @@ import dataclasses
 import keras
 from keras import ops
 
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.variable_substitution import value_of
 
 
@@ -38,7 +39,7 @@ class Update:
 def updates_of(layer: keras.Layer) -> list[Update]:
     """The updates in a layer and its sublayers."""
     found = []
-    for each in layer._flatten_layers():
+    for each in flatten_layers(layer):
         if getattr(each, "lora_enabled", False):
             named = {variable.name: variable for variable in each.weights}
             for name, weight in named.items():

@@ -9,6 +9,8 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.calls import mask_of, set_mask
+from tq_halp.keras_internals.layers import lock, unlock
 from tq_halp.layers.lora import updates_of
 from tq_halp.layers.observers import tell
 from tq_halp.layers.saved_graph_ops import portable
@@ -96,7 +98,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         with making_parts():
             super().__init__(*args, **kwargs)
-        self._tracker.unlock()  # some Keras layers are built when their __init__ ends
+        unlock(self)  # some Keras layers are built when their __init__ ends
         self.clock = None
         if any(isinstance(each, quantizers.ScheduledQuantizer) for each in chosen.values()):
             self.clock = TrainingClock(name=f"{self.name}_clock")
@@ -109,7 +111,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         if any(quantizer.stochastic for quantizer in used):
             self.rounding_counter = CallCounter(name=f"{self.name}_rounding_counter")
         if self.built:
-            self._lock_state()
+            lock(self)
 
     def get_config(self):
         given = {role: q.get_config() for role, q in self.quantizers.items() if q is not None}
@@ -230,10 +232,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         """Q(y), whose incoming gradient is quantized as `errors` says."""
         quantized = self._quantize("activations", name, y, counter)
         quantized = self._quantize_gradient("errors", f"{name}/error", quantized, counter)
-        # Keras keeps a mask as an attribute of the tensor that it belongs to.
-        mask = getattr(y, "_keras_mask", None)
+        mask = mask_of(y)
         if mask is not None and quantized is not y:
-            quantized._keras_mask = mask
+            set_mask(quantized, mask)
         return quantized
 
     def _quantize(self, role, name, x, counter, **kwargs):

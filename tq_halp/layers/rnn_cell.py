@@ -9,6 +9,7 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
+from tq_halp.keras_internals.calls import call_record, close_call_record, kept_dropout_masks
 from tq_halp.layers.quantized_layer import ROLES, QuantizedLayer
 from tq_halp.layers.rnn_time_steps import time_within
 from tq_halp.layers.variable_substitution import calling
@@ -87,8 +88,6 @@ class QuantizedCell(RecurrentRoles):
     time: tf.Variable | None = None  # the time step, where random bits depend on it
     # Those of the cell inside a `QuantLSTM`, which Keras makes and the layer lends its quantizers.
     quantizers, rounding_counter, clock = {}, None, None
-    # Keras keeps them until it is told to reset them; those of another graph are of no use.
-    _dropout_mask = _recurrent_dropout_mask = None
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -101,7 +100,7 @@ class QuantizedCell(RecurrentRoles):
             return self._quantized_step(fixed, inputs, states, training)
         if not self.is_quantizing:
             return super().call(inputs, states, training=training)
-        if _graphs([self._dropout_mask, self._recurrent_dropout_mask]) - _graphs(inputs):
+        if _graphs(kept_dropout_masks(self)) - _graphs(inputs):  # of another graph: of no use
             self.drop_masks()
         self.set_time(0)
         fixed = self.fix(self, self._start_call(training, inputs))
@@ -115,7 +114,7 @@ class QuantizedCell(RecurrentRoles):
             fixed.first_input = step_input
             self._fixed_by_call()[self] = fixed
             if self.time is not None:
-                outermost = self._get_call_context().entry_layer
+                outermost = call_record(self).entry_layer
                 self.set_time(0 if outermost is self else time_within(outermost, self))
         return super().get_dropout_mask(step_input)
 
@@ -142,9 +141,9 @@ class QuantizedCell(RecurrentRoles):
 
         Kept in Keras' own record of the outermost call, which ends with it.
         """
-        record = self._get_call_context()
+        record = call_record(self)
         if record.entry_layer is self:  # no call of an RNN: Keras may just have opened the record
-            self._maybe_reset_call_context()
+            close_call_record(self)
             return {}
         return vars(record).setdefault("fixed_by_quantized_cells", {})
 

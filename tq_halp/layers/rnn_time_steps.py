@@ -10,6 +10,7 @@ import keras
 from keras.layers import RNN, StackedRNNCells
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import flatten_layers
 
 
 def time_before(rnn: RNN, cell: keras.Layer | None = None) -> int:
@@ -37,8 +38,8 @@ def time_within(outermost: keras.Layer, cell: keras.Layer) -> int:
 
 
 def _layers(layer, of_class):
-    return [each for each in layer._flatten_layers() if isinstance(each, of_class)]
+    return [each for each in flatten_layers(layer) if isinstance(each, of_class)]
 
 
 def _holds(layer, cell):
-    return any(each is cell for each in layer._flatten_layers())
+    return any(each is cell for each in flatten_layers(layer))

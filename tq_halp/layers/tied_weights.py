@@ -13,6 +13,7 @@ import inspect
 
 import keras
 
+from tq_halp.keras_internals.calls import call_record, close_call_record
 from tq_halp.layers.lora import updates_of
 from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
 
@@ -64,8 +65,8 @@ def is_read_in_a_call(layer: keras.Layer) -> bool:
     if is_calling(layer):
         return False
     probe = _probe()
-    entry = probe._get_call_context().entry_layer
-    probe._maybe_reset_call_context()
+    entry = call_record(probe).entry_layer
+    close_call_record(probe)
     return entry is not probe and entry is not layer
 
 

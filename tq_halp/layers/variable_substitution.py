@@ -7,6 +7,8 @@ import re
 
 import keras
 
+from tq_halp.keras_internals.layers import flatten_layers, own_trained_variables, stored_value
+
 # What Keras calls a variable that was given no name; the number is that of this process alone.
 _NAMED_BY_KERAS = re.compile(r"^(variable)_\d+$")
 
@@ -61,7 +63,7 @@ def value_of(variable):
     """A variable's value here, not cast to the compute dtype as it is within a layer's call."""
     with Substitution([]) as scope:
         value = scope.get_current_value(variable)
-    return keras.ops.convert_to_tensor(variable._value if value is None else value)
+    return keras.ops.convert_to_tensor(stored_value(variable) if value is None else value)
 
 
 def call_with(layer, substitutes, call):
@@ -101,7 +103,7 @@ def weights_of(layer):
 
     Not the statistics, which look the same from outside when a layer is frozen.
     """
-    trained = {id(v) for each in layer._flatten_layers() for v in each._trainable_variables}
+    trained = {id(v) for each in flatten_layers(layer) for v in own_trained_variables(each)}
     return [variable for variable in layer.weights if id(variable) in trained]
 
 

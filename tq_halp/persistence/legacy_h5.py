@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import h5py
 import keras
 
+from tq_halp.keras_internals.layers import own_trained_variables, own_untrained_variables
 from tq_halp.quantizers.state_layers import bookkeeping_variables
 
 _OWN = "top_level_model_weights"  # those of the model itself, in a group beside those of its layers
@@ -30,7 +31,7 @@ def pairs(
     model agree about it, and "/1" and so on behind the second of a name.
     """
     wanted = {layer.name: _weights_of(layer) for layer in model.layers}
-    wanted[_OWN] = [*model._trainable_variables, *model._non_trainable_variables]
+    wanted[_OWN] = [*own_trained_variables(model), *own_untrained_variables(model)]
     names = [*_strings(group, "layer_names"), *([_OWN] if _OWN in group else [])]
     found = {name: _datasets(group[name]) for name in names}
     variables, datasets = {}, {}

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import is_autocast
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.variable_substitution import names_of, weights_of
 from tq_halp.quantization_map.layer_tree import find_leaves
@@ -32,7 +33,7 @@ class Weight:
         if self.quantizer is None:
             return np.asarray(self.variable.value), None
         x = tf.convert_to_tensor(self.variable.value)
-        if self.layer.autocast and self.variable._autocast:
+        if self.layer.autocast and is_autocast(self.variable):
             x = tf.cast(x, self.layer.compute_dtype)
         step = self.quantizer.scale(x)
         numbers = self.quantizer.derive(f"{self.layer.name}/{self.tensor}")(x, self.counter)

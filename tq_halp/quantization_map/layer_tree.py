@@ -5,6 +5,7 @@ import dataclasses
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import QUANTIZED, quantized_class
 from tq_halp.layers.quantized_layer import QuantizedLayer
@@ -53,7 +54,7 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
             f"model {model.name!r} is not built: start it with keras.Input(shape), or call it on "
             "data once"
         )
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         _check_is_float(layer)
     found: dict[int, tuple[keras.Layer, list[str]]] = {}
     if own_variables(model):
@@ -76,7 +77,7 @@ def children(layer: keras.Layer) -> list[keras.Layer]:
     """The layers that a layer holds itself, in the order in which it got them."""
     if isinstance(layer, keras.Sequential):
         return layer.layers
-    held = layer._flatten_layers(include_self=False, recursive=False)
+    held = flatten_layers(layer, include_self=False, recursive=False)
     if isinstance(layer, keras.Function):  # the order of the graph, then what is beside it
         held = list(dict.fromkeys([*layer.layers, *held]))
     return [child for child in held if not is_bookkeeping(child)]

@@ -2,6 +2,7 @@
 
 import keras
 
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.quantizers.call_counter import CallCounter
 from tq_halp.quantizers.training_clock import TrainingClock
 
@@ -13,5 +14,5 @@ def is_bookkeeping(layer: keras.Layer) -> bool:
 
 def bookkeeping_variables(layer: keras.Layer) -> set[int]:
     """The ids of the variables of such layers in a layer or a model."""
-    kept = filter(is_bookkeeping, layer._flatten_layers())
+    kept = filter(is_bookkeeping, flatten_layers(layer))
     return {id(variable) for each in kept for variable in each.variables}

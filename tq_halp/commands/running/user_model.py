@@ -21,6 +21,11 @@ from tq_halp.config.value_types import KerasObject
 from tq_halp.data import Dataset
 from tq_halp.data.files import check_sha256
 from tq_halp.errors import InputError, reason
+from tq_halp.keras_internals.layers import (
+    flatten_layers,
+    own_trained_variables,
+    own_untrained_variables,
+)
 from tq_halp.non_finite import first_non_finite, place
 
 
@@ -148,15 +153,11 @@ def _begin_anew(model: keras.Model, path: str) -> None:
     description = _description(path)
     description.pop("compile_config", None)
     new = keras.saving.deserialize_keras_object(description)
-    for ours, theirs in zip(model._flatten_layers(), new._flatten_layers(), strict=True):
-        if any(variable.trainable for variable in ours._trainable_variables):
-            pairs = zip(
-                [*ours._trainable_variables, *ours._non_trainable_variables],
-                [*theirs._trainable_variables, *theirs._non_trainable_variables],
-                strict=True,
-            )
-            for variable, drawn in pairs:
-                variable.assign(drawn)
+    for ours, theirs in zip(flatten_layers(model), flatten_layers(new), strict=True):
+        if any(variable.trainable for variable in own_trained_variables(ours)):
+            for variables_of in (own_trained_variables, own_untrained_variables):
+                for variable, drawn in zip(variables_of(ours), variables_of(theirs), strict=True):
+                    variable.assign(drawn)
 
 
 def _description(path: str) -> dict:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.graphs import layers_with_input, nodes_of, operation_of
 from tq_halp.layers.quantized_classes import quantize_layer
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.user_functions import copy_of
@@ -72,13 +73,13 @@ class _Copier:
         """With inputs of our own: of Keras' copies they have a shape, a dtype and a name alone."""
         _check_arguments(model)
         if type(model) is keras.Sequential:
-            inputs = [_input_like(each) for each in model._layers[:1] if _is_input(each)]
+            inputs = [_input_like(each) for each in layers_with_input(model)[:1] if _is_input(each)]
             copies = [self.copy(layer) for layer in model.layers]
             with _naming(model):
                 new = keras.Sequential([*inputs, *copies], name=model.name)
         else:
             inputs = keras.tree.map_structure(
-                lambda x: _input_like(x._keras_history.operation).output, model.input
+                lambda x: _input_like(operation_of(x)).output, model.input
             )
             # Of a compiled model Keras would compile the clone, by a configuration alone.
             graph = keras.Model(model.input, model.output, name=model.name)
@@ -94,7 +95,7 @@ class _Copier:
 def _check_arguments(model):
     """No call in the graph is given a variable: it would be that of the source in the copy too."""
     operations = getattr(model, "operations", ())  # none of a Sequential one
-    for node in [node for each in operations for node in each._inbound_nodes]:
+    for node in [node for each in operations for node in nodes_of(each)]:
         given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
         for variable in given:
             if isinstance(variable, keras.Variable):

@@ -3,6 +3,7 @@
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import name_scope
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.quantization_map.layer_tree import Rebuilt, children, is_leaf, plain_class
 
@@ -48,7 +49,7 @@ def finish(layer: keras.Layer, drawing: dict) -> list[keras.Layer]:
         if len(held) != len(inner):
             names = ", ".join(child.name for child in held)
             raise _differs(drawing, f"with {len(held)} layers instead of {len(inner)}: {names}")
-        with layer._open_name_scope():  # as a call does, for the paths of the variables
+        with name_scope(layer):  # as a call does, for the paths of the variables
             for child, each in zip(held, inner, strict=True):
                 done += finish(child, each)
     if drawing["built"]:

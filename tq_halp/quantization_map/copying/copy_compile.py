@@ -4,6 +4,8 @@ import warnings
 
 import keras
 
+from tq_halp.keras_internals.training import compile_arguments
+
 
 def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
     """Compiles `copy` with the loss, metrics and other arguments of `model`.
@@ -21,7 +23,7 @@ def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
             config = {**config, "optimizer": keras.saving.serialize_keras_object(optimizer)}
         copy.compile_from_config(config)
         return
-    arguments = keras.tree.map_structure(_fresh, model._compile_config.config)
+    arguments = keras.tree.map_structure(_fresh, compile_arguments(model))
     copy.compile(**arguments | ({} if optimizer is None else {"optimizer": optimizer}))
     if copy.built:
         copy.optimizer.build(copy.trainable_variables)

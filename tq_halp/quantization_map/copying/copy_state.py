@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.lora import copy_update
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import quantized_class
@@ -48,7 +49,7 @@ def settle(model: keras.Model) -> None:
 
     Normalization derives numbers from its variables, and does so anew only when it loads them.
     """
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 

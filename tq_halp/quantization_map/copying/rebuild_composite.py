@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.user_functions import Carried, known_to_keras
 from tq_halp.quantization_map.copying import build_spec, construction_hook
 from tq_halp.quantization_map.copying.construction_hook import Fate
@@ -67,7 +68,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     is_rebuilt = isinstance(source, RebuiltComposite)
     drawing, config = build_spec.draw(source), source._source if is_rebuilt else serialize(source)
     layers = build_spec.in_order(source)
-    carried = Carried(source._flatten_layers(), _config_of_source)
+    carried = Carried(flatten_layers(source), _config_of_source)
     here = carried.refer(config)  # in this process; `config` is what is saved
     decided = {id(layer): decisions.get(id(layer)) for layer in layers}
     # A source that was rebuilt itself is built from what its own source was.

@@ -2,6 +2,7 @@
 
 import keras
 
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.quantizers.training_clock import TrainingClock
 
 
@@ -25,7 +26,7 @@ class QuantizationSchedule(keras.callbacks.Callback):
         self._next = 0  # the batch after the last one, within the epoch
 
     def on_train_begin(self, logs=None):
-        layers = self.model._flatten_layers()
+        layers = flatten_layers(self.model)
         self._clocks = [layer for layer in layers if isinstance(layer, TrainingClock)]
         for clock in self._clocks:
             clock.driven = True

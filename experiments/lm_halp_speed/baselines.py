@@ -9,8 +9,9 @@ import math
 import time
 import warnings
 
-import datasets
 import numpy as np
+
+from experiments.lm_halp_speed import datasets
 
 L2, ENOUGH = 1e-4, 1.01
 JUST = 0.9  # of the allowed excess: a number of iterations that uses so much of it is the least

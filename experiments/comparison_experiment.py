@@ -1,10 +1,11 @@
-"""An experiment that is one comparison: its command line, and what it keeps beside its script.
+"""An experiment that is one comparison of algorithms: its command line, and the files it writes.
 
-    python experiments/NAME/run.py            the figures, tables and results.csv of its folder
-    python experiments/NAME/run.py --quick    less than five minutes: smaller, one seed, not tuned
-    python experiments/NAME/run.py --full     at the size of the config; days, for some
+    python -m experiments.NAME.run            the figures, tables and results.csv of its folder
+    python -m experiments.NAME.run --quick    less than five minutes: smaller, one seed, not tuned
+    python -m experiments.NAME.run --full     at the size of the config; days, for some
 
-Repeated, it goes on where it was stopped. ``--quick`` and ``--full`` change nothing in the folder.
+The same command continues an experiment that was stopped. ``--quick`` and ``--full`` leave the
+folder as it is.
 """
 
 import argparse
@@ -16,10 +17,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import bits
-import rivals
-from page import fill
-
+from experiments import baselines, bits_figure
+from experiments.markdown_sections import fill
 from tq_halp import cpu
 from tq_halp.commands.compare import command
 from tq_halp.commands.compare.candidates import Entrant
@@ -33,21 +32,21 @@ RATE = "optimizer.learning_rate"
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is compared.
+    """Which candidates are compared, at which sizes.
 
     Args:
         config: name of a file in ``configs/``.
-        entrants: who; the first value of a grid is taken where nothing is tuned.
+        candidates: what is compared; without tuning, the first value of each grid is used.
         sizes: settings, "key=value", of "small", "quick" and "full".
-        rivals: pairs of labels, the first compared with the second.
-        has_figure_of_bits: whether ``bits.draw`` draws one.
+        baselines: pairs of labels: a candidate, and the baseline that it is compared with.
+        has_figure_of_bits: whether ``bits_figure.draw`` draws one.
         seeds: the first one also tunes.
     """
 
     config: str
-    entrants: Sequence[Entrant]
+    candidates: Sequence[Entrant]
     sizes: Mapping[str, Sequence[str]]
-    rivals: Sequence[tuple[str, str]] = ()
+    baselines: Sequence[tuple[str, str]] = ()
     has_figure_of_bits: bool = False
     seeds: str = "0,1,2"
 
@@ -55,69 +54,69 @@ class Experiment:
         """Of ``python -m tq_halp.compare``."""
         is_tuned = size != "quick"
         found = ["--config", str(ROOT / "configs" / self.config), "--run-dir", str(runs)]
-        found += ["--algorithms", ",".join(f"{e.label}={e.algorithm}" for e in self.entrants)]
+        found += ["--algorithms", ",".join(f"{c.label}={c.algorithm}" for c in self.candidates)]
         found += ["--seeds", self.seeds if is_tuned else self.seeds.split(",")[0], "--jobs", "2"]
         for setting in self.sizes[size]:
             found += ["--set", setting]
-        for entrant in self.entrants:
-            for setting in entrant.settings:
-                found += ["--set", f"{entrant.label}.{setting}"]
-            for key, values in entrant.grid:
-                key = f"{entrant.label}.{key}"
+        for candidate in self.candidates:
+            for setting in candidate.settings:
+                found += ["--set", f"{candidate.label}.{setting}"]
+            for key, values in candidate.grid:
+                key = f"{candidate.label}.{key}"
                 words = [f"{value:g}" for value in values]
                 found += ["--tune", f"{key}={','.join(words)}"] if is_tuned else []
                 found += [] if is_tuned else ["--set", f"{key}={words[0]}"]
         return found
 
 
-def entrant(label, algorithm, rates, *settings) -> Entrant:
-    """One whose learning rate is tuned."""
+def candidate(label, algorithm, rates, *settings) -> Entrant:
+    """A candidate whose learning rate is tuned."""
     return Entrant(label, algorithm, settings, ((RATE, tuple(rates)),))
 
 
 def halp(word_bits, rates) -> Entrant:
-    """ "halp8" and the like: offsets of so many bits, mu=auto."""
-    return entrant(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
+    """HALP with offsets of ``word_bits`` bits and mu=auto, labelled "halp8" and the like."""
+    return candidate(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
 
 
 def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
-    """One of the lp_ algorithms, tuned for range against step: weights that span ±2, ±1 or ±0.5."""
+    """One of the lp_ algorithms. Its weights span ±2, ±1 or ±0.5, whichever tuning prefers."""
     frac_bits = range(word_bits - 2, word_bits + 1)
     grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
     return Entrant(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
 
 
 def lp_sgd(word_bits, rates) -> Entrant:
-    """ "lp8" and the like."""
+    """LP-SGD with weights of ``word_bits`` bits, labelled "lp8" and the like."""
     return fixed_grid("lp", "lp_sgd", word_bits, rates)
 
 
 def momentum(rates) -> Entrant:
-    """SGD with Nesterov momentum 0.9; a size has to set its ``cosine``."""
+    """SGD with Nesterov momentum 0.9. Each size of the experiment must set its ``cosine``."""
     grid = ((f"{RATE}.config.initial_learning_rate", tuple(rates)),)
     return Entrant("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
 
 
 def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment:
-    """HALP beside LP-SGD with as many bits, and SVRG, SGD and momentum in full precision.
+    """HALP and LP-SGD at each word length; SVRG, SGD and momentum in full precision.
 
     Args:
-        rates_by_bits: word lengths -> learning rates that are tried with each.
-        rates, momentum_rates: likewise in full precision.
+        rates_by_bits: word length -> the learning rates that are tried with it.
+        rates, momentum_rates: the same for SVRG and SGD, and for momentum.
     """
-    entrants = [make(*each) for each in rates_by_bits.items() for make in (halp, lp_sgd)]
-    entrants += [entrant("svrg", "svrg", rates), entrant("sgd", "sgd", rates)]
+    candidates = [make(*each) for each in rates_by_bits.items() for make in (halp, lp_sgd)]
+    candidates += [candidate("svrg", "svrg", rates), candidate("sgd", "sgd", rates)]
     return Experiment(
         config=config,
-        entrants=(*entrants, momentum(momentum_rates)),
+        candidates=(*candidates, momentum(momentum_rates)),
         sizes=sizes,
-        rivals=[(f"halp{bits}", f"lp{bits}") for bits in rates_by_bits],
+        baselines=[(f"halp{bits}", f"lp{bits}") for bits in rates_by_bits],
         has_figure_of_bits=True,
     )
 
 
 def cosine(steps, label="momentum") -> str:
-    """The setting that lets a label's learning rate fall to 0 over so many steps."""
+    """The setting that lets the learning rate of ``label`` fall to 0 over ``steps`` steps."""
     config = f"{{initial_learning_rate: 1.0, decay_steps: {steps}}}"
     return f"{label}.{RATE}={{class_name: CosineDecay, config: {config}}}"
 
@@ -126,8 +125,8 @@ def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:
     """The command line of ``script``, a file in the experiment's folder.
 
     Returns:
-        What came out, and the experiment's folder if its files were written; exits where the
-        comparison does not come to its end.
+        The results, and the experiment's folder if its files were written. The process exits if
+        the comparison does not finish.
     """
     folder = pathlib.Path(script).resolve().parent
     options = _parser(folder.name).parse_args()
@@ -139,12 +138,12 @@ def run(script, experiment: Experiment) -> tuple[Results, pathlib.Path | None]:
     if status:
         sys.exit(status)
     results = Results(command.comparison_of(command.parser().parse_args(arguments)))
-    found = rivals.rivalries(results, experiment.rivals)
-    print(rivals.table(found))
+    found = baselines.compare(results, experiment.baselines)
+    print(baselines.table(found))
     if options.size != "small":
         return results, None
     keep(results, experiment, found, folder)
-    rivals.fill_readme()
+    baselines.fill_readme()
     return results, folder
 
 
@@ -165,7 +164,7 @@ def keep(results: Results, experiment: Experiment, found, folder: pathlib.Path) 
     """results.csv, rivals.csv, the figures, and in README.md the tables between the marks.
 
     Args:
-        found: the experiment's ``rivals.rivalries``.
+        found: the experiment's ``baselines.compare``.
     """
     _keep_rows(results.comparison.folder / "compare.csv", folder / "results.csv")
     shutil.copy(results.comparison.folder / "curves.png", folder / "curves.png")
@@ -176,12 +175,12 @@ def keep(results: Results, experiment: Experiment, found, folder: pathlib.Path) 
     if failures:
         sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
     if found:
-        rivals.write(found, folder)
-        sections["rivals"] = rivals.table(found)
+        baselines.write(found, folder)
+        sections["baselines"] = baselines.table(found)
     if experiment.has_figure_of_bits:
-        bits.draw(results, folder / "bits.png")
+        bits_figure.draw(results, folder / "bits.png")
         sections["bits"] = "![the metric after the last epoch against bits](bits.png)"
-    for mark in ("results", "rivals", "pairs", "tuning", "time", "curves", "bits"):
+    for mark in ("results", "baselines", "pairs", "tuning", "time", "curves", "bits"):
         if mark in sections:
             fill(folder / "README.md", mark, sections[mark])
 

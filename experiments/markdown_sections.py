@@ -1,4 +1,4 @@
-"""Puts a measured table into a page, between two marks, so that no figure is typed by hand."""
+"""Writes a measured table into a Markdown page, between two marks: no figure is typed by hand."""
 
 import os
 import pathlib

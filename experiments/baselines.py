@@ -1,12 +1,14 @@
-"""Who wins: pairs of entrants over seeds, as rivals.csv, as a table, and in the README."""
+"""Each candidate against its baseline, over seeds: rivals.csv, a table, and the README's table.
+
+``python -m experiments.baselines`` fills the README's table from the committed files.
+"""
 
 import csv
 import pathlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from page import fill
-
+from experiments.markdown_sections import fill
 from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, Metric
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.summary_tables import p_value, shown
@@ -27,8 +29,8 @@ TRAINING_LOSS = Metric("train_loss", "train_loss", "loss", of="training")
 
 
 @dataclass(frozen=True)
-class Rivalry:
-    """One label against another over seeds, in one metric at one budget; all is text.
+class BaselineComparison:
+    """A candidate ("ours") against a baseline ("theirs") in one metric at one budget, as text.
 
     Args:
         at: "epochs" or "cost".
@@ -55,17 +57,17 @@ class Rivalry:
         return f"{self.better} / {self.equal} / {self.worse}"
 
 
-def rivalries(results: Results, pairs: Sequence[tuple[str, str]]) -> list[Rivalry]:
+def compare(results: Results, pairs: Sequence[tuple[str, str]]) -> list[BaselineComparison]:
     """The first of each pair against the second, at equal epochs and at equal cost."""
     found = []
-    entrants = {e.label: e for e in results.comparison.entrants}
+    candidates = {c.label: c for c in results.comparison.entrants}
     for ours, theirs in pairs:
         for metric in (TRAINING_LOSS, *results.metrics):
             for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
-                pair = results.paired(entrants[ours], metric, column, theirs)
+                pair = results.paired(candidates[ours], metric, column, theirs)
                 numbers = pair.wins, pair.ties, pair.losses
                 found.append(
-                    Rivalry(
+                    BaselineComparison(
                         *(ours, theirs, metric.name, at, f"{results.budget(column):.4g}"),
                         *(shown(pair.difference, sign="+"), p_value(pair.p)),
                         *map(str, numbers),
@@ -83,7 +85,7 @@ def verdict(pair) -> str:
     return "wins" if pair.wins > pair.losses else "loses"
 
 
-def table(found: Sequence[Rivalry]) -> str:
+def table(found: Sequence[BaselineComparison]) -> str:
     """For an experiment's page."""
     head = ("", "metric", "at equal", "difference", "p", "better / equal / worse", "so it")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -93,20 +95,22 @@ def table(found: Sequence[Rivalry]) -> str:
     return "\n".join(lines)
 
 
-def write(found: Sequence[Rivalry], folder: pathlib.Path) -> None:
+def write(found: Sequence[BaselineComparison], folder: pathlib.Path) -> None:
     """rivals.csv in the experiment's folder."""
     with open(folder / FILE, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Rivalry)], lineterminator="\n")
+        writer = csv.DictWriter(
+            file, [f.name for f in fields(BaselineComparison)], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(map(asdict, found))
 
 
-def read(folder: pathlib.Path) -> list[Rivalry]:
+def read(folder: pathlib.Path) -> list[BaselineComparison]:
     """What ``write`` left; nothing where the experiment was not run."""
     if not (folder / FILE).exists():
         return []
     with open(folder / FILE, encoding="utf-8", newline="") as file:
-        return [Rivalry(**row) for row in csv.DictReader(file)]
+        return [BaselineComparison(**row) for row in csv.DictReader(file)]
 
 
 def fill_readme(page: pathlib.Path = ROOT / "README.md") -> None:
@@ -115,7 +119,7 @@ def fill_readme(page: pathlib.Path = ROOT / "README.md") -> None:
 
 
 def front_table(by_task) -> str:
-    """{task: rivalries} in one row for each number of bits, by the task's last metric."""
+    """{task: comparisons} in one row for each number of bits, by the task's last metric."""
     lines, columns = [], []
     for task, found in by_task.items():
         name = f"[{TASKS[task]}](experiments/{task}/README.md)"

@@ -1,0 +1,1 @@
+"""The experiments: one package for each question; the modules beside them are shared."""

@@ -1,0 +1,33 @@
+"""What a Keras optimizer keeps for the variables that it moves."""
+
+import keras
+
+_VARIABLE_LISTS = ("_variables", "_trainable_variables")
+
+
+def moved_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The trainable variables with which a built optimizer was built, in its order.
+
+    Why private: ``optimizer.variables`` are the optimizer's own state.
+    """
+    return optimizer._trainable_variables
+
+
+def state_lists(optimizer: keras.optimizers.Optimizer) -> dict[str, list]:
+    """{attribute: list} of the lists that an optimizer keeps, such as Adam's "_momentums".
+
+    Why private: ``optimizer.variables`` does not tell which variable belongs to which weight.
+    """
+    return {
+        name: entries
+        for name, entries in vars(optimizer).items()
+        if isinstance(entries, list) and name not in _VARIABLE_LISTS
+    }
+
+
+def decays_weight(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether the optimizer's ``weight_decay`` applies to a variable.
+
+    Why private: ``exclude_from_weight_decay`` sets what this reads; nothing public reads it.
+    """
+    return optimizer._use_weight_decay(variable)
