@@ -14,12 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 WRAPPERS = ("tq_halp/keras_internals/", "quant_ops/tensorflow_internals.py")
 #: Other private names, by the file or the folder that uses them. This list should not grow.
 ALLOWED = {
-    "tq_halp/algorithms/": {
-        "_flatten_layers",
-        "_loss_tracker",
-        "_trainable_variables",
-        "_use_weight_decay",
-    },
     # argparse shows its commands and options nowhere else.
     "tq_halp/commands/shell_completion.py": {"_actions", "_SubParsersAction"},
     # The frame of the caller, for the level of a warning.
@@ -38,7 +32,9 @@ FILES = sorted(
 
 
 def is_private(name):
-    """Of one underscore; `__internal__` is TensorFlow's, and Python's own names are public."""
+    """Of one underscore; `__internal__` is TensorFlow's, and what Python documents is public."""
+    if name in ("_replace", "_asdict", "_fields"):  # of named tuples
+        return False
     return name == "__internal__" or (name.startswith("_") and not name.startswith("__"))
 
 

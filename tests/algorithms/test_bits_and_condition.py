@@ -1,23 +1,15 @@
 """The experiment on bits and condition numbers: its problem is what it says, and HALP solves it."""
 
-import importlib.util
-import sys
-from pathlib import Path
+import importlib
 
 import keras
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "bits_and_condition"
-
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("bits_and_condition", FOLDER / "run.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.path.remove(str(FOLDER.parent))
-    return module
+    return importlib.import_module("experiments.bits_and_condition.run")
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ What HALP must know of it is how far a step goes, and whether it decays the weig
 
 import keras
 
+from tq_halp.keras_internals.optimizers import decays_weight, moved_variables
+
 
 def innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer that others, which scale its loss or quantize its slots, are around."""
@@ -29,7 +31,7 @@ def optimizer_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable
 
 
 def _moves(optimizer, variable):
-    return optimizer.built and any(each is variable for each in optimizer._trainable_variables)
+    return optimizer.built and any(each is variable for each in moved_variables(optimizer))
 
 
 def uses_ema(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -46,4 +48,4 @@ def step_size(optimizer: keras.optimizers.Optimizer) -> float:
 def decay_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> float:
     """λ of the decoupled decay w ← w − αλw of ``variable``; 0 where there is none."""
     decay = optimizer.weight_decay or 0.0
-    return decay if decay and optimizer._use_weight_decay(variable) else 0.0
+    return decay if decay and decays_weight(optimizer, variable) else 0.0

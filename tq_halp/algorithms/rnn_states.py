@@ -8,12 +8,14 @@ from the iterate's at the snapshot, where the two coincide, and is carried on by
 import keras
 import tensorflow as tf
 
+from tq_halp.keras_internals.layers import flatten_layers
+
 
 def stateful_variables(model):
     """The state variables of a built model's stateful RNNs; Keras does not list them as weights."""
     layers = [
         layer
-        for layer in model._flatten_layers()
+        for layer in flatten_layers(model)
         if isinstance(layer, keras.layers.RNN) and layer.stateful
     ]
     return [state for layer in layers for state in keras.tree.flatten(layer.states)]

@@ -30,6 +30,7 @@ from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.snapshots import Snapshots
 from tq_halp.algorithms.train_function import train_function
 from tq_halp.algorithms.training_loop import TrainingLoop
+from tq_halp.keras_internals.training import loss_tracker
 from tq_halp.unsaved_states import restore, saved_by_keras, states_left_out
 
 
@@ -177,7 +178,7 @@ class Trainer(keras.Model):
         self.step_count.assign_add(1)
         self.sample_count.assign_add(tf.cast(size, "int64"))
         self.iterate.settle()
-        self._loss_tracker.update_state(step.loss, sample_weight=size)
+        loss_tracker(self).update_state(step.loss, sample_weight=size)
         logs = self.compute_metrics(batch.x, batch.y, step.y_pred, batch.sample_weight)
         if self.snapshots is not None:
             self.snapshots.after_update()

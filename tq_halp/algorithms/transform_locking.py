@@ -10,6 +10,7 @@ made a function of (the minibatch's contents, the snapshot's number, the seed) b
 import keras
 import tensorflow as tf
 
+from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.quantizers.call_counter import CallCounter
 from tq_halp.quantizers.training_clock import TrainingClock
 from tq_halp.unsaved_states import seed_states
@@ -70,7 +71,7 @@ class TransformLocking:
 
     def __init__(self, model):
         self._model = model
-        layers = model._flatten_layers()
+        layers = flatten_layers(model)
         self._seeds = seed_states(model)
         self._calls = [each.calls for each in layers if isinstance(each, CallCounter)]
         self._clocks = [each for each in layers if isinstance(each, TrainingClock)]
@@ -81,7 +82,7 @@ class TransformLocking:
     @property
     def of_augmentation(self):
         """Whether the model transforms its inputs at random."""
-        layers = self._model._flatten_layers()
+        layers = flatten_layers(self._model)
         return any(isinstance(each, _PREPROCESSING) and seed_states(each) for each in layers)
 
     def are_made(self, x):
