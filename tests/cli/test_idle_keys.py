@@ -10,6 +10,7 @@ import pytest
 from key_values import VALUES
 from ruamel.yaml import YAML
 
+from quant_ops.facts import RANGES
 from tq_halp import config as configs
 from tq_halp.config.schema import Algorithm, Data, Model
 from tq_halp.config.unused_keys import KEYS, idle
@@ -94,10 +95,10 @@ def test_the_page_has_the_same_table():
 def test_ranges_are_those_of_the_formats(tmp_path):
     """The ends may be, what is next to them may not; one bit of an offset is its sign."""
     for name, key, (low, high) in [
-        ("lp_sgd", "word_bits", FixedPoint.WORD_BITS),
-        ("lp_svrg", "frac_bits", FixedPoint.FRAC_BITS),
-        ("halp", "word_bits", (2, 64)),
-        ("bc_sgd", "word_bits", (2, 64)),
+        ("lp_sgd", "word_bits", RANGES["fixed_point"]["word_bits"]),
+        ("lp_svrg", "frac_bits", RANGES["fixed_point"]["frac_bits"]),
+        ("halp", "word_bits", RANGES["offset"]["word_bits"]),
+        ("bc_sgd", "word_bits", RANGES["offset"]["word_bits"]),
     ]:
         for value in (low, high):
             configs.load(written(tmp_path, algorithm={"name": name, key: value}))

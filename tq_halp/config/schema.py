@@ -20,7 +20,6 @@ from ruamel.yaml import YAML
 from tq_halp.config import value_types
 from tq_halp.config.unused_keys import KEYS, idle, without
 from tq_halp.config.value_types import NotNegative, Positive, PositiveFloat, Section
-from tq_halp.formats import FixedPoint
 from tq_halp.yaml_settings import Settings
 
 
@@ -74,8 +73,8 @@ class Algorithm(Section):
     """How it is trained."""
 
     name: Literal[tuple(KEYS["algorithm"])]
-    word_bits: Annotated[int, value_types.from_to(*FixedPoint.WORD_BITS)] = 8
-    frac_bits: Annotated[int, value_types.from_to(*FixedPoint.FRAC_BITS)] = 6
+    word_bits: Annotated[int, value_types.in_range("fixed_point", "word_bits")] = 8
+    frac_bits: Annotated[int, value_types.in_range("fixed_point", "frac_bits")] = 6
     # Any number format, in place of word_bits (and frac_bits).
     format: Annotated[Any, BeforeValidator(value_types.format_or_none)] = None
     mu: Annotated[str | float, BeforeValidator(value_types.mu)] = "auto"

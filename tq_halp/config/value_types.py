@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from quant_ops import facts
 from tq_halp import formats
 
 
@@ -22,9 +23,7 @@ MOST_NUMBERS = 2**28
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 NotNegative = Annotated[int, Field(ge=0, le=MOST)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rounding = Literal[
-    "nearest_even", "nearest_away", "nearest_up", "down", "up", "toward_zero", "stochastic"
-]
+Rounding = Literal[facts.ROUNDINGS]
 
 
 def is_number(value):
@@ -70,6 +69,11 @@ def from_to(low: int, high: int):
         return value
 
     return AfterValidator(check)
+
+
+def in_range(format: str, name: str):
+    """A validator: what a parameter of a number format may be."""
+    return from_to(*facts.RANGES[format][name])
 
 
 def stages(value):
