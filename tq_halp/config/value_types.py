@@ -2,17 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from quant_ops import facts
 from tq_halp import formats
-
-
-class Section(BaseModel):
-    """A mapping with known keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
+from tq_halp.config.section import Section
 
 #: The largest count: what a C int holds.
 MOST = 2**31 - 1
@@ -22,6 +16,7 @@ DEEPEST = 300
 MOST_NUMBERS = 2**28
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 NotNegative = Annotated[int, Field(ge=0, le=MOST)]
+NotNegativeFloat = Annotated[float, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rounding = Literal[facts.ROUNDINGS]
 
