@@ -132,7 +132,7 @@ def core_commands(
     flags = (*FLAGS, *options)
     commands = {
         scratch / f"{name}.o": [*cxx, *flags, "-c", str(SOURCES / "core" / f"{name}.cc")]
-        for name in ("quantize", "scale_table")
+        for name in ("quantize", "scale_table", "instruction_set")
     }
     for name, machine in _instruction_sets():
         for stem in ("loops", "rounded_matmul"):
@@ -152,6 +152,8 @@ def linear_commands(
         for source in sorted(folder.glob("*.cc"))
         if source.stem not in per_set
     }
+    chosen = str(SOURCES / "core" / "instruction_set.cc")
+    commands[scratch / "instruction_set.o"] = [*cxx, *flags, "-c", chosen]
     for name, machine in _instruction_sets():
         for stem, more in per_set.items():
             extra = (*machine, *BYTE_PRODUCTS.get(name, ()), *more)

@@ -1,10 +1,15 @@
-"""What the formats and their roundings take: each name and each range once, for all who check it.
+"""What the ops, formats and roundings take: each name and each range once, for all who check it.
 
 TensorFlow is not imported, so that a mistake in a config or a map is answered at once.
 """
 
 import numbers
 from typing import Any
+
+#: Who computes: the compiled ops, or TensorFlow's.
+BACKENDS = ("native", "composite")
+#: For which the loops of the compiled ops exist, the best first.
+INSTRUCTION_SETS = ("avx512", "avx2", "portable")
 
 #: How a number between two neighbours is rounded.
 ROUNDINGS = (

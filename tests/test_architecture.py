@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (
     # the library: what numbers, layers and algorithms are
     {"quant_ops.facts"},
+    {"quant_ops.environment"},
     {
         "quant_ops",
         "tq_halp.errors",
@@ -61,6 +62,7 @@ LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
 NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "quant_ops.facts": {"tensorflow", "keras", "tq_halp"},
+    "quant_ops.environment": {"tensorflow", "keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.atomic_files": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.non_finite": {"tensorflow", "keras", "quant_ops"},
@@ -75,7 +77,7 @@ NEVER = {
 # Wrong input is answered at once, so these must not wait for TensorFlow.
 LIGHT = [
     "quant_ops",
-    "quant_ops.facts",
+    "quant_ops.environment",
     "tq_halp",
     "tq_halp.formats",
     "tq_halp.config",

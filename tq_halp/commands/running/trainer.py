@@ -10,7 +10,6 @@ from tq_halp import algorithms, formats
 from tq_halp.commands.running.optimizer import number_or_schedule
 from tq_halp.config import Config
 from tq_halp.errors import InputError, reason
-from tq_halp.yaml_settings import suggestion
 
 #: By their names in a config.
 _ALGORITHMS = {
@@ -77,7 +76,7 @@ def _part(config: Config, axis: str, given: Mapping[str, Any], known: Mapping[st
             raise InputError(
                 f"{config.subject(*path, 'name')}: received {name!r}, expected the name under "
                 "which a module of algorithm.imports registers a class with "
-                f"keras.saving.register_keras_serializable{suggestion(name, list(known))}"
+                "keras.saving.register_keras_serializable"
             )
     try:
         return kind(**arguments)
