@@ -5,7 +5,7 @@
 
 #include "float_environment.h"
 #include "instruction_set.h"
-#include "loops.h"
+#include "quantizer_loops.h"
 
 namespace quant_ops {
 namespace {

@@ -7,7 +7,7 @@
 #include "../core/instruction_set.h"
 #include "floating_solver.h"
 #include "integer_solver.h"
-#include "kernels.h"
+#include "kernel_tables.h"
 
 namespace quant_ops {
 
