@@ -16,22 +16,29 @@
 The two backends of the quantizers give the same bits; `QUANT_OPS_BACKEND=native` or `=composite`
 forces one. The solver has the native backend only. A graph with native ops, saved, loads only where
 quant_ops is; one that is built under `forced("composite")` loads wherever TensorFlow is.
+
+The names are imported on first use (PEP 562), so that `import quant_ops.facts` does not wait for
+TensorFlow.
 """
 
-from quant_ops.library import backend, forced
-from quant_ops.ops import (
-    LinearSolver,
-    binary,
-    block_float,
-    fixed_point,
-    matmul_rounded,
-    minifloat,
-    mx,
-    power_of_two,
-    scaled_integer,
-    sparse,
-    ternary,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quant_ops.library import backend, forced
+    from quant_ops.ops import (
+        LinearSolver,
+        binary,
+        block_float,
+        fixed_point,
+        matmul_rounded,
+        minifloat,
+        mx,
+        power_of_two,
+        scaled_integer,
+        sparse,
+        ternary,
+    )
 
 __all__ = [
     "LinearSolver",
@@ -48,3 +55,15 @@ __all__ = [
     "sparse",
     "ternary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'quant_ops' has no attribute {name!r}")
+    home = "quant_ops.library" if name in ("backend", "forced") else "quant_ops.ops"
+    found = globals()[name] = getattr(importlib.import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

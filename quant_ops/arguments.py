@@ -6,19 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from quant_ops import facts
 from quant_ops.composite import counter_rng
 from quant_ops.composite.float_bits import CARRIERS
 
-ROUNDINGS = (
-    "nearest_even",
-    "nearest_away",
-    "nearest_up",
-    "down",
-    "up",
-    "toward_zero",
-    "stochastic",
-)
-OVERFLOWS = ("saturate", "wrap")
 INT64 = (-(1 << 63), (1 << 63) - 1)  # tf.int64.min and .max ask NumPy anew, for microseconds
 
 
@@ -41,12 +32,13 @@ def check_size(x: tf.Tensor) -> None:
 
 
 def integer(value: Any, name: str, low: int, high: int) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or not low <= value <= high
-    ):
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], received {value!r}")
+    facts.check_integer(name, value, low, high)
+    return int(value)
+
+
+def parameter(value: Any, name: str, format: str) -> int:
+    """An integer within the range that `facts.RANGES` has for a parameter of a format."""
+    facts.check_in_range(format, name, value)
     return int(value)
 
 

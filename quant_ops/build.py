@@ -132,10 +132,10 @@ def core_commands(
     flags = (*FLAGS, *options)
     commands = {
         scratch / f"{name}.o": [*cxx, *flags, "-c", str(SOURCES / "core" / f"{name}.cc")]
-        for name in ("quantize", "scale_table")
+        for name in ("quantize", "scaled_integer_scales", "instruction_set")
     }
     for name, machine in _instruction_sets():
-        for stem in ("loops", "rounded_matmul"):
+        for stem in ("quantizer_loops", "rounded_matmul"):
             source = str(SOURCES / "core" / f"{stem}.cc")
             commands[scratch / f"{stem}_{name}.o"] = [*cxx, *flags, *machine, "-c", source]
     return commands
@@ -146,12 +146,14 @@ def linear_commands(
 ) -> dict[Path, list[str]]:
     """As core_commands, for the solvers of linear models, which need no TensorFlow either."""
     folder, flags = SOURCES / "linear", (*FLAGS, *options)
-    per_set = {"integer_kernels": (), "floating_kernels": FUSED}
+    per_set = {"integer_kernel_tables": (), "float_kernel_tables": FUSED}
     commands = {
         scratch / f"{source.stem}.o": [*cxx, *flags, "-c", str(source)]
         for source in sorted(folder.glob("*.cc"))
         if source.stem not in per_set
     }
+    chosen = str(SOURCES / "core" / "instruction_set.cc")
+    commands[scratch / "instruction_set.o"] = [*cxx, *flags, "-c", chosen]
     for name, machine in _instruction_sets():
         for stem, more in per_set.items():
             extra = (*machine, *BYTE_PRODUCTS.get(name, ()), *more)

@@ -3,8 +3,6 @@
 import dataclasses
 from fractions import Fraction
 
-SPECIALS = ("ieee", "nan", "fnuz", "none")
-
 
 @dataclasses.dataclass(frozen=True)
 class FloatGrid:

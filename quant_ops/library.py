@@ -2,8 +2,8 @@
 
 import contextlib
 import contextvars
+import ctypes
 import functools
-import os
 import sys
 import threading
 import warnings
@@ -13,7 +13,9 @@ from types import ModuleType
 
 import tensorflow as tf
 
-BACKENDS = ("native", "composite")
+from quant_ops.environment import instruction_set_limit, requested_backend
+from quant_ops.facts import BACKENDS, INSTRUCTION_SETS
+
 REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
 
@@ -22,6 +24,7 @@ class NativeLibrary:
 
     def __init__(self, directory: Path | None = None):
         self.directory = directory
+        self.path: Path | None = None
         self.module: ModuleType | None = None
         self.problem = ""
         self._looked = self._warned = False
@@ -58,7 +61,7 @@ class NativeLibrary:
 
         try:
             self.directory = self.directory or build.DEFAULT_OUTPUT
-            path = self.directory / build.library_name()
+            self.path = path = self.directory / build.library_name()
         except (build.BuildError, OSError) as error:
             return None, f"quant_ops cannot tell which native library it needs: {error}."
         if not path.exists():
@@ -97,7 +100,7 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
         ValueError: QUANT_OPS_BACKEND names no backend.
         RuntimeError: native was asked for and there is no native library.
     """
-    asked = _forced.get() or asked_by_environment()
+    asked = _forced.get() or requested_backend()
     if asked == "native":
         library.require()
     if asked:
@@ -110,11 +113,6 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
     return "native"
 
 
-def asked_by_environment() -> str:
-    """What QUANT_OPS_BACKEND says, "" where it says nothing; ValueError where it is no backend."""
-    return _checked("QUANT_OPS_BACKEND", os.environ.get("QUANT_OPS_BACKEND", ""), ("", *BACKENDS))
-
-
 @contextlib.contextmanager
 def forced(name: str) -> Iterator[None]:
     """Inside, in this thread or task alone, ops are built for the backend of that name.
@@ -125,7 +123,9 @@ def forced(name: str) -> Iterator[None]:
     Raises:
         ValueError: there is no such backend.
     """
-    token = _forced.set(_checked("backend", name, BACKENDS))
+    if name not in BACKENDS:
+        raise ValueError(f"backend must be native or composite, received {name!r}")
+    token = _forced.set(name)
     try:
         yield
     finally:
@@ -134,7 +134,7 @@ def forced(name: str) -> Iterator[None]:
 
 def is_forced() -> bool:
     """Whether somebody has chosen a backend here, by `forced` or by QUANT_OPS_BACKEND."""
-    return bool(_forced.get() or asked_by_environment())
+    return bool(_forced.get() or requested_backend())
 
 
 def as_forced_now(function: Callable) -> Callable:
@@ -152,15 +152,36 @@ def as_forced_now(function: Callable) -> Callable:
     return called
 
 
-def _checked(what: str, name: str, valid: tuple[str, ...]) -> str:
-    if name not in valid:
-        raise ValueError(f"{what} must be native or composite, received {name!r}")
-    return name
-
-
 def native() -> ModuleType:
     """The module of native ops."""
     return LIBRARY.require()
+
+
+def instruction_set(*, byte_products: bool = False, limit: str | None = None) -> str:
+    """The one that native ops take in a new process: "avx512", "avx2" or "portable".
+
+    Args:
+        byte_products: of the linear solver, whose AVX-512 needs VNNI, too.
+        limit: the best one that may be taken; None: what the variable QUANT_OPS_ISA says.
+
+    Raises:
+        ValueError: QUANT_OPS_ISA names no instruction set.
+        RuntimeError: there is no native library.
+    """
+    limit = instruction_set_limit() if limit is None else limit
+    LIBRARY.require()
+    ask = ctypes.CDLL(str(LIBRARY.path)).quant_ops_best_instruction_set
+    ask.argtypes, ask.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_char_p
+    return ask(limit.encode(), byte_products).decode()
+
+
+def available_instruction_sets(*, byte_products: bool = False) -> tuple[str, ...]:
+    """Those that this machine has, the best first; the errors are those of `instruction_set`."""
+    return tuple(
+        name
+        for name in INSTRUCTION_SETS
+        if instruction_set(byte_products=byte_products, limit=name) == name
+    )
 
 
 def _callers_level() -> int:

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # the library: what numbers, layers and algorithms are
-    {"tq_halp.keras_internals"},
+    {"quant_ops.facts", "tq_halp.keras_internals"},
+    {"quant_ops.environment"},
     {
         "quant_ops",
         "tq_halp.errors",
@@ -57,9 +58,11 @@ LEVELS = (
 )
 LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
 
-# What a part never imports, wherever it stands.
+# What a part never imports, wherever it stands; quant_ops.facts is of no backend.
 NEVER = {
     "quant_ops": {"keras", "tq_halp"},
+    "quant_ops.facts": {"tensorflow", "keras", "tq_halp"},
+    "quant_ops.environment": {"tensorflow", "keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.atomic_files": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.non_finite": {"tensorflow", "keras", "quant_ops"},
@@ -73,6 +76,8 @@ NEVER = {
 
 # Wrong input is answered at once, so these must not wait for TensorFlow.
 LIGHT = [
+    "quant_ops",
+    "quant_ops.environment",
     "tq_halp",
     "tq_halp.formats",
     "tq_halp.config",
@@ -169,7 +174,7 @@ def objections(path):
         return
     for module in sorted(imports(path)):
         other, top = part_of(module), module.split(".")[0]
-        if top in NEVER.get(part, ()):
+        if top in NEVER.get(part, ()) and other != "quant_ops.facts":
             yield f"{path} imports {module}"
         if top in {"quant_ops", "tq_halp"} and other not in {part, "tq_halp.__version__"}:
             if other not in LEVEL:

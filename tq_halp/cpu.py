@@ -1,20 +1,9 @@
-"""The processor: its cores, which of the compiled ops' instruction sets it has, which they take."""
+"""The processor, as Linux describes it: its cores, its name, its flags."""
 
 import os
 from pathlib import Path
 
-from tq_halp.errors import InputError
-
 CPUINFO = Path("/proc/cpuinfo")
-INSTRUCTION_SETS = ("avx512", "avx2", "portable")
-#: The flags of Linux for what quant_ops/cc/core/quantize.cc asks the processor for, ...
-OPS = {
-    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
-    "avx2": {"avx2", "fma"},
-    "portable": set(),
-}
-#: ... and for what quant_ops/cc/linear/solver.cc does.
-SOLVER = {**OPS, "avx512": {*OPS["avx512"], "avx512_vnni"}}
 
 
 def usable_cores() -> int:
@@ -32,49 +21,6 @@ def flags() -> set[str]:
 def model_name() -> str:
     """What the processor calls itself, "" without /proc/cpuinfo."""
     return _values("model name").strip()
-
-
-def available_sets(needed=SOLVER) -> tuple[str, ...]:
-    """Those of INSTRUCTION_SETS that the processor has, the best first.
-
-    Without /proc/cpuinfo only "portable" is known to be there.
-    """
-    there = flags()
-    return tuple(name for name in INSTRUCTION_SETS if needed[name] <= there)
-
-
-def instruction_set(needed=SOLVER) -> str:
-    """The one that is taken, as the C++ decides: the best one there is below the limit.
-
-    The limit is the environment variable QUANT_OPS_ISA. The C++ cannot be asked; what the
-    processor has is read from /proc/cpuinfo, and "unknown" where there is none.
-
-    Args:
-        needed: SOLVER or OPS.
-
-    Raises:
-        InputError: QUANT_OPS_ISA names no instruction set.
-    """
-    limit = _limit()
-    allowed = INSTRUCTION_SETS[INSTRUCTION_SETS.index(limit) :]
-    if limit != "portable" and not CPUINFO.exists():
-        return "unknown"
-    return next(name for name in allowed if name in available_sets(needed))
-
-
-def check_environment() -> None:
-    """Raise InputError if QUANT_OPS_BACKEND or QUANT_OPS_ISA names what there is not."""
-    backend = os.environ.get("QUANT_OPS_BACKEND", "")
-    if backend not in ("", "native", "composite"):
-        raise InputError(f"QUANT_OPS_BACKEND must be native or composite, received {backend!r}")
-    _limit()
-
-
-def _limit() -> str:
-    limit = os.environ.get("QUANT_OPS_ISA") or INSTRUCTION_SETS[0]
-    if limit not in INSTRUCTION_SETS:
-        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
-    return limit
 
 
 def _values(key: str) -> str:

@@ -74,8 +74,10 @@ class Settings:
         self._overridden.add(path)
 
     def is_overridden(self, path: KeyPath) -> bool:
-        """Whether the value at `path`, or a mapping around it, came by `set`."""
-        return any(path[:length] in self._overridden for length in range(1, len(path) + 1))
+        """Whether the value at `path`, a mapping around it or something in it came by `set`."""
+        return any(
+            path[: len(each)] == each or each[: len(path)] == path for each in self._overridden
+        )
 
     def origin(self, path: Iterable[str | int]) -> str:
         """Where the value at `path`, or the nearest mapping around it, came from."""

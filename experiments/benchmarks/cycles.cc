@@ -25,7 +25,7 @@
 
 #include "core/float_types.h"
 #include "core/quantize.h"
-#include "core/scale_table.h"
+#include "core/scaled_integer_scales.h"
 
 namespace quant_ops {
 namespace {

@@ -13,7 +13,7 @@ import numpy as np
 
 from tq_halp.commands.running import checkpoint_format
 from tq_halp.commands.running.checkpoint_folder import files
-from tq_halp.config.unused_keys import KEYS
+from tq_halp.config.sections import KEYS
 
 REGRESSION = {
     "data": {"name": "linear_regression", "samples": 300, "features": 20},

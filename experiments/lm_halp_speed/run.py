@@ -52,11 +52,12 @@ def bench(isa, options):
 
 
 def measure_speed(output, quick):
-    from tq_halp.cpu import available_sets
+    from quant_ops.library import available_instruction_sets
 
     load = os.getloadavg()[0]
     rows, in_cache = [], []
-    for isa in [name for name in available_sets() if name != "portable"] or ["portable"]:
+    there = available_instruction_sets(byte_products=True)
+    for isa in [name for name in there if name != "portable"] or ["portable"]:
         in_cache += bench(isa, IN_CACHE)
         for batch, options in (QUICK if quick else FULL).items():
             rows += bench(isa, [f"--batch-sizes={batch}", *options])

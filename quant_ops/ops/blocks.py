@@ -5,20 +5,19 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import ROUNDINGS, choice, float_tensor, int64_scalar, integer
+from quant_ops.arguments import choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.facts import (
+    AXES,
+    BLOCK_SIZES,
+    MX_ELEMENTS,
+    MX_FLOAT_ELEMENTS,
+    MX_INTEGER_ELEMENTS,
+    ROUNDINGS,
+    SCALE_ROUNDINGS,
+)
 from quant_ops.float_grid import minifloat_grid
 from quant_ops.ops.dispatch import dispatch
 
-# exponent_bits, mantissa_bits, specials: OCP MX 1.0, section 5.3. The other element is int8.
-FLOAT_ELEMENTS = {
-    "float8_e4m3fn": (4, 3, "nan"),
-    "float8_e5m2": (5, 2, "ieee"),
-    "float6_e3m2fn": (3, 2, "none"),
-    "float6_e2m3fn": (2, 3, "none"),
-    "float4_e2m1fn": (2, 1, "none"),
-}
-ELEMENTS = (*FLOAT_ELEMENTS, "int8")
-SCALE_ROUNDINGS = ("floor", "ceil", "rceil", "even")
 FLOAT_FACTS = ("mantissa_bits", "min_exponent", "max_significand", "max_exponent")
 
 
@@ -69,7 +68,8 @@ def block_float(
     References: Wilkinson, Rounding Errors in Algebraic Processes (1963), section 1.12; Drumond et
     al., Training DNNs with Hybrid Block Floating Point, arXiv 1804.01526.
     """
-    facts = {"element": "integer", "word_bits": integer(word_bits, "word_bits", 2, 32)}
+    word_bits = parameter(word_bits, "word_bits", "block_float")
+    facts = {"element": "integer", "word_bits": word_bits}
     facts |= {"scale_rounding": "floor", "limited_scale": False} | dict.fromkeys(FLOAT_FACTS, 0)
     return _in_blocks(x, facts, block_size, axis, rounding, seed, counter)
 
@@ -140,11 +140,13 @@ def mx(
     References: OCP Microscaling Formats (MX) Specification v1.0, sections 5 and 6; Rouhani et al.,
     Microscaling Data Formats for Deep Learning, arXiv 2310.10537, algorithm 1.
     """
-    facts = {"element": "integer", "word_bits": 8} | dict.fromkeys(FLOAT_FACTS, 0)
-    if choice(element, "element", ELEMENTS) != "int8":
-        grid = minifloat_grid(*FLOAT_ELEMENTS[element])
+    if choice(element, "element", MX_ELEMENTS) in MX_FLOAT_ELEMENTS:
+        grid = minifloat_grid(*MX_FLOAT_ELEMENTS[element])
         facts = {"element": "float", "word_bits": 0}
         facts |= {name: getattr(grid, name) for name in FLOAT_FACTS}
+    else:
+        word_bits, _ = MX_INTEGER_ELEMENTS[element]
+        facts = {"element": "integer", "word_bits": word_bits} | dict.fromkeys(FLOAT_FACTS, 0)
     facts["scale_rounding"] = choice(scale_rounding, "scale_rounding", SCALE_ROUNDINGS)
     return _in_blocks(x, facts | {"limited_scale": True}, block_size, axis, rounding, seed, counter)
 
@@ -160,8 +162,8 @@ def _in_blocks(
 ) -> tf.Tensor:
     x = float_tensor(x, "x")
     attributes = facts | {
-        "block_size": integer(block_size, "block_size", 1, (1 << 31) - 1),
-        "axis": integer(axis, "axis", -254, 253),  # TensorFlow tensors have at most 254 axes
+        "block_size": integer(block_size, "block_size", *BLOCK_SIZES),
+        "axis": integer(axis, "axis", *AXES),
         "rounding": choice(rounding, "rounding", ROUNDINGS),
     }
     _check_blocks(x.shape, axis, block_size)

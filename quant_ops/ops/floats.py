@@ -5,8 +5,9 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import ROUNDINGS, boolean, choice, float_tensor, int64_scalar, integer
-from quant_ops.float_grid import SPECIALS, FloatGrid, minifloat_grid, power_of_two_grid
+from quant_ops.arguments import boolean, choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.facts import FLOAT_OVERFLOWS, RANGES, ROUNDINGS, SPECIALS
+from quant_ops.float_grid import FloatGrid, minifloat_grid, power_of_two_grid
 from quant_ops.ops.dispatch import dispatch
 
 
@@ -90,14 +91,14 @@ def minifloat_attributes(
 ) -> dict[str, Any]:
     """The checked arguments of `minifloat` that are known when a graph is built."""
     grid = minifloat_grid(
-        integer(exponent_bits, "exponent_bits", 1, 8),
-        integer(mantissa_bits, "mantissa_bits", 0, 23),
+        parameter(exponent_bits, "exponent_bits", "minifloat"),
+        parameter(mantissa_bits, "mantissa_bits", "minifloat"),
         choice(specials, "specials", SPECIALS),
-        None if exponent_bias is None else integer(exponent_bias, "exponent_bias", -512, 512),
+        None if exponent_bias is None else parameter(exponent_bias, "exponent_bias", "minifloat"),
         boolean(subnormals, "subnormals"),
     )
-    overflows = ("saturate", "infinity") if grid.beyond else ("saturate",)
-    if choice(overflow, "overflow", ("saturate", "infinity")) not in overflows:
+    overflows = FLOAT_OVERFLOWS if grid.beyond else ("saturate",)
+    if choice(overflow, "overflow", FLOAT_OVERFLOWS) not in overflows:
         raise ValueError(
             f"overflow must be saturate with specials {specials!r}, which has neither infinity nor "
             f"NaN, received {overflow!r}"
@@ -142,8 +143,9 @@ def power_of_two(
     References: Miyashita et al., Convolutional Neural Networks using Logarithmic Data
     Representation, arXiv 1603.01025 (which rounds the logarithm; this rounds the number).
     """
-    min_exponent = integer(min_exponent, "min_exponent", -512, 512)
-    max_exponent = integer(max_exponent, "max_exponent", min_exponent, 512)
+    min_exponent = parameter(min_exponent, "min_exponent", "power_of_two")
+    highest = RANGES["power_of_two"]["max_exponent"][1]
+    max_exponent = integer(max_exponent, "max_exponent", min_exponent, highest)
     choice(overflow, "overflow", ("saturate",))
     grid = power_of_two_grid(min_exponent, max_exponent)
     return _round_to(_attributes(grid, rounding, overflow), x, seed, counter)

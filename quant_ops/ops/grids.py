@@ -7,15 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import (
-    OVERFLOWS,
-    ROUNDINGS,
-    boolean,
-    choice,
-    float_tensor,
-    int64_scalar,
-    integer,
-)
+from quant_ops.arguments import boolean, choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.facts import AXES, GRID_OVERFLOWS, ROUNDINGS
 from quant_ops.ops.dispatch import dispatch
 
 
@@ -79,11 +72,11 @@ def fixed_point_attributes(
 ) -> dict[str, Any]:
     """The checked arguments of `fixed_point` that are known when a graph is built."""
     return {
-        "word_bits": integer(word_bits, "word_bits", 1, 64),
-        "frac_bits": integer(frac_bits, "frac_bits", -512, 512),
+        "word_bits": parameter(word_bits, "word_bits", "fixed_point"),
+        "frac_bits": parameter(frac_bits, "frac_bits", "fixed_point"),
         "signed": boolean(signed, "signed"),
         "rounding": choice(rounding, "rounding", ROUNDINGS),
-        "overflow": choice(overflow, "overflow", OVERFLOWS),
+        "overflow": choice(overflow, "overflow", GRID_OVERFLOWS),
     }
 
 
@@ -134,9 +127,9 @@ def scaled_integer(
     x = float_tensor(x, "x")
     scale = _scale(scale, x.dtype)
     attributes = {
-        "word_bits": integer(word_bits, "word_bits", 1, 64),
+        "word_bits": parameter(word_bits, "word_bits", "scaled_integer"),
         "rounding": choice(rounding, "rounding", ROUNDINGS),
-        "overflow": choice(overflow, "overflow", OVERFLOWS),
+        "overflow": choice(overflow, "overflow", GRID_OVERFLOWS),
     }
     axis = _scale_axis(axis, scale.shape, x.shape)
     seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
@@ -161,7 +154,7 @@ def _scale_axis(axis: Any, scale: tf.TensorShape, x: tf.TensorShape) -> int | No
         if scale.rank not in (None, 0):
             raise ValueError(f"scale must be a scalar when axis is None, received shape {scale}")
         return None
-    axis = integer(axis, "axis", -254, 253)  # TensorFlow tensors have at most 254 axes
+    axis = integer(axis, "axis", *AXES)
     if scale.rank not in (None, 1):
         raise ValueError(f"scale must be a vector when axis is given, received shape {scale}")
     if x.rank is None:

@@ -10,6 +10,7 @@ from quant_ops import composite
 from quant_ops.arguments import choice, float_tensor, int64_scalar
 from quant_ops.composite import float_bits
 from quant_ops.composite.levels import ternary_threshold
+from quant_ops.facts import BINARY_ROUNDINGS
 from quant_ops.ops.dispatch import dispatch
 
 
@@ -51,7 +52,7 @@ def binary(
     sigmoid is p for level 1).
     """
     x = float_tensor(x, "x")
-    attributes = {"rounding": choice(rounding, "rounding", ("nearest_up", "stochastic"))}
+    attributes = {"rounding": choice(rounding, "rounding", BINARY_ROUNDINGS)}
     inputs = (_level(level, x.dtype), int64_scalar(seed, "seed"), int64_scalar(counter, "counter"))
     return dispatch("binary", x, inputs, attributes, composite.binary)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from quant_ops.arguments import boolean, choice, integer
+from quant_ops.arguments import boolean, choice, integer, parameter
 from quant_ops.library import native
 
 LOSSES = ("squared", "logistic", "softmax")
@@ -127,8 +127,8 @@ class LinearSolver:
                 outputs=outputs,
                 intercept=boolean(intercept, "intercept"),
                 batch_size=integer(batch_size, "batch_size", 1, 1 << 15),
-                word_bits=integer(word_bits, "word_bits", 8, 16),
-                data_bits=integer(data_bits, "data_bits", 4, 16),
+                word_bits=parameter(word_bits, "word_bits", "linear_solver"),
+                data_bits=parameter(data_bits, "data_bits", "linear_solver"),
                 weight_range=float(weight_range),
                 seed=integer(seed, "seed", -(1 << 63), (1 << 63) - 1),
                 threads=integer(n_threads, "n_threads", 1, 1024),

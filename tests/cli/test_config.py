@@ -85,8 +85,8 @@ def test_data_folder_becomes_absolute(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "override, parts",
     [
-        ("algorithm.word_bits=0", ["--set algorithm.word_bits", "received 0", "from 1 to 64"]),
-        ("algorithm.word_bits=65", ["received 65", "from 1 to 64"]),
+        ("algorithm.word_bits=1", ["--set algorithm.word_bits", "received 1", "from 2 to 64"]),
+        ("algorithm.word_bits=65", ["received 65", "from 2 to 64"]),
         ("algorithm.wordbits=8", ["unknown key 'algorithm.wordbits'", "did you mean 'word_bits'"]),
         ("algoritm.name=sgd", ["--set algoritm.name", "did you mean 'algorithm'"]),
         ("algorithm.name=lpsgd", ["received 'lpsgd'", "did you mean 'lp_sgd'"]),

@@ -1,18 +1,17 @@
-"""A key that does nothing: refused, given way, or left out; and the table that says whose it is."""
+"""A key that does nothing: refused, given way, or left out."""
 
-import inspect
 import json
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from key_values import VALUES
 from ruamel.yaml import YAML
 
+from quant_ops.facts import RANGES
 from tq_halp import config as configs
-from tq_halp.config.schema import Algorithm, Data, Model
-from tq_halp.config.unused_keys import KEYS, idle
+from tq_halp.config.sections import KEYS
+from tq_halp.config.unused_keys import idle
 from tq_halp.errors import InputError
 from tq_halp.formats import FixedPoint
 
@@ -24,13 +23,11 @@ BASE = {
     "optimizer": {"learning_rate": 0.1},
     "train": {"epochs": 1, "batch_size": 8},
 }
-SECTIONS = {"data": Data, "model": Model, "algorithm": Algorithm}
 PAIRS = [
     (section, name, key)
-    for section, names in KEYS.items()
-    for name in names
-    for key in SECTIONS[section].model_fields
-    if key != "name"
+    for section in ("data", "model", "algorithm")
+    for name in KEYS[section]
+    for key in dict.fromkeys(key for keys in KEYS[section].values() for key in keys)
 ]
 
 
@@ -41,63 +38,16 @@ def written(tmp_path, text_before="", **sections):
     return path
 
 
-# ---- the table -----------------------------------------------------------------------------------
-
-
-def test_the_table_names_every_name_and_key_of_the_schema():
-    for section, kind in SECTIONS.items():
-        assert set(get_args(kind.model_fields["name"].annotation)) == set(KEYS[section])
-        named = {key for keys in KEYS[section].values() for key in keys}
-        assert named | {"name"} == set(kind.model_fields)
-    assert {key for keys in KEYS.values() for names in keys.values() for key in names} == set(
-        VALUES
-    )
-
-
-def test_algorithms_have_the_keys_that_their_classes_take():
-    from tq_halp.commands.running.experiment import _ALGORITHMS
-
-    def accepted(kind):
-        found = {}
-        for base in kind.__mro__:
-            if "__init__" in vars(base) and base.__module__.startswith("tq_halp."):
-                found |= dict(inspect.signature(base.__init__).parameters)
-        return set(found) - {"self", "model", "seed", "name", "kwargs"}
-
-    assert set(_ALGORITHMS) == set(KEYS["algorithm"])
-    for name, kind in _ALGORITHMS.items():
-        taken = accepted(kind)
-        if name in ("lp_sgd", "lp_svrg", "swalp"):  # In Python their grid is a format.
-            taken |= {"word_bits", "frac_bits"}
-        if name == "bc_sgd":  # Nothing is corrected, so nothing to weigh, put off or lock.
-            taken -= {"coefficient", "start_after", "draws", "variance_ratio"}
-        assert taken == set(KEYS["algorithm"][name]), name
-
-
-def test_models_have_the_keys_that_their_functions_take():
-    from tq_halp import models
-
-    for name, keys in KEYS["model"].items():
-        if name != "file":
-            parameters = inspect.signature(getattr(models, name)).parameters.values()
-            options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-            assert set(keys) == options - {"seed", "pixels"}
-
-
-def test_the_page_has_the_same_table():
-    page = (PTB.parents[1] / "docs" / "config.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", page, re.M)
-    found = {(section, name): tuple(re.findall(r"`(\w+)`", keys)) for section, name, keys in rows}
-    assert found == {(s, n): keys for s, names in KEYS.items() for n, keys in names.items()}
+# ---- ranges ------------------------------------------------------------------------------------
 
 
 def test_ranges_are_those_of_the_formats(tmp_path):
     """The ends may be, what is next to them may not; one bit of an offset is its sign."""
     for name, key, (low, high) in [
-        ("lp_sgd", "word_bits", FixedPoint.WORD_BITS),
-        ("lp_svrg", "frac_bits", FixedPoint.FRAC_BITS),
-        ("halp", "word_bits", (2, 64)),
-        ("bc_sgd", "word_bits", (2, 64)),
+        ("lp_sgd", "word_bits", RANGES["fixed_point"]["word_bits"]),
+        ("lp_svrg", "frac_bits", RANGES["fixed_point"]["frac_bits"]),
+        ("halp", "word_bits", RANGES["offset"]["word_bits"]),
+        ("bc_sgd", "word_bits", RANGES["offset"]["word_bits"]),
     ]:
         for value in (low, high):
             configs.load(written(tmp_path, algorithm={"name": name, key: value}))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tq_halp.config import Data
+from tq_halp.config.sections.data import LinearRegression, PythonDocs
 from tq_halp.data import fetch, linear_regression, load, load_language, text
 from tq_halp.data.files import PTB, TINY_SHAKESPEARE, read_verified
 from tq_halp.data.locate import locate
@@ -90,14 +90,20 @@ def test_linear_regression_depends_on_its_seed_alone():
     assert np.array_equal(first.train[0][:7], linear_regression(seed=1, limit=7).train[0])
 
 
-@pytest.mark.parametrize("name", ["linear_regression", "python_docs"])
-def test_load_takes_a_config_section(name):
-    dataset = load(Data(name=name, limit=700, sequence_length=6, samples=900))
-    assert dataset.name == name
-    assert dataset.train_size == {"linear_regression": 700, "python_docs": 699 // 6}[name]
+@pytest.mark.parametrize(
+    "section, size",
+    [
+        (LinearRegression(limit=700, samples=900), 700),
+        (PythonDocs(limit=700, sequence_length=6), 699 // 6),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_load_takes_a_config_section(section, size):
+    dataset = load(section)
+    assert dataset.name == section.name
+    assert dataset.train_size == size
 
 
 def test_load_takes_anything_with_the_fields():
-    fields = {name: field.default for name, field in Data.model_fields.items()}
-    settings = SimpleNamespace(**{**fields, "name": "python_docs", "limit": 100})
+    settings = SimpleNamespace(name="python_docs", limit=100)
     assert load(settings).train_size == 99 // 35

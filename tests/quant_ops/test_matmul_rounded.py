@@ -235,14 +235,14 @@ GRID = {"format": "fixed_point", "word_bits": 8, "frac_bits": 4}
 @pytest.mark.parametrize(
     "changed, kind, message",
     [
-        ({"every": 0}, ValueError, r"every must be an integer in \[1, .*\], received 0"),
-        ({"every": 2.0}, ValueError, "every must be an integer in .*, received 2.0"),
+        ({"every": 0}, ValueError, "every must be an integer from 1 to .*, received 0"),
+        ({"every": 2.0}, ValueError, "every must be an integer from .*, received 2.0"),
         (
             {"format": "mx"},
             ValueError,
             "format must be one of fixed_point, minifloat, received 'mx'",
         ),
-        ({"word_bits": 65}, ValueError, r"word_bits must be an integer in \[1, 64\], received 65"),
+        ({"word_bits": 65}, ValueError, r"word_bits must be an integer from 1 to 64, received 65"),
         ({"overflow": "infinity"}, ValueError, "overflow must be one of saturate, wrap"),
         ({"mantissa_bits": 3}, ValueError, "'fixed_point' takes word_bits, .*mantissa_bits"),
         ({"format": "minifloat"}, ValueError, "'minifloat' takes exponent_bits, .*word_bits"),

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from tq_halp.cpu import check_environment
+from quant_ops import environment
 from tq_halp.errors import InputError, reason
 
 FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -21,7 +21,7 @@ def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INT
         interrupted: the status after Ctrl-C.
     """
     try:
-        check_environment()
+        _check_environment()
         return run()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -34,6 +34,15 @@ def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INT
             raise
         print(f"{failed}: {type(error).__name__}: {reason(error)}", file=sys.stderr)
         return FAILED
+
+
+def _check_environment() -> None:
+    """Raise InputError if QUANT_OPS_BACKEND or QUANT_OPS_ISA names what there is not."""
+    try:
+        environment.requested_backend()
+        environment.instruction_set_limit()
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 @contextlib.contextmanager

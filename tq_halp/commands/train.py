@@ -130,7 +130,7 @@ def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
 
 def _default_run_dir(config_path: str, config) -> str:
     now = time.strftime("%Y%m%d-%H%M%S")
-    return f"runs/{Path(config_path).stem}-{config.algorithm.name}-seed{config.seed}-{now}"
+    return f"runs/{Path(config_path).stem}-{config.algorithm.title}-seed{config.seed}-{now}"
 
 
 def _announce_stop(name: str) -> None:

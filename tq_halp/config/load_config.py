@@ -1,25 +1,22 @@
-"""From a file to a config, and from what pydantic finds wrong to a line that helps."""
+"""From a file to a config."""
 
 import copy
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tq_halp.config.schema import Config
+from tq_halp.config.schema_errors import explain
 from tq_halp.config.unused_keys import idle, without
-from tq_halp.config.value_types import MOST_NUMBERS, Schedule
+from tq_halp.config.value_types import MOST_NUMBERS
 from tq_halp.errors import InputError
-from tq_halp.yaml_settings import Settings, suggestion
+from tq_halp.yaml_settings import Settings
 
 #: How a file begins that a run, or a comparison, wrote: every setting as it was carried out.
 WRITTEN_BY_RUN = "# What a run did, whole: training it again repeats the run.\n"
 WRITTEN_BY_COMPARISON = "# What the runs have in common.\n"
-
-# Booleans of YAML 1.1, which are words in 1.2.
-_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
@@ -48,7 +45,7 @@ def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config
         config = Config.model_validate(settings.values)
     except ValidationError as error:
         raise InputError(
-            "\n".join([*wrong, *(_explain(e, settings) for e in error.errors())])
+            "\n".join([*wrong, *(explain(e, settings) for e in error.errors())])
         ) from error
     if wrong:
         raise InputError("\n".join(wrong))
@@ -113,62 +110,3 @@ def _resolve(settings: Settings, path: tuple[str, ...], what: str) -> None:
         looked = " nor ".join(dict.fromkeys(map(str, candidates)))
         raise InputError(f"{settings.subject(path)}: no such {what} file: {looked}")
     holder[path[-1]] = os.path.abspath(found)
-
-
-def _explain(error: dict, settings: Settings) -> str:
-    """One line: origin, key path, what was received, what would be valid."""
-    location = _location(error["loc"], settings.values)
-    where, key = settings.origin(location), ".".join(map(str, location))
-    subject = settings.subject(location)
-    if error["type"] == "missing":
-        return f"{where}: {key} is missing"
-    if error["type"] == "extra_forbidden":
-        fields = list(_fields_at(location[:-1]))
-        return f"{where}: unknown key {key!r}{suggestion(location[-1], fields)}"
-    if error["type"] == "model_type":
-        return f"{subject}: received {error['input']!r}, expected a mapping"
-    valid = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    valid = valid.replace("expected greater", "expected a number greater")
-    valid = valid.replace("expected less", "expected a number less")
-    hint = "; a number has no quotes" if _is_quoted_number(error) else ""
-    if error["type"] == "bool_type" and str(error["input"]).lower() in _BOOLEANS:
-        hint = f"; write {_BOOLEANS[error['input'].lower()]}"
-    if error["type"] == "literal_error" and isinstance(error["input"], str):
-        words = re.findall(r"'(.*?)'", error["ctx"]["expected"])
-        close = suggestion(error["input"], words)
-        hint = close if "did you mean" in close else ""
-    return f"{subject}: received {error['input']!r}, {valid}{hint}"
-
-
-def _is_quoted_number(error: dict) -> bool:
-    wants_number = error["type"] in ("int_type", "float_type") or "number" in error["msg"]
-    if not (wants_number and isinstance(error["input"], str)):
-        return False
-    try:
-        float(error["input"])
-    except ValueError:
-        return False
-    return True
-
-
-def _location(loc: tuple, values) -> list:
-    """`loc` without the names that pydantic adds for the members of a union."""
-    path = []
-    for part in loc:
-        if isinstance(values, dict) and part not in values and path and part != loc[-1]:
-            continue
-        if not isinstance(values, (dict, list)):
-            break
-        path.append(part)
-        values = values.get(part) if isinstance(values, dict) else None
-    return path
-
-
-def _fields_at(path: Sequence) -> list[str]:
-    model = Config
-    for part in path:
-        field = model.model_fields.get(part)
-        model = field.annotation if field else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return list(Schedule.model_fields)
-    return list(model.model_fields)

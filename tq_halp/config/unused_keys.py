@@ -1,56 +1,27 @@
-"""Which keys do nothing beside the others, and why: what a section's `name` takes, in one table.
+"""Which keys do nothing beside the others, and why.
 
-The schema, the objects that are built, the resolved config and the messages all ask here, so that a
-key is either passed on or refused.
+The objects that are built, the resolved config and the messages all ask here, so that a key is
+either passed on or refused. Which keys a `name` has, the classes of the sections say.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tq_halp import formats
+from tq_halp.config.sections import KEYS
+from tq_halp.config.sections.algorithm import PARTS, parts_in
+from tq_halp.config.sections.algorithm_keys import Snapshots
+from tq_halp.config.sections.composed_algorithm import is_registered
 from tq_halp.errors import InputError
 
-_SNAPSHOTS = ("snapshot_every", "snapshot_fraction", "iterate")
-_CORRECTION = ("coefficient", "start_after", "draws", "variance_ratio")
-_GRID = ("word_bits", "frac_bits", "format", "rounding")
-_OFFSETS = ("word_bits", "format", "mu", "scale", "rounding")
-_SEARCHED = ("dir", "limit", "validation_limit")
-_LANGUAGE = (*_SEARCHED, "sequence_length", "vocabulary_size")
-
-#: Section -> name -> the further keys that do something there.
-KEYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "data": {
-        "ptb": _LANGUAGE,
-        "tiny_shakespeare": _LANGUAGE,
-        "python_docs": tuple(key for key in _LANGUAGE if key != "dir"),
-        "linear_regression": ("limit", "samples", "features", "noise", "seed"),
-        "mnist": _SEARCHED,
-        "cifar10": _SEARCHED,
-        "libsvm": (*_SEARCHED, "file", "test_file", "task"),
-        "arrays": ("limit", "validation_limit", "file", "sha256"),
-    },
-    "model": {
-        "lstm_language_model": (
-            *("embedding", "units", "layers", "dropout", "initial_range", "dtype"),
-        ),
-        "linear": ("dtype",),
-        "linear_classifier": ("weight_decay", "dtype"),
-        "resnet": ("blocks", "weight_decay", "augment", "dtype"),
-        "file": ("file", "sha256", "imports", "weights"),
-    },
-    "algorithm": {
-        "halp": (*_OFFSETS, *_SNAPSHOTS, *_CORRECTION),
-        "svrg": (*_SNAPSHOTS, *_CORRECTION),
-        "lp_svrg": (*_GRID, *_SNAPSHOTS, *_CORRECTION),
-        "lp_sgd": _GRID,
-        "sgd": (),
-        "swalp": (*_GRID, "average_after", "average_every"),
-        "bc_sgd": (*_OFFSETS, *_SNAPSHOTS),
-    },
-}
+KeyPath = tuple[str, ...]
+_SNAPSHOTS = tuple(key for key in Snapshots.model_fields if key != "name")
+_PARTS = tuple(f"algorithm.{part}" for part in PARTS)
+# What is kept at full precision, and so has no use for a center where nothing is corrected.
+_WITHOUT_CENTER = ("svrg", "lp_svrg")
 
 
-def idle(values: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+def idle(values: Mapping[str, Any]) -> dict[KeyPath, str]:
     """The keys of a config that do nothing beside the others, as paths, each with the reason.
 
     Args:
@@ -58,46 +29,110 @@ def idle(values: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
             else may be wrong with them is no matter here.
     """
     sections = {k: v for k, v in values.items() if isinstance(v, Mapping)}
-    found = {}
-    for section in sections:
-        found |= {(section, key): why for key, why in _of_another_name(section, sections[section])}
+    found: dict[KeyPath, str] = {}
+    for key, why in _of_the_other_form(sections.get("algorithm", {})):
+        found["algorithm", key] = why
+    for place in KEYS:
+        path = tuple(place.split("."))
+        for key, why in _of_another_name(place, _mapping_at(sections, path)):
+            found.setdefault((*path, key), why)
     for section, rules in _RULES.items():
         for path, why in rules(sections.get(section, {}), sections):
             found.setdefault((section, *path), why)
     return {path: why for path, why in found.items() if _is_there(values, path)}
 
 
-def _of_another_name(section: str, given: Mapping) -> Iterator[tuple[str, str]]:
-    names, name = KEYS.get(section, {}), given.get("name")
+def _of_another_name(place: str, given: Mapping) -> Iterator[tuple[str, str]]:
+    names, name = KEYS[place], given.get("name")
     if not isinstance(name, str) or name not in names:
         return
     for key in given:
         users = [other for other, keys in names.items() if key in keys]
+        if not users and place in _PARTS and key not in ("name", *names[name]):
+            users = _homes(key)
         if users and name not in users:
             further = ", ".join(names[name]) or "none"
             yield (
                 key,
-                f"which does nothing under {section}.name={name}; it is for {_listed(users)}; "
+                f"which does nothing under {place}.name={name}; it is for {_listed(users)}; "
                 f"further keys of {name}: {further}",
             )
 
 
+def _homes(key: str) -> list[str]:
+    """What in a pairing has a key: "algorithm.iterate.name=averaged"."""
+    return [
+        f"{place}.name={n}" for place in _PARTS for n, keys in KEYS[place].items() if key in keys
+    ]
+
+
+def _of_the_other_form(given) -> Iterator[tuple[str, str]]:
+    """An algorithm is a name, or an estimator and an iterate."""
+    parts = parts_in(given)
+    if given.get("name") is not None:
+        for key in (*parts, "imports"):
+            yield (
+                key,
+                "which does nothing beside algorithm.name; give either a name, or an estimator "
+                "and an iterate",
+            )
+    elif parts:
+        for key in [key for key in given if key not in PARTS and _homes(key)]:
+            yield (
+                key,
+                f"which does nothing beside algorithm.{parts[0]}; it is for {_listed(_homes(key))}",
+            )
+
+
 def _of_algorithm(given, _sections):
-    if given.get("format") is not None:
-        for key in ("word_bits", "frac_bits"):
-            yield (key,), "which does nothing beside algorithm.format; leave one of them out"
-        if given.get("name") in ("halp", "bc_sgd") and _fits_itself(given["format"]):
-            for key in ("mu", "scale"):
-                yield (
-                    (key,),
-                    "which does nothing with an algorithm.format that fits itself to its data; "
-                    "leave it out",
-                )
+    name = given.get("name")
+    if name is not None:
+        yield from _of_format(given, "algorithm", name in ("halp", "bc_sgd"))
+        yield from _of_coefficient(given, "algorithm", name in _WITHOUT_CENTER)
+    elif parts_in(given):
+        yield from _of_parts(*(_mapping_at(given, (part,)) for part in PARTS))
+
+
+def _of_parts(estimator, iterate):
+    is_centered = iterate.get("name") == "bit_centered"
+    for path, why in _of_format(iterate, "algorithm.iterate", is_centered):
+        yield ("iterate", *path), why
+    for path, why in _of_coefficient(estimator, "algorithm.estimator", not is_centered):
+        yield ("estimator", *path), why
+    if is_centered and estimator.get("name") == "variance_reduced":
+        for key in _SNAPSHOTS:
+            yield (
+                ("iterate", key),
+                "which does nothing beside algorithm.estimator.name=variance_reduced, whose "
+                f"snapshots are the centers; set algorithm.estimator.{key}",
+            )
+    if not any(is_registered(part.get("name")) for part in (estimator, iterate)):
+        yield (
+            ("imports",),
+            "which does nothing without a class of one's own, whose name is package>Class",
+        )
+
+
+def _of_format(given, where, is_centered):
+    if given.get("format") is None:
+        return
+    for key in ("word_bits", "frac_bits"):
+        yield (key,), f"which does nothing beside {where}.format; leave one of them out"
+    if is_centered and _fits_itself(given["format"]):
+        for key in ("mu", "scale"):
+            yield (
+                (key,),
+                f"which does nothing with an {where}.format that fits itself to its data; "
+                "leave it out",
+            )
+
+
+def _of_coefficient(given, where, is_useless_without):
     if _is_zero(given.get("coefficient")):
-        plain = given.get("name") in ("svrg", "lp_svrg")
-        for key in ("draws", "variance_ratio", *((*_SNAPSHOTS, "start_after") if plain else ())):
-            yield (key,), "which does nothing with algorithm.coefficient 0; leave it out"
-    yield from _of_schedule(given, "coefficient", "algorithm")
+        more = (*_SNAPSHOTS, "start_after") if is_useless_without else ()
+        for key in ("draws", "variance_ratio", *more):
+            yield (key,), f"which does nothing with {where}.coefficient 0; leave it out"
+    yield from _of_schedule(given, "coefficient", where)
 
 
 def _of_optimizer(given, _sections):
@@ -109,14 +144,14 @@ def _of_optimizer(given, _sections):
     yield from _of_schedule(given, "learning_rate", "optimizer")
 
 
-def _of_schedule(given, key, section):
+def _of_schedule(given, key, where):
     schedule = given.get(key)
     if not isinstance(schedule, Mapping) or schedule.get("class_name") != "CosineDecay":
         return
     config = schedule.get("config")
     if not isinstance(config, Mapping):
         return
-    where = f"{section}.{key}.config"
+    where = f"{where}.{key}.config"
     if config.get("warmup_target") is None:
         yield (key, "config", "warmup_steps"), f"which does nothing without {where}.warmup_target"
     elif not config.get("warmup_steps"):
@@ -145,12 +180,16 @@ def _is_zero(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
 
 
-def _is_there(values, path) -> bool:
+def _mapping_at(values, path: KeyPath) -> Mapping:
     for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            return False
-        values = values[part]
-    return True
+        values = values.get(part)
+        if not isinstance(values, Mapping):
+            return {}
+    return values
+
+
+def _is_there(values, path) -> bool:
+    return path[-1] in _mapping_at(values, path[:-1])
 
 
 def _listed(names) -> str:
@@ -158,7 +197,7 @@ def _listed(names) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def without(values: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+def without(values: Mapping[str, Any], paths: Iterable[KeyPath]) -> dict[str, Any]:
     """`values`, nested mappings, without what is at the paths; a copy as far as these go."""
     left = dict(values)
     for head, *rest in paths:

@@ -2,16 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from quant_ops import facts
 from tq_halp import formats
-
-
-class Section(BaseModel):
-    """A mapping with known keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
+from tq_halp.config.section import Section
 
 #: The largest count: what a C int holds.
 MOST = 2**31 - 1
@@ -21,10 +16,9 @@ DEEPEST = 300
 MOST_NUMBERS = 2**28
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 NotNegative = Annotated[int, Field(ge=0, le=MOST)]
+NotNegativeFloat = Annotated[float, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rounding = Literal[
-    "nearest_even", "nearest_away", "nearest_up", "down", "up", "toward_zero", "stochastic"
-]
+Rounding = Literal[facts.ROUNDINGS]
 
 
 def is_number(value):
@@ -70,6 +64,11 @@ def from_to(low: int, high: int):
         return value
 
     return AfterValidator(check)
+
+
+def in_range(format: str, name: str):
+    """A validator: what a parameter of a number format may be."""
+    return from_to(*facts.RANGES[format][name])
 
 
 def stages(value):

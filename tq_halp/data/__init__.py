@@ -1,5 +1,9 @@
 """Data sets as NumPy arrays; no training, no TensorFlow."""
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 from tq_halp.data.arrays import load_arrays, read_npz
 from tq_halp.data.cifar10 import load_cifar10
 from tq_halp.data.dataset import Dataset
@@ -21,32 +25,32 @@ __all__ = [
 ]
 
 
-def load(settings) -> Dataset:
+#: By their names in a config; each takes the keys that the name has there.
+_LOADERS: dict[str, Callable[..., Dataset]] = {
+    **{
+        name: functools.partial(load_language, name)
+        for name in ("ptb", "tiny_shakespeare", "python_docs")
+    },
+    "linear_regression": linear_regression,
+    "mnist": load_mnist,
+    "cifar10": load_cifar10,
+    "libsvm": load_libsvm,
+    "arrays": load_arrays,
+}
+
+
+def load(settings: Any) -> Dataset:
     """The set that a config's `data` section names, or the one that stands in for it.
+
+    Args:
+        settings: an object with a `name` and further keys of that name.
 
     Raises:
         InputError: its files are missing from `data.dir`, truncated or altered, or too short; of
             image sets and libsvm files, for which nothing stands in, also if they are nowhere.
     """
-    s = settings
-    if s.name == "arrays":
-        return load_arrays(
-            s.file, sha256=s.sha256, limit=s.limit, validation_limit=s.validation_limit
-        )
-    limits = {"directory": s.dir, "limit": s.limit, "validation_limit": s.validation_limit}
-    if s.name == "linear_regression":
-        return linear_regression(
-            samples=s.samples, features=s.features, noise=s.noise, seed=s.seed, limit=s.limit
-        )
-    if s.name == "mnist":
-        return load_mnist(**limits)
-    if s.name == "cifar10":
-        return load_cifar10(**limits)
-    if s.name == "libsvm":
-        return load_libsvm(s.file, test_file=s.test_file, task=s.task, **limits)
-    return load_language(
-        s.name,
-        sequence_length=s.sequence_length,
-        vocabulary_size=s.vocabulary_size,
-        **limits,
-    )
+    given = dict(vars(settings))
+    name = given.pop("name")
+    if "dir" in given:
+        given["directory"] = given.pop("dir")
+    return _LOADERS[name](**given)

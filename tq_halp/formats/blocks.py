@@ -3,27 +3,18 @@
 import dataclasses
 from typing import ClassVar
 
+from quant_ops import facts
 from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
-from tq_halp.formats.check_arguments import check_choice, check_integer
+from tq_halp.formats.check_arguments import check_choice, check_integer, check_parameter
 from tq_halp.formats.floats import Minifloat
 from tq_halp.formats.grids import FixedPoint
 
-# The elements of the OCP specification. Its int8 is fixed point with six bits after the point.
+# The elements of the OCP specification.
 ELEMENTS: dict[str, Minifloat | FixedPoint] = {
-    **{
-        name: Minifloat.named[name]
-        for name in (
-            "float8_e4m3fn",
-            "float8_e5m2",
-            "float6_e3m2fn",
-            "float6_e2m3fn",
-            "float4_e2m1fn",
-        )
-    },
-    "int8": FixedPoint(8, 6),
+    **{name: Minifloat.named[name] for name in facts.MX_FLOAT_ELEMENTS},
+    **{name: FixedPoint(*bits) for name, bits in facts.MX_INTEGER_ELEMENTS.items()},
 }
-SCALE_ROUNDINGS = ("floor", "ceil", "rceil", "even")
 
 
 class BlockFormat(Format):
@@ -45,8 +36,8 @@ class BlockFormat(Format):
             )
 
     def _check_blocks(self):
-        check_integer("block_size", self.block_size, 1, 2**31 - 1)
-        check_integer("axis", self.axis, -254, 253)  # TensorFlow tensors have at most 254 axes
+        check_integer("block_size", self.block_size, *facts.BLOCK_SIZES)
+        check_integer("axis", self.axis, *facts.AXES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +60,7 @@ class BlockFloat(BlockFormat):
     example: ClassVar[str] = "{format: block_float, word_bits: 8, block_size: 16}"
 
     def __post_init__(self):
-        check_integer("word_bits", self.word_bits, 2, 32)
+        check_parameter(self.name, "word_bits", self.word_bits)
         self._check_blocks()
 
     @property
@@ -123,7 +114,7 @@ class MX(BlockFormat):
     def __post_init__(self):
         check_choice("element", self.element, ELEMENTS)
         self._check_blocks()
-        check_choice("scale_rounding", self.scale_rounding, SCALE_ROUNDINGS)
+        check_choice("scale_rounding", self.scale_rounding, facts.SCALE_ROUNDINGS)
 
     @property
     def element_format(self) -> Minifloat | FixedPoint:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from quant_ops import facts
 from tq_halp.errors import InputError
 
 
@@ -21,10 +22,18 @@ def check_choice(name: str, value: Any, valid: Iterable[str]) -> None:
         raise unknown(name, value, valid)
 
 
+def check_parameter(format: str, name: str, value: Any) -> None:
+    """The range is that of `quant_ops.facts`."""
+    check_integer(name, value, *facts.RANGES[format][name])
+
+
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
-    # bool is an int to Python, and "word_bits: yes" is a mistake to everyone else.
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be an integer from {low} to {high}, received {value!r}")
+    try:
+        facts.check_integer(name, value, low, high)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if not isinstance(value, int):  # NumPy's are none that YAML can hold
+        raise InputError(f"{name} must be an int, received {value!r}; write {int(value)}")
 
 
 def check_boolean(name: str, value: Any) -> None:

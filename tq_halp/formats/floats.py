@@ -3,11 +3,15 @@
 import dataclasses
 from typing import ClassVar
 
+from quant_ops.facts import RANGES, SPECIALS
 from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
-from tq_halp.formats.check_arguments import check_boolean, check_choice, check_integer
-
-SPECIALS = ("ieee", "nan", "fnuz", "none")
+from tq_halp.formats.check_arguments import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_parameter,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +49,12 @@ class Minifloat(Format):
     open_fields: ClassVar[tuple[str, ...]] = ("subnormals",)
 
     def __post_init__(self):
-        check_integer("exponent_bits", self.exponent_bits, 1, 8)
-        check_integer("mantissa_bits", self.mantissa_bits, 0, 23)
+        check_parameter(self.name, "exponent_bits", self.exponent_bits)
+        check_parameter(self.name, "mantissa_bits", self.mantissa_bits)
         check_boolean("subnormals", self.subnormals)
         check_choice("specials", self.specials, SPECIALS)
         if self.exponent_bias is not None:
-            check_integer("exponent_bias", self.exponent_bias, -126, 127)
+            check_parameter(self.name, "exponent_bias", self.exponent_bias)
         self._check_range()
         if self.exponent_bias == self._usual_bias:
             object.__setattr__(self, "exponent_bias", None)  # equal formats compare equal
@@ -151,8 +155,9 @@ class PowerOfTwo(Format):
     example: ClassVar[str] = "{format: power_of_two, min_exponent: -7, max_exponent: 0}"
 
     def __post_init__(self):
-        check_integer("min_exponent", self.min_exponent, -512, 512)
-        check_integer("max_exponent", self.max_exponent, self.min_exponent, 512)
+        check_parameter(self.name, "min_exponent", self.min_exponent)
+        highest = RANGES[self.name]["max_exponent"][1]
+        check_integer("max_exponent", self.max_exponent, self.min_exponent, highest)
 
     @property
     def min(self) -> float:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tq_halp.formats.base import Format
-from tq_halp.formats.check_arguments import check_boolean, check_integer
+from tq_halp.formats.check_arguments import check_boolean, check_parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +23,10 @@ class FixedPoint(Format):
 
     name: ClassVar[str] = "fixed_point"
     example: ClassVar[str] = "{format: fixed_point, word_bits: 8, frac_bits: 6}"
-    #: What they may be, from and to.
-    WORD_BITS: ClassVar[tuple[int, int]] = (1, 64)
-    FRAC_BITS: ClassVar[tuple[int, int]] = (-512, 512)
 
     def __post_init__(self):
-        check_integer("word_bits", self.word_bits, *self.WORD_BITS)
-        check_integer("frac_bits", self.frac_bits, *self.FRAC_BITS)
+        check_parameter(self.name, "word_bits", self.word_bits)
+        check_parameter(self.name, "frac_bits", self.frac_bits)
         check_boolean("signed", self.signed)
 
     @property
@@ -72,7 +69,7 @@ class ScaledInteger(Format):
     example: ClassVar[str] = "{format: scaled_integer, word_bits: 8}"
 
     def __post_init__(self):
-        check_integer("word_bits", self.word_bits, 1, 64)
+        check_parameter(self.name, "word_bits", self.word_bits)
 
     @property
     def min(self) -> int:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from quant_ops.arguments import ROUNDINGS
+from quant_ops import facts
 from tq_halp import formats
 from tq_halp.formats import Format
 
@@ -13,21 +13,21 @@ STRAIGHT_THROUGH = ("straight_through",)
 class Choices:
     """Valid arguments of a `Quantizer`, the default first; () where only None is."""
 
-    rounding: tuple[str, ...] = ROUNDINGS
+    rounding: tuple[str, ...] = facts.ROUNDINGS
     overflow: tuple[str, ...] = ("saturate",)
-    gradient: tuple[str, ...] = (*STRAIGHT_THROUGH, "clipped")
+    gradient: tuple[str, ...] = facts.GRADIENTS
 
 
 # Nothing is clipped where nothing is fixed: blocks are scaled to their largest element, and sparse
 # numbers have no limits.
 _CHOICES: dict[type[Format], Choices] = {
-    formats.FixedPoint: Choices(overflow=("saturate", "wrap")),
-    formats.ScaledInteger: Choices(overflow=("saturate", "wrap")),
-    formats.Minifloat: Choices(overflow=("saturate", "infinity")),
+    formats.FixedPoint: Choices(overflow=facts.GRID_OVERFLOWS),
+    formats.ScaledInteger: Choices(overflow=facts.GRID_OVERFLOWS),
+    formats.Minifloat: Choices(overflow=facts.FLOAT_OVERFLOWS),
     formats.BlockFloat: Choices(gradient=STRAIGHT_THROUGH),
     formats.MX: Choices(gradient=STRAIGHT_THROUGH),
     formats.PowerOfTwo: Choices(),
-    formats.Binary: Choices(rounding=("nearest_up", "stochastic")),
+    formats.Binary: Choices(rounding=facts.BINARY_ROUNDINGS),
     formats.Ternary: Choices(rounding=()),
     formats.Sparse: Choices(rounding=(), gradient=STRAIGHT_THROUGH),
 }

@@ -4,14 +4,14 @@
 
 #include <cstdint>
 
-#include "block_scale.h"
 #include "elementwise.h"
 #include "float_types.h"
-#include "isa.h"
-#include "limits.h"
 #include "minifloat.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
+#include "shared_exponent.h"
+#include "word_limits.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 

@@ -16,7 +16,7 @@
 
 #include <cstdint>
 
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {

@@ -18,7 +18,7 @@
 #include <type_traits>
 
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "isa.h"
+#include "per_instruction_set.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 

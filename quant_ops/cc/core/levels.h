@@ -6,7 +6,7 @@
 
 #include "elementwise.h"
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
 

@@ -10,10 +10,10 @@
 
 #include "elementwise.h"
 #include "float_types.h"
-#include "isa.h"
-#include "limits.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
+#include "word_limits.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 

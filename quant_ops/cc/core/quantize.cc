@@ -1,31 +1,22 @@
 // The public interface over the loops of the best instruction set at hand.
 #include "quantize.h"
 
-#include <cstdlib>
-#include <cstring>
+#include <optional>
 
 #include "float_environment.h"
-#include "loops.h"
+#include "instruction_set.h"
+#include "quantizer_loops.h"
 
 namespace quant_ops {
 namespace {
 
-// The best set up to the one named by QUANT_OPS_ISA; nullptr if that names none.
+// nullptr if QUANT_OPS_ISA names no instruction set.
 const Loops* select_loops() {
-  const char* limit = std::getenv("QUANT_OPS_ISA");
-  if (limit == nullptr || *limit == '\0') limit = "avx512";
-  const bool up_to_avx512 = std::strcmp(limit, "avx512") == 0;
-  const bool up_to_avx2 = up_to_avx512 || std::strcmp(limit, "avx2") == 0;
-  if (!up_to_avx2 && std::strcmp(limit, "portable") != 0) return nullptr;
+  const std::optional<InstructionSet> best = best_instruction_set(/*byte_products=*/false);
+  if (!best) return nullptr;
 #if defined(__x86_64__)
-  if (up_to_avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("fma")) {
-    return &avx512::kLoops;
-  }
-  if (up_to_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &avx2::kLoops;
-  }
+  if (*best == InstructionSet::kAvx512) return &avx512::kLoops;
+  if (*best == InstructionSet::kAvx2) return &avx2::kLoops;
 #endif
   return &portable::kLoops;
 }

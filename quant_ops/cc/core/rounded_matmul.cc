@@ -1,7 +1,7 @@
-// Compiled once per instruction set, as loops.cc is.
+// Compiled once per instruction set, as quantizer_loops.cc is.
 #include "rounded_matmul.h"
 
-#include "block.h"
+#include "cache_blocks.h"
 #include "matmul_tile.h"
 #include "running_sum.h"
 

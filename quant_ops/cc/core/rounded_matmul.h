@@ -1,10 +1,11 @@
-// What each compilation of rounded_matmul.cc has: its own file, as it takes as long as loops.cc.
+// What each compilation of rounded_matmul.cc has: a file of its own, as it takes as long as
+// quantizer_loops.cc.
 #ifndef QUANT_OPS_CORE_ROUNDED_MATMUL_H_
 #define QUANT_OPS_CORE_ROUNDED_MATMUL_H_
 
 #include <cstdint>
 
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {

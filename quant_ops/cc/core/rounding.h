@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {

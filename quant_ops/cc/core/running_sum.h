@@ -7,11 +7,11 @@
 
 #include "fixed_point.h"
 #include "float_types.h"
-#include "isa.h"
-#include "limits.h"
 #include "minifloat.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
+#include "word_limits.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 

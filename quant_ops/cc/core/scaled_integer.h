@@ -4,11 +4,11 @@
 
 #include <cstdint>
 
-#include "block.h"
+#include "cache_blocks.h"
 #include "elementwise.h"
 #include "exact_quotient.h"
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 #include "rounding.h"
 

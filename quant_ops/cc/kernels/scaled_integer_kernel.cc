@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "../core/scale_table.h"
+#include "../core/scaled_integer_scales.h"
 #include "kernel_helpers.h"
 
 namespace quant_ops {

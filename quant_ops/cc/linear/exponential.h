@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "../core/float_types.h"
-#include "../core/isa.h"
+#include "../core/per_instruction_set.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 

@@ -7,12 +7,12 @@
 #include <memory>
 #include <vector>
 
-#include "kernels.h"
-#include "memory.h"
+#include "huge_page_arrays.h"
+#include "kernel_tables.h"
 #include "offset_scale.h"
 #include "packing.h"
-#include "samples.h"
 #include "solver.h"
+#include "targets_and_weights.h"
 #include "team.h"
 
 namespace quant_ops::linear {

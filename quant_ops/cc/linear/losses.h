@@ -7,9 +7,9 @@
 
 #include <cstdint>
 
-#include "../core/isa.h"
+#include "../core/per_instruction_set.h"
 #include "exponential.h"
-#include "kernels.h"
+#include "kernel_tables.h"
 #include "problem.h"
 
 namespace quant_ops::QUANT_OPS_ISA {

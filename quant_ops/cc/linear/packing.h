@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels.h"
-#include "memory.h"
+#include "huge_page_arrays.h"
+#include "kernel_tables.h"
 #include "problem.h"
 #include "team.h"
 

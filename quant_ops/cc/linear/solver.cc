@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <stdexcept>
 
+#include "../core/instruction_set.h"
 #include "floating_solver.h"
 #include "integer_solver.h"
-#include "kernels.h"
+#include "kernel_tables.h"
 
 namespace quant_ops {
 
@@ -32,22 +31,18 @@ struct Tables {
   const FloatingKernels* floats;
 };
 
-// QUANT_OPS_ISA is checked where the ops are made (quantize.cc).
+// Whether QUANT_OPS_ISA names an instruction set is checked where the ops are made.
 Tables select_tables() {
-  const char* limit = std::getenv("QUANT_OPS_ISA");
-  const bool any = limit == nullptr || *limit == '\0' || std::strcmp(limit, "avx512") == 0;
 #if defined(__x86_64__)
-  if (any && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma")) {
-    return {&avx512::kLinearKernels, &avx512::kFloatingKernels};
-  }
-  if ((any || std::strcmp(limit, "avx2") == 0) && __builtin_cpu_supports("avx2") &&
-      __builtin_cpu_supports("fma")) {
-    return {&avx2::kLinearKernels, &avx2::kFloatingKernels};
+  switch (best_instruction_set(/*byte_products=*/true).value_or(InstructionSet::kPortable)) {
+    case InstructionSet::kAvx512:
+      return {&avx512::kLinearKernels, &avx512::kFloatingKernels};
+    case InstructionSet::kAvx2:
+      return {&avx2::kLinearKernels, &avx2::kFloatingKernels};
+    case InstructionSet::kPortable:
+      break;
   }
 #endif
-  static_cast<void>(any);
   return {&portable::kLinearKernels, &portable::kFloatingKernels};
 }
 

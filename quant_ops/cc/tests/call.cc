@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "../core/scale_table.h"
+#include "../core/scaled_integer_scales.h"
 
 namespace quant_ops {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "../core/float_types.h"
 #include "../core/quantize.h"
-#include "../core/scale_table.h"
+#include "../core/scaled_integer_scales.h"
 #include "check.h"
 
 namespace quant_ops {

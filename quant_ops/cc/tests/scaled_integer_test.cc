@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../core/quantize.h"
-#include "../core/scale_table.h"
+#include "../core/scaled_integer_scales.h"
 #include "check.h"
 
 namespace quant_ops {

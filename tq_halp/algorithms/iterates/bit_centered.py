@@ -20,6 +20,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
+from quant_ops import facts
 from tq_halp import formats
 from tq_halp.algorithms.iterates import range_rule
 from tq_halp.algorithms.iterates.constraints import constrained
@@ -71,9 +72,12 @@ class BitCentered(Iterate):
         snapshot_fraction: float | None = None,
         iterate: str | None = None,
     ):
+        least, most = facts.RANGES["offset"]["word_bits"]
         is_count = isinstance(word_bits, numbers.Integral) and not isinstance(word_bits, bool)
-        if not is_count or not 2 <= word_bits <= 64:
-            raise InputError(f"word_bits must be an integer from 2 to 64. Received: {word_bits!r}")
+        if not is_count or not least <= word_bits <= most:
+            raise InputError(
+                f"word_bits must be an integer from {least} to {most}. Received: {word_bits!r}"
+            )
         if scale not in GRANULARITIES:
             raise InputError(
                 f"scale must be one of {', '.join(GRANULARITIES)}. Received: {scale!r}"

@@ -70,11 +70,15 @@ def run(options: argparse.Namespace) -> None:
             files are broken, or none of the data sets is to be had.
     """
     from tq_halp.commands.running.tf_startup import start_tensorflow
-    from tq_halp.cpu import instruction_set
 
-    isa = instruction_set()
     start_tensorflow()
+    from quant_ops import library
     from tq_halp.commands.bench import results_table
+
+    try:
+        isa = library.instruction_set(byte_products=True)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(str(error)) from error
 
     missing = []
     rows = [{"isa": isa, **row} for row in _measure(options, missing)]

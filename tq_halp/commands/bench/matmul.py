@@ -8,10 +8,9 @@ takes every term of every output by itself, is timed on an eighth of the rows.
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from typing import get_args
 
+from quant_ops.facts import ROUNDINGS
 from tq_halp.commands.bench import arguments
-from tq_halp.config import Rounding
 from tq_halp.errors import InputError
 
 PURPOSE = "products with a low-precision accumulator against tf.matmul"
@@ -32,12 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--shape", type=arguments.product, default="256,1024,1024", metavar="M,K,N", help=text)
     text = "terms between two roundings; default: %(default)s"
     add("--every", type=arguments.counts, default="1,8,32,1024", metavar="A,B", help=text)
-    roundings = get_args(Rounding)
-    text = f"some of {', '.join(roundings)}; default: nearest_even,stochastic"
+    text = f"some of {', '.join(ROUNDINGS)}; default: nearest_even,stochastic"
     default = ("nearest_even", "stochastic")
     add(
         "--roundings",
-        type=arguments.listed(roundings),
+        type=arguments.listed(ROUNDINGS),
         default=default,
         metavar="A,B",
         help=text,

@@ -2,15 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
-from tq_halp.config import Rounding
+from quant_ops.facts import BINARY_ROUNDINGS, ROUNDINGS
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
-ROUNDINGS = get_args(Rounding)
 BLOCK = 32
 # Those that an op takes, where it does not take them all.
-ROUNDINGS_OF = {"binary": ("nearest_up", "stochastic"), "ternary": (), "sparse": ()}
+ROUNDINGS_OF = {"binary": BINARY_ROUNDINGS, "ternary": (), "sparse": ()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,17 +4,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tq_halp.config import Algorithm, Config
+from tq_halp.config import Config
+from tq_halp.config.sections import KEYS
 from tq_halp.config.unused_keys import idle
 from tq_halp.errors import InputError
 from tq_halp.yaml_settings import suggestion
 
-ALGORITHMS = get_args(Algorithm.model_fields["name"].annotation)
+ALGORITHMS = tuple(KEYS["algorithm"])
 Value = bool | int | float | str
 #: Keys and the values that were chosen for them.
 Tuned = tuple[tuple[str, Value], ...]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tq_halp import cpu as cpu
 from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
-from tq_halp.errors import InputError
 
 LITTLE_MEMORY = 2.0  # GiB
 TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_int8")
@@ -78,10 +77,15 @@ def backend() -> Iterator[Finding]:
 
 def instruction_set() -> Iterator[Finding]:
     """The one that the compiled ops and the linear solver take."""
+    from quant_ops import library
+
     try:
-        ops, solver = cpu.instruction_set(cpu.OPS), cpu.instruction_set(cpu.SOLVER)
-    except InputError as error:
+        ops, solver = (library.instruction_set(byte_products=each) for each in (False, True))
+    except ValueError as error:
         yield Finding("instructions", FAILURE, str(error), "unset QUANT_OPS_ISA")
+        return
+    except RuntimeError:
+        yield Finding("instructions", OK, "those of TensorFlow: there is no native library")
         return
     limited = ", limited by QUANT_OPS_ISA" if os.environ.get("QUANT_OPS_ISA") else ""
     yield Finding("instructions", OK, f"{ops}, linear solver {solver}{limited}")

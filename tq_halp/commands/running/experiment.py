@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tq_halp import formats, models
-from tq_halp.algorithms.registry import ALGORITHMS
+from tq_halp import models
 from tq_halp.commands.running import user_model
-from tq_halp.commands.running.optimizer import build_optimizer, check_step, number_or_schedule
+from tq_halp.commands.running.optimizer import build_optimizer, check_step
 from tq_halp.commands.running.run_identity import resolved
+from tq_halp.commands.running.trainer import build_trainer
 from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError, reason
@@ -102,20 +102,21 @@ def _check_finite(config: Config, dataset: Dataset) -> None:
 def _warn_of_what_comes_too_late(experiment: Experiment) -> None:
     """A key that would do something in a longer run: any config may be tried on a few examples."""
     config = experiment.config
-    given, steps = config.used("algorithm"), config.train.epochs * experiment.steps_per_epoch
-    if "average_after" in given and given["average_after"] + given["average_every"] > steps:
-        warnings.warn(
-            f"{config.subject('algorithm', 'average_after')}: the first averaged iterate is that "
-            f"of step {given['average_after'] + given['average_every']}, and the run has "
-            f"{steps} steps: its result is the last iterate",
-            stacklevel=3,
-        )
-    if given.get("start_after", 0) >= steps:
-        warnings.warn(
-            f"{config.subject('algorithm', 'start_after')}: received {given['start_after']}, and "
-            f"the run has {steps} steps: none of them is corrected",
-            stacklevel=3,
-        )
+    steps = config.train.epochs * experiment.steps_per_epoch
+    for path, given in config.algorithm_parts().items():
+        if "average_after" in given and given["average_after"] + given["average_every"] > steps:
+            warnings.warn(
+                f"{config.subject(*path, 'average_after')}: the first averaged iterate is that "
+                f"of step {given['average_after'] + given['average_every']}, and the run has "
+                f"{steps} steps: its result is the last iterate",
+                stacklevel=3,
+            )
+        if given.get("start_after", 0) >= steps:
+            warnings.warn(
+                f"{config.subject(*path, 'start_after')}: received {given['start_after']}, and "
+                f"the run has {steps} steps: none of them is corrected",
+                stacklevel=3,
+            )
 
 
 def build_model(config: Config, dataset: Dataset) -> keras.Model:
@@ -160,41 +161,6 @@ def _models_for(dataset: Dataset) -> tuple[str, ...]:
         return ("linear_classifier", *images, "file")
     is_linear = x.ndim == 2 and x.dtype == y.dtype and y.shape == (len(x), 1)
     return ("linear", "file") if is_linear else ("file",)
-
-
-def build_trainer(config: Config, model: keras.Model) -> keras.Model:
-    """The algorithm that `config.algorithm` names, around `model`, with the parameters it has.
-
-    Raises:
-        InputError: a parameter's value does not go with the others.
-    """
-    given = config.used("algorithm")
-    for name in ("format", "snapshot_fraction"):  # None: what the class takes by itself.
-        if given.get(name) is None:
-            given.pop(name, None)
-    if "frac_bits" in given:  # Of a fixed grid; in Python that is a format as any other.
-        grid = {name: given.pop(name) for name in ("word_bits", "frac_bits")}
-        given["format"] = {"format": "fixed_point", **grid}
-    if "coefficient" in given:
-        path = ("algorithm", "coefficient")
-        given["coefficient"] = number_or_schedule(config, given["coefficient"], path)
-    try:
-        trainer = ALGORITHMS[config.algorithm.name](model, seed=config.seed, **given)
-    except ValueError as error:
-        raise InputError(f"{config.blame('algorithm', str(error))}: {error}") from error
-    if "format" in given:
-        _check_blocks(config, given["format"], model)
-    return trainer
-
-
-def _check_blocks(config, format, model) -> None:
-    """Here, for else the first step would say so."""
-    for variable in model.trainable_variables:
-        try:
-            formats.get(format).check_shape(variable.shape)
-        except InputError as error:
-            subject = config.blame("algorithm", "format")
-            raise InputError(f"{subject}: {variable.path}: {error}") from error
 
 
 def load_map(config: Config) -> QuantizationMap:

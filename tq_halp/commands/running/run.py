@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import keras
 
-from tq_halp import formats
 from tq_halp.commands.running.checkpoint_callbacks import Checkpointing, Resuming
 from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints
 from tq_halp.commands.running.curves_plot import plot_curves
@@ -194,17 +193,16 @@ def title(experiment: Experiment) -> str:
     """What was trained on what, by its true name."""
     config, dataset = experiment.config, experiment.dataset
     algorithm = config.algorithm
-    format = formats.get(algorithm.format) if algorithm.format else f"{algorithm.word_bits} bits"
-    bits = "" if algorithm.name in ("sgd", "svrg") else f", {format}"
+    numbers = f", {algorithm.numbers}" if algorithm.numbers else ""
     instead = f" (in place of {dataset.requested})" if dataset.is_fallback else ""
-    return f"{config.model.title} on {dataset.name}{instead}: {algorithm.name}{bits}"
+    return f"{config.model.title} on {dataset.name}{instead}: {algorithm.title}{numbers}"
 
 
 def _description(experiment: Experiment) -> dict:
     """What is known before the first step."""
     config, dataset = experiment.config, experiment.dataset
     return {
-        "algorithm": config.algorithm.name,
+        "algorithm": config.algorithm.title,
         "model": config.model.title,
         "parameters": experiment.parameters,
         "steps_per_epoch": experiment.steps_per_epoch,

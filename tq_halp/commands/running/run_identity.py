@@ -4,7 +4,8 @@ import hashlib
 import json
 
 from tq_halp.config import Config
-from tq_halp.config.unused_keys import KEYS, idle
+from tq_halp.config.sections import KEYS, NAMED
+from tq_halp.config.unused_keys import idle
 from tq_halp.data import Dataset
 from tq_halp.data.files import sha256_of
 from tq_halp.yaml_settings import Settings
@@ -54,8 +55,9 @@ def resolved(config: Config, dataset: Dataset) -> Config:
     config = with_files(config)
     if not dataset.is_fallback:
         return config
-    data = config.data.model_copy(update={"name": dataset.name})
-    return config.model_copy(update={"data": data})
+    kind = NAMED["data"][dataset.name]
+    known = {key: value for key, value in config.data if key in KEYS["data"][dataset.name]}
+    return config.model_copy(update={"data": kind(**known)})
 
 
 def differences(theirs: dict, ours: dict) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from quant_ops.arguments import ROUNDINGS
+from quant_ops import facts
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Accumulator, Quantizer
@@ -12,9 +12,9 @@ from tq_halp.quantizers.format_options import choices
 
 #: Key of `defaults` -> its valid values, None: any that a Quantizer takes.
 DEFAULTS = {
-    "rounding": ROUNDINGS,
-    "overflow": ("saturate", "wrap", "infinity"),
-    "gradient": ("straight_through", "clipped"),
+    "rounding": facts.ROUNDINGS,
+    "overflow": facts.OVERFLOWS,
+    "gradient": facts.GRADIENTS,
     "seed": None,
 }
 

@@ -5,6 +5,7 @@ import types
 import typing
 from typing import Any
 
+from quant_ops import facts
 from tq_halp import formats
 from tq_halp.quantization_map.rules.format_values import DEFAULTS
 from tq_halp.quantization_map.rules.rule import TENSORS
@@ -81,7 +82,7 @@ def _family(family):
     example = formats.get(_example(family))
     own = _own_keys(vars(choices(example)))
     if isinstance(example, formats.Minifloat):
-        own["overflow"] = {"enum": ["saturate", "infinity"]}
+        own["overflow"] = {"enum": [*facts.FLOAT_OVERFLOWS]}
     properties = {"format": {"const": family.name}, **_fields(family, fields), **own}
     return _object(properties, required=["format", *required])
 

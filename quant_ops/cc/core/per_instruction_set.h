@@ -1,7 +1,7 @@
 // Every inline function below the public interface lives in a namespace of its own instruction set:
 // were two translation units to share one, the linker could pick the AVX-512 copy for all machines.
-#ifndef QUANT_OPS_CORE_ISA_H_
-#define QUANT_OPS_CORE_ISA_H_
+#ifndef QUANT_OPS_CORE_PER_INSTRUCTION_SET_H_
+#define QUANT_OPS_CORE_PER_INSTRUCTION_SET_H_
 
 #ifndef QUANT_OPS_ISA
 #define QUANT_OPS_ISA portable
@@ -17,4 +17,4 @@
 #define QUANT_OPS_VECTOR_LOOP
 #endif
 
-#endif  // QUANT_OPS_CORE_ISA_H_
+#endif  // QUANT_OPS_CORE_PER_INSTRUCTION_SET_H_

@@ -1,13 +1,13 @@
 // Vectors of signed bytes, and the one product that the integer loops are made of:
 //   dot(acc, x, w): acc_k += sum of x_b w_b over the four bytes b of the 32-bit lane k.
-#ifndef QUANT_OPS_LINEAR_BYTES_H_
-#define QUANT_OPS_LINEAR_BYTES_H_
+#ifndef QUANT_OPS_LINEAR_INT8_VECTORS_H_
+#define QUANT_OPS_LINEAR_INT8_VECTORS_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "../core/isa.h"
-#include "kernels.h"
+#include "../core/per_instruction_set.h"
+#include "kernel_tables.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -296,4 +296,4 @@ struct Bytes {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_BYTES_H_
+#endif  // QUANT_OPS_LINEAR_INT8_VECTORS_H_

@@ -1,11 +1,11 @@
 // Outputs in groups of a size that the compiler knows.
-#ifndef QUANT_OPS_LINEAR_OUTPUT_GROUPS_H_
-#define QUANT_OPS_LINEAR_OUTPUT_GROUPS_H_
+#ifndef QUANT_OPS_LINEAR_UNROLLED_OUTPUTS_H_
+#define QUANT_OPS_LINEAR_UNROLLED_OUTPUTS_H_
 
 #include <type_traits>
 #include <utility>
 
-#include "../core/isa.h"
+#include "../core/per_instruction_set.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 
@@ -47,4 +47,4 @@ inline void for_output_groups(int outputs, Visitor visit) {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_OUTPUT_GROUPS_H_
+#endif  // QUANT_OPS_LINEAR_UNROLLED_OUTPUTS_H_

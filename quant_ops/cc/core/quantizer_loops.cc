@@ -1,11 +1,11 @@
 // Compiled once per instruction set, with QUANT_OPS_ISA naming it (build.py has the flags).
-#include "loops.h"
+#include "quantizer_loops.h"
 
 #include "block_scaled.h"
 #include "fixed_point.h"
-#include "isa.h"
 #include "levels.h"
 #include "minifloat.h"
+#include "per_instruction_set.h"
 #include "rounded_matmul.h"
 #include "scaled_integer.h"
 

@@ -1,7 +1,7 @@
 // Large arrays for the loops: aligned to huge pages, which the system is asked for, zeroed, with
 // room behind the end for loops that read further.
-#ifndef QUANT_OPS_LINEAR_MEMORY_H_
-#define QUANT_OPS_LINEAR_MEMORY_H_
+#ifndef QUANT_OPS_LINEAR_HUGE_PAGE_ARRAYS_H_
+#define QUANT_OPS_LINEAR_HUGE_PAGE_ARRAYS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -58,4 +58,4 @@ inline void fetch_range(const void* first, int64_t bytes) {
 
 }  // namespace quant_ops::linear
 
-#endif  // QUANT_OPS_LINEAR_MEMORY_H_
+#endif  // QUANT_OPS_LINEAR_HUGE_PAGE_ARRAYS_H_

@@ -1,6 +1,6 @@
 // Compiled once per instruction set, with QUANT_OPS_ISA naming it (build.py has the flags).
-#include "float_kernels.h"
-#include "kernels.h"
+#include "float_dot_products.h"
+#include "kernel_tables.h"
 #include "losses.h"
 
 namespace quant_ops::QUANT_OPS_ISA {

@@ -1,6 +1,6 @@
 // The loops over the data, compiled once per instruction set; all of them give the same integers.
-#ifndef QUANT_OPS_LINEAR_KERNELS_H_
-#define QUANT_OPS_LINEAR_KERNELS_H_
+#ifndef QUANT_OPS_LINEAR_KERNEL_TABLES_H_
+#define QUANT_OPS_LINEAR_KERNEL_TABLES_H_
 
 #include <cstdint>
 #include <type_traits>
@@ -111,7 +111,7 @@ struct CoefficientSpec {
   Stream stream;
 };
 
-// From sums to offsets: see steps.h.
+// From sums to offsets: see inner_step.h.
 struct UpdateSpec {
   bool decays;    // whether any `keep` is below one
   int shift;      // of the sums, to the left
@@ -209,4 +209,4 @@ const FloatingKernels& floating_kernels();
 
 }  // namespace quant_ops::linear
 
-#endif  // QUANT_OPS_LINEAR_KERNELS_H_
+#endif  // QUANT_OPS_LINEAR_KERNEL_TABLES_H_

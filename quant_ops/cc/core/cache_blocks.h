@@ -1,12 +1,12 @@
 // The pieces that both quantizers' loops share: blocks that stay in the first-level cache, and the
 // choice of compile-time variants from run-time values.
-#ifndef QUANT_OPS_CORE_BLOCK_H_
-#define QUANT_OPS_CORE_BLOCK_H_
+#ifndef QUANT_OPS_CORE_CACHE_BLOCKS_H_
+#define QUANT_OPS_CORE_CACHE_BLOCKS_H_
 
 #include <cstdint>
 
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
@@ -83,4 +83,4 @@ inline auto with_rounding(Rounding rounding, Visitor visit) {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_CORE_BLOCK_H_
+#endif  // QUANT_OPS_CORE_CACHE_BLOCKS_H_

@@ -1,8 +1,8 @@
 // Compiled once per instruction set, with QUANT_OPS_ISA naming it (build.py has the flags).
-#include "kernels.h"
-#include "narrow_kernels.h"
-#include "steps.h"
-#include "wide_kernels.h"
+#include "inner_step.h"
+#include "int16_dot_products.h"
+#include "int8_dot_products.h"
+#include "kernel_tables.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 namespace {

@@ -1,12 +1,12 @@
 // The power of two that a block of elements shares, from the block's largest finite magnitude.
-#ifndef QUANT_OPS_CORE_BLOCK_SCALE_H_
-#define QUANT_OPS_CORE_BLOCK_SCALE_H_
+#ifndef QUANT_OPS_CORE_SHARED_EXPONENT_H_
+#define QUANT_OPS_CORE_SHARED_EXPONENT_H_
 
 #include <cstdint>
 
-#include "block.h"
+#include "cache_blocks.h"
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
@@ -115,4 +115,4 @@ struct Steps {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_CORE_BLOCK_SCALE_H_
+#endif  // QUANT_OPS_CORE_SHARED_EXPONENT_H_

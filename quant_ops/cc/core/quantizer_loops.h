@@ -1,6 +1,6 @@
-// What each compilation of loops.cc and rounded_matmul.cc exports.
-#ifndef QUANT_OPS_CORE_LOOPS_H_
-#define QUANT_OPS_CORE_LOOPS_H_
+// What each compilation of quantizer_loops.cc and rounded_matmul.cc exports.
+#ifndef QUANT_OPS_CORE_QUANTIZER_LOOPS_H_
+#define QUANT_OPS_CORE_QUANTIZER_LOOPS_H_
 
 #include "quantize.h"
 
@@ -33,4 +33,4 @@ extern const Loops kLoops;
 
 }  // namespace quant_ops
 
-#endif  // QUANT_OPS_CORE_LOOPS_H_
+#endif  // QUANT_OPS_CORE_QUANTIZER_LOOPS_H_

@@ -1,13 +1,13 @@
 // Vectors of 16-bit integers, and the product that the wide loops are made of:
 //   dot(acc, x, w): acc_k += sum of x_b w_b over the two halves b of the 32-bit lane k.
-#ifndef QUANT_OPS_LINEAR_WORDS_H_
-#define QUANT_OPS_LINEAR_WORDS_H_
+#ifndef QUANT_OPS_LINEAR_INT16_VECTORS_H_
+#define QUANT_OPS_LINEAR_INT16_VECTORS_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "../core/isa.h"
-#include "kernels.h"
+#include "../core/per_instruction_set.h"
+#include "kernel_tables.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -33,7 +33,7 @@ struct Words {
   static void store(void* to, V v) { _mm512_storeu_si512(to, v); }
   static V low_byte(V v) { return _mm512_and_si512(v, _mm512_set1_epi16(255)); }
   static V high_byte(V v) { return _mm512_srai_epi16(v, 8); }
-  // As in bytes.h.
+  // As in int8_vectors.h.
   static V dot(V acc, V x, V w) {
     asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
     return acc;
@@ -141,4 +141,4 @@ struct Words {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_WORDS_H_
+#endif  // QUANT_OPS_LINEAR_INT16_VECTORS_H_

@@ -1,12 +1,12 @@
 // Compiled once. No subnormal number is involved, so the thread's treatment of them does not show.
-#include "scale_table.h"
+#include "scaled_integer_scales.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "block.h"
+#include "cache_blocks.h"
 #include "float_types.h"
-#include "limits.h"
+#include "word_limits.h"
 
 namespace quant_ops {
 namespace {

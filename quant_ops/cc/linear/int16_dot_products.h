@@ -4,14 +4,14 @@
 //
 // A factor w of 16 bits is taken as 256 h + l, 0 <= l < 256, so that a lane has room for 128
 // products of two pairs each; one of 8 bits as it is.
-#ifndef QUANT_OPS_LINEAR_WIDE_KERNELS_H_
-#define QUANT_OPS_LINEAR_WIDE_KERNELS_H_
+#ifndef QUANT_OPS_LINEAR_INT16_DOT_PRODUCTS_H_
+#define QUANT_OPS_LINEAR_INT16_DOT_PRODUCTS_H_
 
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels.h"
-#include "words.h"
+#include "int16_vectors.h"
+#include "kernel_tables.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 
@@ -149,4 +149,4 @@ inline void backward_wide(const IntegerRows& rows, const Digits<int16_t>& gamma,
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_WIDE_KERNELS_H_
+#endif  // QUANT_OPS_LINEAR_INT16_DOT_PRODUCTS_H_

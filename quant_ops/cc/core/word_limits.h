@@ -1,11 +1,11 @@
 // The smallest and largest integer of a word, rounded inwards to what the carrier can hold.
-#ifndef QUANT_OPS_CORE_LIMITS_H_
-#define QUANT_OPS_CORE_LIMITS_H_
+#ifndef QUANT_OPS_CORE_WORD_LIMITS_H_
+#define QUANT_OPS_CORE_WORD_LIMITS_H_
 
 #include <cstdint>
 
 #include "float_types.h"
-#include "isa.h"
+#include "per_instruction_set.h"
 #include "quantize.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
@@ -58,4 +58,4 @@ inline Limits fixed_point_limits(const FixedPointSpec& spec) {
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_CORE_LIMITS_H_
+#endif  // QUANT_OPS_CORE_WORD_LIMITS_H_

@@ -1,13 +1,13 @@
 // What an inner step does besides dot products: coefficients from activations, offsets from sums.
-#ifndef QUANT_OPS_LINEAR_STEPS_H_
-#define QUANT_OPS_LINEAR_STEPS_H_
+#ifndef QUANT_OPS_LINEAR_INNER_STEP_H_
+#define QUANT_OPS_LINEAR_INNER_STEP_H_
 
 #include <cstdint>
 #include <cstring>
 
 #include "../core/counter_rng.h"
-#include "../core/isa.h"
-#include "kernels.h"
+#include "../core/per_instruction_set.h"
+#include "kernel_tables.h"
 #include "losses.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
@@ -189,4 +189,4 @@ inline void update_wide(const UpdateSpec& spec, const double* sums, const double
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_STEPS_H_
+#endif  // QUANT_OPS_LINEAR_INNER_STEP_H_

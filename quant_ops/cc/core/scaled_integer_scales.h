@@ -1,6 +1,6 @@
 // The scales of one call of scaled_integer, in the form that its loops read.
-#ifndef QUANT_OPS_CORE_SCALE_TABLE_H_
-#define QUANT_OPS_CORE_SCALE_TABLE_H_
+#ifndef QUANT_OPS_CORE_SCALED_INTEGER_SCALES_H_
+#define QUANT_OPS_CORE_SCALED_INTEGER_SCALES_H_
 
 #include <cstdint>
 #include <vector>
@@ -30,4 +30,4 @@ class ScaleTable {
 
 }  // namespace quant_ops
 
-#endif  // QUANT_OPS_CORE_SCALE_TABLE_H_
+#endif  // QUANT_OPS_CORE_SCALED_INTEGER_SCALES_H_

@@ -1,15 +1,15 @@
 // Dot products with, and combinations of, rows of 4- or 8-bit integers: 8-bit offsets and
 // coefficients, 32-bit sums.
-#ifndef QUANT_OPS_LINEAR_NARROW_KERNELS_H_
-#define QUANT_OPS_LINEAR_NARROW_KERNELS_H_
+#ifndef QUANT_OPS_LINEAR_INT8_DOT_PRODUCTS_H_
+#define QUANT_OPS_LINEAR_INT8_DOT_PRODUCTS_H_
 
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
-#include "bytes.h"
-#include "kernels.h"
-#include "output_groups.h"
+#include "int8_vectors.h"
+#include "kernel_tables.h"
+#include "unrolled_outputs.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 
@@ -268,4 +268,4 @@ inline void backward_narrow(const IntegerRows& rows, const Digits<int8_t>& gamma
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_NARROW_KERNELS_H_
+#endif  // QUANT_OPS_LINEAR_INT8_DOT_PRODUCTS_H_

@@ -1,7 +1,7 @@
 // The order of the rows, and which batch each step takes: functions of the seed alone, the same for
 // every algorithm.
-#ifndef QUANT_OPS_LINEAR_SAMPLING_H_
-#define QUANT_OPS_LINEAR_SAMPLING_H_
+#ifndef QUANT_OPS_LINEAR_MINIBATCH_ORDER_H_
+#define QUANT_OPS_LINEAR_MINIBATCH_ORDER_H_
 
 #include <cstdint>
 #include <numeric>
@@ -42,4 +42,4 @@ inline std::vector<int64_t> row_order(uint64_t seed, int64_t rows) {
 
 }  // namespace quant_ops::linear
 
-#endif  // QUANT_OPS_LINEAR_SAMPLING_H_
+#endif  // QUANT_OPS_LINEAR_MINIBATCH_ORDER_H_

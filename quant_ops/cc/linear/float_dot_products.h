@@ -1,15 +1,15 @@
 // Dot products with, and combinations of, rows of floating-point numbers: what the integer loops
 // are measured against, so with the same care. Tiles of rows and outputs in registers, fused
 // multiply-adds where the machine has them, the next rows fetched ahead.
-#ifndef QUANT_OPS_LINEAR_FLOAT_KERNELS_H_
-#define QUANT_OPS_LINEAR_FLOAT_KERNELS_H_
+#ifndef QUANT_OPS_LINEAR_FLOAT_DOT_PRODUCTS_H_
+#define QUANT_OPS_LINEAR_FLOAT_DOT_PRODUCTS_H_
 
 #include <cstdint>
 #include <cstring>
 
-#include "../core/isa.h"
-#include "kernels.h"
-#include "output_groups.h"
+#include "../core/per_instruction_set.h"
+#include "kernel_tables.h"
+#include "unrolled_outputs.h"
 
 namespace quant_ops::QUANT_OPS_ISA {
 
@@ -157,4 +157,4 @@ inline void update_float(const Real* sums, const Real* drift, const Real* keep, 
 
 }  // namespace quant_ops::QUANT_OPS_ISA
 
-#endif  // QUANT_OPS_LINEAR_FLOAT_KERNELS_H_
+#endif  // QUANT_OPS_LINEAR_FLOAT_DOT_PRODUCTS_H_

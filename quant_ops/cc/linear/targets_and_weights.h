@@ -1,14 +1,14 @@
 // What is known of the samples besides their features, in the order in which batches take them.
-#ifndef QUANT_OPS_LINEAR_SAMPLES_H_
-#define QUANT_OPS_LINEAR_SAMPLES_H_
+#ifndef QUANT_OPS_LINEAR_TARGETS_AND_WEIGHTS_H_
+#define QUANT_OPS_LINEAR_TARGETS_AND_WEIGHTS_H_
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "kernels.h"
+#include "kernel_tables.h"
+#include "minibatch_order.h"
 #include "problem.h"
-#include "sampling.h"
 
 namespace quant_ops::linear {
 
@@ -59,4 +59,4 @@ inline int useful_threads(const Problem& problem, int threads) {
 
 }  // namespace quant_ops::linear
 
-#endif  // QUANT_OPS_LINEAR_SAMPLES_H_
+#endif  // QUANT_OPS_LINEAR_TARGETS_AND_WEIGHTS_H_
