@@ -1,6 +1,7 @@
 """Any Keras optimizer with quantized slots: its momenta, and whatever else it keeps per weight."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,8 +14,11 @@ from tq_halp.quantizers import Quantizer
 # What an optimizer keeps in lists, one entry per trainable variable, that are no slots.
 _NO_SLOTS = ("_variables", "_trainable_variables")
 
+#: One quantizer for all slots, or one for each variable: by position or by path.
+SlotQuantizers = Quantizer | list[Quantizer | None] | dict[str, Quantizer | None]
 
-def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
+
+def quantize_momentum(optimizer: Any, quantizer: Any) -> keras.optimizers.Optimizer:
     """An optimizer that steps as `optimizer` does, with slots that are numbers of a format.
 
     Args:
@@ -36,7 +40,7 @@ def quantize_momentum(optimizer, quantizer) -> keras.optimizers.Optimizer:
     return QuantizedOptimizer(optimizer, quantizer)
 
 
-def get_optimizer(identifier) -> keras.optimizers.Optimizer:
+def get_optimizer(identifier: Any) -> keras.optimizers.Optimizer:
     """A Keras optimizer from itself, its name or its configuration.
 
     Raises:
@@ -48,8 +52,8 @@ def get_optimizer(identifier) -> keras.optimizers.Optimizer:
         optimizer = None
     if optimizer is None:
         raise InputError(
-            "optimizer must be a Keras optimizer, its name such as 'adam' or its configuration, "
-            f"received {identifier!r}"
+            "optimizer must be a Keras optimizer, its name such as 'adam' or its configuration. "
+            f"Received: {identifier!r}"
         )
     return optimizer
 
@@ -81,9 +85,11 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
             or the optimizer has no slots.
     """
 
-    def __init__(self, inner_optimizer, quantizer, name=None):
+    def __init__(
+        self, inner_optimizer: keras.optimizers.Optimizer, quantizer: Any, name: str | None = None
+    ) -> None:
         if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
-            raise InputError(f"optimizer must be a Keras optimizer, received {inner_optimizer!r}")
+            raise InputError(f"optimizer must be a Keras optimizer. Received: {inner_optimizer!r}")
         if isinstance(inner_optimizer, keras.optimizers.LossScaleOptimizer):
             raise InputError(
                 "optimizer must not be a LossScaleOptimizer, which goes outside: "
@@ -97,7 +103,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         self.inner_optimizer = inner_optimizer
         self._quantizer = _parse(quantizer)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         chosen = self.chosen_for(variables)
@@ -107,7 +113,11 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         self._quantizer = chosen
         self._check_slots(variables)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
         if len(grads) == 0:
             return
         if not self.built:
@@ -122,7 +132,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
                 quantizer = self._quantizer[index].derive(f"{index}/{name}")
                 slot.assign(quantizer(slot.value, counter))
 
-    def chosen_for(self, variables) -> list[Quantizer | None]:
+    def chosen_for(self, variables: Sequence[keras.Variable]) -> list[Quantizer | None]:
         """The quantizer for the slots of each trainable variable of the model."""
         return _one_for_each(self._quantizer, variables)
 
@@ -146,11 +156,11 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
             return [self.inner_optimizer]
         return [optimizer for optimizer in shared if optimizer.built]
 
-    def _check_slots(self, variables):
+    def _check_slots(self, variables: Sequence[keras.Variable]) -> None:
         slots = list(self._slots())
         if not slots:
             raise InputError(
-                f"optimizer must keep momenta or other slots, received a "
+                f"optimizer must keep momenta or other slots. Received: a "
                 f"{type(self.inner_optimizer).__name__} without any (SGD needs momentum > 0)"
             )
         for index, name, slot in slots:
@@ -164,36 +174,36 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
     # ---- what else a Keras optimizer is ------------------------------------------------------
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return [*super().variables, *self.inner_optimizer.variables]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[Any]) -> None:
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     # Keras saves the inner optimizer, an attribute, on its own.
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         store["iterations"] = np.asarray(self._iterations)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
         self._iterations.assign(store["iterations"])
 
     @property
-    def iterations(self):
+    def iterations(self) -> keras.Variable:
         return self.inner_optimizer.iterations
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate):
+    def learning_rate(self, learning_rate: Any) -> Any:
         self.inner_optimizer.learning_rate = learning_rate
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
@@ -202,12 +212,12 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "QuantizedOptimizer":
         inner = keras.saving.deserialize_keras_object(config["inner_optimizer"])
         return cls(inner, config["quantizer"], config["name"])
 
 
-def _parse(given):
+def _parse(given: Any) -> SlotQuantizers:
     """The quantizers in the structure in which they were given."""
     try:
         if isinstance(given, Mapping) and "format" not in given:
@@ -218,24 +228,26 @@ def _parse(given):
     except InputError as error:
         raise InputError(f"momentum: {error}") from error
     if chosen is None:
-        raise InputError("momentum must be a quantizer, or one for each variable, received None")
+        raise InputError("momentum must be a quantizer, or one for each variable. Received: None")
     return chosen
 
 
-def _quantizer(given):
+def _quantizer(given: Any) -> Quantizer | None:
     quantizer = quantizers.get(given)
     if not isinstance(quantizer, (Quantizer, type(None))):
-        raise InputError(f"an optimizer has no clock for a schedule, received {quantizer}")
+        raise InputError(f"an optimizer has no clock for a schedule. Received: {quantizer}")
     return quantizer
 
 
-def _map(chosen, function):
+def _map(chosen: SlotQuantizers, function: Callable[[Quantizer | None], Any]) -> Any:
     if isinstance(chosen, Mapping):
         return {path: function(each) for path, each in chosen.items()}
     return function(chosen) if isinstance(chosen, Quantizer) else [function(q) for q in chosen]
 
 
-def _one_for_each(chosen, variables) -> list[Quantizer | None]:
+def _one_for_each(
+    chosen: SlotQuantizers, variables: Sequence[keras.Variable]
+) -> list[Quantizer | None]:
     """The quantizer of each trainable variable."""
     if isinstance(chosen, Quantizer):
         return [chosen] * len(variables)
@@ -248,6 +260,6 @@ def _one_for_each(chosen, variables) -> list[Quantizer | None]:
     if len(chosen) != len(variables):
         raise InputError(
             f"momentum must have one quantizer for each of the {len(variables)} trainable "
-            f"variables, received {len(chosen)}"
+            f"variables. Received: {len(chosen)}"
         )
     return list(chosen)

@@ -165,12 +165,12 @@ def test_with_alpha_1_small_weights_are_what_qkeras_makes_of_them():
         ({"d": {"bias_quantizer": "binary(0,1,True)"}}, "use_stochastic_rounding has no equivalen"),
         (
             {"d": {"bias_quantizer": "ternary(1,'auto')"}},
-            "threshold must be a number, received 'auto'",
+            "threshold must be a number. Received: 'auto'",
         ),
         ({"d": "quantized_relu(4,negative_slope=.5)"}, "negative_slope have no equivalent"),
         ({"d": "quantized_relu(4,relu_upper_bound=2)"}, "relu_upper_bound has no equivalent"),
         ({"QActivation": {"tanh": "quantized_bits(4)"}}, "only relu can be told from others"),
-        ({"d": 8}, "a quantizer must be a text such as 'quantized_bits(8,0,1)', received 8"),
+        ({"d": 8}, "a quantizer must be a text such as 'quantized_bits(8,0,1)'. Received: 8"),
         (
             {"d": {"kernel_quantizer": "quantized_bits(8,0.5,alpha=1)"}},
             "integer must be a whole nu",
@@ -186,16 +186,19 @@ def test_with_alpha_1_small_weights_are_what_qkeras_makes_of_them():
             {"d": {"bias_quantizer": "quantized_linear(8,0,1,1,1,2)"}},
             "use_stochastic_rounding must",
         ),
-        ({"d": "quantized_relu(4,.5)"}, "integer must be a whole number, received 0.5"),
-        ({"d": "quantized_relu(4,0,2)"}, "use_sigmoid must be True or False, received 2"),
+        ({"d": "quantized_relu(4,.5)"}, "integer must be a whole number. Received: 0.5"),
+        ({"d": "quantized_relu(4,0,2)"}, "use_sigmoid must be True or False. Received: 2"),
         ({"d": "quantized_relu(4,negative_slope=True)"}, "negative_slope must be a number"),
         (
             {"d": "quantized_relu(4,qnoise_factor=[1])"},
             "qnoise_factor has no equivalent other than",
         ),
-        ({"d": {"bias_quantizer": "binary(2)"}}, "use_01 must be True or False, received 2"),
-        ({"d": {"bias_quantizer": "ternary(1,True)"}}, "threshold must be a number, received True"),
-        ({3: "binary()"}, "a key must be the name of a layer or a class, received 3"),
+        ({"d": {"bias_quantizer": "binary(2)"}}, "use_01 must be True or False. Received: 2"),
+        (
+            {"d": {"bias_quantizer": "ternary(1,True)"}},
+            "threshold must be a number. Received: True",
+        ),
+        ({3: "binary()"}, "a key must be the name of a layer or a class. Received: 3"),
     ],
 )
 def test_what_has_no_equivalent_of_qkeras(config, expected):

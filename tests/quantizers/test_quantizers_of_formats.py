@@ -215,13 +215,13 @@ def test_text_names_format_and_choices():
         ),
         (
             lambda: Quantizer("ternary", "nearest_even"),
-            "rounding must be None for ternary, received 'nearest_even'",
+            "rounding must be None for ternary. Received: 'nearest_even'",
         ),
         (
             lambda: quantizers.get(
                 {"format": "sparse", "threshold": 0.5, "rounding": "stochastic"}
             ),
-            "rounding must be None for sparse(0.5), received 'stochastic'",
+            "rounding must be None for sparse(0.5). Received: 'stochastic'",
         ),
         (
             lambda: Quantizer("float4_e2m1fn", overflow="infinity"),
@@ -249,7 +249,7 @@ def test_text_names_format_and_choices():
         ),
         (
             lambda: Quantizer(FixedPoint(8, 6))(X, scale=0.5),
-            "scale must be None for fixed_point(8, 6), received 0.5",
+            "scale must be None for fixed_point(8, 6). Received: 0.5",
         ),
     ],
 )

@@ -1,9 +1,26 @@
 """What the number formats do to a model's tensors: `tq_halp.report(model, data)`."""
 
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    from tq_halp.analysis.result import Report
+    from tq_halp.analysis.result_row import Row
+
 __all__ = ["Report", "Row", "report"]
 
 
-def report(model, data, *, loss=None, training=None, batch_size=32, batches=None, word_bits=8):
+def report(
+    model: keras.Model,
+    data: Any,
+    *,
+    loss: Any = None,
+    training: bool | None = None,
+    batch_size: int = 32,
+    batches: int | None = None,
+    word_bits: int = 8,
+) -> "Report":
     """Range, saturation, underflow and signal-to-noise ratio of every tensor of a model.
 
     Of a quantized model: each tensor that a layer quantizes, before and after. Of a floating-point
@@ -49,7 +66,7 @@ def report(model, data, *, loss=None, training=None, batch_size=32, batches=None
     )
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in ("Report", "Row"):
         from tq_halp.analysis import result
 

@@ -1,6 +1,8 @@
 """From a model and data to a report."""
 
 import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,12 +15,23 @@ from tq_halp.analysis.layer_paths import paths_of
 from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_twin
 from tq_halp.analysis.result import Report
 from tq_halp.analysis.result_row import Row
+from tq_halp.analysis.running_statistics import Tally
 from tq_halp.analysis.tensor_capture import Tallies, loss_of, run
 from tq_halp.errors import InputError
+from tq_halp.layers.observers import Observation
 from tq_halp.layers.quant_layer import QuantLayer
 
 
-def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Report:
+def make(
+    model: keras.Model,
+    data: Any,
+    *,
+    loss: Any,
+    training: bool | None,
+    batch_size: int,
+    batches: int | None,
+    word_bits: int,
+) -> Report:
     """What `tq_halp.report` documents."""
     for name, value, most in (
         ("batch_size", batch_size, None),
@@ -47,10 +60,10 @@ def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Repo
     )
 
 
-def _observed(model):
+def _observed(model: Any) -> tuple[keras.Model, list[str]]:
     """A copy of the model that shows all its tensors; the model itself if it cannot be copied."""
     if not isinstance(model, keras.Model):
-        raise InputError(f"model must be a Keras model, received {model!r}")
+        raise InputError(f"model must be a Keras model. Received: {model!r}")
     try:
         return observable_twin(model), []
     except InputError as error:
@@ -62,30 +75,30 @@ def _observed(model):
 class _Counting:
     """Batches, the first of which can be looked at before; counts what went by."""
 
-    def __init__(self, found):
+    def __init__(self, found: Iterator[Any]) -> None:
         self.first = next(found)
         self._found = itertools.chain([self.first], found)
         self.batches = self.samples = 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         for batch in self._found:
             self.batches += 1
             self.samples += samples_in(batch)
             yield batch
 
 
-def _check_count(name, value, most):
+def _check_count(name: str, value: Any, most: int | None) -> None:
     if value is None and name == "batches":
         return
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if not is_int or value < 1 or (most is not None and value > most):
         valid = "at least 1" if most is None else f"from 1 to {most}"
-        raise InputError(f"{name} must be an integer {valid}, received {value!r}")
+        raise InputError(f"{name} must be an integer {valid}. Received: {value!r}")
 
 
-def _rows(tallies, paths):
+def _rows(tallies: Tallies, paths: Mapping[int, str]) -> Iterator[Row]:
     """By layer, in the order in which each was first seen."""
-    order = {}
+    order: dict[int, int] = {}
     for layer, _, _ in tallies.found:
         order.setdefault(layer, len(order))
     for key in sorted(tallies.found, key=lambda key: order[key[0]]):
@@ -93,7 +106,7 @@ def _rows(tallies, paths):
         yield _row(seen, tally, paths.get(key[0], seen.layer.name), tallies)
 
 
-def _row(seen, tally, path, tallies):
+def _row(seen: Observation, tally: Tally, path: str, tallies: Tallies) -> Row:
     format, suggestion = seen.quantizer.format, tally.suggestion
     in_float = seen.quantizer == FLOAT
     is_fixed = isinstance(format, formats.FixedPoint)
@@ -125,12 +138,12 @@ def _row(seen, tally, path, tallies):
     )
 
 
-def _class_name(layer):
+def _class_name(layer: keras.Layer) -> str:
     wrapped = layer.layer if isinstance(layer, QuantLayer) else layer
     return type(wrapped).__name__.removeprefix("Quant")
 
 
-def _notes(tallies, has_y, has_loss, training):
+def _notes(tallies: Tallies, has_y: bool, has_loss: bool, training: bool) -> Iterator[str]:
     if not has_y:
         yield "gradients and errors are left out: data has no y"
     elif not has_loss:

@@ -13,7 +13,7 @@ class Values:
     are powers of two times integers, so counts are those of all values binned at once.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._exponent: int | None = None  # R = 2^exponent; None while all values are 0
         self._counts = np.zeros(2 * HALF, np.int64)
         self._zeros = 0
@@ -50,7 +50,7 @@ class Values:
 class Magnitudes:
     """How many values have floor(log2|x|) = e, by e: where steps and limits of formats lie."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts = np.zeros(_HIGHEST - _LOWEST, np.int64)
 
     def add(self, x: np.ndarray) -> None:

@@ -1,10 +1,15 @@
 """A report as one HTML page: styles and plots inside, no script, nothing to fetch."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from tq_halp import html_document
 from tq_halp.analysis.result_row import HEADINGS, Row, cells
 from tq_halp.analysis.svg_plots import magnitudes_svg, values_svg
+
+if TYPE_CHECKING:
+    from tq_halp.analysis.result import Report
 
 _STYLE = """
 :root { --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
@@ -30,7 +35,7 @@ the format <span class="key" style="background: var(--saturated)"></span>beyond 
 fraction length</p>"""
 
 
-def page(report) -> str:
+def page(report: "Report") -> str:
     """The text of the page of a `Report`."""
     counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
@@ -39,7 +44,7 @@ def page(report) -> str:
     return html_document.page(f"Number formats in {report.model}", body, _STYLE)
 
 
-def _table(rows):
+def _table(rows: Sequence[Row]) -> str:
     body, previous = [], None
     for number, row in enumerate(rows):
         layer = "" if row.layer == previous else escape(row.layer)
@@ -50,7 +55,7 @@ def _table(rows):
     return html_document.table(("layer", "tensor", "format", *HEADINGS), body, words=3)
 
 
-def _plots(rows):
+def _plots(rows: Sequence[Row]) -> str:
     parts, previous = [], None
     for number, row in enumerate(rows):
         if row.layer != previous:

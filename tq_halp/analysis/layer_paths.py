@@ -10,7 +10,7 @@ def paths_of(model: keras.Model) -> dict[int, str]:
     """
     found: dict[int, str] = {}
 
-    def walk(layer, prefix):
+    def walk(layer: keras.Layer, prefix: str) -> None:
         for child in layer._flatten_layers(include_self=False, recursive=False):
             if id(child) not in found:
                 found[id(child)] = prefix + child.name

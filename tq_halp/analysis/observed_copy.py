@@ -1,6 +1,8 @@
 """A copy of a model in which every tensor that could be quantized is seen by an observer."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
@@ -29,13 +31,13 @@ def observable_twin(model: keras.Model) -> keras.Model:
     rules = [
         Rule(
             layers=re.compile("|".join(map(re.escape, leaf.paths))),
-            quantizers=_complete(layer, target_class(leaf).roles),
+            quantizers=_complete(layer, target.roles),
             optional=True,
             number=number,
             where=f"report on {model.name}",
         )
         for number, (layer, leaf) in enumerate(leaves, start=1)
-        if target_class(leaf) is not None
+        if (target := target_class(leaf)) is not None
     ]
     twin = apply(model, rules)
     for (layer, _), (copied, _) in zip(leaves, find_leaves(twin), strict=True):
@@ -54,14 +56,14 @@ def is_quantizing(model: keras.Model) -> bool:
     return any(isinstance(layer, QuantizedLayer) and layer.is_quantizing for layer in layers)
 
 
-def current(quantizer) -> Quantizer:
+def current(quantizer: Quantizer | ScheduledQuantizer | None) -> Quantizer:
     """Of a scheduled quantizer, the one that is on; `FLOAT` for none."""
     if isinstance(quantizer, ScheduledQuantizer):
         quantizer = quantizer.at(int(quantizer.clock.now(quantizer.unit)))
     return FLOAT if quantizer is None else quantizer
 
 
-def _complete(layer, roles):
+def _complete(layer: keras.Layer, roles: Iterable[str]) -> dict[str, Any]:
     own = getattr(layer, "quantizers", {}) if isinstance(layer, QuantizedLayer) else {}
     # A sum that is rounded every few terms has no floating-point counterpart.
     return {

@@ -37,7 +37,7 @@ class Report:
         """
         html_document.save(Path(path), page(self))
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = Table()
         for heading in ("layer", "tensor", "format"):
             table.add_column(heading, overflow="fold")

@@ -78,18 +78,18 @@ def suggestion_of(row: Row) -> str:
     return f"{row.suggested_frac_bits} at {row.word_bits} bits{rest}"
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _share(value):
+def _share(value: float | None) -> str:
     if value is None:
         return "-"
     percent = 100 * value
     return "0 %" if value == 0 else "<0.01 %" if percent < 0.01 else f"{percent:.2f} %"
 
 
-def _decibels(value):
+def _decibels(value: float | None) -> str:
     if value is None:
         return "-"
     return "exact" if value == math.inf else f"{value:.1f} dB"

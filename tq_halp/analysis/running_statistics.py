@@ -24,7 +24,7 @@ class Tally:
         suggestion: finds the fraction length.
     """
 
-    def __init__(self, limits: tuple[float, float] | None, suggestion: FractionBits):
+    def __init__(self, limits: tuple[float, float] | None, suggestion: FractionBits) -> None:
         self.limits = limits
         self.suggestion = suggestion
         self.values, self.magnitudes = Values(), Magnitudes()
@@ -33,14 +33,14 @@ class Tally:
         self._saturated = self._underflowed = 0
         self._power = self._error = 0.0
 
-    def add(self, x, quantized) -> None:
+    def add(self, x: np.ndarray, quantized: np.ndarray) -> None:
         """Takes one tensor before and after, arrays of the same shape and any float dtype."""
         x, quantized = np.ravel(x), np.ravel(quantized)
         for start in range(0, len(x), _PIECE):
             piece = slice(start, start + _PIECE)
             self._add(x[piece].astype(np.float64), quantized[piece].astype(np.float64))
 
-    def _add(self, x, quantized):
+    def _add(self, x: np.ndarray, quantized: np.ndarray) -> None:
         finite = np.isfinite(x)
         if not finite.all():
             x, quantized = x[finite], quantized[finite]

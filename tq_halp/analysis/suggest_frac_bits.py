@@ -29,7 +29,7 @@ class FractionBits:
         signed: whether codes are two's complement, or start at 0.
     """
 
-    def __init__(self, word_bits: int, signed: bool = True):
+    def __init__(self, word_bits: int, signed: bool = True) -> None:
         self._low = -(2.0 ** (word_bits - 1)) if signed else 0.0
         self._high = 2.0 ** (word_bits - signed) - 1
         self._errors: dict[int, float] = {}  # E by f, of consecutive f
@@ -63,7 +63,7 @@ class FractionBits:
         """10 log10(Σ x² / E(best)), infinite where E is 0."""
         return None if self.best is None else decibels(self._power, self._errors[self.best])
 
-    def _cover(self, above, below):
+    def _cover(self, above: float, below: float) -> int:
         """The largest f for a maximum `above` 0 and a minimum `below` it (0 or less: none)."""
         found = HIGHEST
         for size, code in ((above, self._high), (below, -self._low)):
@@ -74,7 +74,7 @@ class FractionBits:
                 found = min(found, f)
         return max(found, LOWEST)
 
-    def _make_room(self, covering, coarsest):
+    def _make_room(self, covering: int, coarsest: int) -> None:
         if self._covering is None or covering < self._covering:
             self._covering = covering
         finest = min(self._covering + FINER, HIGHEST)
@@ -83,7 +83,7 @@ class FractionBits:
             f: self._errors.get(f, self._power) for f in range(max(coarsest, LOWEST), finest + 1)
         }
 
-    def _error(self, x, f):
+    def _error(self, x: np.ndarray, f: int) -> float:
         difference = np.clip(np.rint(x * 2.0**f), self._low, self._high)
         difference *= 2.0**-f
         difference -= x
@@ -103,7 +103,7 @@ def decibels(signal: float, noise: float) -> float | None:
     return math.inf if noise == 0 else 10 * math.log10(signal / noise)
 
 
-def _all_zero_from(size):
+def _all_zero_from(size: float) -> int:
     """The largest f with 2^-f ≥ 2 size: a tie, half a step, goes to the even code 0."""
     mantissa, exponent = math.frexp(size)  # size = mantissa 2^exponent, 1/2 ≤ mantissa < 1
     return -exponent if mantissa == 0.5 else -exponent - 1

@@ -1,7 +1,7 @@
 """Plots of a row as SVG text, to stand inside a page."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tq_halp.analysis.result_row import Row
 
@@ -56,7 +56,7 @@ def magnitudes_svg(row: Row) -> str:
     return _svg(bars, labels, list(_fraction_marks(row, x)))
 
 
-def _fraction_marks(row, x):
+def _fraction_marks(row: Row, x: "_Axis") -> Iterator[str]:
     """The step of the suggested fraction length, and where its range ends."""
     if row.suggested_frac_bits is None:
         return
@@ -66,7 +66,7 @@ def _fraction_marks(row, x):
             yield f'<line class="suggested" x1="{x(e):.1f}" x2="{x(e):.1f}" y1="0" y2="{HEIGHT}"/>'
 
 
-def _place(row, e):
+def _place(row: Row, e: int) -> str:
     if row.limits is not None and 2.0**e > max(abs(limit) for limit in row.limits):
         return "saturated"
     if row.step is not None and 2.0 ** (e + 1) <= row.step / 2:
@@ -77,14 +77,14 @@ def _place(row, e):
 class _Axis:
     """From numbers to pixels."""
 
-    def __init__(self, low, high):
+    def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
-    def __call__(self, value):
+    def __call__(self, value: float) -> float:
         return WIDTH * (value - self.low) / (self.high - self.low)
 
 
-def _ticks(low, high):
+def _ticks(low: float, high: float) -> list[float]:
     inner = [0.0] if low < 0 < high and min(-low, high) > 0.2 * (high - low) else []
     return [low, *inner, high]
 

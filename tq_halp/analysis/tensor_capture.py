@@ -1,7 +1,10 @@
 """A model run on batches as in training, while what its layers quantize is tallied."""
 
 import dataclasses
+import functools
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -27,7 +30,7 @@ class Tallies:
         word_bits: word length of the suggestions, where the format in use has none of its own.
     """
 
-    def __init__(self, word_bits: int):
+    def __init__(self, word_bits: int) -> None:
         self.found: dict[tuple[int, str, str], tuple[Observation, Tally]] = {}
         self.traced: set[str] = set()  # names of layers that ran in a tf.function
         self._word_bits = word_bits
@@ -49,12 +52,12 @@ class Tallies:
         own = None if quantizer == FLOAT else bits_of(quantizer.format)
         return own or self._word_bits
 
-    def _tally(self, quantizer):
+    def _tally(self, quantizer: Quantizer) -> Tally:
         signed = getattr(quantizer.format, "signed", True)
         limits = None if quantizer == FLOAT else limits_of(quantizer.format)
         return Tally(limits, FractionBits(self.word_bits(quantizer), signed))
 
-    def _is_whole_variable(self, seen):
+    def _is_whole_variable(self, seen: Observation) -> bool:
         """An Embedding's rows differ from batch to batch; a kernel does not."""
         return any(seen.x.shape == variable.shape for variable in seen.layer.weights)
 
@@ -75,7 +78,13 @@ def limits_of(format: formats.Format) -> tuple[float, float] | None:
     return (format.min, format.max) if isinstance(format, (*fixed, *levels)) else None
 
 
-def run(model, batches, loss, training: bool, observer) -> None:
+def run(
+    model: keras.Model,
+    batches: Iterable[tuple[Any, Any, Any]],
+    loss: Callable[..., tf.Tensor] | None,
+    training: bool,
+    observer: Callable[[Observation], object],
+) -> None:
     """Passes batches through `model`, and backward from the loss where there is one.
 
     Variables keep their values: what a call assigns (counters, BatchNorm statistics, the states of
@@ -94,14 +103,14 @@ def run(model, batches, loss, training: bool, observer) -> None:
     with keras.StatelessScope(collect_losses=True), observing(observer):
         for x, y, sample_weight in batches:
             with tf.GradientTape() as tape:
-                y_pred = _checked("model", lambda x=x: model(x, training=training))
+                y_pred = _checked("model", functools.partial(model, x, training=training))
                 if loss is not None:
-                    value = _checked("loss", lambda b=(x, y, y_pred, sample_weight): loss(*b))
+                    value = _checked("loss", functools.partial(loss, x, y, y_pred, sample_weight))
             if loss is not None:
                 tape.gradient(value, [v.value for v in model.trainable_variables])
 
 
-def loss_of(model, loss):
+def loss_of(model: keras.Model, loss: Any) -> Callable[..., tf.Tensor] | None:
     """The function of (x, y, y_pred, sample_weight) that `run` takes, or None if there is no loss.
 
     Args:
@@ -120,7 +129,7 @@ def loss_of(model, loss):
     except ValueError as error:
         raise InputError(f"loss: {error}") from error
 
-    def mean(x, y, y_pred, weight):
+    def mean(x: Any, y: Any, y_pred: Any, weight: Any) -> tf.Tensor:
         if isinstance(chosen, keras.losses.Loss):
             return chosen(y, y_pred, sample_weight=weight)
         losses = chosen(y, y_pred)
@@ -129,7 +138,7 @@ def loss_of(model, loss):
     return mean
 
 
-def _checked(who, call):
+def _checked(who: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except InputError:

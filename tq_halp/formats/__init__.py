@@ -77,8 +77,8 @@ def get(identifier: Format | str | Mapping[str, Any], beside: Iterable[str] = ()
     mapping = {"format": identifier} if isinstance(identifier, str) else identifier
     if not isinstance(mapping, Mapping):
         raise InputError(
-            f"format must be a name such as float8_e5m2 or a mapping such as {FixedPoint.example}, "
-            f"received {identifier!r}"
+            f"format must be a name such as float8_e5m2 or a mapping such as {FixedPoint.example}. "
+            f"Received: {identifier!r}"
         )
     if "format" not in mapping:
         raise InputError(f"format is missing: write, for example, {FixedPoint.example}")

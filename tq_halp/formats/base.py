@@ -8,6 +8,7 @@ from tq_halp.errors import InputError
 from tq_halp.formats.check_arguments import unknown
 
 
+@dataclasses.dataclass(frozen=True)
 class Format:
     """Base of the families of formats, which are frozen dataclasses.
 
@@ -23,8 +24,10 @@ class Format:
     named: ClassVar[Mapping[str, "Format"]] = {}
     open_fields: ClassVar[tuple[str, ...]] = ()
 
-    # Whether each number of a tensor is rounded without regard to the others, given the scale.
-    elementwise: bool = True
+    @property
+    def elementwise(self) -> bool:
+        """Whether, given the scale, each number is rounded without regard to the others."""
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that YAML holds, with every field written out."""
@@ -55,7 +58,7 @@ class Format:
     def check_shape(self, shape: Sequence[int | None]) -> None:
         """Raises InputError if no tensor of that shape can be rounded to the format."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         """The name, and in parentheses what it leaves open: bfloat16(subnormals=False)."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         usual = {key: fields[key].default for key in self.open_fields}

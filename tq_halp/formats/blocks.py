@@ -1,6 +1,7 @@
 """Formats in which the numbers of a block share one exponent: `BlockFloat` and `MX`."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 from tq_halp.errors import InputError
@@ -29,22 +30,28 @@ SCALE_ROUNDINGS = ("floor", "ceil", "rceil", "even")
 class BlockFormat(Format):
     """What both have in common: blocks of `block_size` neighbours along `axis`."""
 
-    elementwise = False
+    block_size: int
+    axis: int
 
-    def check_shape(self, shape):
+    @property
+    def elementwise(self) -> bool:
+        return False
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
         axis, rank = self.axis, len(shape)
         if not -rank <= axis < rank:
             raise InputError(
-                f"axis must be from {-rank} to {rank - 1} for a tensor of shape {tuple(shape)}, "
-                f"received {axis}"
+                f"axis must be from {-rank} to {rank - 1} for a tensor of shape {tuple(shape)}. "
+                f"Received: {axis}"
             )
-        if shape[axis] is not None and shape[axis] % self.block_size:
+        length = shape[axis]
+        if length is not None and length % self.block_size:
             raise InputError(
-                f"block_size must divide {shape[axis]}, the length of axis {axis} of a tensor of "
-                f"shape {tuple(shape)}, received {self.block_size}"
+                f"block_size must divide {length}, the length of axis {axis} of a tensor of "
+                f"shape {tuple(shape)}. Received: {self.block_size}"
             )
 
-    def _check_blocks(self):
+    def _check_blocks(self) -> None:
         check_integer("block_size", self.block_size, 1, 2**31 - 1)
         check_integer("axis", self.axis, -254, 253)  # TensorFlow tensors have at most 254 axes
 
@@ -68,7 +75,7 @@ class BlockFloat(BlockFormat):
     name: ClassVar[str] = "block_float"
     example: ClassVar[str] = "{format: block_float, word_bits: 8, block_size: 16}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("word_bits", self.word_bits, 2, 32)
         self._check_blocks()
 
@@ -120,7 +127,7 @@ class MX(BlockFormat):
     example: ClassVar[str] = "{format: mx, element: float8_e4m3fn}"
     open_fields: ClassVar[tuple[str, ...]] = ("block_size", "axis", "scale_rounding")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("element", self.element, ELEMENTS)
         self._check_blocks()
         check_choice("scale_rounding", self.scale_rounding, SCALE_ROUNDINGS)

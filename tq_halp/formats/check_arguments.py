@@ -24,12 +24,12 @@ def check_choice(name: str, value: Any, valid: Iterable[str]) -> None:
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
     # bool is an int to Python, and "word_bits: yes" is a mistake to everyone else.
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be an integer from {low} to {high}, received {value!r}")
+        raise InputError(f"{name} must be an integer from {low} to {high}. Received: {value!r}")
 
 
 def check_boolean(name: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise InputError(f"{name} must be true or false, received {value!r}")
+        raise InputError(f"{name} must be true or false. Received: {value!r}")
 
 
 def finite(name: str, value: Any, *, or_zero: bool) -> float:
@@ -37,5 +37,5 @@ def finite(name: str, value: Any, *, or_zero: bool) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not (0 < value <= sys.float_info.max or (or_zero and value == 0)):
         least = "0 or greater" if or_zero else "greater than 0"
-        raise InputError(f"{name} must be a finite number, {least}, received {value!r}")
+        raise InputError(f"{name} must be a finite number, {least}. Received: {value!r}")
     return float(value)

@@ -1,6 +1,7 @@
 """Floating point: `Minifloat`, and `PowerOfTwo`, which is all exponent."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 from tq_halp.errors import InputError
@@ -42,9 +43,10 @@ class Minifloat(Format):
 
     name: ClassVar[str] = "minifloat"
     example: ClassVar[str] = "{format: minifloat, exponent_bits: 5, mantissa_bits: 2}"
+    named: ClassVar[Mapping[str, "Minifloat"]] = {}
     open_fields: ClassVar[tuple[str, ...]] = ("subnormals",)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("exponent_bits", self.exponent_bits, 1, 8)
         check_integer("mantissa_bits", self.mantissa_bits, 0, 23)
         check_boolean("subnormals", self.subnormals)
@@ -102,19 +104,19 @@ class Minifloat(Format):
     def _usual_bias(self) -> int:
         return 2 ** (self.exponent_bits - 1) - (self.specials != "fnuz")
 
-    def _check_range(self):
+    def _check_range(self) -> None:
         low, high = self.min_exponent, self.max_exponent
         if high < low:
             raise InputError(
                 f"exponent_bits must be at least 2 with specials {self.specials!r} and "
-                f"mantissa_bits {self.mantissa_bits}, received {self.exponent_bits}: no normal "
+                f"mantissa_bits {self.mantissa_bits}. Received: {self.exponent_bits}: no normal "
                 "number would be left"
             )
         if low < -126 or high > 127:
             raise InputError(
-                "exponents of normal numbers must lie within -126..127, those of float32, received "
-                f"exponent_bits {self.exponent_bits}, specials {self.specials!r}, exponent_bias "
-                f"{self.exponent_bias}: they would be {low}..{high}"
+                "exponents of normal numbers must lie within -126..127, those of float32. "
+                f"Received: exponent_bits {self.exponent_bits}, specials {self.specials!r}, "
+                f"exponent_bias {self.exponent_bias}: they would be {low}..{high}"
             )
 
 
@@ -150,7 +152,7 @@ class PowerOfTwo(Format):
     name: ClassVar[str] = "power_of_two"
     example: ClassVar[str] = "{format: power_of_two, min_exponent: -7, max_exponent: 0}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("min_exponent", self.min_exponent, -512, 512)
         check_integer("max_exponent", self.max_exponent, self.min_exponent, 512)
 

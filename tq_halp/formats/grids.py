@@ -27,7 +27,7 @@ class FixedPoint(Format):
     WORD_BITS: ClassVar[tuple[int, int]] = (1, 64)
     FRAC_BITS: ClassVar[tuple[int, int]] = (-512, 512)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("word_bits", self.word_bits, *self.WORD_BITS)
         check_integer("frac_bits", self.frac_bits, *self.FRAC_BITS)
         check_boolean("signed", self.signed)
@@ -71,7 +71,7 @@ class ScaledInteger(Format):
     name: ClassVar[str] = "scaled_integer"
     example: ClassVar[str] = "{format: scaled_integer, word_bits: 8}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("word_bits", self.word_bits, 1, 64)
 
     @property

@@ -22,7 +22,7 @@ class Binary(Format):
     name: ClassVar[str] = "binary"
     example: ClassVar[str] = "{format: binary, level: 1.0}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "level", finite("level", self.level, or_zero=False))
 
     @property
@@ -52,7 +52,7 @@ class Ternary(Format):
     name: ClassVar[str] = "ternary"
     example: ClassVar[str] = "{format: ternary, level: 1.0, threshold: 0.5}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "level", finite("level", self.level, or_zero=False))
         if self.threshold is not None:
             threshold = finite("threshold", self.threshold, or_zero=True)
@@ -84,5 +84,5 @@ class Sparse(Format):
     name: ClassVar[str] = "sparse"
     example: ClassVar[str] = "{format: sparse, threshold: 0.01}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", finite("threshold", self.threshold, or_zero=True))

@@ -3,11 +3,14 @@
 import contextvars
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
+from tq_halp.layers.mixin_base import MixinBase
 from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 from tq_halp.layers.sublayers import making_parts
 
@@ -23,7 +26,7 @@ class AttentionCall:
 _call: contextvars.ContextVar[AttentionCall] = contextvars.ContextVar("tq_halp.layers.attention")
 
 
-class QuantizedAttention:
+class QuantizedAttention(MixinBase):
     """Mixin before `QuantizedLayer` and a Keras attention layer. With Q_r that of role r:
 
         q, k, v = Q_activations(x W_q + b_q), and likewise from the inputs `key` and `value`
@@ -41,30 +44,35 @@ class QuantizedAttention:
     errors have a quantizer their formula is computed in parts.
     """
 
-    roles = PRODUCT_ROLES
+    roles: tuple[str, ...] = PRODUCT_ROLES
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self._is_quantizing_inside:
             self._flash_attention = False
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(
+        self,
+        query_shape: Sequence[int | None],
+        value_shape: Sequence[int | None],
+        key_shape: Sequence[int | None] | None = None,
+    ) -> None:
         with making_parts():
             super().build(query_shape, value_shape, key_shape)
 
     def call(
         self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
-    ):
+        query: tf.Tensor,
+        value: tf.Tensor,
+        key: tf.Tensor | None = None,
+        query_mask: tf.Tensor | None = None,
+        value_mask: tf.Tensor | None = None,
+        key_mask: tf.Tensor | None = None,
+        attention_mask: tf.Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         keras_call = super().call
         token = _call.set(AttentionCall(return_attention_scores))
         try:
@@ -87,16 +95,23 @@ class QuantizedAttention:
             _call.reset(token)
 
     @property
-    def _is_quantizing_inside(self):
+    def _is_quantizing_inside(self) -> bool:
         return any(self.quantizers[role] is not None for role in ("activations", "errors"))
 
-    def _start_call(self, training, **kwargs):
-        counter = _call.get().counter = super()._start_call(training, **kwargs)
+    def _start_call(self, training: bool | None, *args: Any, **kwargs: Any) -> tf.Tensor | int:
+        counter = _call.get().counter = super()._start_call(training, *args, **kwargs)
         return counter
 
     def _compute_attention(
-        self, query, key, value, attention_mask=None, training=None, *args, **kwargs
-    ):
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        attention_mask: tf.Tensor | None = None,
+        training: bool | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if not self._is_quantizing_inside:
             return super()._compute_attention(
                 query, key, value, attention_mask, training, *args, **kwargs
@@ -109,17 +124,19 @@ class QuantizedAttention:
         kept = self._dropout_layer(p, training=training) if drops else p
         return ops.einsum(self._combine_equation, kept, value), p
 
-    def _quantized_heads(self, query, key, value):
+    def _quantized_heads(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+    ) -> list[tf.Tensor]:
         named = {"query": query, "key": key, "value": value}
         return [self._inside(x, name) for name, x in named.items()]
 
-    def _in_parts(self, query, key, mask):
+    def _in_parts(self, query: tf.Tensor, key: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """softmax(q k^T / sqrt(key_dim)), operation by operation as where Keras has P itself."""
         scale = 1 / math.sqrt(self._size_of_a_head)
         scores = self._scores(ops.multiply(query, ops.cast(scale, query.dtype)), key)
         return self._masked_softmax(scores, mask)
 
-    def _fused(self, query, key, mask):
+    def _fused(self, query: tf.Tensor, key: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """The same as `keras.ops.dot_product_attention` computes it, in float32."""
         scores = ops.cast(self._scores(query, key), "float32") / math.sqrt(self._size_of_a_head)
         if mask is not None:
@@ -128,10 +145,10 @@ class QuantizedAttention:
             scores = ops.where(ops.cast(mask, "bool"), scores, ops.cast(-2.3e38, "float32"))
         return ops.cast(ops.softmax(scores), key.dtype)
 
-    def _inside(self, x, name):
+    def _inside(self, x: tf.Tensor, name: str) -> tf.Tensor:
         return self._output(x, _call.get().counter, name)
 
-    def _outputs(self, outputs, counter):
+    def _outputs(self, outputs: Any, counter: tf.Tensor | int) -> Any:
         if isinstance(outputs, tuple):  # the second are the scores, which are quantized already
             return self._output(outputs[0], counter), *outputs[1:]
         return self._output(outputs, counter)
@@ -146,10 +163,10 @@ class QuantMultiHeadAttention(QuantizedAttention, QuantizedLayer, keras.layers.M
     """
 
     @property
-    def _size_of_a_head(self):
+    def _size_of_a_head(self) -> int:
         return self._key_dim
 
-    def _scores(self, query, key):
+    def _scores(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         return ops.einsum(self._dot_product_equation, key, query)
 
 
@@ -164,13 +181,15 @@ class QuantGroupQueryAttention(
     """
 
     @property
-    def _size_of_a_head(self):
+    def _size_of_a_head(self) -> int:
         return self.head_dim
 
-    def _scores(self, query, key):
+    def _scores(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         return ops.einsum(self._dot_product_equation, query, key)
 
-    def _quantized_heads(self, query, key, value):
+    def _quantized_heads(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+    ) -> list[tf.Tensor]:
         """Keys and values before Keras repeats them for the query heads of a group."""
         repeats = self.num_repeats
         query, *shared = super()._quantized_heads(

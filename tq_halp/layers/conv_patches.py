@@ -1,11 +1,18 @@
 """The parts of a tensor that a convolution multiplies with its kernel."""
 
 import itertools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 
-def patches(x, kernel_size, strides, dilation_rate, padding):
+def patches(
+    x: tf.Tensor,
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    dilation_rate: Sequence[int],
+    padding: str,
+) -> tf.Tensor:
     """For each output of a convolution the inputs that it sees, as Keras pads and steps.
 
     Args:
@@ -35,11 +42,12 @@ def patches(x, kernel_size, strides, dilation_rate, padding):
             slice(start, start + (count - 1) * stride + 1, stride)
             for start, count, stride in zip(starts, counts, strides, strict=True)
         ]
-        parts.append(x[(slice(None), *window)])
+        batch_and_window = (slice(None), *window)
+        parts.append(x[batch_and_window])
     return tf.stack(parts, axis=-2)
 
 
-def _padding(length, reach, stride, padding):
+def _padding(length: tf.Tensor | int, reach: int, stride: int, padding: str) -> tf.Tensor | int:
     """Zeros on both sides together."""
     if padding != "same":
         return reach if padding == "causal" else 0

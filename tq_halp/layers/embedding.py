@@ -1,6 +1,9 @@
 """`keras.layers.Embedding` with quantized rows, output, error and row gradients."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
@@ -26,7 +29,7 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
 
     roles = ("weights", "activations", "gradients", "errors")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         counter = self._start_call(training, inputs)
         if inputs.dtype != "int32" and inputs.dtype != "int64":
             inputs = ops.cast(inputs, "int32")
@@ -40,15 +43,17 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
             rows = self._gather(table, inputs, counter)
         return self._output(rows, counter)
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(  # type: ignore[override]
+        self, inputs: tf.Tensor, training: bool | None = None
+    ) -> Any:
         return super().compute_output_spec(inputs)
 
-    def _gather(self, table, inputs, counter):
+    def _gather(self, table: tf.Tensor, inputs: tf.Tensor, counter: tf.Tensor | int) -> tf.Tensor:
         rows = ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
         return self._quantize_gradient("gradients", "embeddings/gradient", rows, counter)
 
-    def _table_scale(self):
-        quantizer = self.quantizers["weights"]
+    def _table_scale(self) -> tf.Tensor | None:
+        quantizer: Any = self.quantizers["weights"]
         if quantizer is None or not quantizer.has_dynamic_range:
             return None  # and the table is not read
         return quantizer.scale(ops.cast(super().embeddings, self.compute_dtype))

@@ -1,10 +1,14 @@
 """`keras.layers.GRU` and its cell with all their tensors quantized."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
-from tq_halp.layers.rnn_cell import QuantizedCell, dropped
+from tq_halp.layers.rnn_cell import FixedForCall, QuantizedCell, dropped
 from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 
@@ -17,7 +21,14 @@ class QuantGRUCell(QuantizedCell, QuantizedLayer, keras.layers.GRUCell):
     Args: those of `keras.layers.GRUCell`, and the quantizers of `QuantGRU`.
     """
 
-    def _step(self, fixed, x, states, time, training):
+    def _step(
+        self,
+        fixed: FixedForCall,
+        x: tf.Tensor,
+        states: list[tf.Tensor],
+        time: tf.Tensor | int,
+        training: bool | None,
+    ) -> list[tf.Tensor]:
         (h,) = states
         (x_z, x_r, x_h), (h_z, h_r, candidate) = self._products(fixed, x, h, training)
         z = fixed.gate("update_gate", self.recurrent_activation(x_z + h_z), time)
@@ -25,7 +36,9 @@ class QuantGRUCell(QuantizedCell, QuantizedLayer, keras.layers.GRUCell):
         g = fixed.gate("candidate", self.activation(x_h + candidate(r)), time)
         return [fixed.state("hidden_state", z * h + (1 - z) * g, time)]
 
-    def _products(self, fixed, x, h, training):
+    def _products(
+        self, fixed: FixedForCall, x: tf.Tensor, h: tf.Tensor, training: bool | None
+    ) -> tuple[Any, Any]:
         """(x_z, x_r, x_h) and (h_z, h_r, h_h as a function of r), operations in Keras' order."""
         units, bias, recurrent_bias = self.units, fixed.bias, None
         if bias is not None and self.reset_after:
@@ -49,7 +62,9 @@ class QuantGRUCell(QuantizedCell, QuantizedLayer, keras.layers.GRUCell):
         )
 
 
-def _product(inputs, kernel, bias, gates=3):
+def _product(
+    inputs: Sequence[tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor | None, gates: int = 3
+) -> list[tf.Tensor]:
     """[x_k W_k + b_k for each gate k], in one product where all gates have the same input."""
     if len(inputs) > 1:
         kernels = ops.split(kernel, gates, axis=1)

@@ -9,6 +9,7 @@ Source: Hu et al., LoRA, arXiv 2106.09685, equation 3; `keras.layers.Dense.enabl
 import dataclasses
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.variable_substitution import value_of
@@ -23,7 +24,7 @@ class Update:
     a: keras.Variable
     b: keras.Variable
 
-    def merged(self, a, b):
+    def merged(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """W + s a b in the layer's compute dtype: the sum is in that of W, as when it is saved."""
         scale = self.layer.lora_alpha / self.layer.lora_rank
         total = ops.add(value_of(self.weight), scale * ops.matmul(a, b))

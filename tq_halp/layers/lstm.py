@@ -1,10 +1,11 @@
 """`keras.layers.LSTM` and its cell with all their tensors quantized."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
-from tq_halp.layers.rnn_cell import QuantizedCell, dropped
+from tq_halp.layers.rnn_cell import FixedForCall, QuantizedCell, dropped
 from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 
@@ -19,7 +20,14 @@ class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
 
     state_names = ("hidden_state", "cell_state")
 
-    def _step(self, fixed, x, states, time, training):
+    def _step(
+        self,
+        fixed: FixedForCall,
+        x: tf.Tensor,
+        states: list[tf.Tensor],
+        time: tf.Tensor | int,
+        training: bool | None,
+    ) -> list[tf.Tensor]:
         h, c = states
         z_i, z_f, z_c, z_o = self._pre_activations(fixed, x, h, training)
         i = fixed.gate("input_gate", self.recurrent_activation(z_i), time)
@@ -30,7 +38,9 @@ class QuantLSTMCell(QuantizedCell, QuantizedLayer, keras.layers.LSTMCell):
         h = fixed.state("hidden_state", o * self.activation(c), time)
         return [h, c]
 
-    def _pre_activations(self, fixed, x, h, training):
+    def _pre_activations(
+        self, fixed: FixedForCall, x: tf.Tensor, h: tf.Tensor, training: bool | None
+    ) -> list[tf.Tensor]:
         """x W + h U + b for the gates i, f, c, o, in the same order of operations as Keras'."""
         x_mask, h_mask = self._masks(x, h, training)
         if self.implementation != 1:

@@ -4,25 +4,29 @@ import contextlib
 import contextvars
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from tq_halp.quantizers import Quantizer
+from tq_halp.quantizers import AnyQuantizer
 
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
     """One tensor that a layer quantized."""
 
-    layer: object  # the quantized layer
+    layer: keras.Layer  # the quantized layer
     role: str  # one of `base.ROLES`
     tensor: str  # as in the random bits' names: "kernel", "kernel/gradient", "output/error", ...
-    quantizer: Quantizer
+    quantizer: Any  # of type `AnyQuantizer`
     x: tf.Tensor  # before
     quantized: tf.Tensor  # Q(x)
 
 
-_observer = contextvars.ContextVar("tq_halp.layers.observer", default=None)
+_observer: contextvars.ContextVar[Callable[[Observation], object] | None] = contextvars.ContextVar(
+    "tq_halp.layers.observer", default=None
+)
 
 
 @contextlib.contextmanager
@@ -40,7 +44,14 @@ def observing(observer: Callable[[Observation], object]) -> Iterator[None]:
         _observer.reset(token)
 
 
-def tell(layer, role: str, tensor: str, quantizer: Quantizer, x, quantized) -> None:
+def tell(
+    layer: keras.Layer,
+    role: str,
+    tensor: str,
+    quantizer: AnyQuantizer,
+    x: tf.Tensor,
+    quantized: tf.Tensor,
+) -> None:
     """Tells the observer, if there is one."""
     observer = _observer.get()
     if observer is not None:

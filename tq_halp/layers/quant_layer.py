@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -38,14 +40,14 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
 
     roles = PRODUCT_ROLES
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: keras.Layer, **kwargs: Any) -> None:
         if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
             raise InputError(
                 "QuantLayer: layer must be a keras.layers.Layer and no model (for which there is "
-                f"QuantizationMap.apply), received {layer!r}"
+                f"QuantizationMap.apply). Received: {layer!r}"
             )
         # Keras' __init__ reads the signature of `call`; it shall see the layer's.
-        vars(self)["call"] = _with_signature(self.call, with_training(_signature(layer)))
+        self.__dict__["call"] = _with_signature(self.call, with_training(_signature(layer)))
         given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
         super().__init__(**{**given, **kwargs})
         self.layer = layer
@@ -53,7 +55,7 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
         self.supports_masking = layer.supports_masking
         self.supports_jit = self.supports_jit and layer.supports_jit
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         """A weight of the layer by its name there: Q(W) in another layer's call, as `reading` says.
 
         Of attributes that are none of this layer's own.
@@ -63,12 +65,12 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return quantized(self, value, value) if is_read_in_a_call(self) else value
 
-    def build(self, *shapes, **named):
+    def build(self, *shapes: Any, **named: Any) -> None:
         """Builds the layer from shapes, if any are given. If not, its first call will."""
         if (shapes or named) and not self.layer.built:
             self.layer.build(*shapes, **named)
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         training = kwargs.get("training")
         if "training" not in _signature(self.layer).parameters:
             kwargs.pop("training", None)
@@ -77,38 +79,38 @@ class QuantLayer(QuantizedLayer, keras.layers.Layer):
                 self.layer(*args, **kwargs)
         return self._call_quantized(lambda: self.layer(*args, **kwargs), training)
 
-    def compute_output_shape(self, *args, **kwargs):
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         return self.layer.compute_output_shape(*args, **kwargs)
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         if "training" not in _signature(self.layer).parameters:
             kwargs.pop("training", None)
         return self.layer(*args, **kwargs)  # of symbolic tensors, which builds it too
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> Any:
         return self.layer.compute_mask(*args, **kwargs)
 
-    def get_build_config(self):
+    def get_build_config(self) -> None:
         return None  # the layer's own configuration says how to build it
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "QuantLayer":
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})
 
 
-def _signature(layer):
+def _signature(layer: keras.Layer) -> inspect.Signature:
     return inspect.signature(layer.call)
 
 
-def _with_signature(call, signature):
+def _with_signature(call: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
     @functools.wraps(call)
-    def signed(*args, **kwargs):
+    def signed(*args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)
 
-    signed.__signature__ = signature
+    vars(signed)["__signature__"] = signature
     return signed

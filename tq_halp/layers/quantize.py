@@ -1,6 +1,9 @@
 """A quantizer as a layer of its own, to put anywhere in a Keras model."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
 
@@ -18,12 +21,12 @@ class Quantize(QuantizedLayer, keras.layers.Layer):
 
     roles = ("activations", "errors")
 
-    def __init__(self, activations=None, errors=None, **kwargs):
+    def __init__(self, activations: Any = None, errors: Any = None, **kwargs: Any) -> None:
         super().__init__(activations=activations, errors=errors, **kwargs)
         self.supports_masking = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self._output(inputs, self._start_call(training, inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -17,7 +17,7 @@ from tq_halp.layers.signatures import keras_parent
 from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
 from tq_halp.layers.user_functions import copy_of, made_anew
 
-QUANTIZED = {
+QUANTIZED: dict[type[keras.Layer], type[QuantizedLayer]] = {
     keras_parent(quantized, QuantizedLayer): quantized
     for quantized in (
         dense.QuantDense,
@@ -46,7 +46,7 @@ QUANTIZED = {
 }
 
 
-def quantized_class(layer_class: type) -> type | None:
+def quantized_class(layer_class: type) -> type[QuantizedLayer] | None:
     """The quantized twin of a Keras layer class (its own twin if quantized already), or None.
 
     Exact classes only: of a subclass nobody here knows what its `call` does. Where there is no twin
@@ -79,10 +79,10 @@ def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
             raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
     chosen = target.choose({role: quantizers.get(role) for role in target.roles})
     # "none": of None, a layer such as an LSTM would make its own default once more.
-    chosen = {role: "none" if given is None else given for role, given in chosen.items()}
+    arguments = {role: "none" if each is None else each for role, each in chosen.items()}
     if target is not QuantLayer:
-        return made_anew(layer, target, chosen)
+        return made_anew(layer, target, arguments)
     if not isinstance(layer, QuantLayer):
-        return QuantLayer(copy_of(layer), **chosen)
+        return QuantLayer(copy_of(layer), **arguments)
     own = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
-    return QuantLayer(copy_of(layer.layer), **own, **chosen)
+    return QuantLayer(copy_of(layer.layer), **own, **arguments)

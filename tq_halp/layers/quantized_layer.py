@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,7 +11,7 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import quantizers
 from tq_halp.errors import InputError
-from tq_halp.layers.lora import updates_of
+from tq_halp.layers.lora import Update, updates_of
 from tq_halp.layers.observers import tell
 from tq_halp.layers.saved_graph_ops import portable
 from tq_halp.layers.signatures import (
@@ -41,6 +43,9 @@ ROLES = (
 
 # Those of layers that multiply with weights and add a bias.
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
+
+#: The quantizer of each role; None: the tensor is not quantized.
+Quantizers = dict[str, quantizers.AnyQuantizer | None]
 
 
 class QuantizedLayer(ReadInCalls, SavesStates):
@@ -75,24 +80,28 @@ class QuantizedLayer(ReadInCalls, SavesStates):
     """
 
     roles: tuple[str, ...] = ()
+    quantizers: Quantizers
+    rounding_counter: CallCounter | None
+    clock: TrainingClock | None
 
     @staticmethod
     def lender() -> "QuantizedLayer | None":
         """The layer by whose quantizers this one goes, a part of it such as an RNN's cell."""
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         initializer = inspect.signature(cls.__init__).parameters.values()
         # An __init__ of its own that names its parameters already says what help() should show.
         if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in initializer):
-            cls.__signature__ = OfClass(extended_signature(cls, QuantizedLayer))
-        keras_call = keras_parent(cls, QuantizedLayer).call
+            setattr(cls, "__signature__", OfClass(extended_signature(cls, QuantizedLayer)))  # noqa: B010
+        keras_class: Any = keras_parent(cls, QuantizedLayer)
+        keras_call = keras_class.call
         if cls.call is keras_call:
             cls.call = substituting_call(keras_call)
-        for name, read in read_properties(keras_parent(cls, QuantizedLayer)).items():
+        for name, read in read_properties(keras_class).items():
             setattr(cls, name, read)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         with making_parts():
             super().__init__(*args, **kwargs)
@@ -111,12 +120,12 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         if self.built:
             self._lock_state()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         given = {role: q.get_config() for role, q in self.quantizers.items() if q is not None}
         return {**super().get_config(), **given}
 
     @classmethod
-    def choose(cls, given):
+    def choose(cls, given: Mapping[str, Any]) -> Quantizers:
         """The quantizers of a layer: {role: Quantizer | None} from {role: what the user gave}.
 
         What was given is None (nothing), "none", a `Quantizer`, a format or a mapping.
@@ -134,29 +143,29 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         return chosen
 
     @classmethod
-    def role_of(cls, variable):
+    def role_of(cls, variable: keras.Variable) -> str:
         """The role whose quantizer one of the layer's weights gets."""
         return "bias" if variable.name == "beta" or variable.name.endswith("bias") else "weights"
 
-    def quantized_call(self, *args, **kwargs):
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
         """What Keras calls instead of `call` under a dtype such as "int8_from_float32"."""
         if self.is_quantizing:
             raise InputError(
                 f"{self.name}: dtype must be a floating-point policy such as mixed_bfloat16 where "
-                f"tensors have quantizers, received {self.dtype_policy.name}"
+                f"tensors have quantizers. Received: {self.dtype_policy.name}"
             )
         return super().quantized_call(*args, **kwargs)
 
-    def compute_output_spec(self, *args, training=None, **kwargs):
+    def compute_output_spec(self, *args: Any, training: Any = None, **kwargs: Any) -> Any:
         """Keras' own, for the layers too that know nothing of `training`."""
         return super().compute_output_spec(*args, **kwargs)
 
     @property
-    def is_quantizing(self):
+    def is_quantizing(self) -> bool:
         """Whether any tensor has a quantizer."""
         return any(quantizer is not None for quantizer in self.quantizers.values())
 
-    def _call_quantized(self, keras_call, training):
+    def _call_quantized(self, keras_call: Callable[[], Any], training: bool | None) -> Any:
         """The outputs of `keras_call()`, on quantized weights, quantized."""
         if not self.is_quantizing:
             return keras_call()
@@ -166,7 +175,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             self.rounding_counter.advance(after=outputs)
         return self._outputs(outputs, counter)
 
-    def _start_call(self, training, inputs=(), advances=True):
+    def _start_call(
+        self, training: bool | None, inputs: Any = (), advances: bool = True
+    ) -> tf.Tensor | int:
         """The counter for this call's stochastic rounding.
 
         A training call advances it, once there are the `inputs`, unless `advances` is False.
@@ -177,7 +188,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             return 0
         return self.rounding_counter.start_call(training and advances, after=inputs)
 
-    def _substitutes(self, weights, counter):
+    def _substitutes(
+        self, weights: Sequence[keras.Variable], counter: tf.Tensor | int
+    ) -> list[tuple[keras.Variable, tf.Tensor]]:
         """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
         names = dict(zip(map(id, weights), names_of(weights), strict=True))
         updates = {id(update.weight): update for update in updates_of(self)}
@@ -195,11 +208,13 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             substitutes.append((variable, value))
         return substitutes
 
-    def changes(self, role):
+    def changes(self, role: str) -> bool:
         """Whether a weight with that role has a quantizer, for itself or its gradient."""
         return any(self.quantizers.get(each) is not None for each in (role, "gradients"))
 
-    def merged(self, update, names, counter):
+    def merged(
+        self, update: Update, names: Mapping[int, str], counter: tf.Tensor | int
+    ) -> tf.Tensor:
         """Q(W + s A B), whose gradient reaches A and B quantized."""
         a, b = (
             self._quantize_gradient(
@@ -210,13 +225,15 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         role = self.role_of(update.weight)
         return self._quantize(role, names[id(update.weight)], update.merged(a, b), counter)
 
-    def _weight(self, role, name, weight, counter):
+    def _weight(
+        self, role: str, name: str, weight: keras.Variable | tf.Tensor, counter: tf.Tensor | int
+    ) -> tf.Tensor:
         """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""
         weight = keras.ops.convert_to_tensor(weight)
         weight = self._quantize_gradient("gradients", f"{name}/gradient", weight, counter)
         return self._quantize(role, name, weight, counter)
 
-    def _outputs(self, outputs, counter):
+    def _outputs(self, outputs: Any, counter: tf.Tensor | int) -> Any:
         """`_output` of each floating-point tensor in a nested structure."""
         leaves = keras.tree.flatten(outputs)
         names = ["output"] if len(leaves) == 1 else [f"output/{k}" for k in range(len(leaves))]
@@ -226,7 +243,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         ]
         return keras.tree.pack_sequence_as(outputs, quantized)
 
-    def _output(self, y, counter, name="output"):
+    def _output(self, y: tf.Tensor, counter: tf.Tensor | int, name: str = "output") -> tf.Tensor:
         """Q(y), whose incoming gradient is quantized as `errors` says."""
         quantized = self._quantize("activations", name, y, counter)
         quantized = self._quantize_gradient("errors", f"{name}/error", quantized, counter)
@@ -236,7 +253,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             quantized._keras_mask = mask
         return quantized
 
-    def _quantize(self, role, name, x, counter, **kwargs):
+    def _quantize(
+        self, role: str, name: str, x: tf.Tensor, counter: tf.Tensor | int, **kwargs: Any
+    ) -> tf.Tensor:
         """Q(x), told to who is observing: every tensor that is quantized comes by here."""
         quantizer = self.quantizers.get(role)
         if quantizer is None:
@@ -249,7 +268,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         tell(self, role, name, quantizer, x, quantized)
         return quantized
 
-    def _quantize_gradient(self, role, name, x, counter):
+    def _quantize_gradient(
+        self, role: str, name: str, x: tf.Tensor, counter: tf.Tensor | int
+    ) -> tf.Tensor:
         if self.quantizers.get(role) is None:
             return x
         if isinstance(x, tf.RaggedTensor):

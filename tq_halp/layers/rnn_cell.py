@@ -3,41 +3,45 @@
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tq_halp.layers.quantized_layer import ROLES, QuantizedLayer
+from tq_halp.layers.mixin_base import MixinBase
+from tq_halp.layers.quantized_layer import ROLES, QuantizedLayer, Quantizers
 from tq_halp.layers.rnn_time_steps import time_within
 from tq_halp.layers.variable_substitution import calling
+from tq_halp.quantizers.call_counter import CallCounter
+from tq_halp.quantizers.training_clock import TrainingClock
 
 RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
 
-class RecurrentRoles:
+class RecurrentRoles(MixinBase):
     """Mixin before `QuantizedLayer`: U is quantized like W, unless it has a quantizer of its own.
 
     recurrent_weights=None means the same as `weights`; "none" leaves U in floating point.
     """
 
-    roles = RECURRENT_ROLES
+    roles: tuple[str, ...] = RECURRENT_ROLES
 
     @classmethod
-    def choose(cls, given):
+    def choose(cls, given: Mapping[str, Any]) -> Quantizers:
         if given["recurrent_weights"] is None:
             given = {**given, "recurrent_weights": given["weights"]}
         return super().choose(given)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         if self.quantizers.get("weights") is not None:
             config.setdefault("recurrent_weights", "none")
         return config
 
     @classmethod
-    def role_of(cls, variable):
+    def role_of(cls, variable: keras.Variable) -> str:
         is_recurrent = variable.name == "recurrent_kernel"
         return "recurrent_weights" if is_recurrent else super().role_of(variable)
 
@@ -54,10 +58,10 @@ class FixedForCall:
     trains: bool = False  # whether a time step was one of training
     first_input: tf.Tensor | None = None  # of the loop's first step
 
-    def gate(self, name, x, time):
+    def gate(self, name: str, x: tf.Tensor, time: tf.Tensor | int) -> tf.Tensor:
         return self.source._quantize("gates", name, x, self.counter + time)
 
-    def state(self, name, x, time):
+    def state(self, name: str, x: tf.Tensor, time: tf.Tensor | int) -> tf.Tensor:
         return self.source._quantize("state", name, x, self.counter + time)
 
 
@@ -86,15 +90,17 @@ class QuantizedCell(RecurrentRoles):
     state_names: tuple[str, ...] = ("hidden_state",)
     time: tf.Variable | None = None  # the time step, where random bits depend on it
     # Those of the cell inside a `QuantLSTM`, which Keras makes and the layer lends its quantizers.
-    quantizers, rounding_counter, clock = {}, None, None
+    quantizers: Quantizers = {}
+    rounding_counter: CallCounter | None = None
+    clock: TrainingClock | None = None
     # Keras keeps them until it is told to reset them; those of another graph are of no use.
     _dropout_mask = _recurrent_dropout_mask = None
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keep_time_for(self, ("gates", "state", "activations", "errors"))
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs: tf.Tensor, states: Any, training: bool = False) -> tuple[tf.Tensor, Any]:
         fixed = self.lent or self._fixed_by_call().get(self)
         if fixed is not None:
             fixed.trains = bool(training)
@@ -107,7 +113,7 @@ class QuantizedCell(RecurrentRoles):
         fixed = self.fix(self, self._start_call(training, inputs))
         return self._quantized_step(fixed, inputs, states, training)
 
-    def get_dropout_mask(self, step_input):
+    def get_dropout_mask(self, step_input: tf.Tensor) -> Any:
         if self.is_quantizing:
             self.drop_masks()
             # Whether it trains the RNN does not say; so the counter moves on after the loop.
@@ -119,7 +125,7 @@ class QuantizedCell(RecurrentRoles):
                 self.set_time(0 if outermost is self else time_within(outermost, self))
         return super().get_dropout_mask(step_input)
 
-    def reset_dropout_mask(self):
+    def reset_dropout_mask(self) -> None:
         super().reset_dropout_mask()
         if self.is_quantizing:
             fixed = self._fixed_by_call().pop(self, None)
@@ -127,7 +133,7 @@ class QuantizedCell(RecurrentRoles):
                 self._start_call(training=True, inputs=fixed.first_input)
 
     @contextlib.contextmanager
-    def lending(self, source, counter):
+    def lending(self, source: QuantizedLayer, counter: tf.Tensor | int) -> Iterator[FixedForCall]:
         """Inside, in this thread alone, the cell works on tensors quantized as `source` says."""
         fixed = self.fix(source, counter)
         token = _lent.set({**_lent.get(), self: fixed})
@@ -137,7 +143,7 @@ class QuantizedCell(RecurrentRoles):
         finally:
             _lent.reset(token)
 
-    def _fixed_by_call(self):
+    def _fixed_by_call(self) -> dict[keras.Layer, FixedForCall]:
         """What cells have fixed for the call under way; empty where the cell is called by itself.
 
         Kept in Keras' own record of the outermost call, which ends with it.
@@ -149,16 +155,16 @@ class QuantizedCell(RecurrentRoles):
         return vars(record).setdefault("fixed_by_quantized_cells", {})
 
     @property
-    def lent(self):
+    def lent(self) -> FixedForCall | None:
         """What the layer that is called, a `QuantLSTM` say, has fixed for its cell, or None."""
         return _lent.get().get(self)
 
-    def drop_masks(self):
+    def drop_masks(self) -> None:
         """Keras keeps a call's dropout masks in the cell; an exception may have left them there."""
         super().reset_dropout_mask()
         self.reset_recurrent_dropout_mask()
 
-    def keep_time_for(self, source, roles):
+    def keep_time_for(self, source: QuantizedLayer, roles: Iterable[str]) -> None:
         """Lets the cell count time steps if `source` rounds what has these roles stochastically."""
         used = (source.quantizers.get(role) for role in roles)
         if any(quantizer is not None and quantizer.stochastic for quantizer in used):
@@ -171,14 +177,14 @@ class QuantizedCell(RecurrentRoles):
                     aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
                 )
 
-    def set_time(self, time):
+    def set_time(self, time: tf.Tensor | int) -> None:
         if self.time is not None:
             self.time.assign(time)
 
-    def fix(self, source, counter):
+    def fix(self, source: QuantizedLayer, counter: tf.Tensor | int) -> FixedForCall:
         """The cell's weights, quantized as `source` says, for the call with this counter."""
 
-        def weight(role, variable):
+        def weight(role: str, variable: keras.Variable) -> tf.Tensor:
             value = keras.ops.cast(variable, self.compute_dtype)
             return source._weight(role, variable.name, value, counter)
 
@@ -191,7 +197,9 @@ class QuantizedCell(RecurrentRoles):
                 bias=weight("bias", self.bias) if self.use_bias else None,
             )
 
-    def _quantized_step(self, fixed, x, states, training):
+    def _quantized_step(
+        self, fixed: FixedForCall, x: tf.Tensor, states: Any, training: bool | None
+    ) -> tuple[tf.Tensor, Any]:
         time = 0 if self.time is None else tf.convert_to_tensor(self.time.assign_add(1))
         is_nested = keras.tree.is_nested(states)
         new = self._step(fixed, x, states if is_nested else [states], time, training)
@@ -200,7 +208,7 @@ class QuantizedCell(RecurrentRoles):
             y = self._output(y, fixed.counter + time)
         return y, new if is_nested else new[0]
 
-    def _masks(self, x, h, training):
+    def _masks(self, x: tf.Tensor, h: tf.Tensor, training: bool | None) -> tuple[Any, Any]:
         """The dropout masks of x and of h, None where nothing is dropped."""
         x_mask = super().get_dropout_mask(x) if training and self.dropout else None
         if not training or not self.recurrent_dropout:
@@ -208,11 +216,11 @@ class QuantizedCell(RecurrentRoles):
         return x_mask, self.get_recurrent_dropout_mask(h)
 
 
-def _graphs(tensors):
+def _graphs(tensors: Any) -> set[tf.Graph]:
     """The graphs that symbolic tensors belong to."""
     return {x.graph for x in keras.tree.flatten(tensors) if hasattr(x, "graph")}
 
 
-def dropped(x, mask):
+def dropped(x: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """x under its dropout mask, if it has one."""
     return x if mask is None else x * mask

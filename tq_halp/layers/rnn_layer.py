@@ -2,6 +2,8 @@
 
 import contextlib
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,7 @@ class WithQuantizedCell(keras.layers.RNN):
     would draw seeds that the weights of plain Keras do not.
     """
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: keras.Layer, **kwargs: Any) -> None:
         cell.__class__ = self.cell_class
         super().__init__(cell, **kwargs)
 
@@ -36,20 +38,26 @@ class QuantizedRecurrence(RecurrentRoles):
             known to have no time steps.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
         # By no reference that Keras would take for a layer in the cell, and save.
-        vars(self.cell)["lender"] = weakref.ref(self)
+        self.cell.__dict__["lender"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
             raise InputError(
-                f"use_cudnn must be 'auto' or False for a {type(self).__name__}, received True"
+                f"use_cudnn must be 'auto' or False for a {type(self).__name__}. Received: True"
             )
         if use_cudnn and self.is_quantizing:
             self.use_cudnn = False
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any = None,
+        mask: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
         _check(self, sequences)
         counter = self._start_call(training, sequences)
         with self._lending_to_cell(counter):
@@ -60,7 +68,13 @@ class QuantizedRecurrence(RecurrentRoles):
             return self._output(outputs[0], counter), *outputs[1:]
         return self._output(outputs, counter)
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any,
+        mask: tf.Tensor | None,
+        training: bool = False,
+    ) -> Any:
         if (fixed := self.cell.lent) is not None:
             # As at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
@@ -69,7 +83,7 @@ class QuantizedRecurrence(RecurrentRoles):
         return super().inner_loop(sequences, initial_state, mask, training)
 
     @contextlib.contextmanager
-    def _lending_to_cell(self, counter):
+    def _lending_to_cell(self, counter: tf.Tensor | int) -> Iterator[None]:
         """Inside, the cell quantizes as this layer says, if anything within it has a quantizer."""
         inside = [role for role in self.roles if role not in ("activations", "errors")]
         try:
@@ -82,14 +96,14 @@ class QuantizedRecurrence(RecurrentRoles):
             self.cell.drop_masks()
 
 
-def _check(layer, sequences):
+def _check(layer: keras.Layer, sequences: tf.Tensor) -> None:
     if isinstance(sequences, tf.RaggedTensor):
         raise InputError(
             f"{layer.name}: sequences must be a dense tensor, padded and with a mask (see "
-            f"keras.layers.Masking), received a ragged one of shape {sequences.shape}"
+            f"keras.layers.Masking). Received: a ragged one of shape {sequences.shape}"
         )
     if sequences.shape[1] == 0:
         raise InputError(
-            f"{layer.name}: sequences must have at least one time step, received shape "
+            f"{layer.name}: sequences must have at least one time step. Received: shape "
             f"{tuple(sequences.shape)}"
         )

@@ -32,13 +32,13 @@ def time_within(outermost: keras.Layer, cell: keras.Layer) -> int:
     raise InputError(
         f"{cell.name} ({type(cell).__name__}) rounds stochastically, so {outermost.name} must hold "
         "the RNN that it is in, in an attribute say, and if several, all with unroll or all "
-        f"without; received {names}"
+        f"without. Received: {names}"
     )
 
 
-def _layers(layer, of_class):
+def _layers(layer: keras.Layer, of_class: type) -> list[keras.Layer]:
     return [each for each in layer._flatten_layers() if isinstance(each, of_class)]
 
 
-def _holds(layer, cell):
+def _holds(layer: keras.Layer, cell: keras.Layer) -> bool:
     return any(each is cell for each in layer._flatten_layers())

@@ -1,10 +1,11 @@
 """`keras.layers.SimpleRNN` and its cell with all their tensors quantized."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
-from tq_halp.layers.rnn_cell import RECURRENT_ROLES, QuantizedCell, dropped
+from tq_halp.layers.rnn_cell import RECURRENT_ROLES, FixedForCall, QuantizedCell, dropped
 from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 _ROLES = tuple(role for role in RECURRENT_ROLES if role != "gates")
@@ -21,7 +22,14 @@ class QuantSimpleRNNCell(QuantizedCell, QuantizedLayer, keras.layers.SimpleRNNCe
 
     roles = _ROLES
 
-    def _step(self, fixed, x, states, time, training):
+    def _step(
+        self,
+        fixed: FixedForCall,
+        x: tf.Tensor,
+        states: list[tf.Tensor],
+        time: tf.Tensor | int,
+        training: bool | None,
+    ) -> list[tf.Tensor]:
         (h,) = states
         x_mask, h_mask = self._masks(x, h, training)
         z = ops.matmul(dropped(x, x_mask), fixed.kernel)

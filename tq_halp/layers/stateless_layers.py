@@ -33,7 +33,7 @@ TABLE = {
 }
 
 
-def _twin(keras_class, roles):
+def _twin(keras_class: type, roles: tuple[str, ...]) -> type:
     body = {
         "__module__": __name__,
         "__doc__": f"`keras.layers.{keras_class.__name__}` with {', '.join(roles)} quantized.\n\n"

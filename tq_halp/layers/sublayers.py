@@ -6,12 +6,13 @@ Attention makes its projections, an RNN its cell. Whoever watches which layers a
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
 
 _making = contextvars.ContextVar("tq_halp.layers.sublayers", default=False)
 
 
 @contextlib.contextmanager
-def making_parts():
+def making_parts() -> Iterator[None]:
     """Inside, in this thread or task alone, all layers that are made are parts of another."""
     token = _making.set(True)
     try:

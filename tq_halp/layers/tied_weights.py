@@ -10,20 +10,23 @@ Random bits are those of a call of the layer in inference, from its counter as i
 
 import functools
 import inspect
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tq_halp.layers.lora import updates_of
+from tq_halp.layers.mixin_base import MixinBase
 from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
 
 # Keras' properties for the weight of a layer together with its update, where it has them.
 NAMES = ("kernel", "embeddings")
 
 
-class ReadInCalls:
+class ReadInCalls(MixinBase):
     """Mixin before a layer class: its attributes that are weights are read as the module says."""
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, keras.Variable) and not name.startswith("_"):
             own = inspect.getattr_static(type(self), name, None)
             if not hasattr(own, "__set__"):
@@ -34,10 +37,10 @@ class ReadInCalls:
 class _Weight:
     """The attribute of a class for what its layers hold under that name, a weight in some."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer, layer_class=None):
+    def __get__(self, layer: keras.Layer | None, layer_class: type | None = None) -> Any:
         if layer is None:
             return self
         if self.name not in vars(layer):
@@ -46,10 +49,10 @@ class _Weight:
         is_weight = isinstance(value, keras.Variable)
         return quantized(layer, value, value) if is_weight and is_read_in_a_call(layer) else value
 
-    def __set__(self, layer, value):
+    def __set__(self, layer: keras.Layer, value: Any) -> None:
         vars(layer)[self.name] = value
 
-    def __delete__(self, layer):
+    def __delete__(self, layer: keras.Layer) -> None:
         del vars(layer)[self.name]
 
 
@@ -69,7 +72,9 @@ def is_read_in_a_call(layer: keras.Layer) -> bool:
     return entry is not probe and entry is not layer
 
 
-def quantized(layer: keras.Layer, variable: keras.Variable, weight):
+def quantized(
+    layer: keras.Layer, variable: keras.Variable, weight: keras.Variable | tf.Tensor
+) -> keras.Variable | tf.Tensor:
     """Q(W) of a quantized layer's variable, from what it is there: a variable or a sum with it."""
     layer = layer.lender() or layer
     role = layer.role_of(variable)
@@ -89,9 +94,9 @@ def quantized(layer: keras.Layer, variable: keras.Variable, weight):
     return layer._weight(role, names[id(variable)], weight, counter)
 
 
-def _property(name, own):
-    def read(layer):
-        weight = own.fget(layer)
+def _property(name: str, own: property) -> property:
+    def read(layer: keras.Layer) -> keras.Variable | tf.Tensor:
+        weight = own.__get__(layer)
         if not is_read_in_a_call(layer):
             return weight
         variable = next(each for each in layer.weights if each.name == name)
@@ -101,6 +106,6 @@ def _property(name, own):
 
 
 @functools.cache
-def _probe():
+def _probe() -> keras.Layer:
     """A layer that is never called: Keras tells it which layer's call is under way."""
     return keras.layers.Layer(name="probe")

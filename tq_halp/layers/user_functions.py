@@ -8,7 +8,7 @@ a copy within one process the object is there already.
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -31,7 +31,7 @@ class Carried:
         self,
         layers: Iterable[keras.Layer],
         get_config: Callable[[keras.Layer], dict] = lambda layer: layer.get_config(),
-    ):
+    ) -> None:
         self._held: dict[tuple[str, str], list] = {}  # by key and what stands there
         self._raw: set[tuple[str, str]] = set()  # where a class writes the objects themselves
         for layer in layers:
@@ -55,7 +55,7 @@ class Carried:
         if isinstance(config, (list, tuple)):
             return [self.refer(each, key) for each in config]
         place = (key, _form(config)) if isinstance(config, (dict, str)) else None
-        held = self._held.get(place, ())
+        held = [] if place is None else self._held.get(place, [])
         if any(_is_own(each) for each in held):
             _check_equal(key, held)
             return held[0] if place in self._raw else self._reference(held[0])
@@ -69,7 +69,7 @@ class Carried:
         with known_to_keras(self._references):
             yield
 
-    def _reference(self, held):
+    def _reference(self, held: Any) -> dict[str, Any]:
         name = _REFERENCE.format(len(self._references))
         self._references[name] = held
         words = {"module": "builtins", "class_name": "function"}
@@ -95,7 +95,9 @@ def copy_of(layer: keras.Layer) -> keras.Layer:
     return made_anew(layer, type(layer))
 
 
-def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | None = None):
+def made_anew(
+    layer: keras.Layer, target: type[keras.Layer], changed: Mapping[str, Any] | None = None
+) -> keras.Layer:
     """A layer of class `target` from the configuration of another, but for what is `changed`.
 
     Raises:
@@ -113,19 +115,19 @@ def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | Non
         raise InputError(
             f"{layer.name}: class {type(layer).__name__} cannot be copied, its get_config must "
             "return what its constructor takes, and what it is given must be functions, lambdas or "
-            f"objects with a get_config; received: {str(error).strip()}"
+            f"objects with a get_config. Received: {str(error).strip()}"
         ) from error
 
 
 @contextlib.contextmanager
-def _without_warnings():
+def _without_warnings() -> Iterator[None]:
     """Keras warns of lambdas; but nothing leaves the process here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _held_by(layer, key):
+def _held_by(layer: keras.Layer, key: str) -> Any:
     for name in (key, f"_{key}"):
         try:
             held = getattr(layer, name, None)
@@ -136,7 +138,9 @@ def _held_by(layer, key):
     return None
 
 
-def _config_or_nothing(layer, get_config):
+def _config_or_nothing(
+    layer: keras.Layer, get_config: Callable[[keras.Layer], dict]
+) -> dict[str, Any]:
     try:
         with _without_warnings():
             return get_config(layer)
@@ -144,7 +148,7 @@ def _config_or_nothing(layer, get_config):
         return {}
 
 
-def _form(value):
+def _form(value: Any) -> str:
     """What Keras writes for a value, as a text to compare."""
     try:
         with _without_warnings():
@@ -154,20 +158,20 @@ def _form(value):
     return repr(_with_lists(value))
 
 
-def _with_lists(value):
+def _with_lists(value: Any) -> Any:
     """Lists for tuples, as in what was written and read."""
     if isinstance(value, dict):
         return {key: _with_lists(each) for key, each in value.items()}
     return [_with_lists(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _is_own(held):
+def _is_own(held: Any) -> bool:
     """Whether Keras does not find an object in its own modules."""
     named = held if hasattr(held, "__qualname__") else type(held)
     return named.__module__.split(".")[0] != "keras"
 
 
-def _check_equal(key, held):
+def _check_equal(key: str, held: Sequence[Any]) -> None:
     """Objects for which Keras writes the same must do the same: of functions it writes the name."""
     names = {getattr(each, "__name__", None) for each in held}
     if len(held) == 1 or names == {"<lambda>"}:

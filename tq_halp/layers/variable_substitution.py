@@ -4,13 +4,21 @@ import collections
 import contextlib
 import contextvars
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 # What Keras calls a variable that was given no name; the number is that of this process alone.
 _NAMED_BY_KERAS = re.compile(r"^(variable)_\d+$")
 
-_calling = contextvars.ContextVar("tq_halp.layers.calling", default=None)
+_calling: contextvars.ContextVar[keras.Layer | None] = contextvars.ContextVar(
+    "tq_halp.layers.calling", default=None
+)
+
+#: Variables and the values that stand in for them.
+Substitutes = Sequence[tuple[keras.Variable, tf.Tensor]]
 
 
 class Substitution(keras.StatelessScope):
@@ -29,17 +37,17 @@ class Substitution(keras.StatelessScope):
         losses: what `add_loss` received, unless an outer scope has taken it.
     """
 
-    def __init__(self, substitutes):
+    def __init__(self, substitutes: Substitutes) -> None:
         # Variables made inside belong to the outermost scope, which initializes them at its end.
         super().__init__(substitutes, collect_losses=True, initialize_variables=False)
 
-    def get_current_value(self, variable):
+    def get_current_value(self, variable: keras.Variable) -> tf.Tensor | None:
         value = super().get_current_value(variable)
         if value is None and self.original_scope is not None:
             return self.original_scope.get_current_value(variable)
         return value
 
-    def add_update(self, update):
+    def add_update(self, update: tuple[keras.Variable, tf.Tensor]) -> None:
         variable, value = update
         if super().get_current_value(variable) is not None:
             super().add_update(update)
@@ -49,7 +57,7 @@ class Substitution(keras.StatelessScope):
         finally:
             self.__enter__()
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: tf.Tensor) -> None:
         outer = self.original_scope
         if outer is None:
             super().add_loss(loss)
@@ -57,14 +65,14 @@ class Substitution(keras.StatelessScope):
             outer.add_loss(loss)
 
 
-def value_of(variable):
+def value_of(variable: keras.Variable) -> tf.Tensor:
     """A variable's value here, not cast to the compute dtype as it is within a layer's call."""
     with Substitution([]) as scope:
         value = scope.get_current_value(variable)
     return keras.ops.convert_to_tensor(variable._value if value is None else value)
 
 
-def call_with(layer, substitutes, call):
+def call_with(layer: keras.Layer, substitutes: Substitutes, call: Callable[[], Any]) -> Any:
     """What `call()` returns, with `substitutes` in the place of variables of `layer`.
 
     Args:
@@ -82,7 +90,7 @@ def call_with(layer, substitutes, call):
 
 
 @contextlib.contextmanager
-def calling(layer):
+def calling(layer: keras.Layer) -> Iterator[None]:
     """Inside, in this thread or task, it is that layer itself that reads its weights."""
     token = _calling.set(layer)
     try:
@@ -91,12 +99,12 @@ def calling(layer):
         _calling.reset(token)
 
 
-def is_calling(layer):
+def is_calling(layer: keras.Layer) -> bool:
     """Whether what runs, in this thread or task, is the call of that layer: see `calling`."""
     return _calling.get() is layer
 
 
-def weights_of(layer):
+def weights_of(layer: keras.Layer) -> list[keras.Variable]:
     """The variables that a layer and its sublayers train, or would if they were not frozen.
 
     Not the statistics, which look the same from outside when a layer is frozen.
@@ -105,13 +113,14 @@ def weights_of(layer):
     return [variable for variable in layer.weights if id(variable) in trained]
 
 
-def names_of(variables):
+def names_of(variables: Iterable[keras.Variable]) -> list[str]:
     """The names that tell a layer's variables apart, the same in every process.
 
     A variable's own name, or "variable" for one that Keras named by a running number; the second of
     a name is "<name>/1" and so on.
     """
-    names, seen = [], collections.Counter()
+    names: list[str] = []
+    seen: collections.Counter[str] = collections.Counter()
     for variable in variables:
         name = _NAMED_BY_KERAS.sub(r"\1", variable.name)
         names.append(f"{name}/{seen[name]}" if seen[name] else name)

@@ -26,12 +26,12 @@ def lstm_language_model(
     """
     seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
 
-    def initial(default: str):
+    def initial(default: str) -> keras.initializers.Initializer:
         if initial_range is None:
             return keras.initializers.get({"class_name": default, "config": {"seed": next(seeds)}})
         return keras.initializers.RandomUniform(-initial_range, initial_range, seed=next(seeds))
 
-    def dropped(x):
+    def dropped(x: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)(x) if dropout else x
 
     tokens = keras.Input((None,), dtype="int32", name="tokens")

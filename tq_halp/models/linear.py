@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from tq_halp.models.weight_decay import WeightDecay
 
@@ -52,7 +53,7 @@ def linear_classifier(
 class HalfMeanSquaredError(keras.losses.Loss):
     """½ (y − ŷ)², averaged over the examples: (1/2N)‖Xw − y‖² for a linear model."""
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Losses of shape (batch,) for y_true and y_pred of shape (batch, outputs)."""
         difference = y_pred - keras.ops.cast(y_true, y_pred.dtype)
         return 0.5 * keras.ops.mean(keras.ops.square(difference), axis=-1)

@@ -1,6 +1,7 @@
 """The residual network for small images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -44,14 +45,16 @@ def resnet(
     """
     seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
 
-    def kernel(initializer):
+    def kernel(initializer: type) -> dict[str, Any]:
         return {
             "kernel_initializer": initializer(seed=next(seeds)),
             "kernel_regularizer": WeightDecay(weight_decay) if weight_decay else None,
             "dtype": dtype,
         }
 
-    def convolution(x, filters, name, size=3, strides=1):
+    def convolution(
+        x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1
+    ) -> keras.KerasTensor:
         x = keras.layers.Conv2D(
             filters,
             size,
@@ -66,7 +69,7 @@ def resnet(
             momentum=0.9, epsilon=1e-5, dtype=dtype, name=f"{name}_bn"
         )(x)
 
-    def block(x, filters, name, strides):
+    def block(x: keras.KerasTensor, filters: int, name: str, strides: int) -> keras.KerasTensor:
         y = convolution(x, filters, f"{name}_conv1", strides=strides)
         y = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu1")(y)
         y = convolution(y, filters, f"{name}_conv2")

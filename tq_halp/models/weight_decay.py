@@ -1,6 +1,9 @@
 """Weight decay as part of the objective."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -16,14 +19,14 @@ class WeightDecay(keras.regularizers.Regularizer):
         rate: λ.
     """
 
-    def __init__(self, rate: float):
+    def __init__(self, rate: float) -> None:
         self.rate = rate
 
-    def __call__(self, x):
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """The penalty of a tensor, a scalar."""
         penalty = 0.5 * self.rate * keras.ops.sum(keras.ops.square(x))
         return keras.ops.cast(penalty, keras.config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {"rate": self.rate}

@@ -8,7 +8,9 @@ from tq_halp.persistence import minifloat_codes
 from tq_halp.persistence.packed_integers import signed, unsigned
 
 
-def encode_integers(format: BlockFloat, numbers: np.ndarray):
+def encode_integers(
+    format: BlockFloat, numbers: np.ndarray
+) -> tuple[np.ndarray, int, bool, np.ndarray]:
     """(codes, bits, is_signed, exponents): a number is its code times 2^exponent of its block."""
     top, _ = _largest(format, numbers)
     exponents = top - (format.word_bits - 2)
@@ -22,7 +24,7 @@ def decode_integers(format: BlockFloat, codes: np.ndarray, exponents: np.ndarray
     return np.ldexp(numbers, _spread(format, exponents))
 
 
-def encode_elements(format: MX, numbers: np.ndarray):
+def encode_elements(format: MX, numbers: np.ndarray) -> tuple[np.ndarray, int, bool, np.ndarray]:
     """(codes, bits, is_signed, scales): a number is its element times 2^(scale - 127).
 
     Of the scales that hold a block exactly, the smallest; the one it was rounded with may be twice
@@ -58,7 +60,7 @@ def decode_elements(format: MX, codes: np.ndarray, scale: np.ndarray) -> np.ndar
     return np.ldexp(elements, _spread(format, scale.astype(np.int64) - 127))
 
 
-def _largest(format, numbers):
+def _largest(format: BlockFloat | MX, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each block the exponent E of its largest finite magnitude, in [2^E, 2^(E+1)), and that."""
     axis = format.axis % numbers.ndim
     shape = list(numbers.shape)
@@ -68,6 +70,6 @@ def _largest(format, numbers):
     return np.frexp(largest)[1].astype(np.int64) - 1, largest
 
 
-def _spread(format, each):
+def _spread(format: BlockFloat | MX, each: np.ndarray) -> np.ndarray:
     """What belongs to a block, for each of its elements."""
     return np.repeat(each, format.block_size, axis=format.axis)

@@ -1,11 +1,12 @@
 """Whether what a file holds is what a model has."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from tq_halp.errors import InputError
 
 
-def check_same(wanted: Mapping[str, tuple], found: Mapping[str, tuple], path) -> None:
+def check_same(wanted: Mapping[str, tuple], found: Mapping[str, tuple], path: str | Path) -> None:
     """Raises InputError unless a file holds the weights of a model, no more, in the same shapes."""
     problems = [f"{name} is missing" for name in wanted if name not in found]
     problems += [f"{name} is not in the model" for name in found if name not in wanted]

@@ -60,8 +60,9 @@ def export(model: keras.Model, path: str | Path) -> None:
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise InputError(f"path must be in a directory that exists, received {str(path)!r}")
-    arrays, tensors = {}, {}
+        raise InputError(f"path must be in a directory that exists. Received: {str(path)!r}")
+    arrays: dict[str, np.ndarray] = {}
+    tensors: dict[str, dict[str, Any]] = {}
     _check_merged(model)
     for name, weight in weights_by_name(model).items():
         numbers, step = weight.quantized()
@@ -77,7 +78,7 @@ def export(model: keras.Model, path: str | Path) -> None:
         np.savez(file, **arrays)
 
 
-def _check_merged(model):
+def _check_merged(model: keras.Model) -> None:
     for update in updates_of(model) if isinstance(model, keras.Model) else ():
         if not update.is_zero:
             raise InputError(
@@ -86,7 +87,13 @@ def _check_merged(model):
             )
 
 
-def _store(arrays, name, numbers, step, quantizer):
+def _store(
+    arrays: dict[str, np.ndarray],
+    name: str,
+    numbers: np.ndarray,
+    step: float | None,
+    quantizer: Quantizer | None,
+) -> dict[str, Any]:
     """Puts a weight into `arrays`; returns what the manifest says about it."""
     entry = {"shape": list(numbers.shape), "dtype": tf.as_dtype(numbers.dtype).name}
     if quantizer is not None:
@@ -104,7 +111,7 @@ def _store(arrays, name, numbers, step, quantizer):
     return {**entry, "bits": encoded.bits, "signed": encoded.is_signed, "packed": not whole}
 
 
-def _native(encoded):
+def _native(encoded: format_codes.Encoded) -> np.ndarray:
     if encoded.is_signed:
         return signed(encoded.codes, encoded.bits).astype(f"int{encoded.bits}")
     return encoded.codes.astype(f"uint{encoded.bits}")
@@ -122,7 +129,7 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         manifest = json.loads(str(arrays[MANIFEST][()]))
         if manifest["kind"] != KIND or manifest["version"] != VERSION:
             raise InputError(
-                f"{path}: must be a {KIND!r} of version {VERSION}, received "
+                f"{path}: must be a {KIND!r} of version {VERSION}. Received: "
                 f"{manifest['kind']!r} of version {manifest['version']}"
             )
         return {
@@ -135,7 +142,9 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         raise InputError(f"{path}: not a file that tq_halp.export wrote whole: {error}") from error
 
 
-def _restore(array, scale, entry):
+def _restore(
+    array: np.ndarray, scale: np.ndarray | None, entry: Mapping[str, Any]
+) -> ExportedTensor:
     dtype = tf.as_dtype(entry["dtype"]).as_numpy_dtype
     shape = tuple(entry["shape"])
     quantizer = Quantizer.from_config(entry["quantizer"]) if "quantizer" in entry else None
@@ -145,6 +154,8 @@ def _restore(array, scale, entry):
         if numbers.dtype != dtype:
             raise ValueError(f"an array of {array.dtype} where {entry['dtype']} should be")
         return ExportedTensor(numbers.reshape(shape), None, None, quantizer, entry)
+    if quantizer is None:
+        raise ValueError("codes without a quantizer")
     bits, is_signed = entry["bits"], entry["signed"]
     patterns = unpack(array, bits, shape) if entry["packed"] else unsigned(array, bits, is_signed)
     encoded = format_codes.Encoded(patterns.reshape(shape), bits, is_signed, scale)

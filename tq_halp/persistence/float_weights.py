@@ -5,7 +5,9 @@ those of a `Dense` for a `QuantDense`. It notes the layers' names too: here they
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -39,7 +41,7 @@ def load_float_weights(model: keras.Model, path: str | Path) -> None:
             as it was.
     """
     if not isinstance(model, keras.Model) or not model.built:
-        raise InputError(f"model must be a Keras model that is built, received {model!r}")
+        raise InputError(f"model must be a Keras model that is built. Received: {model!r}")
     with open_weights(path) as source:
         try:
             _load(model, source, path)
@@ -47,7 +49,7 @@ def load_float_weights(model: keras.Model, path: str | Path) -> None:
             raise InputError(f"{path}: not {KINDS}, or not a whole one: {error}") from error
 
 
-def _load(model, source, path):
+def _load(model: keras.Model, source: h5py.File, path: str | Path) -> None:
     if (layers := legacy_h5.root(source)) is not None:
         wanted, found = legacy_h5.pairs(layers, model)
         _check(wanted, found, path)
@@ -69,7 +71,7 @@ def _load(model, source, path):
         model.load_weights(ours)
 
 
-def _check(wanted, found, path):
+def _check(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str | Path) -> None:
     check_same(
         {name: tuple(weight.shape) for name, weight in wanted.items()},
         {name: tuple(weight.shape) for name, weight in found.items()},
@@ -77,7 +79,7 @@ def _check(wanted, found, path):
     )
 
 
-def _array(weight, dtype):
+def _array(weight: h5py.Dataset, dtype: Any) -> np.ndarray:
     """The numbers of a dataset, in another dtype."""
     value = weight[...]
     if value.dtype.kind == "V":  # HDF5 knows no bfloat16, whose bits Keras leaves in it
@@ -85,18 +87,18 @@ def _array(weight, dtype):
     return np.asarray(value).astype(tf.as_dtype(dtype).as_numpy_dtype)
 
 
-def _dtype(weight):
+def _dtype(weight: h5py.Dataset) -> Any:
     return "bfloat16" if weight.dtype.kind == "V" else weight.dtype
 
 
-def _weights(file) -> dict[str, h5py.Dataset]:
+def _weights(file: h5py.File) -> dict[str, h5py.Dataset]:
     """The datasets of the layers' weights, by the names of the layers and the weight's index."""
-    found = {}
+    found: dict[str, h5py.Dataset] = {}
     _walk(file, (), found)
     return found
 
 
-def _walk(group, path, found):
+def _walk(group: h5py.Group, path: tuple[str, ...], found: dict[str, h5py.Dataset]) -> None:
     for index, weight in group.get("vars", {}).items():
         if index.isdigit():  # all that Keras' layers save; what else is there is ours
             found["/".join((*path, index))] = weight
@@ -105,7 +107,7 @@ def _walk(group, path, found):
             _walk(child, path + _step(group, key), found)
 
 
-def _step(group, key):
+def _step(group: h5py.Group, key: str) -> tuple[str, ...]:
     """What a child adds to the path: the name of a layer in a list, otherwise the attribute."""
     name, parent = _noted(group[key]), _noted(group)
     if parent is None and name is not None:
@@ -114,6 +116,6 @@ def _step(group, key):
     return () if key == "layers" or (key == "layer" and name == parent) else (key,)
 
 
-def _noted(group):
+def _noted(group: h5py.Group) -> str | None:
     """The name that Keras gave the saved object; None: the group is a list of objects."""
     return group["vars"].attrs.get("name") if "vars" in group else None

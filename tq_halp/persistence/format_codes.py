@@ -5,7 +5,7 @@ divided by its power of two, is exact.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,36 +58,36 @@ def has_codes(format: formats.Format) -> bool:
     return type(format) in _ENCODERS
 
 
-def _integers(numbers, bits, is_signed=True, scale=None):
+def _integers(numbers: np.ndarray, bits: int, is_signed: bool = True, scale: Any = None) -> Encoded:
     return Encoded(unsigned(numbers, bits, is_signed), bits, is_signed, scale)
 
 
-def _fixed_point(format, numbers, _):
+def _fixed_point(format: Any, numbers: np.ndarray, _: float | None) -> Encoded:
     codes = np.ldexp(numbers, format.frac_bits)
     return _integers(codes, format.word_bits, format.signed)
 
 
-def _scaled_integer(format, numbers, step):
+def _scaled_integer(format: Any, numbers: np.ndarray, step: float | None) -> Encoded:
     codes = np.rint(np.divide(numbers, step, out=np.zeros_like(numbers), where=bool(step)))
     # Where the tensor's dtype does not resolve all codes, the quotient can be one too many.
     codes = np.clip(codes, format.min, format.max)
     return _integers(codes, format.word_bits, scale=np.float64(step))
 
 
-def _power_of_two(format, numbers, _):
+def _power_of_two(format: Any, numbers: np.ndarray, _: float | None) -> Encoded:
     exponent = np.frexp(numbers)[1] - 1
     codes = np.sign(numbers) * (exponent - format.min_exponent + 1)
     bits = (format.max_exponent - format.min_exponent + 1).bit_length() + 1
     return _integers(codes, bits)
 
 
-def _power_of_two_back(format, encoded):
+def _power_of_two_back(format: Any, encoded: Encoded) -> np.ndarray:
     codes = signed(encoded.codes, encoded.bits)
     sizes = np.ldexp(1.0, np.abs(codes) - 1 + format.min_exponent)
     return np.where(codes == 0, 0.0, np.sign(codes) * sizes)
 
 
-def _levels(numbers):
+def _levels(numbers: np.ndarray) -> np.float64:
     return np.float64(np.max(np.abs(numbers), initial=0.0))
 
 
@@ -111,7 +111,7 @@ _ENCODERS: dict[type, Callable[..., Encoded]] = {
 }
 
 
-def _number(encoded):
+def _number(encoded: Encoded) -> np.ndarray:
     """The codes as numbers."""
     return signed(encoded.codes, encoded.bits) if encoded.is_signed else encoded.codes
 

@@ -5,7 +5,7 @@ too: the trained ones in the order of the layers, then the others.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import h5py
 import keras
@@ -33,12 +33,13 @@ def pairs(
     wanted[_OWN] = [*model._trainable_variables, *model._non_trainable_variables]
     names = [*_strings(group, "layer_names"), *([_OWN] if _OWN in group else [])]
     found = {name: _datasets(group[name]) for name in names}
-    variables, datasets = {}, {}
+    variables: dict[str, keras.Variable] = {}
+    datasets: dict[str, h5py.Dataset] = {}
     for layer in {**wanted, **found}:
         ours = [(variable.path, variable) for variable in wanted.get(layer, ())]
         theirs = found.get(layer, [])
-        for names in (_tails(2), _tails(1)):
-            keys = [names(path for path, _ in each) for each in (ours, theirs)]
+        for shorten in (_tails(2), _tails(1)):
+            keys = [shorten(path for path, _ in each) for each in (ours, theirs)]
             if set(keys[0]) == set(keys[1]):
                 break
         for target, each, given in ((variables, ours, keys[0]), (datasets, theirs, keys[1])):
@@ -57,11 +58,12 @@ def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     return [(name, group[name]) for name in _strings(group, "weight_names")]
 
 
-def _tails(parts: int):
+def _tails(parts: int) -> Callable[[Iterable[str]], Sequence[str]]:
     """A function from paths to their last parts, told apart by numbers."""
 
     def names(paths: Iterable[str]) -> Sequence[str]:
-        made, seen = [], Counter()
+        made: list[str] = []
+        seen: Counter[str] = Counter()
         for path in paths:
             name = "/".join(path.removesuffix(":0").split("/")[-parts:])
             made.append(f"{name}/{seen[name]}" if seen[name] else name)

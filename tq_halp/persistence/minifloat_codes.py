@@ -61,14 +61,14 @@ def decode(format: Minifloat, codes: np.ndarray) -> np.ndarray:
     return numbers if nan is None else np.where(is_nan, np.nan, numbers)
 
 
-def _infinity(format):
+def _infinity(format: Minifloat) -> int | None:
     """Its code without the sign, or None."""
     if format.specials != "ieee":
         return None
     return (2**format.exponent_bits - 1) * 2**format.mantissa_bits
 
 
-def _nan(format):
+def _nan(format: Minifloat) -> int | None:
     """The code of NaN; the one without sign that is quiet in IEEE 754; or None."""
     if format.specials == "ieee" and format.mantissa_bits > 0:
         return _infinity(format) + 2 ** (format.mantissa_bits - 1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.variable_substitution import names_of, weights_of
-from tq_halp.quantization_map.layer_tree import find_leaves
+from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 from tq_halp.quantizers.state_layers import bookkeeping_variables
 
@@ -57,7 +58,7 @@ def weights_by_name(model: keras.Model) -> dict[str, Weight]:
     return found
 
 
-def _weights_of(layer, leaf) -> Iterator[Weight]:
+def _weights_of(layer: keras.Layer, leaf: Leaf) -> Iterator[Weight]:
     own = {id(variable) for variable in leaf.weights} - bookkeeping_variables(layer)
     # The trained ones first: it is they that a layer counts for the names of its random bits.
     trained = [variable for variable in weights_of(layer) if id(variable) in own]
@@ -70,7 +71,7 @@ def _weights_of(layer, leaf) -> Iterator[Weight]:
         yield weight
 
 
-def _decided(layer, variable):
+def _decided(layer: keras.Layer, variable: keras.Variable) -> dict[str, Any]:
     """How a quantized layer quantizes one of its trained weights, now."""
     role = layer.role_of(variable)
     quantizer = layer.quantizers.get(role)

@@ -54,7 +54,7 @@ def _merged(paths: Iterable[Path]) -> h5py.File:
     return whole
 
 
-def _copy(item, name, whole):
+def _copy(item: h5py.Group | h5py.Dataset, name: str, whole: h5py.File) -> None:
     if isinstance(item, h5py.Dataset):
         item.file.copy(item, whole, name)
     else:

@@ -1,10 +1,12 @@
 """The layers of a model that are quantized as a whole, each with its path, and what holds them."""
 
 import dataclasses
+from typing import Any
 
 import keras
 
 from tq_halp.errors import InputError
+from tq_halp.layers.mixin_base import MixinBase
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import QUANTIZED, quantized_class
 from tq_halp.layers.quantized_layer import QuantizedLayer
@@ -33,11 +35,11 @@ class Leaf:
     def class_name(self) -> str:
         return (self.plain_class or self.layer_class).__name__
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.path} ({self.class_name})"
 
 
-def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
+def find_leaves(model: Any) -> list[tuple[keras.Layer, Leaf]]:
     """The leaves of a model in the order in which it holds them, each once.
 
     A leaf is a layer that has a quantized class, or one that holds no other layer. The path of a
@@ -47,7 +49,7 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
         InputError: no Keras model, one without layers or weights yet, or one that Keras quantized.
     """
     if not isinstance(model, keras.Model):
-        raise InputError(f"model must be a Keras model, received {model!r}")
+        raise InputError(f"model must be a Keras model. Received: {model!r}")
     if not model.built:
         raise InputError(
             f"model {model.name!r} is not built: start it with keras.Input(shape), or call it on "
@@ -62,7 +64,7 @@ def find_leaves(model) -> list[tuple[keras.Layer, Leaf]]:
     return [(layer, _leaf(layer, tuple(paths))) for layer, paths in found.values()]
 
 
-def _check_is_float(layer):
+def _check_is_float(layer: keras.Layer) -> None:
     """Not one whose weights Keras has replaced by integers and scales: nothing is to be rounded."""
     mode = getattr(layer, "quantization_mode", None)
     if mode is not None:
@@ -93,14 +95,14 @@ def is_leaf(layer: keras.Layer) -> bool:
     return is_of_cells and any(is_leaf(cell) and not _has_twin(cell) for cell in held)
 
 
-def _has_twin(layer):
+def _has_twin(layer: keras.Layer) -> bool:
     return quantized_class(type(layer)) is not None
 
 
-class Rebuilt:
+class Rebuilt(MixinBase):
     """Mixin before the class of a layer or model that was built again, with quantized layers."""
 
-    def get_build_config(self):
+    def get_build_config(self) -> None:
         return None  # it builds itself when it is loaded
 
 
@@ -122,7 +124,7 @@ def own_variables(layer: keras.Layer) -> list[keras.Variable]:
     return [variable for variable in layer.weights if id(variable) not in held]
 
 
-def _walk(layer, prefix, found):
+def _walk(layer: keras.Layer, prefix: str, found: dict[int, tuple[keras.Layer, list[str]]]) -> None:
     for child in children(layer):
         path = prefix + child.name
         if is_leaf(child) or own_variables(child):
@@ -131,7 +133,7 @@ def _walk(layer, prefix, found):
             _walk(child, f"{path}/", found)
 
 
-def _leaf(layer, paths):
+def _leaf(layer: keras.Layer, paths: tuple[str, ...]) -> Leaf:
     has_layers = not is_leaf(layer)
     weights = own_variables(layer) if has_layers else layer.weights
     return Leaf(paths, type(layer), bool(weights), has_layers, tuple(weights), plain_class(layer))

@@ -52,11 +52,11 @@ class QuantizationMap:
 
     def __init__(
         self, mapping: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None
-    ):
-        if rules is None:
+    ) -> None:
+        if rules is None or mapping is None:
             raise InputError(
                 "QuantizationMap is made by QuantizationMap.from_dict(mapping) or "
-                f"QuantizationMap.from_yaml(path), received {mapping!r}"
+                f"QuantizationMap.from_yaml(path). Received: {mapping!r}"
             )
         self._mapping = mapping
         self.rules = tuple(rules)
@@ -71,7 +71,9 @@ class QuantizationMap:
         return cls(*load_map.load(path))
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any], *, origin=None) -> "QuantizationMap":
+    def from_dict(
+        cls, mapping: Mapping[str, Any], *, origin: load_map.Origin | None = None
+    ) -> "QuantizationMap":
         """Takes what the YAML file would hold.
 
         Args:
@@ -131,7 +133,7 @@ class QuantizationMap:
         """
         return scope(self.rules)
 
-    def optimizer(self, model: keras.Model, optimizer) -> keras.optimizers.Optimizer:
+    def optimizer(self, model: keras.Model, optimizer: Any) -> keras.optimizers.Optimizer:
         """The optimizer to compile `model` with: its slots are quantized as `momentum` says.
 
         ::
@@ -147,7 +149,7 @@ class QuantizationMap:
 
     @classmethod
     def from_tensorquant(
-        cls, *, weight_q_map=None, extr_q_map=None, intr_q_map=None
+        cls, *, weight_q_map: Any = None, extr_q_map: Any = None, intr_q_map: Any = None
     ) -> "QuantizationMap":
         """The map that TensorQuant's maps stand for; see `tensorquant.translate`.
 

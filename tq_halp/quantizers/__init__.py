@@ -6,7 +6,8 @@ flat, the format's keys beside its own, exactly what YAML holds::
     {format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic, gradient: clipped}
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,6 +20,7 @@ from tq_halp.quantizers.scheduled_quantizer import ScheduledQuantizer
 
 __all__ = [
     "Accumulator",
+    "AnyQuantizer",
     "Quantizer",
     "ScheduledQuantizer",
     "for_role",
@@ -27,13 +29,16 @@ __all__ = [
     "quantize_gradient",
 ]
 
+#: What rounds one tensor of a layer.
+AnyQuantizer = Quantizer | ScheduledQuantizer | Accumulator
 
-def for_role(role: str, identifier) -> Quantizer | ScheduledQuantizer | Accumulator | None:
+
+def for_role(role: str, identifier: Any) -> AnyQuantizer | None:
     """What `get` makes of the identifier; for the role "accumulator", `get_accumulator`."""
     return get_accumulator(identifier) if role == "accumulator" else get(identifier)
 
 
-def get(identifier) -> Quantizer | ScheduledQuantizer | None:
+def get(identifier: Any) -> Quantizer | ScheduledQuantizer | None:
     """A quantizer from None, a mapping, a format, its name or a quantizer.
 
     Raises:
@@ -52,12 +57,14 @@ def get(identifier) -> Quantizer | ScheduledQuantizer | None:
         return Quantizer(identifier)
     raise InputError(
         "a quantizer must be None, a Quantizer, a format, the name of one or a mapping such as "
-        "{format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic}, "
-        f"received {identifier!r}"
+        "{format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic}. "
+        f"Received: {identifier!r}"
     )
 
 
-def quantize_gradient(x, quantizer: Quantizer | None, counter=0):
+def quantize_gradient(
+    x: tf.Tensor, quantizer: Callable[..., tf.Tensor] | None, counter: tf.Tensor | int = 0
+) -> tf.Tensor:
     """x itself, forward; backward, the upstream gradient dy becomes q(dy).
 
         y = x,   dL/dx = q(dL/dy)
@@ -72,7 +79,7 @@ def quantize_gradient(x, quantizer: Quantizer | None, counter=0):
         return x
 
     @tf.custom_gradient
-    def identity(x):
+    def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         return tf.identity(x), lambda dy: quantizer(dy, counter)
 
     return identity(x)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -44,29 +44,37 @@ class Accumulator:
     quantizer: Quantizer
     every: int = 1
 
-    def __post_init__(self):
+    if TYPE_CHECKING:  # what the constructor takes is more than what the fields hold
+
+        def __init__(
+            self,
+            quantizer: Quantizer | formats.Format | str | Mapping[str, Any],
+            every: int = 1,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         if not isinstance(self.quantizer, Quantizer):
             object.__setattr__(self, "quantizer", _quantizer(self.quantizer))
         if not isinstance(self.format, FORMATS):
             raise InputError(
-                "format of an accumulator must be fixed_point, minifloat or the name of one, "
-                f"received {self.format}"
+                "format of an accumulator must be fixed_point, minifloat or the name of one. "
+                f"Received: {self.format}"
             )
         if self.quantizer.gradient != "straight_through":
             raise InputError(
-                "gradient of an accumulator must be straight_through, received "
+                "gradient of an accumulator must be straight_through. Received: "
                 f"{self.quantizer.gradient!r}"
             )
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InputError(f"every must be an integer of at least 1, received {self.every!r}")
+            raise InputError(f"every must be an integer of at least 1. Received: {self.every!r}")
 
-    def __call__(self, a, b, counter=0):
+    def __call__(self, a: tf.Tensor, b: tf.Tensor, counter: tf.Tensor | int = 0) -> tf.Tensor:
         """The matrix product of a [..., M, K] and b, [K, N] or [..., K, N]."""
         a, b = tensor(a), tensor(b)
         if a.dtype == tf.float64:
             raise InputError(
-                "the dtype of a product with an accumulator must be float32, bfloat16 or float16, "
-                "received float64: its products fit no wider dtype"
+                "the dtype of a product with an accumulator must be float32, bfloat16 or float16. "
+                "Received: float64, whose products fit no wider dtype"
             )
         return quant_ops.matmul_rounded(
             a,
@@ -102,11 +110,11 @@ class Accumulator:
         rest = {key: value for key, value in config.items() if key != "every"}
         return cls(Quantizer.from_config(rest), config.get("every", 1))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.quantizer} every {self.every}"
 
 
-def get_accumulator(identifier) -> Accumulator | None:
+def get_accumulator(identifier: Any) -> Accumulator | None:
     """An accumulator from None, a mapping, or what `get` makes a quantizer of (every = 1).
 
     Raises:
@@ -123,12 +131,12 @@ def get_accumulator(identifier) -> Accumulator | None:
     return Accumulator(identifier)
 
 
-def _quantizer(identifier) -> Quantizer:
+def _quantizer(identifier: Any) -> Quantizer:
     if isinstance(identifier, Mapping):
         return Quantizer.from_config(identifier)
     if isinstance(identifier, (str, formats.Format)):
         return Quantizer(identifier)
     raise InputError(
         "an accumulator must be None, an Accumulator, a quantizer or a mapping such as "
-        f"{EXAMPLE}, received {identifier!r}"
+        f"{EXAMPLE}. Received: {identifier!r}"
     )

@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -57,7 +57,18 @@ class Quantizer:
     gradient: str = "straight_through"
     seed: int = 0
 
-    def __post_init__(self):
+    if TYPE_CHECKING:  # what the constructor takes is more than what the fields hold
+
+        def __init__(
+            self,
+            format: formats.Format | str | Mapping[str, Any],
+            rounding: str | None = None,
+            overflow: str = "saturate",
+            gradient: str = "straight_through",
+            seed: int = 0,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         object.__setattr__(self, "format", _format(self.format))
         if self.rounding is None and self._choices.rounding:
             object.__setattr__(self, "rounding", self._choices.rounding[0])
@@ -65,9 +76,11 @@ class Quantizer:
             self._check(name, getattr(self, name), valid)
         is_int = isinstance(self.seed, int) and not isinstance(self.seed, bool)
         if not is_int or not -(2**63) <= self.seed < 2**63:
-            raise InputError(f"seed must be an integer of 64 bits, received {self.seed!r}")
+            raise InputError(f"seed must be an integer of 64 bits. Received: {self.seed!r}")
 
-    def __call__(self, x, counter=0, *, scale=None):
+    def __call__(
+        self, x: tf.Tensor, counter: tf.Tensor | int = 0, *, scale: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Quantizes a tensor.
 
         Args:
@@ -82,25 +95,27 @@ class Quantizer:
         if scale is None:
             scale = self.scale(x)
         elif not self.has_dynamic_range:
-            raise InputError(f"scale must be None for {self.format}, received {scale!r}")
+            raise InputError(f"scale must be None for {self.format}. Received: {scale!r}")
         if self.gradient == "straight_through":
             return self._round(x, counter, scale)
 
         @tf.custom_gradient
-        def clipped(x):
+        def clipped(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             gradient = as_forced_now(lambda dy: self.clip_gradient(x, dy, scale))
             return self._round(x, counter, scale), gradient
 
         return clipped(x)
 
-    def clip_gradient(self, x, dy, scale=None):
+    def clip_gradient(
+        self, x: tf.Tensor, dy: tf.Tensor, scale: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """dy where x lies within the format's limits, 0 elsewhere: the clipped dL/dx."""
         inside = self._inside(x, self.scale(x) if scale is None else scale)
         return tf.where(inside, dy, tf.zeros_like(dy))
 
-    def scale(self, x):
+    def scale(self, x: tf.Tensor) -> tf.Tensor | None:
         """The dynamic-range step of x, a scalar of its dtype; None where the format fixes it."""
-        if not self.has_dynamic_range:
+        if not isinstance(self.format, formats.ScaledInteger):
             return None
         # Of the finite elements, so that an infinity saturates and a NaN stays the only NaN; and
         # at least 0, since the maximum of an empty tensor is -inf.
@@ -144,13 +159,13 @@ class Quantizer:
         if not isinstance(config, Mapping):
             raise InputError(
                 "a quantizer's configuration must be a mapping such as {format: fixed_point, "
-                f"word_bits: 8, frac_bits: 6}}, received {config!r}"
+                f"word_bits: 8, frac_bits: 6}}. Received: {config!r}"
             )
         own = {key: config[key] for key in _OWN_KEYS if key in config}
         rest = {key: value for key, value in config.items() if key not in own}
         return cls(formats.get(rest, beside=_OWN_KEYS), **own)
 
-    def __str__(self):
+    def __str__(self) -> str:
         shown = [self.format, self.rounding]
         shown += [
             getattr(self, key)
@@ -163,13 +178,13 @@ class Quantizer:
     def _choices(self) -> Choices:
         return choices(self.format)
 
-    def _check(self, name, received, valid):
+    def _check(self, name: str, received: Any, valid: Sequence[str]) -> None:
         if not valid and received is not None:
-            raise InputError(f"{name} must be None for {self.format}, received {received!r}")
+            raise InputError(f"{name} must be None for {self.format}. Received: {received!r}")
         if valid and received not in valid:
             raise formats.unknown(f"{name} for {self.format}", received, valid)
 
-    def _round(self, x, counter, scale):
+    def _round(self, x: tf.Tensor, counter: tf.Tensor | int, scale: tf.Tensor | None) -> tf.Tensor:
         """The format's op, with the format's fields as its arguments and those with a choice."""
         arguments = dict(vars(self.format))
         if self._choices.rounding:
@@ -180,7 +195,7 @@ class Quantizer:
             arguments["scale"] = scale
         return getattr(quant_ops, self.format.name)(x, **arguments)
 
-    def _inside(self, x, scale):
+    def _inside(self, x: tf.Tensor, scale: tf.Tensor | None) -> tf.Tensor:
         """min <= x <= max."""
         # The limits as the op has them: rounding them here to x's dtype could move them outwards.
         saturating = dataclasses.replace(self, overflow="saturate")
@@ -192,10 +207,10 @@ class Quantizer:
 _OWN_KEYS = ("rounding", "overflow", "gradient", "seed")
 
 
-def _format(given):
+def _format(given: Any) -> formats.Format:
     if isinstance(given, Mapping) and (own := [key for key in _OWN_KEYS if key in given]):
         raise InputError(
-            f"format must be a format alone, received {own[0]} in it: {given!r}; "
+            f"format must be a format alone. Received: {own[0]} in it: {given!r}; "
             "Quantizer.from_config takes both in one mapping"
         )
     return formats.get(given)

@@ -2,7 +2,7 @@
 
 import bisect
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -36,36 +36,38 @@ class ScheduledQuantizer:
     stages: tuple[tuple[int, Quantizer | None], ...]
     clock: Any = dataclasses.field(default=None, compare=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise InputError(f"unit must be one of {', '.join(UNITS)}, received {self.unit!r}")
+            raise InputError(f"unit must be one of {', '.join(UNITS)}. Received: {self.unit!r}")
         stages = tuple((start, quantizer) for start, quantizer in self.stages)
         starts = [start for start, _ in stages]
         whole = all(isinstance(s, int) and not isinstance(s, bool) for s in starts)
         if not starts or not whole or starts[0] < 0 or sorted(set(starts)) != starts:
             raise InputError(
-                f"the {self.unit}s at which stages start must be ascending whole numbers from 0, "
-                f"received {starts}"
+                f"the {self.unit}s at which stages start must be ascending whole numbers from 0. "
+                f"Received: {starts}"
             )
         for _, quantizer in stages:
             if not isinstance(quantizer, (Quantizer, type(None))):
-                raise InputError(f"a stage must be a Quantizer or None, received {quantizer!r}")
+                raise InputError(f"a stage must be a Quantizer or None. Received: {quantizer!r}")
         object.__setattr__(self, "stages", ((0, None), *stages) if starts[0] else stages)
 
-    def __call__(self, x, counter=0, *, scale=None):
+    def __call__(
+        self, x: tf.Tensor, counter: tf.Tensor | int = 0, *, scale: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """As `Quantizer.__call__`; `scale` is for the stages that take one."""
         x = tensor(x)
 
         # Stated here and not left to TensorFlow, whose gradient of a branch in an RNN's loop over
         # time costs ten times the step.
         @tf.custom_gradient
-        def staged(x):
-            def forward(quantizer):
+        def staged(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            def forward(quantizer: Quantizer | None) -> tf.Tensor:
                 if quantizer is None:
                     return tf.identity(x)
                 return quantizer(x, counter, scale=scale if quantizer.has_dynamic_range else None)
 
-            def backward(dy):
+            def backward(dy: tf.Tensor) -> tf.Tensor:
                 if all(each.gradient == "straight_through" for each in self.quantizers):
                     return dy
                 return self._switch(lambda quantizer: _clipped(quantizer, x, dy, scale))
@@ -74,7 +76,7 @@ class ScheduledQuantizer:
 
         return staged(x)
 
-    def scale(self, x):
+    def scale(self, x: tf.Tensor) -> tf.Tensor | None:
         """As `Quantizer.scale`: of the stage that is on, 1 where that has none."""
         if not self.has_dynamic_range:
             return None
@@ -86,7 +88,7 @@ class ScheduledQuantizer:
         derived = tuple((start, q and q.derive(tensor)) for start, q in self.stages)
         return dataclasses.replace(self, stages=derived)
 
-    def bind(self, clock) -> "ScheduledQuantizer":
+    def bind(self, clock: Any) -> "ScheduledQuantizer":
         """The same with a clock to go by."""
         return dataclasses.replace(self, clock=clock)
 
@@ -122,11 +124,11 @@ class ScheduledQuantizer:
         stages = tuple((start, q and Quantizer.from_config(q)) for start, q in config["stages"])
         return cls(config["unit"], stages)
 
-    def __str__(self):
+    def __str__(self) -> str:
         first, *rest = [(start, "float" if q is None else str(q)) for start, q in self.stages]
         return "; ".join([first[1], *(f"from {self.unit} {start}: {q}" for start, q in rest)])
 
-    def _switch(self, run):
+    def _switch(self, run: Callable[[Quantizer | None], tf.Tensor]) -> tf.Tensor:
         if self.clock is None:
             raise InputError("a ScheduledQuantizer works inside a layer, which brings a clock")
         starts = tf.constant([start for start, _ in self.stages], tf.int64)
@@ -135,7 +137,9 @@ class ScheduledQuantizer:
         return tf.switch_case(tf.reduce_sum(reached) - 1, branches)
 
 
-def _clipped(quantizer, x, dy, scale):
+def _clipped(
+    quantizer: Quantizer | None, x: tf.Tensor, dy: tf.Tensor, scale: tf.Tensor | None
+) -> tf.Tensor:
     if quantizer is None or quantizer.gradient == "straight_through":
         return tf.identity(dy)
     return quantizer.clip_gradient(x, dy, scale if quantizer.has_dynamic_range else None)
@@ -151,6 +155,6 @@ class StagedFormats:
     def elementwise(self) -> bool:
         return all(format.elementwise for format in self.formats)
 
-    def check_shape(self, shape) -> None:
+    def check_shape(self, shape: Sequence[int | None]) -> None:
         for format in self.formats:
             format.check_shape(shape)

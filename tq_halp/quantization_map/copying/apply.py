@@ -1,7 +1,8 @@
 """A quantized copy of a model: same layer names, same connections, same weights, same methods."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -45,18 +46,18 @@ def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
 class _Copier:
     """Copies layers, each once."""
 
-    def __init__(self, chosen: Mapping[int, Mapping | None]):
+    def __init__(self, chosen: Mapping[int, Mapping | None]) -> None:
         self._chosen = chosen  # by id of the source: as `_quantizers` returns
-        self._copies = {}  # by id of the source, which the model keeps alive
+        self._copies: dict[int, Any] = {}  # by id of the source, which the model keeps alive
 
-    def copy(self, layer):
+    def copy(self, layer: Any) -> Any:
         if id(layer) not in self._copies:
             new = self._copy(layer)
             new.name = layer.name
             self._copies[id(layer)] = new
         return self._copies[id(layer)]
 
-    def _copy(self, layer):
+    def _copy(self, layer: Any) -> Any:
         if not isinstance(layer, keras.Layer):
             return type(layer).from_config(layer.get_config())  # an operation such as x + y
         if _is_graph(layer):
@@ -68,7 +69,7 @@ class _Copier:
             return quantize_layer(layer, chosen)
         return copy_of(layer)
 
-    def _copy_graph(self, model):
+    def _copy_graph(self, model: keras.Model) -> keras.Model:
         """With inputs of our own: of Keras' copies they have a shape, a dtype and a name alone."""
         _check_arguments(model)
         if type(model) is keras.Sequential:
@@ -91,7 +92,7 @@ class _Copier:
         return new
 
 
-def _check_arguments(model):
+def _check_arguments(model: keras.Model) -> None:
     """No call in the graph is given a variable: it would be that of the source in the copy too."""
     operations = getattr(model, "operations", ())  # none of a Sequential one
     for node in [node for each in operations for node in each._inbound_nodes]:
@@ -106,7 +107,7 @@ def _check_arguments(model):
 
 
 @contextlib.contextmanager
-def _naming(model):
+def _naming(model: keras.Model) -> Iterator[None]:
     """What goes wrong inside is of the user's own code, in a copy that is not like its source."""
     try:
         yield
@@ -116,21 +117,21 @@ def _naming(model):
         raise InputError(
             f"model {model.name!r} cannot be copied: the copy of a layer cannot be called as the "
             "layer was; give its class a get_config that returns the arguments of its constructor, "
-            f"or build the model inside QuantizationMap.scope(); received: {error}"
+            f"or build the model inside QuantizationMap.scope(). Received: {error}"
         ) from error
 
 
-def _is_input(layer):
+def _is_input(layer: Any) -> bool:
     return isinstance(layer, keras.layers.InputLayer)
 
 
-def _input_like(layer):
+def _input_like(layer: keras.Layer) -> keras.layers.InputLayer:
     """An input with all that the given one says of itself, its name too."""
     optional = {"optional": layer.optional} if hasattr(layer, "optional") else {}
     return keras.layers.InputLayer(**{**layer.get_config(), **optional})
 
 
-def _is_graph(model):
+def _is_graph(model: keras.Layer) -> bool:
     """Whether a model is its layers and their connections, and nothing of a user's constructor."""
     if type(model) is keras.Sequential:
         return True
@@ -141,7 +142,7 @@ def _is_graph(model):
     return constructor.__module__.split(".")[0] == "keras" and not is_sequential
 
 
-def _quantizers(layer, decision: Decision):
+def _quantizers(layer: keras.Layer, decision: Decision) -> dict[str, Any] | None:
     """By role, "none" where the rule says nothing; None: the layer stays as it is."""
     if decision.quantizers:
         return {role: "none" if q is None else q for role, q in decision.quantizers.items()}
@@ -150,7 +151,7 @@ def _quantizers(layer, decision: Decision):
     return {} if is_undone or leaves_out_state(layer) else None
 
 
-def _copy_trainable(source, copy):
+def _copy_trainable(source: keras.Model, copy: keras.Model) -> None:
     """What Keras' own copies forget. Setting `trainable` reaches the layers inside a model."""
     if source.trainable != copy.trainable:
         copy.trainable = source.trainable

@@ -1,5 +1,7 @@
 """What the copy of a layer must come out as: the layers in it, their names and their shapes."""
 
+from typing import Any
+
 import keras
 
 from tq_halp.errors import InputError
@@ -63,21 +65,21 @@ def in_order(layer: keras.Layer) -> list[keras.Layer]:
     return [layer, *(each for child in children(layer) for each in in_order(child))]
 
 
-def _build_config(layer):
+def _build_config(layer: keras.Layer) -> dict[str, Any] | None:
     if isinstance(layer, Rebuilt):  # which keeps it from Keras, since it builds itself
         return super(Rebuilt, layer).get_build_config()
     return _wrapped(layer).get_build_config()
 
 
-def _wrapped(layer):
+def _wrapped(layer: keras.Layer) -> keras.Layer:
     return layer.layer if isinstance(layer, QuantLayer) else layer
 
 
-def _has_build(layer):
+def _has_build(layer: keras.Layer) -> bool:
     return type(layer).build not in _DEFAULT_BUILDS
 
 
-def _build(layer, drawing):
+def _build(layer: keras.Layer, drawing: dict[str, Any]) -> None:
     config = drawing["build_config"]
     try:
         if type(layer).build_from_config not in (
@@ -96,7 +98,7 @@ def _build(layer, drawing):
         ) from error
 
 
-def _differs(drawing, received):
+def _differs(drawing: dict[str, Any], received: str) -> InputError:
     return InputError(
         f"{drawing['name']} ({drawing['class']}) comes out {received} when it is built again from "
         "its configuration; its constructor must build the same layers each time, or build the "

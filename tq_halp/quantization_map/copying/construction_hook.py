@@ -20,6 +20,7 @@ from typing import Any
 from tq_halp.errors import InputError
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.sublayers import is_making_parts
 
 _MISSING = object()
@@ -79,7 +80,7 @@ def unwatched() -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _deciding(decide):
+def _deciding(decide: Decider | None) -> Iterator[None]:
     watch = _Watch(decide, _watch.get())
     _watch.set(watch)
     try:
@@ -94,17 +95,17 @@ def _decider_here() -> Decider | None:
     watch = _watch.get()
     while watch is not None and not watch.is_open:
         watch = watch.outer
-    return watch and watch.decide
+    return None if watch is None else watch.decide
 
 
-def _start(layer_class):
+def _start(layer_class: Any) -> None:
     entry = _watched.setdefault(layer_class, [0, vars(layer_class).get("__new__", _MISSING)])
     entry[0] += 1
     if entry[0] == 1:
         layer_class.__new__ = staticmethod(_new(layer_class, entry[1]))
 
 
-def _stop(layer_class):
+def _stop(layer_class: Any) -> None:
     entry = _watched[layer_class]
     entry[0] -= 1
     if entry[0] == 0:
@@ -115,15 +116,15 @@ def _stop(layer_class):
             layer_class.__new__ = entry[1]
 
 
-def _new(layer_class, own):
+def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
     newborns = {}
 
-    def plain_new(cls, *args, **kwargs):
+    def plain_new(cls: type, *args: Any, **kwargs: Any) -> Any:
         if own is _MISSING:
             return super(layer_class, cls).__new__(cls, *args, **kwargs)
         return own.__func__(cls, *args, **kwargs)
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls: type, *args: Any, **kwargs: Any) -> Any:
         decide = _decider_here()
         if cls is not layer_class or decide is None or is_making_parts():
             return plain_new(cls, *args, **kwargs)
@@ -133,7 +134,7 @@ def _new(layer_class, own):
         if born not in newborns:
             newborns[born] = _newborn(born)
         layer = plain_new(newborns[born], *args, **kwargs)
-        vars(layer)["_fate"] = fate
+        layer.__dict__["_fate"] = fate
         if fate.born is not None:
             fate.born(layer)
         if target is not None:
@@ -146,39 +147,41 @@ def _new(layer_class, own):
     return __new__
 
 
-def _newborn(target):
+def _newborn(target: Any) -> type:
+    is_quantized = quantized_class(target) is target
+
     class Newborn(target):
         """Lives from __new__ to __init__, to give a layer its name and its quantizers."""
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.__class__ = target
-            fate = vars(self).pop("_fate")
-            if fate.quantizers is not None and quantized_class(target) is target:
+            fate = self.__dict__.pop("_fate")
+            if fate.quantizers is not None and is_quantized:
                 kwargs = _arguments(target, fate, kwargs)
             with unwatched():
                 target.__init__(self, *args, **kwargs)
             if fate.name is not None:
                 self.name = fate.name
-            self.build = _unwatching(self.build)
+            self.build = _unwatching(self.build)  # type: ignore[has-type]
 
         # Keras derives the default get_config from it.
-        __init__.__signature__ = inspect.signature(target.__init__)
+        vars(__init__)["__signature__"] = inspect.signature(target.__init__)
 
     return Newborn
 
 
-def _unwatching(build):
+def _unwatching(build: Callable[..., Any]) -> Callable[..., Any]:
     """What a layer builds when it is built is its own affair too."""
 
     @functools.wraps(build)
-    def building(*args, **kwargs):
+    def building(*args: Any, **kwargs: Any) -> Any:
         with unwatched():
             return build(*args, **kwargs)
 
     return building
 
 
-def _arguments(target, fate, given):
+def _arguments(target: type[QuantizedLayer], fate: Fate, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a quantized class for those that a Keras class was given."""
     name = fate.name or given.get("name")
     clash = [role for role in target.roles if given.get(role) is not None]
@@ -190,7 +193,7 @@ def _arguments(target, fate, given):
     return {**given, "name": name, **_chosen(target, fate)}
 
 
-def _chosen(target, fate):
+def _chosen(target: type[QuantizedLayer], fate: Fate) -> dict[str, Any]:
     """The quantizers as arguments: what is None is meant to be."""
-    chosen = {role: fate.quantizers.get(role) for role in target.roles}
+    chosen = {role: (fate.quantizers or {}).get(role) for role in target.roles}
     return {role: "none" if q is None else q for role, q in chosen.items()}

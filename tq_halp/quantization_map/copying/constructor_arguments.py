@@ -10,6 +10,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -87,17 +88,17 @@ def check_same(sources: Sequence[keras.Layer], copies: Sequence[keras.Layer]) ->
                 raise no_copy(sources[0].name, type(sources[0]).__name__, error)
 
 
-def no_copy(name: str, class_name: str, error) -> InputError:
+def no_copy(name: str, class_name: str, error: Any) -> InputError:
     """The error for what cannot be copied, for the reason that somebody gave."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return InputError(
         f"{name} ({class_name}) cannot be copied: give its class a get_config that returns the "
-        "arguments of its constructor, or build the model inside QuantizationMap.scope(); "
-        f"received: {lines[-1]}"
+        "arguments of its constructor, or build the model inside QuantizationMap.scope(). "
+        f"Received: {lines[-1]}"
     )
 
 
-def _arguments(source):
+def _arguments(source: keras.Layer) -> dict[str, Any]:
     """The arguments of a constructor, from attributes of their names or else from Keras."""
     try:
         arguments = dict(source.get_config())
@@ -113,7 +114,7 @@ def _arguments(source):
     return arguments
 
 
-def _unbuilt(config):
+def _unbuilt(config: Any) -> Any:
     """A configuration in which no layer says how to build it: the blueprint does, in its place."""
     if isinstance(config, (list, tuple)):
         return [_unbuilt(each) for each in config]
@@ -124,7 +125,7 @@ def _unbuilt(config):
     return {key: _unbuilt(value) for key, value in config.items() if key not in dropped}
 
 
-def _facts(layer):
+def _facts(layer: keras.Layer) -> dict[str, Any]:
     """What two equal layers have in common, by name."""
     facts = {key: value for key, value in vars(layer).items() if isinstance(value, _SIMPLE)}
     if quantized_class(type(layer)) is not None or not children(layer):

@@ -1,11 +1,12 @@
 """A copy of a model compiled as the model is."""
 
 import warnings
+from typing import Any
 
 import keras
 
 
-def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
+def compile_like(model: keras.Model, copy: keras.Model, optimizer: Any = None) -> None:
     """Compiles `copy` with the loss, metrics and other arguments of `model`.
 
     With the given optimizer, or with a new one like that of `model`.
@@ -27,7 +28,7 @@ def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
         copy.optimizer.build(copy.trainable_variables)
 
 
-def _is_known(model):
+def _is_known(model: keras.Model) -> bool:
     """Whether the configuration tells all that the model was compiled with."""
     try:
         with warnings.catch_warnings():
@@ -38,7 +39,7 @@ def _is_known(model):
     return True
 
 
-def _fresh(given):
+def _fresh(given: Any) -> Any:
     """A new object in the place of one that has state."""
     if isinstance(given, (keras.optimizers.Optimizer, keras.metrics.Metric)):
         return type(given).from_config(given.get_config())

@@ -5,7 +5,8 @@ Most of it is in variables. A layer with a state of another kind says how it is 
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -53,7 +54,9 @@ def settle(model: keras.Model) -> None:
             layer.finalize_state()
 
 
-def _pairs(old, new, seen) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+def _pairs(
+    old: keras.Layer, new: keras.Layer, seen: set[int]
+) -> Iterator[tuple[keras.Layer, keras.Layer]]:
     """Each layer and its copy, once."""
     old, new = _wrapped(old), _wrapped(new)
     if id(old) in seen:
@@ -69,7 +72,9 @@ def _pairs(old, new, seen) -> Iterator[tuple[keras.Layer, keras.Layer]]:
         yield from _pairs(layer, copy, seen)
 
 
-def _held_as(old, new, copied):
+def _held_as(
+    old: keras.Layer, new: keras.Layer, copied: Sequence[keras.Layer]
+) -> list[keras.Layer]:
     """What the source holds in the attributes of those layers: one may stand in several there.
 
     `LSTM(3, activation=a, recurrent_activation=a)` has one, the copy made of its configuration two.
@@ -79,11 +84,11 @@ def _held_as(old, new, copied):
     return [layer for layer in found if isinstance(layer, keras.layers.Layer)]
 
 
-def _wrapped(layer):
+def _wrapped(layer: keras.Layer) -> keras.Layer:
     return _wrapped(layer.layer) if isinstance(layer, QuantLayer) else layer
 
 
-def _copy_own(old, new):
+def _copy_own(old: keras.Layer, new: keras.Layer) -> None:
     """By the layer's own way to be saved and loaded."""
     copy_update(old, new)
     if quantized_class(type(old)) is not None:
@@ -100,24 +105,24 @@ def _copy_own(old, new):
     except Exception as error:  # of the user's own code
         raise InputError(
             f"{old.name} ({type(old).__name__}) cannot be copied: it does not load in a copy what "
-            f"it saves of its state; received: {error}"
+            f"it saves of its state. Received: {error}"
         ) from error
 
 
 class _Store(dict):
     """Holds arrays, as a file does."""
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, np.asarray(keras.ops.convert_to_numpy(value)))
 
 
-def _variables(layer):
+def _variables(layer: keras.Layer) -> list[keras.Variable]:
     """All variables but those that quantized layers have on top of their Keras parents."""
     extra = bookkeeping_variables(layer)
     return [variable for variable in layer.variables if id(variable) not in extra]
 
 
-def _differs(layer, received):
+def _differs(layer: keras.Layer, received: str) -> InputError:
     return InputError(
         f"{layer.name} ({type(layer).__name__}) cannot be copied: built again it has {received}; "
         "build the model inside QuantizationMap.scope()"

@@ -1,6 +1,7 @@
 """The map that a quantized model amounts to, from the model alone."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer, Quantizer, ScheduledQuantizer
 
 
 def mapping_of(model: keras.Model) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def mapping_of(model: keras.Model) -> dict[str, Any]:
     return {"version": 1, "rules": rules}
 
 
-def _rule(layer: keras.Layer, leaf: Leaf, momenta) -> dict[str, Any]:
+def _rule(
+    layer: keras.Layer, leaf: Leaf, momenta: Mapping[int, Quantizer | None]
+) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if isinstance(layer, QuantizedLayer) and layer.is_quantizing:
         said = {role: _value(layer.quantizers[role]) for role in layer.roles}
@@ -39,14 +42,14 @@ def _rule(layer: keras.Layer, leaf: Leaf, momenta) -> dict[str, Any]:
     return {"layers": re.escape(leaf.path), **(said or {"quantize": "none"})}
 
 
-def _value(quantizer: Quantizer | ScheduledQuantizer | None):
+def _value(quantizer: AnyQuantizer | None) -> dict[str, Any] | str:
     """What a rule says about a tensor at the start of training."""
     if isinstance(quantizer, ScheduledQuantizer):
         quantizer = quantizer.at(0)
     return "none" if quantizer is None else quantizer.get_config()
 
 
-def _schedule(leaf, quantizers):
+def _schedule(leaf: Leaf, quantizers: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The entries of a rule's `schedule`, by start."""
     scheduled = {r: q for r, q in quantizers.items() if isinstance(q, ScheduledQuantizer)}
     units = {quantizer.unit for quantizer in scheduled.values()}
@@ -61,7 +64,7 @@ def _schedule(leaf, quantizers):
     return [entries[start] for start in sorted(entries)]
 
 
-def _momenta(model) -> dict[int, Quantizer | None]:
+def _momenta(model: keras.Model) -> dict[int, Quantizer | None]:
     """What quantizes the optimizer's slots, by the `id` of the trainable variable."""
     optimizer = getattr(model, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

@@ -1,13 +1,14 @@
 """Layers and models that build their layers in code of their own, built again with quantized ones.
 
 A functional model is copied layer by layer. The layers of a subclassed model, of a `Bidirectional`
-or of a user's composite layer are known to its constructor alone, or to its `build`. So that code
-is run again from its configuration, while `construction_hook.watch` counts the layers that it builds: once to
-learn which of them is which layer of the source, and once to give each what the map decided.
+or of a user's composite layer are known only to its constructor or its `build`. So that code runs
+again, from its configuration, while `construction_hook.watch` sees the layers that it builds: once
+to learn which of them is which layer of the source, and once to give each what the map decided.
 """
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -33,7 +34,7 @@ class RebuiltComposite(Rebuilt, SavesCarriedStates):
     quantizers of the layers that it builds, in the order in which it builds them.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         fates = [{"name": f.name, "quantizers": _configs(f.quantizers)} for f in self._fates]
         return {
             "name": self.name,
@@ -44,7 +45,7 @@ class RebuiltComposite(Rebuilt, SavesCarriedStates):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> keras.Layer:
         watched = [_class_called(name) for name in config["watched"]]
         fates = [Fate(each["name"], each["quantizers"], True) for each in config["fates"]]
         return _build(config["source"], config["blueprint"], watched, fates)
@@ -74,7 +75,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     watched = {class_of(layer) for layer in layers if decided[id(layer)] is not None}
     classes = {each.__name__: each for layer in layers for each in (plain_class(layer),)}
     with known_to_keras(classes), carried.in_reach():
-        born = []
+        born: list[keras.Layer] = []
         with construction_hook.watch(watched, lambda *_: Fate(born=born.append)):
             first = construct(here, drawing, safe_mode=False)
             finished = build_spec.finish(first, drawing)
@@ -104,7 +105,13 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
         return built
 
 
-def _build(config, drawing, watched: Iterable[type], fates: Sequence[Fate], safe_mode=True):
+def _build(
+    config: dict[str, Any],
+    drawing: dict[str, Any],
+    watched: Iterable[type],
+    fates: Sequence[Fate],
+    safe_mode: bool = True,
+) -> keras.Layer:
     coming = iter(fates)
     with construction_hook.watch(watched, lambda *_: next(coming, Fate())):
         built = construct(config, drawing, safe_mode)
@@ -114,35 +121,35 @@ def _build(config, drawing, watched: Iterable[type], fates: Sequence[Fate], safe
             f"{drawing['name']} ({drawing['class']}) builds fewer layers than when it was "
             "quantized; its code must be what it was"
         )
-    built.__class__ = _rebuilt_class(type(built))
+    built.__class__ = _rebuilt_class(type(built))  # type: ignore[arg-type]
     vars(built).update(_source=config, _watched=list(watched), _fates=list(fates))
     return built
 
 
 @functools.cache
-def _rebuilt_class(plain):
+def _rebuilt_class(plain: type) -> type:
     body = {"__module__": plain.__module__, "__doc__": plain.__doc__}
     made = type(plain.__name__, (RebuiltComposite, plain), body)
     # All under one name: their from_config is the same, and finds the class in the configuration.
     return keras.saving.register_keras_serializable("tq_halp", "RebuiltComposite")(made)
 
 
-def _config_of_source(layer):
+def _config_of_source(layer: keras.Layer) -> dict[str, Any]:
     rebuilt = isinstance(layer, RebuiltComposite)
     return super(RebuiltComposite, layer).get_config() if rebuilt else layer.get_config()
 
 
-def _configs(quantizers):
+def _configs(quantizers: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if quantizers is None:
         return None
     return {role: "none" if q in (None, "none") else _config(q) for role, q in quantizers.items()}
 
 
-def _config(quantizer):
+def _config(quantizer: Any) -> dict[str, Any]:
     return quantizer if isinstance(quantizer, dict) else quantizer.get_config()
 
 
-def _class_called(name):
+def _class_called(name: str) -> type:
     found = getattr(keras.layers, name, None) or keras.saving.get_registered_object(name)
     if found is None:
         raise InputError(

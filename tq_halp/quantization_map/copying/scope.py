@@ -26,7 +26,7 @@ def scope(rules: Sequence[Rule]) -> Iterator[None]:
     """
     decisions: list[Decision] = []
 
-    def fate(keras_class, name):
+    def fate(keras_class: type, name: str | None) -> construction_hook.Fate:
         name = name or _automatic_name(keras_class)
         decisions.append(decide(Leaf((name,), keras_class, has_weights=True), rules))
         return construction_hook.Fate(name, decisions[-1].quantizers)
@@ -36,6 +36,6 @@ def scope(rules: Sequence[Rule]) -> Iterator[None]:
     check(decisions, rules)
 
 
-def _automatic_name(keras_class):
+def _automatic_name(keras_class: type) -> str:
     """The name that Keras would have given: "dense_1", not "quant_dense_1"."""
     return type(keras_class.__name__, (keras.layers.Layer,), {})().name

@@ -39,11 +39,11 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
         InputError: an entry is not QKeras', or has no equivalent.
     """
     if not isinstance(config, Mapping) or not config:
-        raise InputError(f"config must be a mapping of layers to quantizers, received {config!r}")
+        raise InputError(f"config must be a mapping of layers to quantizers. Received: {config!r}")
     names, classes = [], []
     for key, entry in config.items():
         if not isinstance(key, str) or not key:
-            raise InputError(f"a key must be the name of a layer or a class, received {key!r}")
+            raise InputError(f"a key must be the name of a layer or a class. Received: {key!r}")
         if key in _ACTIVATIONS:
             classes += _activations(key, entry)
         elif re.match("Q[A-Z]", key):
@@ -54,7 +54,7 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, "rules": [*names, *classes]}
 
 
-def _tensors(key, entry):
+def _tensors(key: str, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, Mapping) or "class_name" in entry:
         return {"activations": _quantizer(key, "activation", entry)}
     tensors = {}
@@ -69,11 +69,11 @@ def _tensors(key, entry):
     return tensors
 
 
-def _activations(key, entry):
+def _activations(key: str, entry: Any) -> list[dict[str, Any]]:
     if isinstance(entry, Mapping) and "class_name" not in entry:
         for name in entry:
             if name != "relu":
-                raise InputError(f"{key}: only relu can be told from others, received {name!r}")
+                raise InputError(f"{key}: only relu can be told from others. Received: {name!r}")
         chosen = {"ReLU": entry["relu"]} if entry else {}
     else:
         chosen = dict.fromkeys(_ACTIVATIONS[key], entry)
@@ -84,7 +84,7 @@ def _activations(key, entry):
     ]  # fmt: skip
 
 
-def _quantizer(key, name, value):
+def _quantizer(key: str, name: str, value: Any) -> dict[str, Any] | str:
     try:
         return quantizer(value, of_weights=name in _SCALED)
     except InputError as error:

@@ -22,7 +22,7 @@ qnormalization.py.
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,14 @@ _NEUTRAL = {
 }
 
 
-def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
-          use_stochastic_rounding=False):  # fmt: skip
+def _bits(
+    bits: int = 8,
+    integer: int = 0,
+    symmetric: int = 0,
+    keep_negative: bool = True,
+    alpha: float | str | None = None,
+    use_stochastic_rounding: bool = False,
+) -> dict[str, Any]:
     _check_no_scale(alpha)
     if bits == 1 and keep_negative:
         return _sign(1.0, use_stochastic_rounding)
@@ -57,8 +63,14 @@ def _bits(bits=8, integer=0, symmetric=0, keep_negative=True, alpha=None,
     }
 
 
-def _linear(bits=8, integer=0, symmetric=1, keep_negative=True, alpha=None,
-            use_stochastic_rounding=False):  # fmt: skip
+def _linear(
+    bits: int = 8,
+    integer: int = 0,
+    symmetric: int = 1,
+    keep_negative: bool = True,
+    alpha: float | str | None = None,
+    use_stochastic_rounding: bool = False,
+) -> dict[str, Any]:
     if bits == 1 and keep_negative:
         _check_no_scale(alpha)
         return {**_sign(2.0**integer / 2, use_stochastic_rounding), "gradient": "clipped"}
@@ -66,26 +78,38 @@ def _linear(bits=8, integer=0, symmetric=1, keep_negative=True, alpha=None,
     return {**made, "gradient": "clipped"}
 
 
-def _relu(bits=8, integer=0, use_sigmoid=0, negative_slope=0.0, use_stochastic_rounding=False):
+def _relu(
+    bits: int = 8,
+    integer: int = 0,
+    use_sigmoid: int = 0,
+    negative_slope: float = 0.0,
+    use_stochastic_rounding: bool = False,
+) -> dict[str, Any]:
     if use_sigmoid or negative_slope:
         raise InputError("use_sigmoid and negative_slope have no equivalent")
     made = _bits(bits, integer, 0, False, None, use_stochastic_rounding)
     return {**made, "gradient": "clipped"}
 
 
-def _binary(use_01=False, alpha=None, use_stochastic_rounding=False):
+def _binary(
+    use_01: bool = False, alpha: float | str | None = None, use_stochastic_rounding: bool = False
+) -> dict[str, Any]:
     if use_01:
         raise InputError("use_01 has no equivalent: binary numbers are -alpha and alpha")
     return _sign(_fixed_scale(alpha), use_stochastic_rounding)
 
 
-def _sign(level, use_stochastic_rounding):
+def _sign(level: float, use_stochastic_rounding: bool) -> dict[str, Any]:
     if use_stochastic_rounding:
         raise InputError("use_stochastic_rounding has no equivalent in a quantizer of one bit")
     return {"format": "binary", "level": level}
 
 
-def _ternary(alpha=None, threshold=None, use_stochastic_rounding=False):
+def _ternary(
+    alpha: float | str | None = None,
+    threshold: float | None = None,
+    use_stochastic_rounding: bool = False,
+) -> dict[str, Any]:
     if use_stochastic_rounding:
         raise InputError("use_stochastic_rounding has no equivalent in ternary")
     level = _fixed_scale(alpha)
@@ -95,23 +119,23 @@ def _ternary(alpha=None, threshold=None, use_stochastic_rounding=False):
     return {"format": "ternary", "level": level, "threshold": below}
 
 
-def _check_no_scale(alpha):
+def _check_no_scale(alpha: float | str | None) -> None:
     if _fixed_scale(alpha) != 1:
         raise InputError("alpha has no equivalent other than 1, see scaled_integer")
 
 
-def _fixed_scale(alpha):
+def _fixed_scale(alpha: float | str | None) -> float:
     if alpha is None:
         return 1.0
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
         raise InputError(
-            f"alpha must be a number, received {alpha!r}: scales from the data have no equivalent, "
-            "see scaled_integer"
+            f"alpha must be a number. Received: {alpha!r}; scales from the data have no "
+            "equivalent, see scaled_integer"
         )
     return float(alpha)
 
 
-_KNOWN = {
+_KNOWN: dict[str, Callable[..., dict[str, Any]]] = {
     "quantized_bits": _bits,
     "quantized_linear": _linear,
     "quantized_relu": _relu,
@@ -137,8 +161,8 @@ def quantizer(
     name, positional, named = _parse(given)
     if name not in _KNOWN:
         raise InputError(
-            f"{name} has no equivalent, those that have one: {', '.join(_KNOWN)}; "
-            f"received {given!r}"
+            f"{name} has no equivalent, those that have one: {', '.join(_KNOWN)}. "
+            f"Received: {given!r}"
         )
     make = _KNOWN[name]
     parameters = inspect.signature(make).parameters
@@ -174,23 +198,23 @@ _FLAGS = ("symmetric", "keep_negative", "use_stochastic_rounding", "use_sigmoid"
 _NUMBERS = ("negative_slope", "threshold")
 
 
-def _checked(name, value):
+def _checked(name: str, value: Any) -> Any:
     """An argument that is what QKeras takes it for; whole numbers may be written as floats."""
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if name in _WHOLE and not (is_number and np.isfinite(value) and int(value) == value):
-        raise InputError(f"{name} must be a whole number, received {value!r}")
+        raise InputError(f"{name} must be a whole number. Received: {value!r}")
     if name in _FLAGS and not (_is_plain(value) and value in (0, 1)):
-        raise InputError(f"{name} must be True or False, received {value!r}")
+        raise InputError(f"{name} must be True or False. Received: {value!r}")
     if name in _NUMBERS and value is not None and not is_number:
-        raise InputError(f"{name} must be a number, received {value!r}")
+        raise InputError(f"{name} must be a number. Received: {value!r}")
     return int(value) if name in _WHOLE else value
 
 
-def _is_plain(value):
+def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, np.bool_, np.number))
 
 
-def _parse(given):
+def _parse(given: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """Its name, and its positional and named arguments."""
     if isinstance(given, Mapping):
         if isinstance(given.get("class_name"), str) and isinstance(given.get("config"), Mapping):
@@ -201,10 +225,10 @@ def _parse(given):
             if isinstance(call, ast.Name):
                 return call.id, (), {}
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-                named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
+                named = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
                 return call.func.id, tuple(map(ast.literal_eval, call.args)), named
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise InputError(f"no quantizer of QKeras', received {given!r}: {error}") from error
+            raise InputError(f"no quantizer of QKeras'. Received: {given!r}: {error}") from error
     raise InputError(
-        f"a quantizer must be a text such as 'quantized_bits(8,0,1)', received {given!r}"
+        f"a quantizer must be a text such as 'quantized_bits(8,0,1)'. Received: {given!r}"
     )

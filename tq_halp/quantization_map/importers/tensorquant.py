@@ -42,7 +42,9 @@ _ARGUMENTS = {
 }
 
 
-def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, Any]:
+def translate(
+    weight_q_map: Any = None, extr_q_map: Any = None, intr_q_map: Any = None
+) -> dict[str, Any]:
     """The mapping that `QuantizationMap.from_dict` takes.
 
     Weights and bias of a layer get what its weights got in TensorQuant, its output what extr_q_map
@@ -60,7 +62,7 @@ def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, 
         )
     weights, outputs = _entries("weight_q_map", weight_q_map), _entries("extr_q_map", extr_q_map)
     if not weights and not outputs:
-        raise InputError("weight_q_map or extr_q_map must be given, received nothing")
+        raise InputError("weight_q_map or extr_q_map must be given. Received: nothing")
     rules = []
     # Either map decides by its own first key, so each pair of keys is a rule, in their order.
     for (part, weight), (other, output) in itertools.product(
@@ -69,7 +71,9 @@ def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, 
         parts = [each for each in (part, other) if each]
         if part is None and other is None:
             continue
-        rule = {"layers": "".join(f"(?=.*{re.escape(each)})" for each in parts) + ".*"}
+        rule: dict[str, Any] = {
+            "layers": "".join(f"(?=.*{re.escape(each)})" for each in parts) + ".*"
+        }
         if weight != "none":
             rule |= {"weights": weight, "bias": weight}
         if output != "none":
@@ -87,7 +91,7 @@ def quantizer(text: str) -> dict[str, Any] | str:
         InputError: it is none of them.
     """
     if not isinstance(text, str):
-        raise InputError(f"a quantizer must be a text such as 'nearest,16,8', received {text!r}")
+        raise InputError(f"a quantizer must be a text such as 'nearest,16,8'. Received: {text!r}")
     name, *arguments = (part.strip() for part in text.split(","))
     if not name:
         return "none"
@@ -96,15 +100,15 @@ def quantizer(text: str) -> dict[str, Any] | str:
     least, most = _ARGUMENTS[name]
     if not least <= len(arguments) <= most:
         takes = str(least) if least == most else f"{least} to {most}"
-        raise InputError(f"{name} takes {takes} numbers after it, received {text!r}")
+        raise InputError(f"{name} takes {takes} numbers after it. Received: {text!r}")
     try:
         numbers = [int(a) if name in _ROUNDINGS else float(a) for a in arguments]
     except ValueError as error:
-        raise InputError(f"{name} takes numbers after it, received {text!r}") from error
+        raise InputError(f"{name} takes numbers after it. Received: {text!r}") from error
     return _mapping(name, numbers)
 
 
-def _mapping(name, numbers):
+def _mapping(name: str, numbers: list[int] | list[float]) -> dict[str, Any] | str:
     if name in _ROUNDINGS:
         word, fraction = numbers
         fixed = {"format": "fixed_point", "word_bits": word, "frac_bits": fraction}
@@ -122,7 +126,7 @@ def _mapping(name, numbers):
     return {"format": name, **dict(zip(keys, numbers, strict=True))}
 
 
-def _entries(name: str, given) -> list[tuple[str, dict | str]]:
+def _entries(name: str, given: Any) -> list[tuple[str, dict | str]]:
     """[(part of a layer's name, quantizer)] of one map."""
     where = name
     if isinstance(given, (str, Path)) and given and str(given).split(",")[0] not in _ARGUMENTS:
@@ -138,7 +142,7 @@ def _entries(name: str, given) -> list[tuple[str, dict | str]]:
     if isinstance(given, str):
         given = {"": given}
     if not isinstance(given, Mapping):
-        raise InputError(f"{where} must be a text or a mapping of texts, received {given!r}")
+        raise InputError(f"{where} must be a text or a mapping of texts. Received: {given!r}")
     entries = []
     for part, text in given.items():
         try:

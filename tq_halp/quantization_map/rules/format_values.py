@@ -1,7 +1,7 @@
 """What stands in a map for a format: a name, a mapping or none, and the map's defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quant_ops.arguments import ROUNDINGS
@@ -11,7 +11,7 @@ from tq_halp.quantizers import Accumulator, Quantizer
 from tq_halp.quantizers.format_options import choices
 
 #: Key of `defaults` -> its valid values, None: any that a Quantizer takes.
-DEFAULTS = {
+DEFAULTS: dict[str, tuple[str, ...] | None] = {
     "rounding": ROUNDINGS,
     "overflow": ("saturate", "wrap", "infinity"),
     "gradient": ("straight_through", "clipped"),
@@ -47,7 +47,7 @@ class Values:
             raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
         if not isinstance(value, (str, Mapping)):
             raise InputError(
-                f"{where}: {key} must be the name of a format, a mapping or none, received "
+                f"{where}: {key} must be the name of a format, a mapping or none. Received: "
                 f"{value!r}"
             )
         try:
@@ -60,14 +60,14 @@ class Values:
         if isinstance(value, str) and value in self.named:
             return Accumulator(self.named[value])
         said = {"format": value} if isinstance(value, str) else dict(value)
-        every = said.pop("every", 1)
+        every: Any = said.pop("every", 1)
         return Accumulator(self.quantizer({"gradient": "straight_through", **said}), every)
 
     def quantizer(self, value: str | Mapping[str, Any]) -> Quantizer:
         """The quantizer of a name or a mapping, with the defaults where they hold."""
         quantizer = quantizers.get(value)
         if not isinstance(quantizer, Quantizer):
-            raise InputError(f"a format must be a name or a mapping of one, received {value!r}")
+            raise InputError(f"a format must be a name or a mapping of one. Received: {value!r}")
         said = value if isinstance(value, Mapping) else ()
         valid = vars(choices(quantizer.format))
         changes = {
@@ -80,20 +80,21 @@ class Values:
         return dataclasses.replace(quantizer, **changes)
 
 
-def parse_defaults(raw: Any, place) -> dict[str, Any]:
+def parse_defaults(raw: Any, place: Callable[..., str]) -> dict[str, Any]:
     """The map's `defaults`; `place` gives the start of an error message for a path of keys.
 
     Raises:
         InputError: no mapping, an unknown key, or a value that no format takes.
     """
     if not isinstance(raw, Mapping):
-        raise InputError(f"{place('defaults')}: defaults must be a mapping, received {raw!r}")
+        raise InputError(f"{place('defaults')}: defaults must be a mapping. Received: {raw!r}")
     for key, value in raw.items():
         where = place("defaults", key)
         if key not in DEFAULTS:
             raise InputError(f"{where}: defaults: {formats.unknown('key', key, DEFAULTS)}")
-        if DEFAULTS[key] and value not in DEFAULTS[key]:
-            raise InputError(f"{where}: defaults: {formats.unknown(key, value, DEFAULTS[key])}")
+        valid = DEFAULTS[key]
+        if valid and value not in valid:
+            raise InputError(f"{where}: defaults: {formats.unknown(key, value, valid)}")
         try:
             Quantizer("float32", **({key: value} if key == "seed" else {}))
         except InputError as error:

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tq_halp import formats
@@ -12,6 +13,8 @@ from tq_halp.quantization_map.rules.schedule import FROM, ROLES_WITH_SCHEDULE
 from tq_halp.quantizers import accumulator
 from tq_halp.quantizers.format_options import choices
 from tq_halp.quantizers.scheduled_quantizer import UNITS
+
+Schema = dict[str, Any]
 
 _JSON = {int: "integer", float: "number", bool: "boolean", str: "string", types.NoneType: "null"}
 _VALUE, _FORMAT = {"$ref": "#/$defs/value"}, {"$ref": "#/$defs/format"}
@@ -75,7 +78,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _family(family):
+def _family(family: type[formats.Format]) -> Schema:
     fields = dataclasses.fields(family)
     required = [field.name for field in fields if field.default is dataclasses.MISSING]
     example = formats.get(_example(family))
@@ -86,14 +89,14 @@ def _family(family):
     return _object(properties, required=["format", *required])
 
 
-def _named(name, format):
+def _named(name: str, format: formats.Format) -> Schema:
     family = type(format)
     fields = [f for f in dataclasses.fields(family) if f.name in family.open_fields]
     own = _own_keys(vars(choices(format)))
     return _object({"format": {"const": name}, **_fields(family, fields), **own}, ["format"])
 
 
-def _accumulators():
+def _accumulators() -> list[Schema]:
     """The formats that the sum of a product can have, and after how many terms."""
     kinds = [_family(family) for family in accumulator.FORMATS]
     kinds += [_named(n, f) for n, f in formats.NAMED.items() if isinstance(f, accumulator.FORMATS)]
@@ -103,30 +106,30 @@ def _accumulators():
     return kinds
 
 
-def _fields(family, fields):
+def _fields(family: type[formats.Format], fields: Iterable[dataclasses.Field]) -> dict[str, Schema]:
     hints = typing.get_type_hints(family)
     return {field.name: _type(hints[field.name]) for field in fields}
 
 
-def _type(hint):
+def _type(hint: Any) -> Schema:
     """Of a field: int, float, bool, str, or one of them or None."""
     kinds = typing.get_args(hint) or (hint,)
     names = [_JSON[kind] for kind in kinds]
     return {"type": names[0] if len(names) == 1 else names}
 
 
-def _own_keys(choices):
+def _own_keys(choices: Mapping[str, Any]) -> dict[str, Schema]:
     """Of a quantizer beside its format's: the valid values of each."""
     properties = {key: {"enum": [*valid]} for key, valid in choices.items() if valid}
     return {**properties, "seed": {"type": "integer"}}
 
 
-def _example(family):
+def _example(family: type[formats.Format]) -> dict[str, Any]:
     """What the family's own example says, without YAML: its name, and 4 for each field it needs."""
     needed = [f.name for f in dataclasses.fields(family) if f.default is dataclasses.MISSING]
     return {"format": family.name, **dict.fromkeys(needed, 4)}
 
 
-def _object(properties, required=()):
+def _object(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**schema, "required": list(required)} if required else schema

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from tq_halp.quantization_map.layer_tree import find_leaves
 from tq_halp.quantization_map.rules.check_rules import check
 from tq_halp.quantization_map.rules.matching import Decision, decide
 from tq_halp.quantization_map.rules.rule import Rule
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Row:
     layer: str  # path
     class_name: str
     tensor: str  # role, or "all" for a layer that stays as it is
-    quantizer: Quantizer | ScheduledQuantizer | None  # None: floating point
+    quantizer: AnyQuantizer | None  # None: floating point
     rule: int | None  # number of the rule that decided, from 1; None: no rule did
     why: str = ""  # why it stays in floating point
 
@@ -50,7 +50,7 @@ class Plan:
         """What JSON can hold: the rows, and the layers that have nothing to quantize."""
         return {"rows": [row.to_dict() for row in self.rows], "idle": list(self.idle)}
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = Table("layer", "class", "tensor", "format", "rule")
         for index, (_, rows) in enumerate(itertools.groupby(self.rows, lambda row: row.layer)):
             if index:
@@ -68,7 +68,7 @@ class Plan:
         return console.file.getvalue().rstrip("\n")
 
 
-def _grouped(rows):
+def _grouped(rows: Iterable[Row]) -> Iterable[tuple[tuple[str, str], list[Row]]]:
     """((format, rule), rows) for those tensors of a layer that get the same."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -90,7 +90,7 @@ def plan(model: keras.Model, rules: Sequence[Rule]) -> Plan:
 
 
 def _rows(decision: Decision) -> list[Row]:
-    leaf, number = decision.leaf, decision.rule and decision.rule.number
+    leaf, number = decision.leaf, decision.rule.number if decision.rule else None
     rows = [
         Row(leaf.path, leaf.class_name, role, quantizer, number)
         for role, quantizer in decision.quantizers.items()

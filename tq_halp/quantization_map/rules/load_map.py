@@ -24,7 +24,7 @@ def load(path: str | Path) -> tuple[Mapping[str, Any], tuple[Rule, ...]]:
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(
-            f"a quantization map's path must be a text or a Path, received {path!r}; "
+            f"a quantization map's path must be a text or a Path. Received: {path!r}; "
             "QuantizationMap.from_dict takes a mapping"
         )
     if not os.path.isfile(path):
@@ -49,7 +49,7 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
         if isinstance(mapping, (str, os.PathLike)):
             hint = "; QuantizationMap.from_yaml takes the path of a file"
         raise InputError(
-            f"{place()}: must be a mapping of {', '.join(KEYS)}, received {mapping!r}{hint}"
+            f"{place()}: must be a mapping of {', '.join(KEYS)}. Received: {mapping!r}{hint}"
         )
     for key in mapping:
         if key not in KEYS:
@@ -57,21 +57,21 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     version = mapping.get("version")
     if isinstance(version, bool) or version != 1:
         received = repr(version) if "version" in mapping else "nothing"
-        raise InputError(f"{place('version')}: version must be 1, received {received}")
+        raise InputError(f"{place('version')}: version must be 1. Received: {received}")
     defaults = parse_defaults(mapping.get("defaults") or {}, place)
     values = _parse_formats(mapping.get("formats") or {}, defaults, place)
     raw = mapping.get("rules")
     if not isinstance(raw, (list, tuple)) or not raw:
-        raise InputError(f"{place('rules')}: rules must be a list of rules, received {raw!r}")
+        raise InputError(f"{place('rules')}: rules must be a list of rules. Received: {raw!r}")
     return tuple(
         parse_rule(rule, number, values, lambda *key, k=number - 1: place("rules", k, *key))
         for number, rule in enumerate(raw, start=1)
     )
 
 
-def _parse_formats(raw, defaults, place) -> Values:
+def _parse_formats(raw: Any, defaults: Mapping[str, Any], place: Callable[..., str]) -> Values:
     if not isinstance(raw, Mapping):
-        raise InputError(f"{place('formats')}: formats must be a mapping, received {raw!r}")
+        raise InputError(f"{place('formats')}: formats must be a mapping. Received: {raw!r}")
     named, unnamed = {}, Values({}, defaults)
     for name, mapping in raw.items():
         where = f"{place('formats', name)}: formats.{name}"
@@ -80,7 +80,7 @@ def _parse_formats(raw, defaults, place) -> Values:
         if name in formats.NAMES:
             raise InputError(f"{where}: {name} is the name of a format already, choose another")
         if not isinstance(mapping, (str, Mapping)):
-            raise InputError(f"{where} must be a mapping or a format's name, received {mapping!r}")
+            raise InputError(f"{where} must be a mapping or a format's name. Received: {mapping!r}")
         try:
             named[name] = unnamed.quantizer(mapping)
         except InputError as error:
@@ -91,10 +91,10 @@ def _parse_formats(raw, defaults, place) -> Values:
 class _Place:
     """The start of an error message for a key path: file:line and the rule."""
 
-    def __init__(self, origin: Origin | None):
+    def __init__(self, origin: Origin | None) -> None:
         self._origin = origin
 
-    def __call__(self, *path) -> str:
+    def __call__(self, *path: Any) -> str:
         is_rule = len(path) > 1 and path[0] == "rules"
         if self._origin is None:
             return "quantization map" + (f": rules[{path[1]}]" if is_rule else "")

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.quantization_map.layer_tree import Leaf
 from tq_halp.quantization_map.rules.rule import Rule
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer, Quantizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +18,12 @@ class Decision:
     leaf: Leaf
     rule: Rule | None  # the rule that decided; None: no rule is about this layer
     # By role; empty: the layer is not quantized.
-    quantizers: Mapping[str, Quantizer | ScheduledQuantizer | None]
+    quantizers: Mapping[str, AnyQuantizer | None]
     momentum: Quantizer | None = None  # of the optimizer's slots for the layer's weights
     why_float: str = ""  # where there are no quantizers
 
 
-def target_class(leaf: Leaf) -> type | None:
+def target_class(leaf: Leaf) -> type[QuantizedLayer] | None:
     """The class that stands for a layer once it is quantized; None: it cannot be.
 
     The quantized twin or, for a layer that has weights or is of a user's own class, `QuantLayer`.
@@ -39,8 +40,8 @@ def decide(leaf: Leaf, rules: Sequence[Rule]) -> Decision:
     rule = next((rule for rule in rules if rule.matches(leaf)), None)
     if rule is None:
         return Decision(leaf, None, {}, why_float="no rule matches")
-    momentum = rule.quantizers.get("momentum")
-    momentum = None if momentum == "none" or not leaf.has_weights else momentum
+    asked = rule.quantizers.get("momentum")
+    momentum = asked if isinstance(asked, Quantizer) and leaf.has_weights else None
     target = target_class(leaf)
     if not rule.quantizers:
         return Decision(leaf, rule, {}, why_float="quantize: none")

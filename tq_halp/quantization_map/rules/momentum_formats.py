@@ -1,6 +1,7 @@
 """The map's `momentum`: the slots that an optimizer keeps for the weights of each layer."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -15,7 +16,9 @@ def has_momentum(rules: Sequence[Rule]) -> bool:
     return any(rule.quantizers.get("momentum", "none") != "none" for rule in rules)
 
 
-def optimizer_for(model: keras.Model, optimizer, rules: Sequence[Rule]):
+def optimizer_for(
+    model: keras.Model, optimizer: Any, rules: Sequence[Rule]
+) -> keras.optimizers.Optimizer:
     """The optimizer with the slots of each weight quantized as the rules say.
 
     Args:
