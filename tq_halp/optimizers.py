@@ -102,6 +102,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         )
         self.inner_optimizer = inner_optimizer
         self._quantizer = _parse(quantizer)
+        self._by_position: list[Quantizer | None] = []  # once the optimizer is built
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
@@ -110,7 +111,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         if not self.inner_optimizer.built:
             self.inner_optimizer.build(variables)
         super().build(variables)
-        self._quantizer = chosen
+        self._quantizer = self._by_position = chosen
         self._check_slots(variables)
 
     def apply(
@@ -121,16 +122,17 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         if len(grads) == 0:
             return
         if not self.built:
-            self.build(list(trainable_variables))
+            self.build(list(trainable_variables or ()))
         # A LossScaleOptimizer sets the factor from outside; the inner optimizer divides by it.
         self.inner_optimizer.loss_scale_factor = self.loss_scale_factor
         self.inner_optimizer.apply(grads, trainable_variables)
         self._iterations.assign_add(1)
         counter = tf.cast(self._iterations.value, tf.int64)
         for index, name, slot in self._slots():
-            if self._quantizer[index] is not None:
-                quantizer = self._quantizer[index].derive(f"{index}/{name}")
-                slot.assign(quantizer(slot.value, counter))
+            quantizer = self._by_position[index]
+            if quantizer is not None:
+                derived = quantizer.derive(f"{index}/{name}")
+                slot.assign(derived(slot.value, counter))
 
     def chosen_for(self, variables: Sequence[keras.Variable]) -> list[Quantizer | None]:
         """The quantizer for the slots of each trainable variable of the model."""
@@ -164,7 +166,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
                 f"{type(self.inner_optimizer).__name__} without any (SGD needs momentum > 0)"
             )
         for index, name, slot in slots:
-            quantizer = self._quantizer[index]
+            quantizer = self._by_position[index]
             try:
                 if quantizer is not None:
                     quantizer.format.check_shape(slot.shape)
@@ -197,7 +199,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate: Any) -> Any:
+    def learning_rate(self, learning_rate: Any) -> None:
         self.inner_optimizer.learning_rate = learning_rate
 
     def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:

@@ -215,7 +215,7 @@ def test_formats_are_frozen_and_hashable():
         (lambda: Binary(True), "level must be a finite number, greater than 0. Received: True"),
         (lambda: Binary("1"), "level must be a finite number, greater than 0. Received: '1'"),
         (lambda: Ternary(float("inf")), "level must be a finite number, greater than 0. Received"),
-        (lambda: Ternary(threshold=-0.1), "threshold must be a finite number, 0 or greater, rece"),
+        (lambda: Ternary(threshold=-0.1), "threshold must be a finite number, 0 or greater. Rece"),
         (lambda: Sparse(float("nan")), "threshold must be a finite number, 0 or greater. Received"),
         (lambda: Sparse(None), "threshold must be a finite number, 0 or greater. Received: None"),
         (

@@ -147,7 +147,7 @@ def changed(array, at, value, dtype="float32"):
 )
 def test_what_is_no_number_is_named_by_its_place(data, message):
     x, y = changed(X, (3, 1), np.nan), changed(Y, 4, -np.inf)
-    with pytest.raises(tq_halp.InputError, match=f"data must be finite numbers, {message}"):
+    with pytest.raises(tq_halp.InputError, match=f"data must be finite numbers. {message}"):
         listed(data(x, y))
 
 
