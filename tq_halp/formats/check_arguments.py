@@ -1,4 +1,4 @@
-"""Checks of what a user wrote: each error names the argument, what came and what is valid."""
+"""Checks of arguments. Each error names the argument, the value received and the valid ones."""
 
 import difflib
 import sys
@@ -9,7 +9,7 @@ from tq_halp.errors import InputError
 
 
 def unknown(what: str, received: Any, valid: Iterable[str]) -> InputError:
-    """The error for a name that is none of `valid`, with the nearest one as a suggestion."""
+    """An error for a name that is not in `valid`. It suggests the most similar valid name."""
     valid = list(valid)
     message = f"unknown {what} {received!r}, valid: {', '.join(valid)}"
     near = difflib.get_close_matches(str(received), valid, n=1)
@@ -17,23 +17,30 @@ def unknown(what: str, received: Any, valid: Iterable[str]) -> InputError:
 
 
 def check_choice(name: str, value: Any, valid: Iterable[str]) -> None:
+    """Checks that `value` is one of `valid`, or raises InputError."""
     if value not in valid:
         raise unknown(name, value, valid)
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
-    # bool is an int to Python, and "word_bits: yes" is a mistake to everyone else.
+    """Checks that `value` is an integer, low <= value <= high, or raises InputError."""
+    # To Python, bool is an int. But "word_bits: yes" is a mistake.
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"{name} must be an integer from {low} to {high}. Received: {value!r}")
 
 
 def check_boolean(name: str, value: Any) -> None:
+    """Checks that `value` is True or False, or raises InputError."""
     if not isinstance(value, bool):
         raise InputError(f"{name} must be true or false. Received: {value!r}")
 
 
 def finite(name: str, value: Any, *, or_zero: bool) -> float:
-    """`value` as a float; it must be finite and greater than 0 (`or_zero`: at least 0)."""
+    """`value` as a float, if it is finite and greater than 0 (with `or_zero`: at least 0).
+
+    Raises:
+        InputError: it is not.
+    """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not (0 < value <= sys.float_info.max or (or_zero and value == 0)):
         least = "0 or greater" if or_zero else "greater than 0"

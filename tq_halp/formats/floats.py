@@ -1,4 +1,4 @@
-"""Floating point: `Minifloat`, and `PowerOfTwo`, which is all exponent."""
+"""Floating-point formats: `Minifloat`, and `PowerOfTwo`, which has no mantissa."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ SPECIALS = ("ieee", "nan", "fnuz", "none")
 
 @dataclasses.dataclass(frozen=True)
 class Minifloat(Format):
-    """Floating point with e exponent and m mantissa bits.
+    """Floating point with a sign bit, e exponent bits and m mantissa bits.
 
         normal numbers   +-(1 + k 2^-m) 2^E,   0 <= k < 2^m,   1 - bias <= E <= max_exponent
-        subnormal ones   +-k 2^(1 - bias - m), 1 <= k < 2^m    without `subnormals` there are none
+        subnormals       +-k 2^(1 - bias - m), 1 <= k < 2^m    absent without `subnormals`
         zeros            +0 and -0
 
-    `specials` says what the codes of the largest numbers mean:
+    `specials` says which codes are not numbers:
 
         "ieee"   all-ones exponent: infinity and NaN, as in IEEE 754
         "nan"    all ones: NaN; no infinity ("fn" in the names of formats)
-        "fnuz"   NaN is the code of -0, and there is no -0 and no infinity
+        "fnuz"   the code of -0 is NaN; no -0, no infinity
         "none"   every code is a finite number
 
     Raises:
-        InputError: an argument is of the wrong type or out of range; there is no normal number, or
-            one that float32 does not hold.
+        InputError: an argument is of the wrong type or out of range; no normal number would be
+            left; or float32 does not hold all normal numbers.
 
     References:
         IEEE 754-2019, section 3.4. OCP 8-bit Floating Point Specification (OFP8) 1.0. OCP
@@ -59,7 +59,7 @@ class Minifloat(Format):
 
     @property
     def bias(self) -> int:
-        """What is subtracted from a normal number's exponent code."""
+        """The exponent bias: E = code - bias for a normal number."""
         return self._usual_bias if self.exponent_bias is None else self.exponent_bias
 
     @property
@@ -77,7 +77,7 @@ class Minifloat(Format):
 
     @property
     def eps(self) -> float:
-        """Distance from 1 to the next number of the same exponent, 2^-m."""
+        """Distance from 1 to the next larger number, 2^-m."""
         return 2.0**-self.mantissa_bits
 
     @property
@@ -87,7 +87,7 @@ class Minifloat(Format):
 
     @property
     def max(self) -> float:
-        """Largest finite number: all mantissa bits set, but one less where that code is NaN."""
+        """Largest finite number: all mantissa bits set, or one code less where that is NaN."""
         missing = 2 if self.specials == "nan" and self.mantissa_bits > 0 else 1
         return (2 - missing * self.eps) * 2.0**self.max_exponent
 
@@ -98,6 +98,7 @@ class Minifloat(Format):
 
     @property
     def smallest_normal(self) -> float:
+        """Smallest positive normal number, 2^min_exponent."""
         return 2.0**self.min_exponent
 
     @property
@@ -140,7 +141,7 @@ Minifloat.named = {
 
 @dataclasses.dataclass(frozen=True)
 class PowerOfTwo(Format):
-    """The numbers 0 and +-2^e, min_exponent <= e <= max_exponent: multiplying is shifting.
+    """The numbers 0 and +-2^e, min_exponent <= e <= max_exponent. Products become shifts.
 
     Raises:
         InputError: an argument is of the wrong type or out of range.

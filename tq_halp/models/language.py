@@ -1,4 +1,4 @@
-"""The language model."""
+"""An LSTM language model."""
 
 import keras
 
@@ -21,8 +21,13 @@ def lstm_language_model(
 
     Args:
         vocabulary_size: V, the number of distinct tokens.
-        dropout: share of the activations dropped between layers while training, in [0, 1).
-        initial_range: weights start uniform in ±initial_range; None takes Keras' own initializers.
+        embedding: width of the embedding.
+        units: width of each LSTM.
+        layers: number of LSTMs.
+        dropout: share of the activations that training drops between layers, in [0, 1).
+        initial_range: weights start uniform in ±initial_range. None: Keras' own initializers.
+        dtype: dtype policy of all layers.
+        seed: of the initial weights and of dropout.
     """
     seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
 
@@ -48,7 +53,7 @@ def lstm_language_model(
             return_sequences=True,
             kernel_initializer=initial("GlorotUniform"),
             recurrent_initializer=initial("Orthogonal"),
-            # One arithmetic on every device; cuDNN's differs and cannot be quantized inside.
+            # The same arithmetic on every device. cuDNN has another, and hides the gates.
             use_cudnn=False,
             dtype=dtype,
             name=f"lstm_{layer}",

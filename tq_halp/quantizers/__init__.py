@@ -1,7 +1,7 @@
-"""Quantizers: a number format plus how to get onto its grid and what the gradient does there.
+"""Quantizers: a number format, a rounding, an overflow and a gradient.
 
-A quantizer is a frozen value object, callable on tensors and Keras-serialisable. Its mapping is
-flat, the format's keys beside its own, exactly what YAML holds::
+A quantizer is a frozen value object. It can be called on tensors and saved by Keras. Written as a
+mapping, as in YAML, the keys of its format stand beside its own::
 
     {format: fixed_point, word_bits: 8, frac_bits: 6, rounding: stochastic, gradient: clipped}
 """
@@ -34,7 +34,11 @@ AnyQuantizer = Quantizer | ScheduledQuantizer | Accumulator
 
 
 def for_role(role: str, identifier: Any) -> AnyQuantizer | None:
-    """What `get` makes of the identifier; for the role "accumulator", `get_accumulator`."""
+    """The quantizer for a role of a layer: `get_accumulator` for "accumulator", else `get`.
+
+    Raises:
+        InputError: as these two.
+    """
     return get_accumulator(identifier) if role == "accumulator" else get(identifier)
 
 
@@ -42,7 +46,7 @@ def get(identifier: Any) -> Quantizer | ScheduledQuantizer | None:
     """A quantizer from None, a mapping, a format, its name or a quantizer.
 
     Raises:
-        InputError: anything else, or a mapping that is wrong; says what would be right.
+        InputError: the identifier is something else, or a wrong mapping.
     """
     if identifier is None or isinstance(identifier, (Quantizer, ScheduledQuantizer)):
         return identifier
@@ -65,14 +69,17 @@ def get(identifier: Any) -> Quantizer | ScheduledQuantizer | None:
 def quantize_gradient(
     x: tf.Tensor, quantizer: Callable[..., tf.Tensor] | None, counter: tf.Tensor | int = 0
 ) -> tf.Tensor:
-    """x itself, forward; backward, the upstream gradient dy becomes q(dy).
+    """The identity whose gradient is quantized: forward x, backward dy becomes q(dy).
 
         y = x,   dL/dx = q(dL/dy)
 
     Args:
         x: float tensor of any shape.
         quantizer: q, or None for the plain identity.
-        counter: int64 scalar, handed on to q.
+        counter: int64 scalar, passed on to q.
+
+    Returns:
+        A tensor of x's dtype and shape.
     """
     x = tensor(x)
     if quantizer is None:

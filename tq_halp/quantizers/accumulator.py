@@ -1,4 +1,4 @@
-"""A low-precision accumulator: the sum of a product, rounded to a format after every few terms."""
+"""Low-precision accumulators: matrix products whose running sum is rounded every few terms."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,21 +24,21 @@ class Accumulator:
 
         s_0 = 0,   s_(j+1) = q(s_j + the next `every` products),   a b = the last s
 
-    as `quant_ops.matmul_rounded`, which says in which order and precision terms are added. The
-    gradient is that of the plain product.
+    `quant_ops.matmul_rounded` says in which order and precision terms are added. The gradient is
+    that of the plain product.
 
-    Its mapping is flat, like a quantizer's::
+    Written as a mapping, `every` stands beside the keys of the quantizer::
 
         {every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}
 
     Args:
-        quantizer: q, or what `tq_halp.quantizers.get` makes one of; its format is a `FixedPoint` or
+        quantizer: q, or what `tq_halp.quantizers.get` takes. Its format must be a `FixedPoint` or
             a `Minifloat`, its gradient "straight_through".
         every: terms between two roundings, at least 1.
 
     Raises:
-        InputError: an argument is of the wrong type, out of range or a format without an
-            accumulator.
+        InputError: an argument is of the wrong type or out of range, or the format cannot be that
+            of an accumulator.
     """
 
     quantizer: Quantizer
@@ -69,7 +69,18 @@ class Accumulator:
             raise InputError(f"every must be an integer of at least 1. Received: {self.every!r}")
 
     def __call__(self, a: tf.Tensor, b: tf.Tensor, counter: tf.Tensor | int = 0) -> tf.Tensor:
-        """The matrix product of a [..., M, K] and b, [K, N] or [..., K, N]."""
+        """The matrix product of a, [..., M, K], and b, [K, N] or [..., K, N].
+
+        Args:
+            a, b: float16, bfloat16 or float32 tensors of one dtype.
+            counter: int64 scalar: another value draws other random bits.
+
+        Returns:
+            A tensor [..., M, N] of that dtype, on the format's grid.
+
+        Raises:
+            InputError: the dtype is float64.
+        """
         a, b = tensor(a), tensor(b)
         if a.dtype == tf.float64:
             raise InputError(
@@ -94,10 +105,12 @@ class Accumulator:
 
     @property
     def format(self) -> formats.Format:
+        """The format of the sum."""
         return self.quantizer.format
 
     @property
     def stochastic(self) -> bool:
+        """Whether rounding is stochastic."""
         return self.quantizer.stochastic
 
     def get_config(self) -> dict[str, Any]:
@@ -115,10 +128,10 @@ class Accumulator:
 
 
 def get_accumulator(identifier: Any) -> Accumulator | None:
-    """An accumulator from None, a mapping, or what `get` makes a quantizer of (every = 1).
+    """An accumulator from None, a mapping, or what `get` takes (then every = 1).
 
     Raises:
-        InputError: anything else, or a mapping that is wrong; says what would be right.
+        InputError: the identifier is something else, or a wrong mapping.
     """
     if identifier is None or isinstance(identifier, Accumulator):
         return identifier

@@ -1,4 +1,4 @@
-"""What quantizers take: tensors, and what becomes one with nothing left out."""
+"""Conversion of what a quantizer is called on into a tensor."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def tensor(x: Any) -> tf.Tensor:
     """x as a tensor.
 
     Raises:
-        InputError: it is a masked array: a tensor has no mask, so what is masked would count.
+        InputError: x is a masked array. A tensor has no mask, so masked elements would count.
     """
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(

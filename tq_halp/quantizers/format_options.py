@@ -1,4 +1,4 @@
-"""What a format leaves to its quantizer: which roundings, overflows and gradients it takes."""
+"""The roundings, overflows and gradients that a quantizer can have with each format."""
 
 import dataclasses
 
@@ -11,15 +11,15 @@ STRAIGHT_THROUGH = ("straight_through",)
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """Valid arguments of a `Quantizer`, the default first; () where only None is."""
+    """Valid arguments of a `Quantizer`, the default first. (): only None is valid."""
 
     rounding: tuple[str, ...] = ROUNDINGS
     overflow: tuple[str, ...] = ("saturate",)
     gradient: tuple[str, ...] = (*STRAIGHT_THROUGH, "clipped")
 
 
-# Nothing is clipped where nothing is fixed: blocks are scaled to their largest element, and sparse
-# numbers have no limits.
+# A clipped gradient needs fixed limits. Blocks have none, for they are scaled to their largest
+# element; and sparse numbers have none.
 _CHOICES: dict[type[Format], Choices] = {
     formats.FixedPoint: Choices(overflow=("saturate", "wrap")),
     formats.ScaledInteger: Choices(overflow=("saturate", "wrap")),
@@ -34,7 +34,7 @@ _CHOICES: dict[type[Format], Choices] = {
 
 
 def choices(format: Format) -> Choices:
-    """The choices that a format leaves."""
+    """The valid arguments of a quantizer with that format."""
     found = _CHOICES[type(format)]
     if isinstance(format, formats.Minifloat) and format.specials == "none":
         return dataclasses.replace(found, overflow=("saturate",))  # it has no infinity and no NaN

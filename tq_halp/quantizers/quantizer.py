@@ -1,4 +1,4 @@
-"""The quantizer: rounds tensors to a format, and says what the gradient does there."""
+"""`Quantizer`: rounds tensors to a number format, with a straight-through or clipped gradient."""
 
 import dataclasses
 import hashlib
@@ -19,31 +19,32 @@ from tq_halp.quantizers.format_options import Choices, choices
 @keras.saving.register_keras_serializable(package="tq_halp")
 @dataclasses.dataclass(frozen=True)
 class Quantizer:
-    """q(x): the number of `format` that `rounding` and `overflow` choose for x.
+    """q(x): the number of `format` to which `rounding` and `overflow` take x.
 
         q(x)     as the op in `quant_ops` that has the format's name
         dq/dx    = 1                             gradient="straight_through"
         dq/dx    = 1 if min <= x <= max else 0   gradient="clipped"  (0 where x is NaN)
 
-    min and max are the format's limits, as far as x's dtype holds them. Block formats, which scale
-    themselves to their data, and `Sparse` have none and are always straight through.
+    min and max are the format's limits, rounded inwards to x's dtype. Block formats, which scale
+    themselves to their data, and `Sparse` have no limits: their gradient is straight through.
 
-    A `ScaledInteger` gets its step, the scale, at run time: max|x| / max(1, 2^(b-1)-1) over the
-    tensor's finite elements ("dynamic range"), a constant for the gradient, or the `scale` given to
-    the call. An all-zero tensor has scale 0 and stays 0.
+    A `ScaledInteger` gets its step, the scale, at run time: the `scale` given to the call or, by
+    default ("dynamic range"), max|x| / max(1, 2^(b-1)-1) over the tensor's finite elements. For the
+    gradient the scale is a constant. An all-zero tensor has scale 0 and stays 0.
 
     Args:
         format: a format of `tq_halp.formats`, its name or its mapping.
-        rounding: one of those of `quant_ops.fixed_point`; "stochastic" draws from (seed, counter,
-            element index) alone. `Binary` takes "nearest_up" or "stochastic"; `Ternary` and
-            `Sparse` have thresholds instead. None: the format's default, "nearest_even" for most.
+        rounding: as for `quant_ops.fixed_point`. "stochastic" is a function of (seed, counter,
+            element index) alone. `Binary` takes "nearest_up" or "stochastic". `Ternary` and
+            `Sparse` take None, since they have thresholds. None: the default of the format,
+            "nearest_even" for most.
         overflow: "saturate"; also "wrap" for `FixedPoint` and `ScaledInteger`, and "infinity" for a
             `Minifloat` that has infinity or NaN.
         gradient: "straight_through" or "clipped".
-        seed: integer of 64 bits, used by stochastic rounding.
+        seed: signed integer of 64 bits, used by stochastic rounding.
 
     Raises:
-        InputError: an argument is unknown, of the wrong type, or does not go with the format.
+        InputError: an argument is unknown, of the wrong type, or not valid for the format.
 
     References:
         Bengio et al., Estimating or Propagating Gradients Through Stochastic Neurons,
@@ -85,11 +86,14 @@ class Quantizer:
 
         Args:
             x: float16, bfloat16, float32 or float64 tensor of any shape.
-            counter: int64 scalar (a tensor or an integer): another value, other random bits.
+            counter: int64 scalar, a tensor or an integer: another value draws other random bits.
             scale: for a `ScaledInteger`, the step to use instead of x's dynamic range.
 
         Returns:
             A tensor of x's dtype and shape, on the format's grid.
+
+        Raises:
+            InputError: x is a masked array, or `scale` is given for a format that fixes its step.
         """
         x = tensor(x)
         if scale is None:
@@ -109,27 +113,26 @@ class Quantizer:
     def clip_gradient(
         self, x: tf.Tensor, dy: tf.Tensor, scale: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """dy where x lies within the format's limits, 0 elsewhere: the clipped dL/dx."""
+        """The clipped gradient: dy where min <= x <= max, 0 elsewhere. Shapes and dtypes as x's."""
         inside = self._inside(x, self.scale(x) if scale is None else scale)
         return tf.where(inside, dy, tf.zeros_like(dy))
 
     def scale(self, x: tf.Tensor) -> tf.Tensor | None:
-        """The dynamic-range step of x, a scalar of its dtype; None where the format fixes it."""
+        """The dynamic-range step of x, a scalar of x's dtype; None if the format fixes the step."""
         if not isinstance(self.format, formats.ScaledInteger):
             return None
-        # Of the finite elements, so that an infinity saturates and a NaN stays the only NaN; and
-        # at least 0, since the maximum of an empty tensor is -inf.
+        # Only finite elements count, so that an infinity saturates and a NaN affects no other
+        # element. At least 0, for the maximum of an empty tensor is -inf.
         size = tf.where(tf.math.is_finite(x), tf.abs(x), tf.zeros_like(x))
         largest = tf.maximum(tf.reduce_max(size), tf.zeros([], x.dtype))
-        # By a divisor that a graph's optimizer does not know: it would multiply by the reciprocal.
+        # The optimizer of graphs must not see a constant divisor: it would multiply by 1/divisor.
         levels = tf.where(largest >= 0, tf.cast(max(1, self.format.max), x.dtype), largest)
         return tf.stop_gradient(largest / levels)
 
     def derive(self, tensor: str) -> "Quantizer":
-        """The same quantizer with a seed of its own for the tensor of that name.
+        """The same quantizer with the tensor's own seed, so that tensors draw independent bits.
 
-        seed' = the first 8 bytes of BLAKE2b("<seed>/<tensor>"), little-endian and signed: a rule
-        that names one quantizer for many tensors rounds each with independent bits.
+        seed' = the first 8 bytes of BLAKE2b("<seed>/<tensor>"), little-endian and signed.
         """
         if not self.stochastic:
             return self
@@ -138,15 +141,16 @@ class Quantizer:
 
     @property
     def stochastic(self) -> bool:
+        """Whether rounding is stochastic."""
         return self.rounding == "stochastic"
 
     @property
     def has_dynamic_range(self) -> bool:
-        """Whether the step depends on the tensor."""
+        """Whether the step depends on the tensor, as that of a `ScaledInteger`."""
         return isinstance(self.format, formats.ScaledInteger)
 
     def get_config(self) -> dict[str, Any]:
-        """The flat mapping that YAML holds."""
+        """The mapping, as in YAML: the keys of the format beside rounding, overflow, ..."""
         return {**self.format.to_dict(), **{key: getattr(self, key) for key in _OWN_KEYS}}
 
     @classmethod
@@ -154,7 +158,7 @@ class Quantizer:
         """The inverse of `get_config`; keys that have a default may be left out.
 
         Raises:
-            InputError: no mapping, or one that is wrong.
+            InputError: config is not a mapping, or a wrong one.
         """
         if not isinstance(config, Mapping):
             raise InputError(
@@ -185,7 +189,7 @@ class Quantizer:
             raise formats.unknown(f"{name} for {self.format}", received, valid)
 
     def _round(self, x: tf.Tensor, counter: tf.Tensor | int, scale: tf.Tensor | None) -> tf.Tensor:
-        """The format's op, with the format's fields as its arguments and those with a choice."""
+        """Calls the format's op with the format's fields and the quantizer's arguments."""
         arguments = dict(vars(self.format))
         if self._choices.rounding:
             arguments |= {"rounding": self.rounding, "seed": self.seed, "counter": counter}
@@ -196,8 +200,8 @@ class Quantizer:
         return getattr(quant_ops, self.format.name)(x, **arguments)
 
     def _inside(self, x: tf.Tensor, scale: tf.Tensor | None) -> tf.Tensor:
-        """min <= x <= max."""
-        # The limits as the op has them: rounding them here to x's dtype could move them outwards.
+        """min <= x <= max, elementwise."""
+        # The limits come from the op, which rounds them inwards to x's dtype.
         saturating = dataclasses.replace(self, overflow="saturate")
         infinities = tf.constant([float("-inf"), float("inf")], x.dtype)
         low, high = tf.unstack(saturating._round(infinities, 0, scale))

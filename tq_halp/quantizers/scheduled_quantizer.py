@@ -1,4 +1,4 @@
-"""A quantizer that changes as training goes on: from float to quantized, or from bits to bits."""
+"""Quantizers with a schedule, which change during training: `ScheduledQuantizer`."""
 
 import bisect
 import dataclasses
@@ -17,19 +17,19 @@ UNITS = ("epoch", "step")
 
 @dataclasses.dataclass(frozen=True)
 class ScheduledQuantizer:
-    """q(x) = q_k(x), q_k the last stage whose start has been reached; x itself where q_k is None.
+    """q(x) = q_k(x), where q_k is the last stage whose start has been reached; x if q_k is None.
 
-    The gradient is that of q_k. The position in training, a tensor, picks the stage inside the
-    graph (`tf.switch_case`, of which only one branch runs), so that no stage costs a new trace.
+    The gradient is that of q_k. The position in training is a tensor. It picks the stage inside the
+    graph (`tf.switch_case` runs one branch only), so that a new stage needs no new trace.
 
     Args:
         unit: "epoch" or "step": what the starts count, from 0.
-        stages: pairs of a start and a `Quantizer` or None, starts ascending from 0. If the first is
-            later, x itself comes before it.
-        clock: has `now(unit)`, an int64 scalar; a layer brings its own with `bind`.
+        stages: pairs of a start, an integer, and a `Quantizer` or None, in ascending order. Before
+            the first start, q(x) = x.
+        clock: its `now(unit)` is the position, an int64 scalar. A layer sets its own by `bind`.
 
     Raises:
-        InputError: unit, a start or a stage is wrong.
+        InputError: unit, a start or a stage is not valid.
     """
 
     unit: str
@@ -55,11 +55,11 @@ class ScheduledQuantizer:
     def __call__(
         self, x: tf.Tensor, counter: tf.Tensor | int = 0, *, scale: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """As `Quantizer.__call__`; `scale` is for the stages that take one."""
+        """As `Quantizer.__call__`. Only the stages with a dynamic range use `scale`."""
         x = tensor(x)
 
-        # Stated here and not left to TensorFlow, whose gradient of a branch in an RNN's loop over
-        # time costs ten times the step.
+        # A gradient of our own: in an RNN's loop over time, TensorFlow's gradient of a branch takes
+        # ten times as long as the step.
         @tf.custom_gradient
         def staged(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             def forward(quantizer: Quantizer | None) -> tf.Tensor:
@@ -77,7 +77,7 @@ class ScheduledQuantizer:
         return staged(x)
 
     def scale(self, x: tf.Tensor) -> tf.Tensor | None:
-        """As `Quantizer.scale`: of the stage that is on, 1 where that has none."""
+        """As `Quantizer.scale`, of the current stage; 1 if that stage has a fixed step."""
         if not self.has_dynamic_range:
             return None
         one = tf.ones([], x.dtype)
@@ -89,32 +89,36 @@ class ScheduledQuantizer:
         return dataclasses.replace(self, stages=derived)
 
     def bind(self, clock: Any) -> "ScheduledQuantizer":
-        """The same with a clock to go by."""
+        """The same quantizer with a clock."""
         return dataclasses.replace(self, clock=clock)
 
     def at(self, position: int) -> Quantizer | None:
-        """The stage that is on at that epoch or step."""
+        """The quantizer at that epoch or step; None: not quantized."""
         starts = [start for start, _ in self.stages]
         return self.stages[bisect.bisect_right(starts, position) - 1][1]
 
     @property
     def quantizers(self) -> tuple[Quantizer, ...]:
-        """Those of the stages that quantize."""
+        """The quantizers of the stages, without None."""
         return tuple(quantizer for _, quantizer in self.stages if quantizer is not None)
 
     @property
     def stochastic(self) -> bool:
+        """Whether any stage rounds stochastically."""
         return any(quantizer.stochastic for quantizer in self.quantizers)
 
     @property
     def has_dynamic_range(self) -> bool:
+        """Whether the step of any stage depends on the tensor."""
         return any(quantizer.has_dynamic_range for quantizer in self.quantizers)
 
     @property
     def format(self) -> "StagedFormats":
+        """The formats of all stages."""
         return StagedFormats(tuple(quantizer.format for quantizer in self.quantizers))
 
     def get_config(self) -> dict[str, Any]:
+        """{"unit": ..., "stages": [[start, mapping of the quantizer or None], ...]}."""
         stages = [[start, q and q.get_config()] for start, q in self.stages]
         return {"unit": self.unit, "stages": stages}
 
@@ -147,14 +151,16 @@ def _clipped(
 
 @dataclasses.dataclass(frozen=True)
 class StagedFormats:
-    """What layers ask of a format, answered for the formats of all stages."""
+    """The part of a `Format` that layers use, for the formats of all stages together."""
 
     formats: tuple
 
     @property
     def elementwise(self) -> bool:
+        """Whether all formats are elementwise."""
         return all(format.elementwise for format in self.formats)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
+        """As `Format.check_shape`, for every format."""
         for format in self.formats:
             format.check_shape(shape)
