@@ -1,4 +1,4 @@
-"""Any Keras optimizer with quantized slots: its momenta, and whatever else it keeps per weight."""
+"""Any Keras optimizer with quantized slots: momenta, and all else that it stores per weight."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
 
-# What an optimizer keeps in lists, one entry per trainable variable, that are no slots.
+# Lists of an optimizer with one entry per trainable variable that are not slots.
 _NO_SLOTS = ("_variables", "_trainable_variables")
 
 #: One quantizer for all slots, or one for each variable: by position or by path.
@@ -19,16 +19,16 @@ SlotQuantizers = Quantizer | list[Quantizer | None] | dict[str, Quantizer | None
 
 
 def quantize_momentum(optimizer: Any, quantizer: Any) -> keras.optimizers.Optimizer:
-    """An optimizer that steps as `optimizer` does, with slots that are numbers of a format.
+    """An optimizer that steps as `optimizer` does, with slots that are rounded to a format.
 
     Args:
-        optimizer: any Keras optimizer, its name or configuration. It is used, not copied; a
-            `LossScaleOptimizer` is built anew around it, because it must be the outermost. One that
-            is quantized already gets `quantizer` instead of what it had.
+        optimizer: any Keras optimizer, its name or configuration. It is used, not copied. A
+            `LossScaleOptimizer` is made anew around the result, because it must be the outermost. A
+            `QuantizedOptimizer` gets `quantizer` in place of its own.
         quantizer: as for `QuantizedOptimizer`.
 
     Raises:
-        InputError: as `QuantizedOptimizer`, or no optimizer.
+        InputError: as `QuantizedOptimizer`, or `optimizer` is not an optimizer.
     """
     optimizer = get_optimizer(optimizer)
     if isinstance(optimizer, QuantizedOptimizer):
@@ -44,7 +44,7 @@ def get_optimizer(identifier: Any) -> keras.optimizers.Optimizer:
     """A Keras optimizer from itself, its name or its configuration.
 
     Raises:
-        InputError: anything else.
+        InputError: `identifier` is something else.
     """
     try:
         optimizer = keras.optimizers.get(identifier)
@@ -60,29 +60,30 @@ def get_optimizer(identifier: Any) -> keras.optimizers.Optimizer:
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantizedOptimizer(keras.optimizers.Optimizer):
-    """After every step of an optimizer each of its slots is rounded: s <- Q(s).
+    """A wrapper that rounds every slot of an optimizer after each step: s <- Q(s).
 
-    Slots are the floating-point variables that an optimizer keeps for a trainable variable: SGD's
+    Slots are the floating-point variables that an optimizer stores per trainable variable: SGD's
     momentum, Adam's two moments, the averages of `use_ema`, accumulated gradients. The step itself
-    is computed in the slots' dtype, from slots on their grid.
+    is computed in the slots' dtype, from rounded slots.
 
-    Stochastic rounding: the bits are a function of the quantizer's seed, "<index>/<slot>" (the
-    position of the trainable variable, and the optimizer's attribute that holds its slot, such as
-    "0/_momentums"), the element's index, and the number of steps so far.
+    Stochastic rounding: the bits are a function of the quantizer's seed, the name "<index>/<slot>",
+    the element's index and the number of steps so far. <index> is the position of the trainable
+    variable, <slot> the optimizer's attribute that holds the slot, as in "0/_momentums".
 
-    Dynamic loss scaling goes outside: `LossScaleOptimizer(QuantizedOptimizer(Adam(), ...))`, as
-    `compile` has it under a float16 policy.
+    Dynamic loss scaling goes outside: `LossScaleOptimizer(QuantizedOptimizer(Adam(), ...))`.
+    `compile` does the same under a float16 policy.
 
     Args:
         inner_optimizer: a Keras optimizer that has slots.
-        quantizer: for every slot, what `quantizers.get` takes; or one each for some of them: a
-            mapping from the `path` of a trainable variable, or a sequence with one for each
-            trainable variable in the model's order. None leaves the slots of a variable alone.
+        quantizer: as for `quantizers.get`, one for all slots; or a mapping from the `path` of
+            trainable variables; or a sequence, one for each trainable variable in the model's
+            order. In these, None leaves the slots of a variable unchanged.
+        name: the optimizer's name; None: "quantized_<name of the inner optimizer>".
 
     Raises:
-        InputError: a quantizer is wrong; when the optimizer is built, if a path is none of the
-            variables', a sequence is of another length, the blocks of a format do not fit a slot,
-            or the optimizer has no slots.
+        InputError: a quantizer is wrong. When the optimizer is built: a path belongs to no
+            variable, a sequence has another length, the blocks of a format do not divide a slot, or
+            the optimizer has no slots.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         self._by_position: list[Quantizer | None] = []  # once the optimizer is built
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the slots, and checks that each quantizer fits its slot."""
         if self.built:
             return
         chosen = self.chosen_for(variables)
@@ -123,7 +125,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
             return
         if not self.built:
             self.build(list(trainable_variables or ()))
-        # A LossScaleOptimizer sets the factor from outside; the inner optimizer divides by it.
+        # A LossScaleOptimizer sets the factor here; the inner optimizer divides by it.
         self.inner_optimizer.loss_scale_factor = self.loss_scale_factor
         self.inner_optimizer.apply(grads, trainable_variables)
         self._iterations.assign_add(1)
@@ -135,24 +137,28 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
                 slot.assign(derived(slot.value, counter))
 
     def chosen_for(self, variables: Sequence[keras.Variable]) -> list[Quantizer | None]:
-        """The quantizer for the slots of each trainable variable of the model."""
+        """The quantizer for the slots of each trainable variable; None: not quantized."""
         return _one_for_each(self._quantizer, variables)
 
     def _slots(self) -> Iterator[tuple[int, str, keras.Variable]]:
-        """(position of the trainable variable, attribute of the optimizer, slot) of every slot."""
+        """(position of the trainable variable, attribute of the optimizer, slot), for each slot."""
         positions = {id(variable): i for i, variable in enumerate(self._trainable_variables)}
-        for optimizer in self._movers():
-            moved = [positions[id(variable)] for variable in optimizer._trainable_variables]
+        for optimizer in self._steppers():
+            stepped = [positions[id(variable)] for variable in optimizer._trainable_variables]
             known = {id(variable) for variable in optimizer.variables}
             for name, entries in vars(optimizer).items():
-                if name in _NO_SLOTS or not isinstance(entries, list) or len(entries) != len(moved):
+                if (
+                    name in _NO_SLOTS
+                    or not isinstance(entries, list)
+                    or len(entries) != len(stepped)
+                ):
                     continue
-                for index, slot in zip(moved, entries, strict=True):
+                for index, slot in zip(stepped, entries, strict=True):
                     if id(slot) in known and keras.backend.is_float_dtype(slot.dtype):
                         yield index, name, slot
 
-    def _movers(self) -> list[keras.optimizers.Optimizer]:
-        """The inner optimizer, or those that it shares the variables out to."""
+    def _steppers(self) -> list[keras.optimizers.Optimizer]:
+        """The inner optimizer, or those among which it divides the variables."""
         shared = getattr(self.inner_optimizer, "optimizers", None)
         if shared is None:
             return [self.inner_optimizer]
@@ -173,29 +179,35 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
             except InputError as error:
                 raise InputError(f"momentum: {name} of {variables[index].path}: {error}") from error
 
-    # ---- what else a Keras optimizer is ------------------------------------------------------
+    # ---- the rest of the interface of a Keras optimizer --------------------------------------
 
     @property
     def variables(self) -> list[keras.Variable]:
+        """The variables of this optimizer and of the inner one."""
         return [*super().variables, *self.inner_optimizer.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets `variables` to arrays of their shapes."""
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
-    # Keras saves the inner optimizer, an attribute, on its own.
+    # Keras saves the inner optimizer by itself, because it is an attribute.
     def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Stores the number of steps."""
         store["iterations"] = np.asarray(self._iterations)
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Sets the number of steps."""
         self._iterations.assign(store["iterations"])
 
     @property
     def iterations(self) -> keras.Variable:
+        """The number of steps of the inner optimizer."""
         return self.inner_optimizer.iterations
 
     @property
     def learning_rate(self) -> Any:
+        """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -203,13 +215,14 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         self.inner_optimizer.learning_rate = learning_rate
 
     def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
+        """As the inner optimizer: with `use_ema`, sets the weights to their averages."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
-            # By position once they are known: paths can change when a model is loaded.
+            # By position once the optimizer is built, for loading a model can change paths.
             "quantizer": _map(self._quantizer, lambda q: q and q.get_config()),
         }
 
@@ -220,7 +233,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
 
 
 def _parse(given: Any) -> SlotQuantizers:
-    """The quantizers in the structure in which they were given."""
+    """The quantizers, in the structure of `given`."""
     try:
         if isinstance(given, Mapping) and "format" not in given:
             return {path: _quantizer(each) for path, each in given.items()}
@@ -237,7 +250,9 @@ def _parse(given: Any) -> SlotQuantizers:
 def _quantizer(given: Any) -> Quantizer | None:
     quantizer = quantizers.get(given)
     if not isinstance(quantizer, (Quantizer, type(None))):
-        raise InputError(f"an optimizer has no clock for a schedule. Received: {quantizer}")
+        raise InputError(
+            f"a quantizer of an optimizer must not have a schedule. Received: {quantizer}"
+        )
     return quantizer
 
 

@@ -1,4 +1,4 @@
-"""From a model and data to a report."""
+"""The computation behind `tq_halp.report`: from a model and data to a `Report`."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from tq_halp.algorithms.base import TrainingAlgorithm
 from tq_halp.analysis.input_batches import batches as batches_of
 from tq_halp.analysis.input_batches import samples_in
 from tq_halp.analysis.layer_paths import paths_of
-from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_twin
+from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_copy
 from tq_halp.analysis.result import Report
 from tq_halp.analysis.result_row import Row
 from tq_halp.analysis.running_statistics import Tally
@@ -32,7 +32,7 @@ def make(
     batches: int | None,
     word_bits: int,
 ) -> Report:
-    """What `tq_halp.report` documents."""
+    """The report. Arguments and errors: see `tq_halp.report`."""
     for name, value, most in (
         ("batch_size", batch_size, None),
         ("batches", batches, None),
@@ -40,7 +40,9 @@ def make(
     ):
         _check_count(name, value, most)
     if not tf.executing_eagerly():
-        raise InputError("report looks at numbers: call it outside of a tf.function")
+        raise InputError(
+            "report must be called outside of a tf.function: it reads the values of tensors"
+        )
     if isinstance(model, TrainingAlgorithm):
         loss = getattr(model, "loss", None) if loss is None else loss
         model = model.model
@@ -61,19 +63,21 @@ def make(
 
 
 def _observed(model: Any) -> tuple[keras.Model, list[str]]:
-    """A copy of the model that shows all its tensors; the model itself if it cannot be copied."""
+    """An observable copy of the model, and notes; the model itself if it cannot be copied."""
     if not isinstance(model, keras.Model):
         raise InputError(f"model must be a Keras model. Received: {model!r}")
     try:
-        return observable_twin(model), []
+        return observable_copy(model), []
     except InputError as error:
         if not is_quantizing(model):
             raise
-        return model, [f"only what has a quantizer is shown, as the model is not copied: {error}"]
+        return model, [
+            f"only tensors with a quantizer are shown, as the model cannot be copied: {error}"
+        ]
 
 
 class _Counting:
-    """Batches, the first of which can be looked at before; counts what went by."""
+    """Iterates over batches and counts them and their samples. The first can be read before."""
 
     def __init__(self, found: Iterator[Any]) -> None:
         self.first = next(found)
@@ -97,7 +101,7 @@ def _check_count(name: str, value: Any, most: int | None) -> None:
 
 
 def _rows(tallies: Tallies, paths: Mapping[int, str]) -> Iterator[Row]:
-    """By layer, in the order in which each was first seen."""
+    """The rows, grouped by layer, in the order in which layers were first observed."""
     order: dict[int, int] = {}
     for layer, _, _ in tallies.found:
         order.setdefault(layer, len(order))
@@ -150,6 +154,6 @@ def _notes(tallies: Tallies, has_y: bool, has_loss: bool, training: bool) -> Ite
         yield "gradients and errors are left out: the model has no compiled loss; give loss="
     yield f"layers ran as in {'training' if training else 'inference'}"
     if tallies.traced:
-        yield f"inside a tf.function, and not seen: {', '.join(sorted(tallies.traced))}"
+        yield f"not observed, as they run inside a tf.function: {', '.join(sorted(tallies.traced))}"
     if not tallies.found:
-        yield "no tensor was seen"
+        yield "no tensor was observed"

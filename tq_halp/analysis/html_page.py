@@ -1,4 +1,4 @@
-"""A report as one HTML page: styles and plots inside, no script, nothing to fetch."""
+"""A report as one HTML page, with its styles and plots, without scripts or other files."""
 
 from collections.abc import Sequence
 from html import escape
@@ -27,8 +27,8 @@ svg text { font-size: 10px; fill: var(--soft); } .power { font-size: 7px; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 1em; }
 """
 
-_KEY = """<p>Of each tensor: its values; below, how many of them have which power of two as their
-magnitude, logarithmically. <span class="key" style="background: var(--inside)"></span>within
+_KEY = """<p>For each tensor: the histogram of its values; below, the number of values of each power of
+two, on a logarithmic scale. <span class="key" style="background: var(--inside)"></span>within
 the format <span class="key" style="background: var(--saturated)"></span>beyond its limits
 <span class="key" style="background: var(--zero)"></span>less than half a step
 <span class="key" style="background: var(--mark)"></span>step and end of the range of the suggested
@@ -36,7 +36,7 @@ fraction length</p>"""
 
 
 def page(report: "Report") -> str:
-    """The text of the page of a `Report`."""
+    """The HTML text of a `Report`."""
     counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)

@@ -1,4 +1,4 @@
-"""What a user calls data, as batches."""
+"""Batches (x, y, sample_weight) from the forms of data that Keras takes, checked."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -20,17 +20,17 @@ _NAMES = ("x", "y", "sample_weight")
 
 
 def batches(data: Any, batch_size: int, limit: int | None) -> Iterator[tuple[Any, Any, Any]]:
-    """(x, y, sample_weight) of each batch, y and sample_weight None where there are none.
+    """(x, y, sample_weight) of each batch. y and sample_weight may be None.
 
     Args:
-        data: arrays or tensors: x, or a tuple of x and y and weights; x and y may be nested lists,
-            tuples and dicts, for several inputs or outputs. Or what yields such batches.
-        batch_size: samples per batch, where data is arrays.
-        limit: at most so many batches; None for all.
+        data: arrays or tensors x, (x, y) or (x, y, sample_weight), where x and y may be nested
+            lists, tuples and dicts, for several inputs or outputs; or an iterable of such batches.
+        batch_size: samples per batch, if data is arrays.
+        limit: largest number of batches; None: all.
 
     Raises:
-        InputError: data is nothing of this, empty, endless without a limit, of unequal lengths, or
-            holds what is no finite number.
+        InputError: data has another form, is empty, is endless without a limit, has unequal
+            lengths, or is not finite.
     """
     if isinstance(data, tf.data.Dataset):
         if limit is None and data.cardinality() == tf.data.INFINITE_CARDINALITY:
@@ -50,7 +50,7 @@ def batches(data: Any, batch_size: int, limit: int | None) -> Iterator[tuple[Any
 
 
 def samples_in(batch: Any) -> int:
-    """How many samples a batch has."""
+    """The number of samples in a batch."""
     return _length(_leaves(batch[0])[0])
 
 
@@ -67,7 +67,7 @@ def _checked(found: Iterator[Any]) -> Iterator[tuple[Any, Any, Any]]:
 
 
 def _unpacked(batch: Any) -> tuple[Any, Any, Any]:
-    # Not Keras' function of this purpose: it takes a list of two inputs for x and y.
+    # Not Keras' `unpack_x_y_sample_weight`: it takes a list of two inputs for x and y.
     if not isinstance(batch, tuple):
         return batch, None, None
     if len(batch) > 3:
@@ -79,7 +79,7 @@ def _unpacked(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def _check(unpacked: tuple[Any, Any, Any], where: str = "") -> None:
-    """InputError unless x, y and the weights have as many samples, one or more, and are finite."""
+    """Raises InputError unless x, y and the weights are finite and of equal length, at least 1."""
     if not _leaves(unpacked[0]):
         raise InputError(f"data must hold x. Received: None for it{where}")
     sizes = {_length(leaf) for leaf in _leaves(unpacked)}
@@ -94,9 +94,9 @@ def _check(unpacked: tuple[Any, Any, Any], where: str = "") -> None:
 
 
 def _check_finite(name: str, part: Any, where: str) -> None:
-    """InputError if an array holds NaN or an infinity: what is tallied would hold little else.
+    """Raises InputError if an array holds a NaN or an infinity, which would spread to all tensors.
 
-    Or if it has a mask: a tensor has none, and what is masked would be tallied with the rest.
+    Also if it has a mask: a tensor has none, so masked values would count.
     """
     for path, leaf in keras.tree.flatten_with_path(part):
         if isinstance(leaf, np.ma.MaskedArray):
@@ -121,12 +121,12 @@ def _is_floating(array: Any) -> bool:
 
 
 def _kind(array: Any) -> str:
-    """The name of its type: float32, bfloat16, int8, bool, string, str32, ..."""
+    """The name of an array's dtype: float32, bfloat16, int8, bool, string, str32, ..."""
     return getattr(array.dtype, "name", str(array.dtype))
 
 
 def _is_arrays(data: Any) -> bool:
-    """Whether data is a nest of arrays (None: no y, no weights)."""
+    """Whether data is a nested structure of arrays. None stands for no y or no weights."""
     if isinstance(data, list) and any(isinstance(item, tuple) for item in data):
         return False
     leaves = _leaves(data)
@@ -138,7 +138,7 @@ def _leaves(data: Any) -> list[Any]:
 
 
 def _is_array(value: Any) -> bool:
-    """Whether it holds values: numbers, or texts, for a model that takes them."""
+    """Whether a value is a dense array of numbers or texts."""
     if keras.backend.is_keras_tensor(value) or tf.is_symbolic_tensor(value):
         return False
     if isinstance(value, np.ndarray) and value.dtype == object:

@@ -1,12 +1,12 @@
-"""Where in a model a layer stands."""
+"""The paths of all layers of a model."""
 
 import keras
 
 
 def paths_of(model: keras.Model) -> dict[int, str]:
-    """{id of a layer: "outer/inner/lstm_1"}: its name after those of the layers that hold it.
+    """{id of a layer: its path}. A path is "outer/inner/lstm_1": the names from the outside in.
 
-    Of layers inside layers too, such as the cells of an RNN. A shared one has the first path.
+    Sublayers have paths too, such as the cells of an RNN. A shared layer has its first path.
     """
     found: dict[int, str] = {}
 

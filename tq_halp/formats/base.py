@@ -63,7 +63,7 @@ class Format:
         """
 
     def __str__(self) -> str:
-        """The name and the open fields that are not at their default: bfloat16(subnormals=False)."""
+        """The name, with the open fields that are not the default: bfloat16(subnormals=False)."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         usual = {key: fields[key].default for key in self.open_fields}
         names = {format: name for name, format in self.named.items()}

@@ -54,7 +54,7 @@ class FixedPoint(Format):
 
     @property
     def max(self) -> float:
-        """Largest number, max_code * step, as a double, which rounds it if it has more than 53 bits."""
+        """Largest number, max_code * step, as a double, which rounds more than 53 bits."""
         return self.max_code * self.step
 
 

@@ -1,4 +1,4 @@
-"""Layers whose products have a low-precision accumulator: the role `accumulator`."""
+"""Dense layers and convolutions with a low-precision accumulator: the role `accumulator`."""
 
 import functools
 from collections.abc import Callable
@@ -18,14 +18,14 @@ Multiply = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class AccumulatedProduct(MixinBase):
-    """Mixin before `QuantizedLayer` for layers with a product of inputs and one kernel.
+    """Mixin before `QuantizedLayer`, for layers that multiply their input by one kernel.
 
     With the role `accumulator`, a `tq_halp.quantizers.Accumulator` or its mapping, the product's
     running sum is rounded every few terms: see `quant_ops.matmul_rounded`. The bias is added to the
     rounded product. Gradients are those of the plain product.
 
-    A subclass says how it multiplies: `_product(multiply, x, kernel)`, where multiply(a, b) is the
-    rounded matrix product.
+    A subclass defines `_product(multiply, x, kernel)`, in which multiply(a, b) is the rounded
+    matrix product.
     """
 
     roles: tuple[str, ...] = (*PRODUCT_ROLES, "accumulator")
@@ -40,10 +40,10 @@ class AccumulatedProduct(MixinBase):
         return self._outputs(outputs, counter)
 
     def _accumulate(self, inputs: tf.Tensor, counter: tf.Tensor | int) -> tf.Tensor:
-        """The Keras layer's call, but for the product."""
+        """The Keras layer's call with the rounded product."""
         accumulator = self.quantizers["accumulator"].derive(f"{self.name}/accumulator")
         multiply = functools.partial(accumulator, counter=counter)
-        # Keras may hand out the variable itself, which a custom gradient would have to know of.
+        # Keras may return the variable itself, which a custom gradient does not accept.
         kernel = tf.convert_to_tensor(ops.convert_to_tensor(self.kernel))
         with portable():
             y = self._product(multiply, inputs, kernel)
@@ -52,15 +52,15 @@ class AccumulatedProduct(MixinBase):
         return y if self.activation is None else self.activation(y)
 
     def _broadcast(self, bias: tf.Tensor) -> tf.Tensor:
-        """The bias in a shape that goes with the outputs."""
+        """The bias in a shape that broadcasts to the outputs."""
         return bias
 
 
 class AccumulatedConvolution(AccumulatedProduct):
-    """The same for convolutions, as products of patches and the kernel.
+    """The same for convolutions, computed as the product of patches and the kernel.
 
-    The terms of an output are ordered by the kernel's position, row by row, then by the channel;
-    those in the padding are products with 0 and count like any other. Random bits follow the
+    The terms of an output are ordered by the kernel's position, row by row, then by the channel.
+    Terms in the padding are products with 0 and count like all others. Random bits depend on the
     output's flat index in [..., filters], or with groups in [groups, ..., filters / groups].
     """
 
@@ -103,11 +103,15 @@ class AccumulatedConvolution(AccumulatedProduct):
         if first:
             x = tf.transpose(x, [0, *range(2, self.rank + 2), 1])
         a = patches(x, self.kernel_size, self.strides, self.dilation_rate, self.padding)
-        y = self._by_groups(multiply, a, kernel) if self.groups > 1 else _all(multiply, a, kernel)
+        y = (
+            self._by_groups(multiply, a, kernel)
+            if self.groups > 1
+            else _ungrouped(multiply, a, kernel)
+        )
         return tf.transpose(y, [0, self.rank + 1, *range(1, self.rank + 1)]) if first else y
 
     def _by_groups(self, multiply: Multiply, a: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """Channels and filters in groups that have nothing to do with each other."""
+        """The product for each group of channels and filters, of which `groups` are independent."""
         outer, groups = tf.shape(a)[:-2], self.groups
         static, (positions, channels) = a.shape[:-2], a.shape[-2:]
         a = tf.reshape(a, [-1, positions, groups, channels // groups])
@@ -119,7 +123,7 @@ class AccumulatedConvolution(AccumulatedProduct):
         return tf.ensure_shape(y, static + [self.filters])
 
 
-def _all(multiply: Multiply, a: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _ungrouped(multiply: Multiply, a: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return multiply(
         tf.reshape(a, tf.concat([tf.shape(a)[:-2], [-1]], 0)),
         tf.reshape(kernel, [-1, kernel.shape[-1]]),

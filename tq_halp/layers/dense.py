@@ -1,4 +1,4 @@
-"""Quantized twins of `keras.layers.Dense` and `EinsumDense`."""
+"""Quantized `keras.layers.Dense` and `EinsumDense`."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What quantized RNN cells share: tensors that a call of the RNN fixes for all its time steps."""
+"""The base of quantized RNN cells, which quantize weights once per call for all time steps."""
 
 import contextlib
 import contextvars
@@ -21,9 +21,9 @@ RECURRENT_ROLES = tuple(role for role in ROLES if role != "accumulator")
 
 
 class RecurrentRoles(MixinBase):
-    """Mixin before `QuantizedLayer`: U is quantized like W, unless it has a quantizer of its own.
+    """Mixin before `QuantizedLayer`: by default, U has the quantizer of W.
 
-    recurrent_weights=None means the same as `weights`; "none" leaves U in floating point.
+    recurrent_weights=None: the same as `weights`; "none": U stays in floating point.
     """
 
     roles: tuple[str, ...] = RECURRENT_ROLES
@@ -48,15 +48,15 @@ class RecurrentRoles(MixinBase):
 
 @dataclasses.dataclass
 class FixedForCall:
-    """What one call of an RNN fixes for all its time steps, computed before the loop."""
+    """The tensors of one call of an RNN that are the same in all time steps."""
 
-    source: QuantizedLayer  # whose quantizers and whose random bits: the RNN layer or the cell
-    counter: tf.Tensor | int  # of the call; that of time step t is counter + t
+    source: QuantizedLayer  # owner of quantizers and counter: the RNN layer or the cell
+    counter: tf.Tensor | int  # of the call; time step t uses counter + t
     kernel: tf.Tensor  # Q(W)
     recurrent_kernel: tf.Tensor  # Q(U)
     bias: tf.Tensor | None  # Q(b)
-    trains: bool = False  # whether a time step was one of training
-    first_input: tf.Tensor | None = None  # of the loop's first step
+    trains: bool = False  # whether the call is a training call
+    first_input: tf.Tensor | None = None  # of the first time step
 
     def gate(self, name: str, x: tf.Tensor, time: tf.Tensor | int) -> tf.Tensor:
         return self.source._quantize("gates", name, x, self.counter + time)
@@ -65,35 +65,36 @@ class FixedForCall:
         return self.source._quantize("state", name, x, self.counter + time)
 
 
-# What layers like `QuantLSTM` have fixed for their cells, while they are called.
+# For the cells of layers such as `QuantLSTM`, during their calls: the quantized weights.
 _lent: contextvars.ContextVar[Mapping[keras.Layer, FixedForCall]] = contextvars.ContextVar(
     "tq_halp.layers.rnn_cell", default=MappingProxyType({})
 )
 
 
 class QuantizedCell(RecurrentRoles):
-    """Mixin before `QuantizedLayer` and a Keras cell, whose time step it restates on `fixed`.
+    """Mixin before `QuantizedLayer` and a Keras cell. It computes the time step on `FixedForCall`.
 
-    In any `keras.layers.RNN`, stacked or not, weights are quantized once per call of the RNN: Keras
-    asks a cell for its dropout masks before the loop over time and has it drop them after the loop,
-    and that is when the cell makes and drops `fixed`. A cell that is called by itself makes one
-    step of a call. `QuantLSTM` and its like fix the tensors of their cell themselves.
+    In any `keras.layers.RNN`, stacked or not, weights are quantized once per call of the RNN. Keras
+    gets a cell's dropout masks before the loop over time and resets them after it. The cell makes
+    and drops its `FixedForCall` at the same moments. A cell that is called by itself computes one
+    time step. Layers such as `QuantLSTM` make the `FixedForCall` of their cell themselves.
 
-    Nothing of a call is kept in the cell: what an RNN fixes belongs to the outermost call that is
-    under way in the thread, and is gone with it, also when that ends in an exception. Only the
-    count of time steps, of which random bits are a function, is a variable that every call sets to
-    0: two threads that run one stochastic RNN at the same time would share it.
+    The cell stores nothing of a call. A `FixedForCall` belongs to the outermost call under way in
+    the thread, and ends with it, also by an exception. Only the count of time steps, from which
+    random bits are drawn, is a variable. Every call sets it to 0. So two threads that run the same
+    stochastic RNN at the same time would share it.
 
-    A subclass names its states and has a `_step(fixed, x, states, time, training)`, the new states.
+    A subclass sets `state_names` and defines `_step(fixed, x, states, time, training)`, which
+    returns the new states.
     """
 
     state_names: tuple[str, ...] = ("hidden_state",)
-    time: tf.Variable | None = None  # the time step, where random bits depend on it
-    # Those of the cell inside a `QuantLSTM`, which Keras makes and the layer lends its quantizers.
+    time: tf.Variable | None = None  # the time step, if random bits depend on it
+    # Defaults for the cell inside a `QuantLSTM`: Keras makes it, and the layer has the quantizers.
     quantizers: Quantizers = {}
     rounding_counter: CallCounter | None = None
     clock: TrainingClock | None = None
-    # Keras keeps them until it is told to reset them; those of another graph are of no use.
+    # Keras keeps masks until they are reset. Masks of another graph cannot be used.
     _dropout_mask = _recurrent_dropout_mask = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -116,7 +117,7 @@ class QuantizedCell(RecurrentRoles):
     def get_dropout_mask(self, step_input: tf.Tensor) -> Any:
         if self.is_quantizing:
             self.drop_masks()
-            # Whether it trains the RNN does not say; so the counter moves on after the loop.
+            # Keras does not tell whether this is training. So the counter advances after the loop.
             fixed = self.fix(self, self._start_call(training=False))
             fixed.first_input = step_input
             self._fixed_by_call()[self] = fixed
@@ -134,7 +135,7 @@ class QuantizedCell(RecurrentRoles):
 
     @contextlib.contextmanager
     def lending(self, source: QuantizedLayer, counter: tf.Tensor | int) -> Iterator[FixedForCall]:
-        """Inside, in this thread alone, the cell works on tensors quantized as `source` says."""
+        """A context, in this thread, in which the cell uses weights quantized by `source`."""
         fixed = self.fix(source, counter)
         token = _lent.set({**_lent.get(), self: fixed})
         self.set_time(0)
@@ -144,32 +145,34 @@ class QuantizedCell(RecurrentRoles):
             _lent.reset(token)
 
     def _fixed_by_call(self) -> dict[keras.Layer, FixedForCall]:
-        """What cells have fixed for the call under way; empty where the cell is called by itself.
+        """{cell: FixedForCall} of the call under way; empty if the cell is called by itself.
 
-        Kept in Keras' own record of the outermost call, which ends with it.
+        Stored in Keras' record of the outermost call, which ends with it.
         """
         record = self._get_call_context()
-        if record.entry_layer is self:  # no call of an RNN: Keras may just have opened the record
+        if (
+            record.entry_layer is self
+        ):  # not in a call of an RNN; Keras may have just made the record
             self._maybe_reset_call_context()
             return {}
         return vars(record).setdefault("fixed_by_quantized_cells", {})
 
     @property
     def lent(self) -> FixedForCall | None:
-        """What the layer that is called, a `QuantLSTM` say, has fixed for its cell, or None."""
+        """The tensors that the calling layer, such as a `QuantLSTM`, made for its cell; or None."""
         return _lent.get().get(self)
 
     def drop_masks(self) -> None:
-        """Keras keeps a call's dropout masks in the cell; an exception may have left them there."""
+        """Resets the dropout masks, which an exception may have left in the cell."""
         super().reset_dropout_mask()
         self.reset_recurrent_dropout_mask()
 
     def keep_time_for(self, source: QuantizedLayer, roles: Iterable[str]) -> None:
-        """Lets the cell count time steps if `source` rounds what has these roles stochastically."""
+        """Makes the cell count time steps if `source` rounds any of these roles stochastically."""
         used = (source.quantizers.get(role) for role in roles)
         if any(quantizer is not None and quantizer.stochastic for quantizer in used):
             with tf.init_scope():
-                # No state of the layer: every call sets it anew, in each replica.
+                # Not a state to be saved: every call sets it, in each replica.
                 self.time = tf.Variable(
                     tf.zeros([], tf.int64),
                     trainable=False,
@@ -178,11 +181,12 @@ class QuantizedCell(RecurrentRoles):
                 )
 
     def set_time(self, time: tf.Tensor | int) -> None:
+        """Sets the count of time steps, if the cell counts them."""
         if self.time is not None:
             self.time.assign(time)
 
     def fix(self, source: QuantizedLayer, counter: tf.Tensor | int) -> FixedForCall:
-        """The cell's weights, quantized as `source` says, for the call with this counter."""
+        """The cell's weights, quantized by `source`, for the call with this counter."""
 
         def weight(role: str, variable: keras.Variable) -> tf.Tensor:
             value = keras.ops.cast(variable, self.compute_dtype)
@@ -209,7 +213,7 @@ class QuantizedCell(RecurrentRoles):
         return y, new if is_nested else new[0]
 
     def _masks(self, x: tf.Tensor, h: tf.Tensor, training: bool | None) -> tuple[Any, Any]:
-        """The dropout masks of x and of h, None where nothing is dropped."""
+        """The dropout masks of x and h; None: no dropout."""
         x_mask = super().get_dropout_mask(x) if training and self.dropout else None
         if not training or not self.recurrent_dropout:
             return x_mask, None
@@ -217,10 +221,10 @@ class QuantizedCell(RecurrentRoles):
 
 
 def _graphs(tensors: Any) -> set[tf.Graph]:
-    """The graphs that symbolic tensors belong to."""
+    """The graphs of symbolic tensors."""
     return {x.graph for x in keras.tree.flatten(tensors) if hasattr(x, "graph")}
 
 
 def dropped(x: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """x under its dropout mask, if it has one."""
+    """x times its dropout mask, if there is one."""
     return x if mask is None else x * mask

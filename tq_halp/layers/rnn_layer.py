@@ -1,4 +1,4 @@
-"""What the quantized layers over one RNN cell share."""
+"""The base of quantized RNN layers with one cell, such as `QuantLSTM`."""
 
 import contextlib
 import weakref
@@ -14,11 +14,11 @@ from tq_halp.layers.rnn_time_steps import time_before
 
 
 class WithQuantizedCell(keras.layers.RNN):
-    """Receives the cell that a layer like `LSTM` hands to its super class, and makes it quantized.
+    """Turns the cell that a layer such as `LSTM` passes to its super class into a quantized one.
 
-    Standing between LSTM and RNN in the method resolution order, it keeps LSTM's own signature and
-    argument handling. The cell stays the same object: a second one would be tracked by Keras, and
-    would draw seeds that the weights of plain Keras do not.
+    It stands between LSTM and RNN in the method resolution order, so LSTM's own signature and
+    argument handling remain. The cell remains the same object. A second cell would be tracked by
+    Keras, and would draw seeds, so that initial weights would differ from those of plain Keras.
     """
 
     def __init__(self, cell: keras.Layer, **kwargs: Any) -> None:
@@ -27,21 +27,21 @@ class WithQuantizedCell(keras.layers.RNN):
 
 
 class QuantizedRecurrence(RecurrentRoles):
-    """Mixin before `QuantizedLayer` and `LSTM` or its like, which has a `cell_class`.
+    """Mixin before `QuantizedLayer` and a Keras RNN layer such as `LSTM`. It needs a `cell_class`.
 
-    Weights are quantized once per call, not once per time step; a given initial state is quantized
-    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize within a step
-    and is never used where a tensor has a quantizer.
+    Weights are quantized once per call, not once per time step. A given initial state is quantized
+    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize inside a time
+    step, and is not used if any tensor has a quantizer.
 
     Raises:
-        InputError: a quantizer is wrong, or use_cudnn=True; a call on sequences that are ragged, or
-            known to have no time steps.
+        InputError: a quantizer is wrong, or use_cudnn=True; in a call, the sequences are ragged, or
+            have no time steps.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
-        # By no reference that Keras would take for a layer in the cell, and save.
+        # A weak reference, which Keras does not save as a layer of the cell.
         self.cell.__dict__["lender"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
@@ -76,7 +76,7 @@ class QuantizedRecurrence(RecurrentRoles):
         training: bool = False,
     ) -> Any:
         if (fixed := self.cell.lent) is not None:
-            # As at time 0.
+            # An initial state is quantized as at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
             initial_state = [fixed.state(name, state, 0) for name, state in named]
             self.cell.set_time(time_before(self))
@@ -84,7 +84,7 @@ class QuantizedRecurrence(RecurrentRoles):
 
     @contextlib.contextmanager
     def _lending_to_cell(self, counter: tf.Tensor | int) -> Iterator[None]:
-        """Inside, the cell quantizes as this layer says, if anything within it has a quantizer."""
+        """A context in which the cell uses this layer's quantizers, if a role inside it has one."""
         inside = [role for role in self.roles if role not in ("activations", "errors")]
         try:
             if all(self.quantizers[role] is None for role in inside):

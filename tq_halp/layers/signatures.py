@@ -1,4 +1,4 @@
-"""How a quantized layer shows itself: the signatures of the Keras class it extends, and a bit more.
+"""Signatures of quantized layers: those of the Keras class, with roles and `training` added.
 
 Keras reads the signature of `call` to know where masks and `training` go.
 """
@@ -14,7 +14,7 @@ Parameter = inspect.Parameter
 
 
 def keras_parent(cls: type, mixin: type) -> type:
-    """The class that the quantized class `cls` extends: the first that knows nothing of `mixin`."""
+    """The Keras class that `cls` extends: the first base that is not a subclass of `mixin`."""
     return next(
         base
         for base in cls.__mro__[1:]
@@ -23,7 +23,7 @@ def keras_parent(cls: type, mixin: type) -> type:
 
 
 def extended_signature(cls: Any, mixin: type) -> inspect.Signature:
-    """The signature of the Keras class that `cls` extends, plus one keyword argument per role."""
+    """The signature of the Keras class of `cls`, with one keyword argument per role added."""
     signature = inspect.signature(keras_parent(cls, mixin))
     kept = [p for p in signature.parameters.values() if p.name not in cls.roles]
     roles = [Parameter(role, Parameter.KEYWORD_ONLY, default=None) for role in cls.roles]
@@ -31,9 +31,9 @@ def extended_signature(cls: Any, mixin: type) -> inspect.Signature:
 
 
 class OfClass:
-    """A class attribute that its objects do not have.
+    """A descriptor: an attribute of a class that its objects do not have.
 
-    The signature of a class is that of its constructor, that of an object is how it is called.
+    For `__signature__` of a class describes its constructor, that of an object its call.
     """
 
     def __init__(self, value: Any) -> None:
@@ -46,7 +46,7 @@ class OfClass:
 
 
 def substituting_call(keras_call: Callable[..., Any]) -> Callable[..., Any]:
-    """The `call` of a quantized layer made from that of its Keras class."""
+    """The `call` of a quantized layer, made from that of its Keras class."""
     signature = inspect.signature(keras_call)
     takes_training = "training" in signature.parameters
 
@@ -63,9 +63,9 @@ def substituting_call(keras_call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_training(signature: inspect.Signature) -> inspect.Signature:
-    """The signature of a `call` that needs `training` even where the Keras layer's does not.
+    """The signature of a `call`, with `training` added if it is missing.
 
-    Without it a layer could not know whether its random bits move on.
+    A quantized layer needs it to know whether to advance the counter of its random bits.
     """
     if "training" in signature.parameters:
         return signature
@@ -76,6 +76,6 @@ def with_training(signature: inspect.Signature) -> inspect.Signature:
 def _before_keywords(
     parameters: Iterable[inspect.Parameter], added: Sequence[inspect.Parameter]
 ) -> list[inspect.Parameter]:
-    """The parameters with some more, in front of a **kwargs."""
+    """The parameters, with `added` before **kwargs."""
     rest = [p for p in parameters if p.kind is Parameter.VAR_KEYWORD]
     return [*(p for p in parameters if p not in rest), *added, *rest]

@@ -1,9 +1,8 @@
-"""Functions of the user's own in a copied layer: the very objects, whatever they are called.
+"""Copies of layers that keep the user's own functions: lambdas, functions of a notebook, objects.
 
-A layer's configuration names its activation, initializers, regularizers, constraints and the like.
-What Keras' own modules do not hold, such as a lambda or a function of a notebook, Keras finds again
-by its registration alone, or makes anew from its byte code, without the names that it uses. But in
-a copy within one process the object is there already.
+A layer's configuration names its activation, initializers, regularizers and constraints. Keras
+finds a user's function by its registration only, or makes a lambda anew from its byte code, without
+the global names that it uses. In a copy within one process, the object itself can be used.
 """
 
 import contextlib
@@ -19,12 +18,12 @@ _REFERENCE = "tq_halp>carried/{}"
 
 
 class Carried:
-    """The objects that the configurations of some layers speak of, and where they speak of them.
+    """The objects that the configurations of some layers name, by the place of the name.
 
     Args:
-        layers: their attributes of a configuration's keys are the objects, as in
-            `self.activation = activation`.
-        get_config: gives the configuration of one.
+        layers: layers that hold the objects in attributes with the names of their configuration's
+            keys, as in `self.activation = activation`.
+        get_config: returns the configuration of a layer.
     """
 
     def __init__(
@@ -32,8 +31,10 @@ class Carried:
         layers: Iterable[keras.Layer],
         get_config: Callable[[keras.Layer], dict] = lambda layer: layer.get_config(),
     ) -> None:
-        self._held: dict[tuple[str, str], list] = {}  # by key and what stands there
-        self._raw: set[tuple[str, str]] = set()  # where a class writes the objects themselves
+        self._held: dict[tuple[str, str], list] = {}  # by key and value in a configuration
+        self._raw: set[tuple[str, str]] = (
+            set()
+        )  # places where a configuration has the object itself
         for layer in layers:
             for key, value in _config_or_nothing(layer, get_config).items():
                 held = _held_by(layer, key)
@@ -47,10 +48,12 @@ class Carried:
         self._references: dict[str, Any] = {}
 
     def refer(self, config: Any, key: str = "") -> Any:
-        """A configuration in which each of the user's objects is a reference, for `in_reach`.
+        """A configuration with a reference in place of each of the user's objects.
+
+        Keras resolves the references inside `in_reach`.
 
         Raises:
-            InputError: the same words stand for two objects.
+            InputError: one name stands for two objects.
         """
         if isinstance(config, (list, tuple)):
             return [self.refer(each, key) for each in config]
@@ -65,7 +68,7 @@ class Carried:
 
     @contextlib.contextmanager
     def in_reach(self) -> Iterator[None]:
-        """Inside, Keras finds the objects of the references."""
+        """A context in which Keras resolves the references."""
         with known_to_keras(self._references):
             yield
 
@@ -78,7 +81,7 @@ class Carried:
 
 @contextlib.contextmanager
 def known_to_keras(objects: Mapping[str, Any]) -> Iterator[None]:
-    """Keras' `custom_object_scope`, in which the objects of an outer one are known as well."""
+    """A `custom_object_scope` of Keras that keeps the objects of an outer one."""
     with keras.saving.custom_object_scope({}) as inner:
         outer = inner.backup
     with keras.saving.custom_object_scope({**outer, **objects}):
@@ -86,11 +89,11 @@ def known_to_keras(objects: Mapping[str, Any]) -> Iterator[None]:
 
 
 def copy_of(layer: keras.Layer) -> keras.Layer:
-    """A layer made from the configuration of another.
+    """A new layer from the configuration of another; weights are not copied.
 
     Raises:
-        InputError: its class does not say in `get_config` what its constructor needs; or it was
-            given an object that Keras cannot describe, such as a `functools.partial`.
+        InputError: `get_config` of its class does not return what the constructor needs; or the
+            layer has an object that Keras cannot serialize, such as a `functools.partial`.
     """
     return made_anew(layer, type(layer))
 
@@ -98,7 +101,7 @@ def copy_of(layer: keras.Layer) -> keras.Layer:
 def made_anew(
     layer: keras.Layer, target: type[keras.Layer], changed: Mapping[str, Any] | None = None
 ) -> keras.Layer:
-    """A layer of class `target` from the configuration of another, but for what is `changed`.
+    """A layer of class `target` from the configuration of another, with `changed` entries.
 
     Raises:
         InputError: as `copy_of`.
@@ -121,7 +124,7 @@ def made_anew(
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keras warns of lambdas; but nothing leaves the process here."""
+    """Silences Keras' warning about lambdas, which does not apply within one process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -131,7 +134,7 @@ def _held_by(layer: keras.Layer, key: str) -> Any:
     for name in (key, f"_{key}"):
         try:
             held = getattr(layer, name, None)
-        except Exception:  # of a property
+        except Exception:  # raised by a property
             continue
         if callable(held):
             return held
@@ -144,12 +147,12 @@ def _config_or_nothing(
     try:
         with _without_warnings():
             return get_config(layer)
-    except Exception:  # who needs it will say so
+    except Exception:  # the copy itself raises the error
         return {}
 
 
 def _form(value: Any) -> str:
-    """What Keras writes for a value, as a text to compare."""
+    """The serialized form of a value, as a text to compare."""
     try:
         with _without_warnings():
             value = keras.saving.serialize_keras_object(value)
@@ -159,20 +162,20 @@ def _form(value: Any) -> str:
 
 
 def _with_lists(value: Any) -> Any:
-    """Lists for tuples, as in what was written and read."""
+    """A value with lists in place of tuples, as after writing and reading."""
     if isinstance(value, dict):
         return {key: _with_lists(each) for key, each in value.items()}
     return [_with_lists(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_own(held: Any) -> bool:
-    """Whether Keras does not find an object in its own modules."""
+    """Whether an object is not from Keras' own modules."""
     named = held if hasattr(held, "__qualname__") else type(held)
     return named.__module__.split(".")[0] != "keras"
 
 
 def _check_equal(key: str, held: Sequence[Any]) -> None:
-    """Objects for which Keras writes the same must do the same: of functions it writes the name."""
+    """Raises InputError for different objects that Keras serializes to the same name."""
     names = {getattr(each, "__name__", None) for each in held}
     if len(held) == 1 or names == {"<lambda>"}:
         return

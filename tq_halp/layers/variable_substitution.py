@@ -1,4 +1,4 @@
-"""A Keras layer's own call, run with other values in its variables."""
+"""Calls of Keras layers with other values, such as quantized ones, in place of their variables."""
 
 import collections
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# What Keras calls a variable that was given no name; the number is that of this process alone.
+# Keras' name for a variable without a name. The number differs between processes.
 _NAMED_BY_KERAS = re.compile(r"^(variable)_\d+$")
 
 _calling: contextvars.ContextVar[keras.Layer | None] = contextvars.ContextVar(
@@ -22,23 +22,23 @@ Substitutes = Sequence[tuple[keras.Variable, tf.Tensor]]
 
 
 class Substitution(keras.StatelessScope):
-    """Inside, the given variables have the given values. All else is as it is outside.
+    """A context in which the given variables have the given values. All else is as outside.
 
-    Unlike in a plain `StatelessScope`, which it extends, every other variable keeps the value that
-    an outer scope gives it, and an assignment goes through at once: to the outer scope, or to the
-    variable itself. So BatchNorm statistics, seed states and metrics advance as they always do, in
-    branches and loops of a graph too.
+    It extends `StatelessScope`. There are two differences: other variables keep the value that an
+    outer scope gives them, and an assignment takes effect at once, in the outer scope or in the
+    variable itself. So BatchNorm statistics, seed states and metrics advance as usual, also in
+    branches and loops of a graph.
 
     Args:
-        substitutes: pairs of a `keras.Variable` and a tensor of its shape, which is converted to
-            the dtype that the variable has here (the compute dtype, for one that Keras casts).
+        substitutes: pairs of a `keras.Variable` and a tensor of its shape. The tensor is converted
+            to the dtype in which the variable is read (the compute dtype, if Keras casts it).
 
     Attributes:
-        losses: what `add_loss` received, unless an outer scope has taken it.
+        losses: the losses of `add_loss`, except those that an outer scope collects.
     """
 
     def __init__(self, substitutes: Substitutes) -> None:
-        # Variables made inside belong to the outermost scope, which initializes them at its end.
+        # Variables made inside belong to the outermost scope, which initializes them.
         super().__init__(substitutes, collect_losses=True, initialize_variables=False)
 
     def get_current_value(self, variable: keras.Variable) -> tf.Tensor | None:
@@ -66,17 +66,17 @@ class Substitution(keras.StatelessScope):
 
 
 def value_of(variable: keras.Variable) -> tf.Tensor:
-    """A variable's value here, not cast to the compute dtype as it is within a layer's call."""
+    """A variable's current value in its own dtype, without the cast of a layer's call."""
     with Substitution([]) as scope:
         value = scope.get_current_value(variable)
     return keras.ops.convert_to_tensor(variable._value if value is None else value)
 
 
 def call_with(layer: keras.Layer, substitutes: Substitutes, call: Callable[[], Any]) -> Any:
-    """What `call()` returns, with `substitutes` in the place of variables of `layer`.
+    """The result of `call()`, with `substitutes` in place of variables of `layer`.
 
     Args:
-        layer: gets the losses that `call` adds.
+        layer: receives the losses that `call` adds.
         substitutes: as for `Substitution`; may be empty.
         call: a function without arguments.
     """
@@ -91,7 +91,7 @@ def call_with(layer: keras.Layer, substitutes: Substitutes, call: Callable[[], A
 
 @contextlib.contextmanager
 def calling(layer: keras.Layer) -> Iterator[None]:
-    """Inside, in this thread or task, it is that layer itself that reads its weights."""
+    """A context, of this thread or task, in which the layer reads its own weights."""
     token = _calling.set(layer)
     try:
         yield
@@ -100,24 +100,24 @@ def calling(layer: keras.Layer) -> Iterator[None]:
 
 
 def is_calling(layer: keras.Layer) -> bool:
-    """Whether what runs, in this thread or task, is the call of that layer: see `calling`."""
+    """Whether `calling(layer)` is in force in this thread or task."""
     return _calling.get() is layer
 
 
 def weights_of(layer: keras.Layer) -> list[keras.Variable]:
-    """The variables that a layer and its sublayers train, or would if they were not frozen.
+    """The trainable variables of a layer and its sublayers, frozen or not.
 
-    Not the statistics, which look the same from outside when a layer is frozen.
+    Statistics are not among them, although they look like frozen weights.
     """
     trained = {id(v) for each in layer._flatten_layers() for v in each._trainable_variables}
     return [variable for variable in layer.weights if id(variable) in trained]
 
 
 def names_of(variables: Iterable[keras.Variable]) -> list[str]:
-    """The names that tell a layer's variables apart, the same in every process.
+    """Unique names of a layer's variables, the same in every process.
 
-    A variable's own name, or "variable" for one that Keras named by a running number; the second of
-    a name is "<name>/1" and so on.
+    A name is that of the variable, or "variable" if Keras named it by a number. The second variable
+    of a name is "<name>/1", and so on.
     """
     names: list[str] = []
     seen: collections.Counter[str] = collections.Counter()

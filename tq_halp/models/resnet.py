@@ -27,7 +27,8 @@ def resnet(
     each of two such convolutions; global average pooling; a dense layer. Stage s = 0, 1, ... has
     16 · 2^s channels, and every stage but the first halves the sides. Batch normalization follows
     every convolution. Where the shape changes, the shortcut is a 1 x 1 convolution with batch
-    normalization (option B; 2,752 of the 78,042 parameters of blocks [1, 1, 1]). Use it with `SparseCategoricalCrossentropy(from_logits=True)`.
+    normalization (option B; 2,752 of the 78,042 parameters of blocks [1, 1, 1]).
+    Use it with `SparseCategoricalCrossentropy(from_logits=True)`.
 
     The pixels p enter as p / 64 - 2, which has mean 0 and standard deviation 1, about, for
     photographs. The layers are named "conv", "stage1_block1_conv1", ..., "stage2_block1_shortcut",

@@ -1,4 +1,4 @@
-"""The YAML map from layers to number formats: load it, see its plan, apply it to a model."""
+"""Quantization maps from layers to number formats: read one, print its plan, apply it to a model."""
 
 from tq_halp.quantization_map.quantization_map import QuantizationMap
 from tq_halp.quantization_map.rules.layer_plan import Plan, Row

@@ -1,4 +1,4 @@
-"""The layers of a model that are quantized as a whole, each with its path, and what holds them."""
+"""The tree of a model's layers, its paths, and its leaves, the layers that are quantized as units."""
 
 import dataclasses
 from typing import Any
@@ -15,9 +15,9 @@ from tq_halp.quantizers.state_layers import is_bookkeeping
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """A layer that is quantized as a whole. One that two models share has several paths.
+    """A layer that is quantized as a unit. A layer that two models share has several paths.
 
-    A layer that holds others, with weights of its own beside them, is listed too: `has_layers`.
+    A layer that holds others is listed too, with `has_layers`, if it has weights of its own.
     """
 
     paths: tuple[str, ...]
@@ -25,14 +25,16 @@ class Leaf:
     has_weights: bool
     has_layers: bool = False
     weights: tuple = ()  # the variables, where known
-    plain_class: type | None = None  # what `layer_class` was before it was quantized; None: itself
+    plain_class: type | None = None  # `layer_class` before quantization; None: the same
 
     @property
     def path(self) -> str:
+        """The first path."""
         return self.paths[0]
 
     @property
     def class_name(self) -> str:
+        """The name of the class before quantization, which rules match."""
         return (self.plain_class or self.layer_class).__name__
 
     def __str__(self) -> str:
@@ -40,13 +42,13 @@ class Leaf:
 
 
 def find_leaves(model: Any) -> list[tuple[keras.Layer, Leaf]]:
-    """The leaves of a model in the order in which it holds them, each once.
+    """The leaves of a model, each once, in the order of the model.
 
-    A leaf is a layer that has a quantized class, or one that holds no other layer. The path of a
-    layer is its name after the names of the layers and models that hold it.
+    A leaf is a layer that has a quantized class or holds no other layer. The path of a layer is
+    "outer/inner/name": its name, after the names of the models and layers that hold it.
 
     Raises:
-        InputError: no Keras model, one without layers or weights yet, or one that Keras quantized.
+        InputError: `model` is not a Keras model, is not built, or was quantized by Keras.
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"model must be a Keras model. Received: {model!r}")
@@ -65,7 +67,7 @@ def find_leaves(model: Any) -> list[tuple[keras.Layer, Leaf]]:
 
 
 def _check_is_float(layer: keras.Layer) -> None:
-    """Not one whose weights Keras has replaced by integers and scales: nothing is to be rounded."""
+    """Raises InputError for a layer whose weights Keras has replaced by integers and scales."""
     mode = getattr(layer, "quantization_mode", None)
     if mode is not None:
         raise InputError(
@@ -75,39 +77,39 @@ def _check_is_float(layer: keras.Layer) -> None:
 
 
 def children(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers that a layer holds itself, in the order in which it got them."""
+    """The layers that a layer holds directly, in the order in which they were added."""
     if isinstance(layer, keras.Sequential):
         return layer.layers
     held = layer._flatten_layers(include_self=False, recursive=False)
-    if isinstance(layer, keras.Function):  # the order of the graph, then what is beside it
+    if isinstance(layer, keras.Function):  # in the order of the graph, then the rest
         held = list(dict.fromkeys([*layer.layers, *held]))
     return [child for child in held if not is_bookkeeping(child)]
 
 
 def is_leaf(layer: keras.Layer) -> bool:
-    """Whether a layer is one of those that are quantized as a whole."""
+    """Whether a layer is quantized as a unit."""
     known = isinstance(layer, QuantizedLayer) or quantized_class(type(layer)) is not None
     held = children(layer)
     if known or not held:
         return True
-    # What stands for a cell of a user's own class would be no cell.
+    # A user's cell cannot be wrapped: a `QuantLayer` is not a cell.
     is_of_cells = isinstance(layer, (keras.layers.RNN, keras.layers.StackedRNNCells))
-    return is_of_cells and any(is_leaf(cell) and not _has_twin(cell) for cell in held)
+    return is_of_cells and any(is_leaf(cell) and not _has_quantized_class(cell) for cell in held)
 
 
-def _has_twin(layer: keras.Layer) -> bool:
+def _has_quantized_class(layer: keras.Layer) -> bool:
     return quantized_class(type(layer)) is not None
 
 
 class Rebuilt(MixinBase):
-    """Mixin before the class of a layer or model that was built again, with quantized layers."""
+    """Mixin before the class of a rebuilt layer or model, which builds its layers quantized."""
 
     def get_build_config(self) -> None:
-        return None  # it builds itself when it is loaded
+        return None  # loading builds it anyway
 
 
 def plain_class(layer: keras.Layer) -> type:
-    """The class of a layer without what quantization made of it."""
+    """The class that a layer had before quantization."""
     if isinstance(layer, QuantLayer):
         return type(layer.layer)
     if isinstance(layer, Rebuilt):
@@ -119,7 +121,7 @@ def plain_class(layer: keras.Layer) -> type:
 
 
 def own_variables(layer: keras.Layer) -> list[keras.Variable]:
-    """The weights of a layer that are none of its layers' weights."""
+    """The weights of a layer that do not belong to the layers that it holds."""
     held = {id(variable) for child in children(layer) for variable in child.weights}
     return [variable for variable in layer.weights if id(variable) not in held]
 

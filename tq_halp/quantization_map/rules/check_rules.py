@@ -1,4 +1,4 @@
-"""Whether every rule of a map can do what it asks on the layers of a model."""
+"""Checks of the rules of a map against the layers of a model."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,12 +11,15 @@ from tq_halp.quantization_map.rules.rule import Rule
 
 
 def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
-    """Raises InputError for the first rule that cannot do what it asks on these layers.
+    """Checks every rule against the layers of a model.
 
-    A rule is wrong if it matches nothing; if earlier rules decide all that it matches; if it asks
-    to quantize only layers that hold nothing to quantize; if it names a tensor that none of its
-    layers has; or if its blocks do not fit a weight. A catch-all, one that matches every layer, may
-    find nothing left to do, and so may an optional rule.
+    A rule is wrong if it matches no layer; if earlier rules decide all layers that it matches; if
+    it quantizes, but none of its layers has anything to quantize; if it names a tensor that none of
+    its layers has; or if its blocks do not divide a weight. An optional rule, or one that matches
+    every layer, may have nothing to do.
+
+    Raises:
+        InputError: for the first rule that is wrong.
     """
     for rule in rules:
         matched = [decision.leaf for decision in decisions if rule.matches(decision.leaf)]
@@ -65,7 +68,7 @@ def _check_quantizable(rule: Rule, leaves: Sequence[Leaf], may_be_idle: bool) ->
 
 
 def _check_tensors(rule: Rule, leaves: Sequence[Leaf]) -> None:
-    """Each tensor that the rule names exists in one of the layers."""
+    """Raises InputError for a tensor that none of the layers has."""
     targets = [(leaf, target) for leaf in leaves if (target := target_class(leaf))]
     able = [leaf for leaf, _ in targets]
     roles = [role for _, target in targets for role in target.roles]
@@ -80,7 +83,7 @@ def _check_tensors(rule: Rule, leaves: Sequence[Leaf]) -> None:
 
 
 def _check_shapes(rule: Rule, decision: Decision) -> None:
-    """Blocks have to fit the weights, and their gradients."""
+    """Raises InputError if blocks do not divide a weight, or the gradient of one."""
     target = target_class(decision.leaf)
     if not decision.quantizers or target is None:
         return
@@ -88,7 +91,7 @@ def _check_shapes(rule: Rule, decision: Decision) -> None:
         if weight.name.startswith("moving_"):
             continue  # statistics are never quantized
         role = target.role_of(weight)
-        # The gradients of an embedding have the shape of what was looked up.
+        # The gradient of an embedding has the shape of the gathered rows.
         roles = (role,) if weight.name == "embeddings" else (role, "gradients")
         for role in roles:
             quantizer = decision.quantizers.get(role)

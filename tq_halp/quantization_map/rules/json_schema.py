@@ -1,4 +1,4 @@
-"""The JSON schema of a map's file, made from the formats and the rules, for editors."""
+"""The JSON schema of a map's file, derived from the formats and the rules."""
 
 import dataclasses
 import types
@@ -22,7 +22,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema, draft 2020-12: of the keys and types; which layers there are it cannot know."""
+    """The schema, draft 2020-12, of keys, types and valid values."""
     tensors = dict.fromkeys(TENSORS, _VALUE) | {"accumulator": {"$ref": "#/$defs/accumulator"}}
     start = {**_object(dict.fromkeys(FROM, _COUNT)), "minProperties": 1, "maxProperties": 1}
     return {
@@ -64,7 +64,7 @@ def json_schema() -> dict[str, Any]:
                 ),
                 "oneOf": [{"required": [unit]} for unit in UNITS],
             },
-            # A text may also be the name of one of the map's own formats.
+            # A string may also be the name of one of the map's own formats.
             "value": {"anyOf": [{"type": ["string", "null"]}, _FORMAT]},
             "accumulator": {"anyOf": [{"type": ["string", "null"]}, *_accumulators()]},
             "format": {
@@ -97,7 +97,7 @@ def _named(name: str, format: formats.Format) -> Schema:
 
 
 def _accumulators() -> list[Schema]:
-    """The formats that the sum of a product can have, and after how many terms."""
+    """The schemas of accumulators: a format, and `every`."""
     kinds = [_family(family) for family in accumulator.FORMATS]
     kinds += [_named(n, f) for n, f in formats.NAMED.items() if isinstance(f, accumulator.FORMATS)]
     for kind in kinds:
@@ -112,20 +112,20 @@ def _fields(family: type[formats.Format], fields: Iterable[dataclasses.Field]) -
 
 
 def _type(hint: Any) -> Schema:
-    """Of a field: int, float, bool, str, or one of them or None."""
+    """The schema of a type: int, float, bool, str, or an optional one of these."""
     kinds = typing.get_args(hint) or (hint,)
     names = [_JSON[kind] for kind in kinds]
     return {"type": names[0] if len(names) == 1 else names}
 
 
 def _own_keys(choices: Mapping[str, Any]) -> dict[str, Schema]:
-    """Of a quantizer beside its format's: the valid values of each."""
+    """The schemas of a quantizer's keys, other than its format's, with their valid values."""
     properties = {key: {"enum": [*valid]} for key, valid in choices.items() if valid}
     return {**properties, "seed": {"type": "integer"}}
 
 
 def _example(family: type[formats.Format]) -> dict[str, Any]:
-    """What the family's own example says, without YAML: its name, and 4 for each field it needs."""
+    """A mapping for the family: its name, and 4 for each required field."""
     needed = [f.name for f in dataclasses.fields(family) if f.default is dataclasses.MISSING]
     return {"format": family.name, **dict.fromkeys(needed, 4)}
 

@@ -1,4 +1,4 @@
-"""A quantization map from a YAML file or a mapping, with errors that say where."""
+"""Reading of a quantization map from YAML or a mapping, with errors that name file and line."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -17,10 +17,11 @@ Origin = Callable[[tuple], str]  # key path -> "file:line"
 
 
 def load(path: str | Path) -> tuple[Mapping[str, Any], tuple[Rule, ...]]:
-    """A YAML file as a plain mapping and as rules.
+    """The mapping in a YAML file, and its rules.
 
     Raises:
-        InputError: "file:line: rule N: ...", what was received and what would be valid.
+        InputError: the file or a rule is wrong. The message is "file:line: rule N: ...", with the
+            value received and the valid ones.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(
@@ -37,8 +38,8 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     """The rules of a map given as a mapping.
 
     Args:
-        mapping: what the YAML file would hold.
-        origin: the file and line of a key path; None: the errors then name the index of a rule.
+        mapping: the keys of the YAML file: version, defaults, formats, rules.
+        origin: a function from a path of keys to "file:line". None: errors name a rule by index.
 
     Raises:
         InputError: as `load`.

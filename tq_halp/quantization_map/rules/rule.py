@@ -1,4 +1,4 @@
-"""One rule of a quantization map: which layers it is about and what becomes of their tensors."""
+"""`Rule`, one rule of a quantization map: which layers it matches, and their quantizers."""
 
 import dataclasses
 import re
@@ -14,33 +14,34 @@ from tq_halp.quantization_map.rules.format_values import Values
 from tq_halp.quantization_map.rules.schedule import schedule
 from tq_halp.quantizers import AnyQuantizer
 
-# Those of layers, and the slots of the optimizer.
+# The roles of layers, and the slots of the optimizer.
 TENSORS = (*ROLES, "momentum")
 KEYS = ("layers", "class", "quantize", "optional", "schedule", *TENSORS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`layers` and `class_name` say which layers, `quantizers` what becomes of their tensors."""
+    """A rule: it matches layers by `layers` and `class_name`, and gives them `quantizers`."""
 
-    # Keys: both must hold.
+    # Both must match.
     layers: re.Pattern  # must match the whole path of a layer, "outer/inner/lstm_1"
     class_name: str | None = None  # the layer's class; None: any
 
-    # What: a quantizer or "none" by tensor. Empty: the layer stays as it is ("quantize: none").
+    # A quantizer or "none", by tensor. Empty: the layer is not quantized ("quantize: none").
     quantizers: Mapping[str, AnyQuantizer | str]
 
-    optional: bool = False  # may match nothing, and may leave nothing to do
+    optional: bool = False  # it may match no layer, and have nothing to do
     number: int  # position in the map, from 1
-    where: str  # how an error about the rule starts: "map.yaml:7: rule 2"
+    where: str  # prefix of an error about the rule: "map.yaml:7: rule 2"
 
     def matches(self, leaf: Leaf) -> bool:
-        """Whether a `layer_tree.Leaf` is one of the layers meant."""
+        """Whether the rule matches a layer, by any of its paths."""
         if self.class_name not in (None, leaf.class_name):
             return False
         return any(self.layers.fullmatch(path) for path in leaf.paths)
 
     def error(self, message: str) -> InputError:
+        """An error about the rule, with its place in the file."""
         return InputError(f"{self.where}: {message}")
 
 
@@ -50,11 +51,12 @@ def parse_rule(raw: Any, number: int, values: Values, where: Callable[..., str])
     Args:
         raw: the mapping, unchecked.
         number: its position in the map, from 1.
-        values: reads formats.
-        where: gives the prefix of an error message for a key of the rule, or for the whole rule.
+        values: parses formats.
+        where: returns the prefix of an error for a key of the rule, or for the whole rule.
 
     Raises:
-        InputError: saying where, what was received and what would be valid.
+        InputError: the rule is wrong. The message has the place, the value received and the valid
+            ones.
     """
     if not isinstance(raw, Mapping):
         raise InputError(f"{where()}: a rule must be a mapping. Received: {raw!r}")
@@ -112,7 +114,7 @@ def _pattern(raw: Any, where: Callable[..., str]) -> re.Pattern:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of what a later Python will read differently
+            warnings.simplefilter("error")  # Python warns of syntax whose meaning will change
             return re.compile(raw["layers"])
     except (re.error, OverflowError, RecursionError, Warning) as error:
         raise InputError(

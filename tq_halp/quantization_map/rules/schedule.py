@@ -1,10 +1,10 @@
-"""The schedule of a rule: from when on it quantizes, and how that changes as training goes on.
+"""The key `schedule` of a rule: when it starts to quantize, and how it changes during training.
 
-    schedule: {from_epoch: 2}                   # all that the rule says holds from epoch 2 on
+    schedule: {from_epoch: 2}                   # the rule applies from epoch 2 on
     schedule: [{epoch: 5, weights: w8}, {epoch: 9, weights: w4, activations: a8}]
 
 Epochs and steps count from 0. Before `from_epoch` the tensors are in floating point. Each entry of
-a list changes what it names from then on; until then what the rule itself says holds.
+a list changes the tensors that it names from its start on. Before that, the rule itself applies.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from tq_halp.quantizers import AnyQuantizer, ScheduledQuantizer
 from tq_halp.quantizers.scheduled_quantizer import UNITS
 
 FROM = tuple(f"from_{unit}" for unit in UNITS)
-# An accumulator is part of a kernel, and the optimizer has no clock.
+# An accumulator is part of a compiled kernel, and an optimizer has no training clock.
 FIXED = ("accumulator", "momentum")
 ROLES_WITH_SCHEDULE = tuple(role for role in ROLES if role not in FIXED)
 
@@ -26,16 +26,17 @@ ROLES_WITH_SCHEDULE = tuple(role for role in ROLES if role not in FIXED)
 def schedule(
     raw: Any, base: Mapping[str, AnyQuantizer | str], values: Values, where: Callable[..., str]
 ) -> dict[str, AnyQuantizer | str]:
-    """What becomes of the tensors of a rule: a quantizer, a scheduled one or "none", by role.
+    """The quantizers of a rule with a schedule, by role: also scheduled ones, and "none".
 
     Args:
         raw: the value of `schedule`, unchecked.
-        base: what the rule itself says, by role.
-        values: reads formats.
-        where: gives the prefix of an error message for a path of keys in the rule.
+        base: the quantizers of the rule itself, by role.
+        values: parses formats.
+        where: returns the prefix of an error for a path of keys in the rule.
 
     Raises:
-        InputError: saying where, what was received and what would be valid.
+        InputError: the schedule is wrong. The message has the place, the value received and the
+            valid ones.
     """
     if isinstance(raw, Mapping):
         unit, start = _from(raw, where)
@@ -121,7 +122,7 @@ def _entries(
 
 
 def _staged(unit: str, timeline: Sequence[tuple[int, Any]]) -> AnyQuantizer | str:
-    """One quantizer for [(start, quantizer or "none"), ...]; the last of equal starts holds."""
+    """One quantizer from [(start, quantizer or "none"), ...]; of equal starts the last counts."""
     stages = {0: None, **{start: None if q == "none" else q for start, q in timeline}}
     if len(stages) == 1:
         return stages[0] or "none"

@@ -1,4 +1,4 @@
-"""Who tells the layers of a model at which epoch and step its training is."""
+"""`QuantizationSchedule`: the callback that sets the training clocks of scheduled quantizers."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from tq_halp.quantizers.training_clock import TrainingClock
 
 
 class QuantizationSchedule(keras.callbacks.Callback):
-    """Drives the schedules of a map: `model.fit(..., callbacks=[QuantizationSchedule()])`.
+    """Sets epoch and step for schedules: `model.fit(..., callbacks=[QuantizationSchedule()])`.
 
-    Epochs are those of `fit`, from 0 (`initial_epoch` continues a run). Steps are batches, counted
-    on over calls of `fit` and over saving and loading, since they are stored with the model. Both
-    are set before the batch that they are about, so that the first batch of epoch 2 is quantized as
-    epoch 2 says. Works for any model that holds scheduled layers, such as a `HALP` trainer around
-    one; without such layers it does nothing.
+    Epochs are those of `fit`, from 0 (`initial_epoch` continues a run). Steps are batches. They are
+    stored with the model, so the count continues over calls of `fit`, saving and loading. Both are
+    set before a batch: the first batch of epoch 2 is quantized as scheduled for epoch 2. The model
+    may be any model with scheduled layers, such as a `HALP` trainer around one. Without such layers
+    the callback does nothing.
 
-    In a training loop of one's own: `set_model(model)`, `on_train_begin()`, then
-    `on_epoch_begin(epoch)` and `on_train_batch_begin(batch)`, as Keras would.
+    A custom training loop calls `set_model(model)`, `on_train_begin()`, and then, as Keras does,
+    `on_epoch_begin(epoch)` and `on_train_batch_begin(batch)`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._clocks: list[TrainingClock] = []
-        self._is_fresh = True  # whether no epoch has begun since training began
+        self._is_fresh = True  # no epoch has begun yet
         self._step = 0  # of the epoch's first batch
-        self._next = 0  # the batch after the last one, within the epoch
+        self._next = 0  # the next batch, within the epoch
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         layers = self.model._flatten_layers()
@@ -37,7 +37,7 @@ class QuantizationSchedule(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._is_fresh:
             self._is_fresh = False
-            # Not before: another callback may restore the model as training begins.
+            # Not in on_train_begin, in which another callback may restore the model.
             steps = [int(clock.positions["step"].numpy()) for clock in self._clocks]
             self._step = max(steps, default=0)
         self._step, self._next = self._step + self._next, 0
