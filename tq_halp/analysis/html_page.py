@@ -27,9 +27,10 @@ svg text { font-size: 10px; fill: var(--soft); } .power { font-size: 7px; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 1em; }
 """
 
-_KEY = """<p>For each tensor: the histogram of its values; below, the number of values of each power of
-two, on a logarithmic scale. <span class="key" style="background: var(--inside)"></span>within
-the format <span class="key" style="background: var(--saturated)"></span>beyond its limits
+_KEY = """<p>For each tensor: the histogram of its values; below, the number of values of
+each power of two, on a logarithmic scale.
+<span class="key" style="background: var(--inside)"></span>within the format
+<span class="key" style="background: var(--saturated)"></span>beyond its limits
 <span class="key" style="background: var(--zero)"></span>less than half a step
 <span class="key" style="background: var(--mark)"></span>step and end of the range of the suggested
 fraction length</p>"""

@@ -88,9 +88,10 @@ class QuantGRU(QuantizedRecurrence, QuantizedLayer, keras.layers.GRU, WithQuanti
         h_t  = Q_state(z_t h_{t-1} + (1 - z_t) g_t)
         y_t  = Q_activations(h_t)                  the next step uses h_t, not y_t
 
-    Every W is Q_weights(W), every U Q_recurrent_weights(U), every b and b' Q_bias(.). There is no b'
-    without reset_after. `errors` quantizes the gradient of y, not the gradients between time steps;
-    `gradients` those of W, U and b, summed over time. See `QuantizedRecurrence` for the rest.
+    Every W is Q_weights(W), every U Q_recurrent_weights(U), every b and b' Q_bias(.). Without
+    reset_after there is no b'. `errors` quantizes the gradient of y, not the gradients between time
+    steps; `gradients` those of W, U and b, summed over time. See `QuantizedRecurrence` for the
+    rest.
 
     Args: those of `keras.layers.GRU`, and weights, recurrent_weights, bias, activations, state,
         gates, gradients, errors: each None, "none", a `Quantizer`, a format or a mapping.

@@ -84,7 +84,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
 
     @staticmethod
     def lender() -> "QuantizedLayer | None":
-        """The layer whose quantizers this layer uses, as a part of it such as an RNN's cell; or None."""
+        """The layer whose quantizers this one uses, being a part of it such as a cell; or None."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,4 +1,4 @@
-"""Quantization maps from layers to number formats: read one, print its plan, apply it to a model."""
+"""Quantization maps from layers to number formats: reading, plans, application to models."""
 
 from tq_halp.quantization_map.quantization_map import QuantizationMap
 from tq_halp.quantization_map.rules.layer_plan import Plan, Row

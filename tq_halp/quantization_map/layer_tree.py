@@ -1,4 +1,4 @@
-"""The tree of a model's layers, its paths, and its leaves, the layers that are quantized as units."""
+"""The tree of a model's layers: paths, and leaves, which are the layers quantized as units."""
 
 import dataclasses
 from typing import Any

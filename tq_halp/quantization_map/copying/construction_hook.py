@@ -1,11 +1,11 @@
-"""Layers that are built while somebody watches: he says what class and which quantizers each gets.
+"""A hook into the construction of Keras layers, which can give each new layer other quantizers.
 
-Mechanism: while at least one watch is on in the process, each watched class has a `__new__` that
-makes an object of another class, whose `__init__` Python then runs with the caller's own arguments.
-Nothing else is replaced: no module attribute, no base class, no method. Who watches is a matter of
-the context (`contextvars`): of the thread or task, and of what it starts in a copy of its context.
-All others get what the class makes without a watch, and see no more than that `__new__`. When the
-last watch ends the classes are as they were.
+While at least one hook is open in the process, each hooked class has a `__new__` that makes an
+object of the quantized class. Python then calls its `__init__` with the caller's arguments. Nothing
+else is replaced: no module attribute, no base class, no other method. A hook applies to its context
+(`contextvars`): the thread or task that opened it, and what these start with a copy of the context.
+Elsewhere, the hooked classes make the same layers as without a hook. When the last hook is closed,
+the classes are as before.
 """
 
 import contextlib
@@ -25,30 +25,30 @@ from tq_halp.layers.sublayers import is_making_parts
 
 _MISSING = object()
 _lock = threading.Lock()
-_watched: dict[type, list] = {}  # class -> [number of watches, its own __new__ or _MISSING]
+_watched: dict[type, list] = {}  # class -> [number of hooks, its own __new__ or _MISSING]
 
 
 @dataclasses.dataclass(frozen=True)
 class Fate:
-    """What becomes of one layer."""
+    """What happens to one new layer."""
 
-    name: str | None = None  # None: as its constructor says
-    quantizers: Mapping[str, Any] | None = None  # by role; None: it stays what it is
-    overrides: bool = False  # quantizers that the constructor is given are dropped, not refused
-    born: Callable[[Any], object] | None = None  # gets the layer
+    name: str | None = None  # None: the name that its constructor gives it
+    quantizers: Mapping[str, Any] | None = None  # by role; None: it is not changed
+    overrides: bool = False  # drops quantizers among the constructor's arguments; else an error
+    on_new: Callable[[Any], object] | None = None  # called with the new layer
 
 
-Decider = Callable[[type, str | None], Fate]  # (class, the name that was given) -> Fate
+Decider = Callable[[type, str | None], Fate]  # (class, name argument) -> Fate
 
 
 @dataclasses.dataclass
 class _Watch:
-    decide: Decider | None  # None: nobody watches
-    outer: "_Watch | None"  # what it is in
-    is_open: bool = True  # not once its block ended, whatever context still holds it
+    decide: Decider | None  # None: new layers are not changed
+    outer: "_Watch | None"  # the hook around it
+    is_open: bool = True  # False after its block, though a context may still hold it
 
 
-# The innermost one here.
+# The innermost hook of this context.
 _watch: contextvars.ContextVar[_Watch | None] = contextvars.ContextVar(
     "tq_halp.quantization_map.copying.construction_hook", default=None
 )
@@ -56,10 +56,10 @@ _watch: contextvars.ContextVar[_Watch | None] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
-    """Inside, `decide` says what becomes of each new layer of exactly one of `classes`.
+    """A context in which `decide` returns the `Fate` of each new layer.
 
-    In this thread or task alone. What the constructor of such a layer builds in turn is its own
-    affair.
+    It applies to this thread or task only, and to layers whose class is exactly one of `classes`.
+    Layers that the constructor of such a layer makes in turn are not changed.
     """
     classes = list(classes)
     with _lock:
@@ -75,7 +75,7 @@ def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
 
 
 def unwatched() -> contextlib.AbstractContextManager[None]:
-    """Inside, no watch of this thread or task sees anything."""
+    """A context, of this thread or task, in which new layers are not changed."""
     return _deciding(None)
 
 
@@ -87,7 +87,7 @@ def _deciding(decide: Decider | None) -> Iterator[None]:
         yield
     finally:
         watch.is_open = False
-        # No token: it could not be given back where a generator goes on in another context.
+        # Not by a token, which is not valid if a generator continues in another context.
         _watch.set(watch.outer)
 
 
@@ -117,7 +117,7 @@ def _stop(layer_class: Any) -> None:
 
 
 def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
-    newborns = {}
+    unfinished: dict[type, type] = {}
 
     def plain_new(cls: type, *args: Any, **kwargs: Any) -> Any:
         if own is _MISSING:
@@ -130,16 +130,16 @@ def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
             return plain_new(cls, *args, **kwargs)
         fate = decide(layer_class, kwargs.get("name"))
         target = layer_class if fate.quantizers is None else quantized_class(layer_class)
-        born = target or layer_class
-        if born not in newborns:
-            newborns[born] = _newborn(born)
-        layer = plain_new(newborns[born], *args, **kwargs)
+        made_class = target or layer_class
+        if made_class not in unfinished:
+            unfinished[made_class] = _unfinished_class(made_class)
+        layer = plain_new(unfinished[made_class], *args, **kwargs)
         layer.__dict__["_fate"] = fate
-        if fate.born is not None:
-            fate.born(layer)
+        if fate.on_new is not None:
+            fate.on_new(layer)
         if target is not None:
-            return layer  # Python goes on with its __init__
-        # What is wrapped around an object of a user's class is none, so Python leaves it at that.
+            return layer  # Python then calls its __init__
+        # A `QuantLayer` is not of the called class, so Python does not call its __init__.
         layer.__init__(*args, **kwargs)
         with unwatched():
             return QuantLayer(layer, **_chosen(QuantLayer, fate))
@@ -147,11 +147,11 @@ def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
     return __new__
 
 
-def _newborn(target: Any) -> type:
+def _unfinished_class(target: Any) -> type:
     is_quantized = quantized_class(target) is target
 
-    class Newborn(target):
-        """Lives from __new__ to __init__, to give a layer its name and its quantizers."""
+    class Unfinished(target):
+        """The class of a layer from __new__ to __init__, which sets name and quantizers."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.__class__ = target
@@ -164,14 +164,14 @@ def _newborn(target: Any) -> type:
                 self.name = fate.name
             self.build = _unwatching(self.build)  # type: ignore[has-type]
 
-        # Keras derives the default get_config from it.
+        # Keras' default get_config reads it.
         vars(__init__)["__signature__"] = inspect.signature(target.__init__)
 
-    return Newborn
+    return Unfinished
 
 
 def _unwatching(build: Callable[..., Any]) -> Callable[..., Any]:
-    """What a layer builds when it is built is its own affair too."""
+    """A `build` in which new layers are not changed."""
 
     @functools.wraps(build)
     def building(*args: Any, **kwargs: Any) -> Any:
@@ -182,7 +182,7 @@ def _unwatching(build: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _arguments(target: type[QuantizedLayer], fate: Fate, given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a quantized class for those that a Keras class was given."""
+    """The arguments of the quantized class, from those of the Keras class."""
     name = fate.name or given.get("name")
     clash = [role for role in target.roles if given.get(role) is not None]
     if clash and not fate.overrides:
@@ -194,6 +194,6 @@ def _arguments(target: type[QuantizedLayer], fate: Fate, given: dict[str, Any]) 
 
 
 def _chosen(target: type[QuantizedLayer], fate: Fate) -> dict[str, Any]:
-    """The quantizers as arguments: what is None is meant to be."""
+    """The quantizers as arguments. "none", because None can mean a default."""
     chosen = {role: (fate.quantizers or {}).get(role) for role in target.roles}
     return {role: "none" if q is None else q for role, q in chosen.items()}

@@ -1,4 +1,4 @@
-"""The map that a quantized model amounts to, from the model alone."""
+"""Derivation of a quantization map from a quantized model."""
 
 import re
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ def mapping_of(model: keras.Model) -> dict[str, Any]:
     """A map, as `QuantizationMap.from_dict` takes it, with one rule for each layer of a model.
 
     Raises:
-        InputError: no built Keras model; or a layer that no rule can describe: one tensor of it
-            has a schedule in epochs and another one in steps, or its weights differ in momentum.
+        InputError: `model` is not a built Keras model; or no rule can describe a layer, because it
+            has schedules both in epochs and in steps, or its weights differ in momentum.
     """
     momenta = _momenta(model)
     rules = [_rule(layer, leaf, momenta) for layer, leaf in find_leaves(model)]
@@ -43,14 +43,14 @@ def _rule(
 
 
 def _value(quantizer: AnyQuantizer | None) -> dict[str, Any] | str:
-    """What a rule says about a tensor at the start of training."""
+    """The value of a tensor in a rule, at the start of training."""
     if isinstance(quantizer, ScheduledQuantizer):
         quantizer = quantizer.at(0)
     return "none" if quantizer is None else quantizer.get_config()
 
 
 def _schedule(leaf: Leaf, quantizers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The entries of a rule's `schedule`, by start."""
+    """The entries of a rule's `schedule`, in order."""
     scheduled = {r: q for r, q in quantizers.items() if isinstance(q, ScheduledQuantizer)}
     units = {quantizer.unit for quantizer in scheduled.values()}
     if len(units) > 1:
@@ -65,7 +65,7 @@ def _schedule(leaf: Leaf, quantizers: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 def _momenta(model: keras.Model) -> dict[int, Quantizer | None]:
-    """What quantizes the optimizer's slots, by the `id` of the trainable variable."""
+    """{id of a trainable variable: quantizer of the optimizer's slots for it}."""
     optimizer = getattr(model, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer

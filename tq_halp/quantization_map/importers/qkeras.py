@@ -1,10 +1,11 @@
-"""QKeras' dictionaries for `model_quantize`, as a quantization map.
+"""Import of QKeras' dictionaries for `model_quantize` as a quantization map.
 
     {"dense_1": {"kernel_quantizer": "quantized_bits(8,0,1,alpha=1)", ...},             by name
      "QDense": {"kernel_quantizer": ...},                                                by class
      "QActivation": {"relu": "quantized_relu(4)"}, "act_1": "quantized_relu(4)"}
 
-A layer's name goes before its class, and decides alone, as in QKeras. Classes are optional rules.
+As in QKeras, the entry of a layer's name takes precedence over that of its class. Entries of
+classes become optional rules.
 """
 
 import re
@@ -26,9 +27,9 @@ _TENSORS = {
     "recurrent_activation_quantizer": "gates",
     "state_quantizer": "state",
 }
-# Where a layer of QKeras sets a missing alpha to "auto_po2".
+# Here the layers of QKeras set a missing alpha to "auto_po2".
 _SCALED = ("kernel_quantizer", "depthwise_quantizer", "gamma_quantizer", "recurrent_quantizer")
-# One quantizer alone stands for these: of an activation.
+# Classes whose entry is one quantizer, that of the activation.
 _ACTIVATIONS = {"QActivation": ("Activation", "ReLU", "LeakyReLU")}
 
 
@@ -36,7 +37,7 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping that `QuantizationMap.from_dict` takes.
 
     Raises:
-        InputError: an entry is not QKeras', or has no equivalent.
+        InputError: an entry is not one of QKeras, or has no equivalent.
     """
     if not isinstance(config, Mapping) or not config:
         raise InputError(f"config must be a mapping of layers to quantizers. Received: {config!r}")

@@ -1,9 +1,9 @@
-"""TensorQuant's quantizer strings and maps, as a quantization map.
+"""Import of TensorQuant's quantizer strings and maps as a quantization map.
 
-TensorQuant has three maps: of weights (`weight_q_map`), of layer outputs (`extr_q_map`) and of the
-values inside a layer's computation (`intr_q_map`). Each is a string such as "nearest,16,8" for all
-layers, a mapping {part of a layer's name: string}, or the path of a JSON file that holds one. The
-first key that is a part of a layer's name decides. As strings, they mean:
+TensorQuant has three maps: for weights (`weight_q_map`), for layer outputs (`extr_q_map`) and for
+the values inside a layer's computation (`intr_q_map`). Each is a string such as "nearest,16,8" for
+all layers, a mapping {part of a layer's name: string}, or the path of a JSON file with one. The
+first key that is a part of a layer's name decides. The strings mean:
 
     "zero,w,f" "down,w,f" "nearest,w,f" "stochastic,w,f"   fixed point, w bits, f after the point;
                                                            "nearest" rounds halves away from 0
@@ -12,8 +12,9 @@ first key that is a part of a layer's name decides. As strings, they mean:
     "sparse,t"  "binary[,m]"  "ternary[,m[,t]]"            threshold t, level m
     "none" or ""                                           not quantized
 
-Where TensorQuant is not what it says, this is what it says: its Python fixed point saturates at
-half the range or less, by a slip of precedence. A zero stays 0 here; "logarithmic" made it 2^-30.
+Where TensorQuant deviates from its documentation, this import follows the documentation: its Python
+fixed point saturates at half the range or less, by an error of operator precedence. Zero stays 0
+here, whereas its "logarithmic" maps it to 2^-30.
 
 Source: github.com/cc-hpc-itwm/TensorQuant, Quantize/utils.py, Quantizers.py and Kernels/.
 """
@@ -34,7 +35,7 @@ _ROUNDINGS = {
     "nearest": "nearest_away",
     "stochastic": "stochastic",
 }
-# How many arguments each takes, at least and at most.
+# The least and the largest number of arguments.
 _ARGUMENTS = {
     **dict.fromkeys(_ROUNDINGS, (2, 2)),
     **{"sparse": (1, 1), "logarithmic": (0, 0), "fp16": (0, 0), "none": (0, 0)},
@@ -47,13 +48,13 @@ def translate(
 ) -> dict[str, Any]:
     """The mapping that `QuantizationMap.from_dict` takes.
 
-    Weights and bias of a layer get what its weights got in TensorQuant, its output what extr_q_map
-    says. A layer that is in none of the maps stays as it is. Every rule is optional: as in
-    TensorQuant, a key may be a part of no layer's name, and a layer may have no bias.
+    Weights and bias of a layer get the quantizer of weight_q_map, its output that of extr_q_map. A
+    layer in neither map is not quantized. Every rule is optional: as in TensorQuant, a key may
+    match no layer, and a layer may have no bias.
 
     Raises:
-        InputError: a map or a string is not TensorQuant's; or intr_q_map is given, whose rounding
-            after every single operation has no equivalent (see `accumulator` in a rule).
+        InputError: a map or a string is not one of TensorQuant; or intr_q_map is given. It rounds
+            after every operation, which has no equivalent (see `accumulator` in a rule).
     """
     if intr_q_map not in (None, "", {}):
         raise InputError(
@@ -64,7 +65,7 @@ def translate(
     if not weights and not outputs:
         raise InputError("weight_q_map or extr_q_map must be given. Received: nothing")
     rules = []
-    # Either map decides by its own first key, so each pair of keys is a rule, in their order.
+    # In each map the first matching key decides. So each pair of keys is a rule, in order.
     for (part, weight), (other, output) in itertools.product(
         [*weights, (None, "none")], [*outputs, (None, "none")]
     ):
@@ -85,10 +86,10 @@ def translate(
 
 
 def quantizer(text: str) -> dict[str, Any] | str:
-    """What stands in a map for one of TensorQuant's strings.
+    """The value of a map for one of TensorQuant's strings.
 
     Raises:
-        InputError: it is none of them.
+        InputError: it is not one of them.
     """
     if not isinstance(text, str):
         raise InputError(f"a quantizer must be a text such as 'nearest,16,8'. Received: {text!r}")
