@@ -121,6 +121,7 @@ class QuantizedOptimizer(keras.optimizers.Optimizer):
         grads: Sequence[tf.Tensor],
         trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
+        """Takes a step of the inner optimizer, then rounds its slots."""
         if len(grads) == 0:
             return
         if not self.built:

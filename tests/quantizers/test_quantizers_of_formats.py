@@ -24,7 +24,7 @@ from tq_halp.formats import (
     Ternary,
 )
 from tq_halp.quantizers import Quantizer
-from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.format_options import options_of
 
 EXAMPLES = [
     FixedPoint(8, 6),
@@ -171,7 +171,7 @@ def test_clipped_gradient_does_not_depend_on_the_overflow(overflow):
 
 @pytest.mark.parametrize("format", EXAMPLES, ids=str)
 def test_configuration_round_trips_with_every_choice(format):
-    valid = choices(format)
+    valid = options_of(format)
     for rounding in valid.rounding or (None,):
         for overflow in valid.overflow:
             for gradient in valid.gradient:
@@ -183,7 +183,7 @@ def test_configuration_round_trips_with_every_choice(format):
 
 @pytest.mark.parametrize("format", EXAMPLES, ids=str)
 def test_every_choice_is_one_of_the_op(format):
-    valid = choices(format)
+    valid = options_of(format)
     for rounding in valid.rounding or (None,):
         for overflow in valid.overflow:
             assert np.all(np.isfinite(Quantizer(format, rounding, overflow)(X)))

@@ -53,9 +53,9 @@ def report(
     The suggested fraction length has the largest signal-to-noise ratio among fixed-point formats of
     the word length, with rounding to nearest and saturation: see `FractionBits`.
     """
-    from tq_halp.analysis.analyze import make
+    from tq_halp.analysis.analyze import make_report
 
-    return make(
+    return make_report(
         model,
         data,
         loss=loss,

@@ -22,7 +22,7 @@ from tq_halp.layers.observers import Observation
 from tq_halp.layers.quant_layer import QuantLayer
 
 
-def make(
+def make_report(
     model: keras.Model,
     data: Any,
     *,
@@ -47,16 +47,16 @@ def make(
         loss = getattr(model, "loss", None) if loss is None else loss
         model = model.model
     observed, notes = _observed(model)
-    counting = _Counting(batches_of(data, batch_size, batches))
-    has_y = counting.first[1] is not None
+    counted = _CountedBatches(batches_of(data, batch_size, batches))
+    has_y = counted.first[1] is not None
     step = loss_of(observed, loss) if has_y else None
     training = step is not None if training is None else bool(training)
     tallies = Tallies(word_bits)
-    run(observed, counting, step, training, tallies)
+    run(observed, counted, step, training, tallies)
     return Report(
         model=model.name,
-        batches=counting.batches,
-        samples=counting.samples,
+        batches=counted.batches,
+        samples=counted.samples,
         rows=tuple(_rows(tallies, paths_of(observed))),
         notes=(*notes, *_notes(tallies, has_y, step is not None, training)),
     )
@@ -76,7 +76,7 @@ def _observed(model: Any) -> tuple[keras.Model, list[str]]:
         ]
 
 
-class _Counting:
+class _CountedBatches:
     """Iterates over batches and counts them and their samples. The first can be read before."""
 
     def __init__(self, found: Iterator[Any]) -> None:

@@ -6,7 +6,7 @@ HALF = 64  # bins on each side of 0
 _LOWEST, _HIGHEST = -1100, 1100  # exponents of float64, with room
 
 
-class Values:
+class ValueHistogram:
     """Counts in 128 bins of one width over [−R, R), R a power of two above every magnitude.
 
     If a value is too large, R doubles until it fits, and neighbouring bins are merged. The edges
@@ -47,7 +47,7 @@ class Values:
         return counts
 
 
-class Magnitudes:
+class MagnitudeHistogram:
     """The number of values with floor(log2|x|) = e, for each e."""
 
     def __init__(self) -> None:

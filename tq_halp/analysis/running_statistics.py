@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tq_halp.analysis.histogram import Magnitudes, Values
+from tq_halp.analysis.histogram import MagnitudeHistogram, ValueHistogram
 from tq_halp.analysis.suggest_frac_bits import FractionBits, decibels, sum_of_squares
 
 _PIECE = 1 << 16  # elements that fit the cache, for several passes over them
@@ -27,7 +27,7 @@ class Tally:
     def __init__(self, limits: tuple[float, float] | None, suggestion: FractionBits) -> None:
         self.limits = limits
         self.suggestion = suggestion
-        self.values, self.magnitudes = Values(), Magnitudes()
+        self.values, self.magnitudes = ValueHistogram(), MagnitudeHistogram()
         self.count = self.nonfinite = 0
         self.min, self.max = math.inf, -math.inf
         self._saturated = self._underflowed = 0

@@ -35,9 +35,11 @@ class BlockFormat(Format):
 
     @property
     def elementwise(self) -> bool:
+        """False: the numbers of a block share an exponent."""
         return False
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Checks that blocks divide the axis of a tensor of that shape, or raises InputError."""
         axis, rank = self.axis, len(shape)
         if not -rank <= axis < rank:
             raise InputError(

@@ -15,7 +15,7 @@ from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.signatures import keras_parent
 from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
-from tq_halp.layers.user_functions import copy_of, made_anew
+from tq_halp.layers.user_functions import copy_of, remade
 
 QUANTIZED: dict[type[keras.Layer], type[QuantizedLayer]] = {
     keras_parent(quantized, QuantizedLayer): quantized
@@ -80,7 +80,7 @@ def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
     # "none", because None would give a layer such as an LSTM its default again.
     arguments = {role: "none" if each is None else each for role, each in chosen.items()}
     if target is not QuantLayer:
-        return made_anew(layer, target, arguments)
+        return remade(layer, target, arguments)
     if not isinstance(layer, QuantLayer):
         return QuantLayer(copy_of(layer), **arguments)
     own = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}

@@ -83,7 +83,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
     clock: TrainingClock | None
 
     @staticmethod
-    def lender() -> "QuantizedLayer | None":
+    def quantizer_source() -> "QuantizedLayer | None":
         """The layer whose quantizers this one uses, being a part of it such as a cell; or None."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

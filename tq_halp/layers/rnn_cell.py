@@ -30,6 +30,7 @@ class RecurrentRoles(MixinBase):
 
     @classmethod
     def choose(cls, given: Mapping[str, Any]) -> Quantizers:
+        """As `QuantizedLayer.choose`, with the default for `recurrent_weights`."""
         if given["recurrent_weights"] is None:
             given = {**given, "recurrent_weights": given["weights"]}
         return super().choose(given)
@@ -42,6 +43,7 @@ class RecurrentRoles(MixinBase):
 
     @classmethod
     def role_of(cls, variable: keras.Variable) -> str:
+        """The role of one of the layer's weights."""
         is_recurrent = variable.name == "recurrent_kernel"
         return "recurrent_weights" if is_recurrent else super().role_of(variable)
 
@@ -59,15 +61,17 @@ class FixedForCall:
     first_input: tf.Tensor | None = None  # of the first time step
 
     def gate(self, name: str, x: tf.Tensor, time: tf.Tensor | int) -> tf.Tensor:
+        """Q_gates(x) at a time step."""
         return self.source._quantize("gates", name, x, self.counter + time)
 
     def state(self, name: str, x: tf.Tensor, time: tf.Tensor | int) -> tf.Tensor:
+        """Q_state(x) at a time step."""
         return self.source._quantize("state", name, x, self.counter + time)
 
 
 # For the cells of layers such as `QuantLSTM`, during their calls: the quantized weights.
-_lent: contextvars.ContextVar[Mapping[keras.Layer, FixedForCall]] = contextvars.ContextVar(
-    "tq_halp.layers.rnn_cell", default=MappingProxyType({})
+_fixed_by_layer: contextvars.ContextVar[Mapping[keras.Layer, FixedForCall]] = (
+    contextvars.ContextVar("tq_halp.layers.rnn_cell", default=MappingProxyType({}))
 )
 
 
@@ -102,7 +106,7 @@ class QuantizedCell(RecurrentRoles):
         self.keep_time_for(self, ("gates", "state", "activations", "errors"))
 
     def call(self, inputs: tf.Tensor, states: Any, training: bool = False) -> tuple[tf.Tensor, Any]:
-        fixed = self.lent or self._fixed_by_call().get(self)
+        fixed = self.fixed_by_layer or self._fixed_by_call().get(self)
         if fixed is not None:
             fixed.trains = bool(training)
             return self._quantized_step(fixed, inputs, states, training)
@@ -115,6 +119,7 @@ class QuantizedCell(RecurrentRoles):
         return self._quantized_step(fixed, inputs, states, training)
 
     def get_dropout_mask(self, step_input: tf.Tensor) -> Any:
+        """Keras' mask. An RNN asks for it before its loop, when the weights are quantized."""
         if self.is_quantizing:
             self.drop_masks()
             # Keras does not tell whether this is training. So the counter advances after the loop.
@@ -127,6 +132,7 @@ class QuantizedCell(RecurrentRoles):
         return super().get_dropout_mask(step_input)
 
     def reset_dropout_mask(self) -> None:
+        """An RNN calls this after its loop, when the quantized weights are dropped."""
         super().reset_dropout_mask()
         if self.is_quantizing:
             fixed = self._fixed_by_call().pop(self, None)
@@ -134,15 +140,15 @@ class QuantizedCell(RecurrentRoles):
                 self._start_call(training=True, inputs=fixed.first_input)
 
     @contextlib.contextmanager
-    def lending(self, source: QuantizedLayer, counter: tf.Tensor | int) -> Iterator[FixedForCall]:
+    def fixing(self, source: QuantizedLayer, counter: tf.Tensor | int) -> Iterator[FixedForCall]:
         """A context, in this thread, in which the cell uses weights quantized by `source`."""
         fixed = self.fix(source, counter)
-        token = _lent.set({**_lent.get(), self: fixed})
+        token = _fixed_by_layer.set({**_fixed_by_layer.get(), self: fixed})
         self.set_time(0)
         try:
             yield fixed
         finally:
-            _lent.reset(token)
+            _fixed_by_layer.reset(token)
 
     def _fixed_by_call(self) -> dict[keras.Layer, FixedForCall]:
         """{cell: FixedForCall} of the call under way; empty if the cell is called by itself.
@@ -158,9 +164,9 @@ class QuantizedCell(RecurrentRoles):
         return vars(record).setdefault("fixed_by_quantized_cells", {})
 
     @property
-    def lent(self) -> FixedForCall | None:
+    def fixed_by_layer(self) -> FixedForCall | None:
         """The tensors that the calling layer, such as a `QuantLSTM`, made for its cell; or None."""
-        return _lent.get().get(self)
+        return _fixed_by_layer.get().get(self)
 
     def drop_masks(self) -> None:
         """Resets the dropout masks, which an exception may have left in the cell."""

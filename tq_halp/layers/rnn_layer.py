@@ -42,7 +42,7 @@ class QuantizedRecurrence(RecurrentRoles):
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
         # A weak reference, which Keras does not save as a layer of the cell.
-        self.cell.__dict__["lender"] = weakref.ref(self)
+        self.cell.__dict__["quantizer_source"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
             raise InputError(
@@ -60,7 +60,7 @@ class QuantizedRecurrence(RecurrentRoles):
     ) -> Any:
         _check(self, sequences)
         counter = self._start_call(training, sequences)
-        with self._lending_to_cell(counter):
+        with self._fixing_cell(counter):
             outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training
             )
@@ -75,7 +75,8 @@ class QuantizedRecurrence(RecurrentRoles):
         mask: tf.Tensor | None,
         training: bool = False,
     ) -> Any:
-        if (fixed := self.cell.lent) is not None:
+        """Keras' loop over time, from a quantized initial state."""
+        if (fixed := self.cell.fixed_by_layer) is not None:
             # An initial state is quantized as at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
             initial_state = [fixed.state(name, state, 0) for name, state in named]
@@ -83,14 +84,14 @@ class QuantizedRecurrence(RecurrentRoles):
         return super().inner_loop(sequences, initial_state, mask, training)
 
     @contextlib.contextmanager
-    def _lending_to_cell(self, counter: tf.Tensor | int) -> Iterator[None]:
+    def _fixing_cell(self, counter: tf.Tensor | int) -> Iterator[None]:
         """A context in which the cell uses this layer's quantizers, if a role inside it has one."""
         inside = [role for role in self.roles if role not in ("activations", "errors")]
         try:
             if all(self.quantizers[role] is None for role in inside):
                 yield
             else:
-                with self.cell.lending(self, counter):
+                with self.cell.fixing(self, counter):
                     yield
         finally:
             self.cell.drop_masks()

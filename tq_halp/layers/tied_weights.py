@@ -76,7 +76,7 @@ def quantized(
     layer: keras.Layer, variable: keras.Variable, weight: keras.Variable | tf.Tensor
 ) -> keras.Variable | tf.Tensor:
     """Q(W) of a quantized layer's variable W. `weight` is W or, with a LoRA update, the sum."""
-    layer = layer.lender() or layer
+    layer = layer.quantizer_source() or layer
     role = layer.role_of(variable)
     if not layer.changes(role):
         return weight

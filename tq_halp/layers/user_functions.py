@@ -17,7 +17,7 @@ from tq_halp.errors import InputError
 _REFERENCE = "tq_halp>carried/{}"
 
 
-class Carried:
+class UserObjects:
     """The objects that the configurations of some layers name, by the place of the name.
 
     Args:
@@ -47,27 +47,27 @@ class Carried:
                         there.append(held)
         self._references: dict[str, Any] = {}
 
-    def refer(self, config: Any, key: str = "") -> Any:
+    def with_references(self, config: Any, key: str = "") -> Any:
         """A configuration with a reference in place of each of the user's objects.
 
-        Keras resolves the references inside `in_reach`.
+        Keras resolves the references inside `resolvable`.
 
         Raises:
             InputError: one name stands for two objects.
         """
         if isinstance(config, (list, tuple)):
-            return [self.refer(each, key) for each in config]
+            return [self.with_references(each, key) for each in config]
         place = (key, _form(config)) if isinstance(config, (dict, str)) else None
         held = [] if place is None else self._held.get(place, [])
         if any(_is_own(each) for each in held):
             _check_equal(key, held)
             return held[0] if place in self._raw else self._reference(held[0])
         if isinstance(config, dict):
-            return {name: self.refer(value, name) for name, value in config.items()}
+            return {name: self.with_references(value, name) for name, value in config.items()}
         return config
 
     @contextlib.contextmanager
-    def in_reach(self) -> Iterator[None]:
+    def resolvable(self) -> Iterator[None]:
         """A context in which Keras resolves the references."""
         with known_to_keras(self._references):
             yield
@@ -95,10 +95,10 @@ def copy_of(layer: keras.Layer) -> keras.Layer:
         InputError: `get_config` of its class does not return what the constructor needs; or the
             layer has an object that Keras cannot serialize, such as a `functools.partial`.
     """
-    return made_anew(layer, type(layer))
+    return remade(layer, type(layer))
 
 
-def made_anew(
+def remade(
     layer: keras.Layer, target: type[keras.Layer], changed: Mapping[str, Any] | None = None
 ) -> keras.Layer:
     """A layer of class `target` from the configuration of another, with `changed` entries.
@@ -107,10 +107,10 @@ def made_anew(
         InputError: as `copy_of`.
     """
     try:
-        carried = Carried([layer])
+        objects = UserObjects([layer])
         with _without_warnings():
-            config = {**carried.refer(layer.get_config()), **(changed or {})}
-        with carried.in_reach():
+            config = {**objects.with_references(layer.get_config()), **(changed or {})}
+        with objects.resolvable():
             return target.from_config(config)
     except InputError:
         raise

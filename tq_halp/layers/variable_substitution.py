@@ -42,12 +42,14 @@ class Substitution(keras.StatelessScope):
         super().__init__(substitutes, collect_losses=True, initialize_variables=False)
 
     def get_current_value(self, variable: keras.Variable) -> tf.Tensor | None:
+        """The value of a variable in this scope or an outer one; None: it has no other value."""
         value = super().get_current_value(variable)
         if value is None and self.original_scope is not None:
             return self.original_scope.get_current_value(variable)
         return value
 
     def add_update(self, update: tuple[keras.Variable, tf.Tensor]) -> None:
+        """Assigns at once, outside of this scope."""
         variable, value = update
         if super().get_current_value(variable) is not None:
             super().add_update(update)
@@ -58,6 +60,7 @@ class Substitution(keras.StatelessScope):
             self.__enter__()
 
     def add_loss(self, loss: tf.Tensor) -> None:
+        """Adds a loss to the outer scope if it collects losses, or to `losses`."""
         outer = self.original_scope
         if outer is None:
             super().add_loss(loss)

@@ -116,7 +116,7 @@ def plain_class(layer: keras.Layer) -> type:
         classes = (each for each in type(layer).__mro__ if issubclass(each, keras.Layer))
         return next(each for each in classes if not issubclass(each, Rebuilt))
     if isinstance(layer, QuantizedLayer) and type(layer) in QUANTIZED.values():
-        return next(plain for plain, twin in QUANTIZED.items() if twin is type(layer))
+        return next(plain for plain, known in QUANTIZED.items() if known is type(layer))
     return type(layer)
 
 

@@ -10,7 +10,7 @@ STRAIGHT_THROUGH = ("straight_through",)
 
 
 @dataclasses.dataclass(frozen=True)
-class Choices:
+class FormatOptions:
     """Valid arguments of a `Quantizer`, the default first. (): only None is valid."""
 
     rounding: tuple[str, ...] = ROUNDINGS
@@ -20,22 +20,22 @@ class Choices:
 
 # A clipped gradient needs fixed limits. Blocks have none, for they are scaled to their largest
 # element; and sparse numbers have none.
-_CHOICES: dict[type[Format], Choices] = {
-    formats.FixedPoint: Choices(overflow=("saturate", "wrap")),
-    formats.ScaledInteger: Choices(overflow=("saturate", "wrap")),
-    formats.Minifloat: Choices(overflow=("saturate", "infinity")),
-    formats.BlockFloat: Choices(gradient=STRAIGHT_THROUGH),
-    formats.MX: Choices(gradient=STRAIGHT_THROUGH),
-    formats.PowerOfTwo: Choices(),
-    formats.Binary: Choices(rounding=("nearest_up", "stochastic")),
-    formats.Ternary: Choices(rounding=()),
-    formats.Sparse: Choices(rounding=(), gradient=STRAIGHT_THROUGH),
+_OPTIONS: dict[type[Format], FormatOptions] = {
+    formats.FixedPoint: FormatOptions(overflow=("saturate", "wrap")),
+    formats.ScaledInteger: FormatOptions(overflow=("saturate", "wrap")),
+    formats.Minifloat: FormatOptions(overflow=("saturate", "infinity")),
+    formats.BlockFloat: FormatOptions(gradient=STRAIGHT_THROUGH),
+    formats.MX: FormatOptions(gradient=STRAIGHT_THROUGH),
+    formats.PowerOfTwo: FormatOptions(),
+    formats.Binary: FormatOptions(rounding=("nearest_up", "stochastic")),
+    formats.Ternary: FormatOptions(rounding=()),
+    formats.Sparse: FormatOptions(rounding=(), gradient=STRAIGHT_THROUGH),
 }
 
 
-def choices(format: Format) -> Choices:
+def options_of(format: Format) -> FormatOptions:
     """The valid arguments of a quantizer with that format."""
-    found = _CHOICES[type(format)]
+    found = _OPTIONS[type(format)]
     if isinstance(format, formats.Minifloat) and format.specials == "none":
         return dataclasses.replace(found, overflow=("saturate",))  # it has no infinity and no NaN
     return found

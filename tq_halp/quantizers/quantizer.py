@@ -13,7 +13,7 @@ from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.as_tensor import tensor
-from tq_halp.quantizers.format_options import Choices, choices
+from tq_halp.quantizers.format_options import FormatOptions, options_of
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -71,9 +71,9 @@ class Quantizer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "format", _format(self.format))
-        if self.rounding is None and self._choices.rounding:
-            object.__setattr__(self, "rounding", self._choices.rounding[0])
-        for name, valid in vars(self._choices).items():
+        if self.rounding is None and self._options.rounding:
+            object.__setattr__(self, "rounding", self._options.rounding[0])
+        for name, valid in vars(self._options).items():
             self._check(name, getattr(self, name), valid)
         is_int = isinstance(self.seed, int) and not isinstance(self.seed, bool)
         if not is_int or not -(2**63) <= self.seed < 2**63:
@@ -174,13 +174,13 @@ class Quantizer:
         shown += [
             getattr(self, key)
             for key in ("overflow", "gradient")
-            if getattr(self, key) != getattr(self._choices, key)[0]
+            if getattr(self, key) != getattr(self._options, key)[0]
         ]
         return " ".join(str(part) for part in shown if part is not None)
 
     @property
-    def _choices(self) -> Choices:
-        return choices(self.format)
+    def _options(self) -> FormatOptions:
+        return options_of(self.format)
 
     def _check(self, name: str, received: Any, valid: Sequence[str]) -> None:
         if not valid and received is not None:
@@ -191,9 +191,9 @@ class Quantizer:
     def _round(self, x: tf.Tensor, counter: tf.Tensor | int, scale: tf.Tensor | None) -> tf.Tensor:
         """Calls the format's op with the format's fields and the quantizer's arguments."""
         arguments = dict(vars(self.format))
-        if self._choices.rounding:
+        if self._options.rounding:
             arguments |= {"rounding": self.rounding, "seed": self.seed, "counter": counter}
-        if len(self._choices.overflow) > 1:
+        if len(self._options.overflow) > 1:
             arguments["overflow"] = self.overflow
         if self.has_dynamic_range:
             arguments["scale"] = scale

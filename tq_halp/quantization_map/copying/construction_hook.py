@@ -42,14 +42,16 @@ Decider = Callable[[type, str | None], Fate]  # (class, name argument) -> Fate
 
 
 @dataclasses.dataclass
-class _Watch:
+class _Hook:
+    """An open hook, in the stack of hooks of a context."""
+
     decide: Decider | None  # None: new layers are not changed
-    outer: "_Watch | None"  # the hook around it
+    outer: "_Hook | None"  # the hook around it
     is_open: bool = True  # False after its block, though a context may still hold it
 
 
 # The innermost hook of this context.
-_watch: contextvars.ContextVar[_Watch | None] = contextvars.ContextVar(
+_watch: contextvars.ContextVar[_Hook | None] = contextvars.ContextVar(
     "tq_halp.quantization_map.copying.construction_hook", default=None
 )
 
@@ -81,7 +83,7 @@ def unwatched() -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _deciding(decide: Decider | None) -> Iterator[None]:
-    watch = _Watch(decide, _watch.get())
+    watch = _Hook(decide, _watch.get())
     _watch.set(watch)
     try:
         yield

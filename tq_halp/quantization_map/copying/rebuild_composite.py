@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from tq_halp.errors import InputError
-from tq_halp.layers.user_functions import Carried, known_to_keras
+from tq_halp.layers.user_functions import UserObjects, known_to_keras
 from tq_halp.quantization_map.copying import build_spec, construction_hook
 from tq_halp.quantization_map.copying.construction_hook import Fate
 from tq_halp.quantization_map.copying.constructor_arguments import (
@@ -67,14 +67,14 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     is_rebuilt = isinstance(source, RebuiltComposite)
     spec, config = build_spec.describe(source), source._source if is_rebuilt else serialize(source)
     layers = build_spec.in_order(source)
-    carried = Carried(source._flatten_layers(), _config_of_source)
-    here = carried.refer(config)  # for this process; `config` is saved
+    objects = UserObjects(source._flatten_layers(), _config_of_source)
+    here = objects.with_references(config)  # for this process; `config` is saved
     decided = {id(layer): decisions.get(id(layer)) for layer in layers}
     # A source that is itself a rebuilt one is made from its own source.
     class_of = plain_class if is_rebuilt else type
     watched = {class_of(layer) for layer in layers if decided[id(layer)] is not None}
     classes = {each.__name__: each for layer in layers for each in (plain_class(layer),)}
-    with known_to_keras(classes), carried.in_reach():
+    with known_to_keras(classes), objects.resolvable():
         new: list[keras.Layer] = []
         with construction_hook.watch(watched, lambda *_: Fate(on_new=new.append)):
             first = construct(here, spec, safe_mode=False)

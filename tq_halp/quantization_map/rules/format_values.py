@@ -8,7 +8,7 @@ from quant_ops.arguments import ROUNDINGS
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Accumulator, Quantizer
-from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.format_options import options_of
 
 #: Key of `defaults` -> its valid values; None: those of `Quantizer`.
 DEFAULTS: dict[str, tuple[str, ...] | None] = {
@@ -20,7 +20,7 @@ DEFAULTS: dict[str, tuple[str, ...] | None] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Values:
+class ValueParser:
     """Parses values of a map, with its own named formats and its defaults.
 
     A default applies to every format that can have the key and does not set it. So `rounding:
@@ -77,7 +77,7 @@ class Values:
         if not isinstance(quantizer, Quantizer):
             raise InputError(f"a format must be a name or a mapping of one. Received: {value!r}")
         said = value if isinstance(value, Mapping) else ()
-        valid = vars(choices(quantizer.format))
+        valid = vars(options_of(quantizer.format))
         changes = {
             key: default
             for key, default in self.defaults.items()

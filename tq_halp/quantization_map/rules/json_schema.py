@@ -11,7 +11,7 @@ from tq_halp.quantization_map.rules.format_values import DEFAULTS
 from tq_halp.quantization_map.rules.rule import TENSORS
 from tq_halp.quantization_map.rules.schedule import FROM, ROLES_WITH_SCHEDULE
 from tq_halp.quantizers import accumulator
-from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.format_options import options_of
 from tq_halp.quantizers.scheduled_quantizer import UNITS
 
 Schema = dict[str, Any]
@@ -82,7 +82,7 @@ def _family(family: type[formats.Format]) -> Schema:
     fields = dataclasses.fields(family)
     required = [field.name for field in fields if field.default is dataclasses.MISSING]
     example = formats.get(_example(family))
-    own = _own_keys(vars(choices(example)))
+    own = _own_keys(vars(options_of(example)))
     if isinstance(example, formats.Minifloat):
         own["overflow"] = {"enum": ["saturate", "infinity"]}
     properties = {"format": {"const": family.name}, **_fields(family, fields), **own}
@@ -92,7 +92,7 @@ def _family(family: type[formats.Format]) -> Schema:
 def _named(name: str, format: formats.Format) -> Schema:
     family = type(format)
     fields = [f for f in dataclasses.fields(family) if f.name in family.open_fields]
-    own = _own_keys(vars(choices(format)))
+    own = _own_keys(vars(options_of(format)))
     return _object({"format": {"const": name}, **_fields(family, fields), **own}, ["format"])
 
 

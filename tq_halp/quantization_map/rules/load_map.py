@@ -7,7 +7,7 @@ from typing import Any
 
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.quantization_map.rules.format_values import Values, parse_defaults
+from tq_halp.quantization_map.rules.format_values import ValueParser, parse_defaults
 from tq_halp.quantization_map.rules.rule import Rule, parse_rule
 from tq_halp.yaml_settings import Settings
 
@@ -70,10 +70,10 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     )
 
 
-def _parse_formats(raw: Any, defaults: Mapping[str, Any], place: Callable[..., str]) -> Values:
+def _parse_formats(raw: Any, defaults: Mapping[str, Any], place: Callable[..., str]) -> ValueParser:
     if not isinstance(raw, Mapping):
         raise InputError(f"{place('formats')}: formats must be a mapping. Received: {raw!r}")
-    named, unnamed = {}, Values({}, defaults)
+    named, unnamed = {}, ValueParser({}, defaults)
     for name, mapping in raw.items():
         where = f"{place('formats', name)}: formats.{name}"
         if not isinstance(name, str) or name == "none":
@@ -86,7 +86,7 @@ def _parse_formats(raw: Any, defaults: Mapping[str, Any], place: Callable[..., s
             named[name] = unnamed.quantizer(mapping)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-    return Values(named, defaults)
+    return ValueParser(named, defaults)
 
 
 class _Place:

@@ -10,7 +10,7 @@ from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import ROLES
 from tq_halp.quantization_map.layer_tree import Leaf
-from tq_halp.quantization_map.rules.format_values import Values
+from tq_halp.quantization_map.rules.format_values import ValueParser
 from tq_halp.quantization_map.rules.schedule import schedule
 from tq_halp.quantizers import AnyQuantizer
 
@@ -45,7 +45,7 @@ class Rule:
         return InputError(f"{self.where}: {message}")
 
 
-def parse_rule(raw: Any, number: int, values: Values, where: Callable[..., str]) -> Rule:
+def parse_rule(raw: Any, number: int, values: ValueParser, where: Callable[..., str]) -> Rule:
     """A rule from its mapping.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import ROLES
-from tq_halp.quantization_map.rules.format_values import Values
+from tq_halp.quantization_map.rules.format_values import ValueParser
 from tq_halp.quantizers import AnyQuantizer, ScheduledQuantizer
 from tq_halp.quantizers.scheduled_quantizer import UNITS
 
@@ -24,7 +24,7 @@ ROLES_WITH_SCHEDULE = tuple(role for role in ROLES if role not in FIXED)
 
 
 def schedule(
-    raw: Any, base: Mapping[str, AnyQuantizer | str], values: Values, where: Callable[..., str]
+    raw: Any, base: Mapping[str, AnyQuantizer | str], values: ValueParser, where: Callable[..., str]
 ) -> dict[str, AnyQuantizer | str]:
     """The quantizers of a rule with a schedule, by role: also scheduled ones, and "none".
 
@@ -85,7 +85,7 @@ def _start(key: str, start: Any, where: str) -> int:
 
 
 def _entries(
-    raw: Any, values: Values, where: Callable[..., str]
+    raw: Any, values: ValueParser, where: Callable[..., str]
 ) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
     units: list[str] = []
     entries: list[tuple[int, dict[str, Any]]] = []
