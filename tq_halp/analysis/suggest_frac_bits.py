@@ -6,7 +6,7 @@ import numpy as np
 
 # Fraction lengths are searched up to so many bits above the one that covers the range.
 FINER = 6
-LOWEST, HIGHEST = -512, 512  # what `FixedPoint` takes
+LOWEST, HIGHEST = -512, 512  # the range of `FixedPoint.frac_bits`
 
 
 class FractionBits:

@@ -44,7 +44,7 @@ class Accumulator:
     quantizer: Quantizer
     every: int = 1
 
-    if TYPE_CHECKING:  # what the constructor takes is more than what the fields hold
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields hold
 
         def __init__(
             self,
@@ -128,7 +128,7 @@ class Accumulator:
 
 
 def get_accumulator(identifier: Any) -> Accumulator | None:
-    """An accumulator from None, a mapping, or what `get` takes (then every = 1).
+    """An accumulator from None, a mapping, an accumulator, or a format or its name (every = 1).
 
     Raises:
         InputError: the identifier is something else, or a wrong mapping.

@@ -1,4 +1,4 @@
-"""Conversion of what a quantizer is called on into a tensor."""
+"""Conversion of a quantizer's input into a tensor."""
 
 from typing import Any
 

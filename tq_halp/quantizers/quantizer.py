@@ -58,7 +58,7 @@ class Quantizer:
     gradient: str = "straight_through"
     seed: int = 0
 
-    if TYPE_CHECKING:  # what the constructor takes is more than what the fields hold
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields hold
 
         def __init__(
             self,

@@ -34,7 +34,7 @@ def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
     leaves = find_leaves(model)
     decisions = {id(layer): decide(leaf, rules) for layer, leaf in leaves}
     check(list(decisions.values()), rules)
-    with construction_hook.unwatched():
+    with construction_hook.unhooked():
         chosen = {id(layer): _quantizers(layer, decisions[id(layer)]) for layer, _ in leaves}
         copy = _Copier(chosen).copy(model)
     copy_state(model, copy)

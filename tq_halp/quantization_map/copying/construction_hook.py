@@ -25,7 +25,7 @@ from tq_halp.layers.sublayers import is_making_parts
 
 _MISSING = object()
 _lock = threading.Lock()
-_watched: dict[type, list] = {}  # class -> [number of hooks, its own __new__ or _MISSING]
+_hooked: dict[type, list] = {}  # class -> [number of hooks, its own __new__ or _MISSING]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +51,13 @@ class _Hook:
 
 
 # The innermost hook of this context.
-_watch: contextvars.ContextVar[_Hook | None] = contextvars.ContextVar(
+_innermost: contextvars.ContextVar[_Hook | None] = contextvars.ContextVar(
     "tq_halp.quantization_map.copying.construction_hook", default=None
 )
 
 
 @contextlib.contextmanager
-def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
+def hooked(classes: Iterable[type], decide: Decider) -> Iterator[None]:
     """A context in which `decide` returns the `Fate` of each new layer.
 
     It applies to this thread or task only, and to layers whose class is exactly one of `classes`.
@@ -76,42 +76,42 @@ def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
                 _stop(layer_class)
 
 
-def unwatched() -> contextlib.AbstractContextManager[None]:
+def unhooked() -> contextlib.AbstractContextManager[None]:
     """A context, of this thread or task, in which new layers are not changed."""
     return _deciding(None)
 
 
 @contextlib.contextmanager
 def _deciding(decide: Decider | None) -> Iterator[None]:
-    watch = _Hook(decide, _watch.get())
-    _watch.set(watch)
+    hook = _Hook(decide, _innermost.get())
+    _innermost.set(hook)
     try:
         yield
     finally:
-        watch.is_open = False
+        hook.is_open = False
         # Not by a token, which is not valid if a generator continues in another context.
-        _watch.set(watch.outer)
+        _innermost.set(hook.outer)
 
 
 def _decider_here() -> Decider | None:
-    watch = _watch.get()
-    while watch is not None and not watch.is_open:
-        watch = watch.outer
-    return None if watch is None else watch.decide
+    hook = _innermost.get()
+    while hook is not None and not hook.is_open:
+        hook = hook.outer
+    return None if hook is None else hook.decide
 
 
 def _start(layer_class: Any) -> None:
-    entry = _watched.setdefault(layer_class, [0, vars(layer_class).get("__new__", _MISSING)])
+    entry = _hooked.setdefault(layer_class, [0, vars(layer_class).get("__new__", _MISSING)])
     entry[0] += 1
     if entry[0] == 1:
         layer_class.__new__ = staticmethod(_new(layer_class, entry[1]))
 
 
 def _stop(layer_class: Any) -> None:
-    entry = _watched[layer_class]
+    entry = _hooked[layer_class]
     entry[0] -= 1
     if entry[0] == 0:
-        del _watched[layer_class]
+        del _hooked[layer_class]
         if entry[1] is _MISSING:
             del layer_class.__new__
         else:
@@ -143,7 +143,7 @@ def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
             return layer  # Python then calls its __init__
         # A `QuantLayer` is not of the called class, so Python does not call its __init__.
         layer.__init__(*args, **kwargs)
-        with unwatched():
+        with unhooked():
             return QuantLayer(layer, **_chosen(QuantLayer, fate))
 
     return __new__
@@ -160,11 +160,11 @@ def _unfinished_class(target: Any) -> type:
             fate = self.__dict__.pop("_fate")
             if fate.quantizers is not None and is_quantized:
                 kwargs = _arguments(target, fate, kwargs)
-            with unwatched():
+            with unhooked():
                 target.__init__(self, *args, **kwargs)
             if fate.name is not None:
                 self.name = fate.name
-            self.build = _unwatching(self.build)  # type: ignore[has-type]
+            self.build = _unhooked_build(self.build)  # type: ignore[has-type]
 
         # Keras' default get_config reads it.
         vars(__init__)["__signature__"] = inspect.signature(target.__init__)
@@ -172,12 +172,12 @@ def _unfinished_class(target: Any) -> type:
     return Unfinished
 
 
-def _unwatching(build: Callable[..., Any]) -> Callable[..., Any]:
+def _unhooked_build(build: Callable[..., Any]) -> Callable[..., Any]:
     """A `build` in which new layers are not changed."""
 
     @functools.wraps(build)
     def building(*args: Any, **kwargs: Any) -> Any:
-        with unwatched():
+        with unhooked():
             return build(*args, **kwargs)
 
     return building

@@ -2,7 +2,7 @@
 
 A functional model is copied layer by layer. But the layers of a subclassed model, a `Bidirectional`
 or a user's composite layer are made by its constructor or its `build`. So this code runs again,
-from the configuration, under `construction_hook.watch`: once to find which new layer corresponds to
+from the configuration, under `construction_hook.hooked`: once to find which new layer corresponds to
 which layer of the source, and once more to give each layer the quantizers of the map.
 """
 
@@ -76,7 +76,7 @@ def rebuild(source: keras.Layer, decisions: Mapping[int, Mapping | None]) -> ker
     classes = {each.__name__: each for layer in layers for each in (plain_class(layer),)}
     with known_to_keras(classes), objects.resolvable():
         new: list[keras.Layer] = []
-        with construction_hook.watch(watched, lambda *_: Fate(on_new=new.append)):
+        with construction_hook.hooked(watched, lambda *_: Fate(on_new=new.append)):
             first = construct(here, spec, safe_mode=False)
             finished = build_spec.finish(first, spec)
         if not (is_rebuilt or knows_itself(source)):
@@ -113,7 +113,7 @@ def _build(
     safe_mode: bool = True,
 ) -> keras.Layer:
     coming = iter(fates)
-    with construction_hook.watch(watched, lambda *_: next(coming, Fate())):
+    with construction_hook.hooked(watched, lambda *_: next(coming, Fate())):
         built = construct(config, spec, safe_mode)
         build_spec.finish(built, spec)
     if next(coming, None) is not None:

@@ -32,7 +32,7 @@ def scope(rules: Sequence[Rule]) -> Iterator[None]:
         decisions.append(decide(Leaf((name,), keras_class, has_weights=True), rules))
         return construction_hook.Fate(name, decisions[-1].quantizers)
 
-    with construction_hook.watch(QUANTIZED, fate):
+    with construction_hook.hooked(QUANTIZED, fate):
         yield
     check(decisions, rules)
 
