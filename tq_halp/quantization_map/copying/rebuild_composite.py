@@ -2,8 +2,8 @@
 
 A functional model is copied layer by layer. But the layers of a subclassed model, a `Bidirectional`
 or a user's composite layer are made by its constructor or its `build`. So this code runs again,
-from the configuration, under `construction_hook.hooked`: once to find which new layer corresponds to
-which layer of the source, and once more to give each layer the quantizers of the map.
+from the configuration, under `construction_hook.hooked`: once to find which new layer corresponds
+to which layer of the source, and once more to give each layer the quantizers of the map.
 """
 
 import functools
