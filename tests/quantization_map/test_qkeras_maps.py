@@ -159,7 +159,7 @@ def test_with_alpha_1_small_weights_are_what_qkeras_makes_of_them():
         ({"d": {"kernel_quantizer": "quantized_bits(8,alpha='auto')"}}, "alpha must be a number"),
         ({"d": {"kernel_quantizer": "quantized_bits(8,alpha=2)"}}, "no equivalent other than 1"),
         ({"d": {"kernel_quantizer": "quantized_bits(8,bit=2)"}}, "unknown argument of quantized_b"),
-        ({"d": {"kernel_quantizer": "quantized_bits(8"}}, "no quantizer of QKeras'"),
+        ({"d": {"kernel_quantizer": "quantized_bits(8"}}, "must be one of QKeras"),
         ({"d": {"kernel_quantizer": "__import__('os').system('x')"}}, "must be a text such as"),
         ({"d": {"kernel_quantizer": "quantized_bits(1,2,3,4,5,6,7,8)"}}, "wrong arguments of quan"),
         ({"d": {"bias_quantizer": "binary(0,1,True)"}}, "use_stochastic_rounding has no equivalen"),

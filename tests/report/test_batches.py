@@ -180,7 +180,7 @@ def test_the_same_report_of_arrays_tensors_and_data_sets():
 
 def test_inside_a_tf_function():
     model = report_models.dense()
-    with pytest.raises(tq_halp.InputError, match="call it outside of a tf.function"):
+    with pytest.raises(tq_halp.InputError, match="must be called outside of a tf.function"):
         tf.function(lambda x: tq_halp.report(model, x) and x, autograph=False)(tf.constant(X))
 
 
