@@ -41,9 +41,10 @@ wheel: $(INSTALLED)  ## build dist/*.whl with the compiled ops, then install and
 	rm -rf dist && $(RUN) -m pip wheel --no-deps --wheel-dir dist .
 	TQ_HALP_WHEEL="$$(echo dist/*.whl)" $(RUN) -m pytest tests/test_wheel.py $(ARGS)
 
-lint: $(INSTALLED)  ## check the sources and their format (make format mends what it can)
+lint: $(INSTALLED)  ## check the sources, their format and types (make format mends what it can)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: $(INSTALLED)  ## rewrite the sources in the project's format
 	$(RUN) -m ruff check --fix .
@@ -59,7 +60,7 @@ experiment: setup  ## set-up, then one of experiments/ (NAME=ptb ARGS=--quick)
 	$(RUN) -m experiments.$(NAME).run $(ARGS)
 
 clean:  ## remove .venv and everything built (runs/ stays)
-	rm -rf $(VENV) build dist *.egg-info quant_ops/lib .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info quant_ops/lib .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find quant_ops tq_halp tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # PIP_USER: `user = true` in a pip configuration cannot work inside a virtual environment.

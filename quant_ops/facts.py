@@ -70,7 +70,7 @@ def check_integer(name: str, value: Any, low: int, high: int) -> None:
     """Raise ValueError unless `value` is an integer from `low` to `high`, and no boolean."""
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_integer or not low <= value <= high:
-        raise ValueError(f"{name} must be an integer from {low} to {high}, received {value!r}")
+        raise ValueError(f"{name} must be an integer from {low} to {high}. Received: {value!r}")
 
 
 def check_in_range(format: str, name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ somebody imports Keras, by an entry in `sys.meta_path` that then removes itself.
 import importlib
 import importlib.util
 import sys
+from typing import Any
 
 # What is registered as "tq_halp>NAME", by module. The twin of a Keras layer NAME is QuantNAME.
 _NAMES = {
@@ -40,13 +41,13 @@ class Address:
     def __init__(self, module: str, name: str):
         self.module, self.name = module, name
 
-    def resolve(self) -> type:
+    def resolve(self) -> Any:
         return getattr(importlib.import_module(self.module), self.name)
 
-    def from_config(self, config):
+    def from_config(self, config: dict[str, Any]) -> Any:
         return self.resolve().from_config(config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<class '{self.module}.{self.name}'>"
 
 
@@ -58,7 +59,7 @@ def register_addresses() -> None:
         sys.meta_path.insert(0, _KerasImport())
 
 
-def addresses(keras) -> dict[str, Address]:
+def addresses(keras: Any) -> dict[str, Address]:
     """What Keras is told: the address of each class by the name that it is registered under."""
     twins = tuple(f"Quant{name}" for name in dir(keras.layers) if name[0].isupper())
     every = {**_NAMES, "tq_halp.layers": _NAMES["tq_halp.layers"] + twins}
@@ -69,7 +70,7 @@ def addresses(keras) -> dict[str, Address]:
     }
 
 
-def _register(keras):
+def _register(keras: Any) -> None:
     registered = keras.saving.get_custom_objects()
     for name, address in addresses(keras).items():
         registered.setdefault(name, address)  # a class that was imported has registered itself
@@ -78,21 +79,23 @@ def _register(keras):
 class _KerasImport:
     """Finds and loads Keras as it would be without us, and then registers the addresses."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    _loader: Any
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname != "keras":
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        spec: Any = importlib.util.find_spec("keras")
         if spec is not None:
             # Who asks need not import it yet: `import tensorflow` asks first.
             sys.meta_path.insert(0, self)
             self._loader, spec.loader = spec.loader, self
         return spec
 
-    def create_module(self, spec):
+    def create_module(self, spec: Any) -> Any:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         module.__spec__.loader = module.__loader__ = self._loader

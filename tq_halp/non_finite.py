@@ -1,11 +1,13 @@
 """Where an array holds the first number that is not finite."""
 
+from typing import Any
+
 import numpy as np
 
 _BLOCK = 1 << 19  # elements that are looked at together
 
 
-def first_non_finite(array) -> tuple[int, ...] | None:
+def first_non_finite(array: Any) -> tuple[int, ...] | None:
     """The index of the first NaN or infinity in the order of rows; None where there is none.
 
     Args:

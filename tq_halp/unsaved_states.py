@@ -3,7 +3,8 @@
 That is where seed generators are, and what stateful RNNs carry to the next batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -29,7 +30,13 @@ def leaves_out_state(layer: keras.Layer) -> bool:
     return bool(seed_states(layer)) or any(each.stateful for each in _rnns(layer))
 
 
-class SavesStates:
+if TYPE_CHECKING:  # a mixin uses methods of the Keras class behind it
+    from keras import Layer as _MixinBase
+else:
+    _MixinBase = object
+
+
+class SavesStates(_MixinBase):
     """Mixin before a Keras layer: loaded, it goes on as it would have gone on.
 
     The states of the layer's seed generators and those that its stateful RNNs carry, and those of
@@ -38,24 +45,24 @@ class SavesStates:
     to other sequences.
     """
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         for key, state in self._states_to_save().items():
             store[key] = state
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         # Keras' layers count the keys.
         super().load_own_variables(saved_by_keras(store))
         restore(self._states_to_save(), store)
 
-    def _states_to_save(self):
+    def _states_to_save(self) -> dict[str, keras.Variable]:
         return states_left_out(self)
 
 
 class SavesCarriedStates(SavesStates):
     """The same for what its layers, which save their seed generators themselves, carry."""
 
-    def _states_to_save(self):
+    def _states_to_save(self) -> dict[str, keras.Variable]:
         return carried_by_key(self)
 
 
@@ -82,9 +89,9 @@ def carried_by_key(layer: keras.Layer) -> dict[str, keras.Variable]:
     return _numbered(_CARRIED, keras.tree.flatten(states))
 
 
-def _numbered(name, variables):
+def _numbered(name: str, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
     return {f"{name}_{index}": variable for index, variable in enumerate(variables)}
 
 
-def _rnns(layer):
+def _rnns(layer: keras.Layer) -> list[keras.layers.RNN]:
     return [each for each in flatten_layers(layer) if isinstance(each, keras.layers.RNN)]

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -16,7 +17,7 @@ LARGEST_FILE = 1_000_000  # characters
 MOST_VALUES = 100_000
 DEEPEST = 50
 
-KeyPath = tuple[str | int, ...]
+KeyPath = tuple[Any, ...]  # strings and, in lists, integers
 
 
 class Settings:
@@ -57,7 +58,7 @@ class Settings:
             raise InputError(f"--set {assignment}: the value is not YAML: {reason}") from error
         self.set(path, value, f"--set {key.strip()}")
 
-    def set(self, path: KeyPath, value, origin: str) -> None:
+    def set(self, path: KeyPath, value: Any, origin: str) -> None:
         """Put `value` at `path`; `origin` says, in an error about it, where it came from."""
         section = self.values
         for depth, part in enumerate(path[:-1]):
@@ -92,7 +93,7 @@ class Settings:
         origin, key = self.origin(path), ".".join(map(str, path))
         return origin if origin == f"--set {key}" else f"{origin}: {key}"
 
-    def _plain(self, node, path: KeyPath):
+    def _plain(self, node: Any, path: KeyPath) -> Any:
         """`node` as plain Python values; notes the line of every key on the way."""
         self._count += 1
         # Aliases (*name) can stand for exponentially many values, or hold themselves.

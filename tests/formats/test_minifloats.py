@@ -74,20 +74,20 @@ def test_a_bias_that_is_the_usual_one_makes_no_difference():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(exponent_bits=0), "exponent_bits must be an integer from 1 to 8, received 0"),
-        (dict(exponent_bits=9), "exponent_bits must be an integer from 1 to 8, received 9"),
-        (dict(mantissa_bits=24), "mantissa_bits must be an integer from 0 to 23, received 24"),
-        (dict(mantissa_bits=2.0), "mantissa_bits must be an integer from 0 to 23, received 2.0"),
-        (dict(subnormals=1), "subnormals must be true or false, received 1"),
+        (dict(exponent_bits=0), "exponent_bits must be an integer from 1 to 8. Received: 0"),
+        (dict(exponent_bits=9), "exponent_bits must be an integer from 1 to 8. Received: 9"),
+        (dict(mantissa_bits=24), "mantissa_bits must be an integer from 0 to 23. Received: 24"),
+        (dict(mantissa_bits=2.0), "mantissa_bits must be an integer from 0 to 23. Received: 2.0"),
+        (dict(subnormals=1), "subnormals must be true or false. Received: 1"),
         (dict(specials="fn"), "unknown specials 'fn', valid: ieee, nan, fnuz, none"),
-        (dict(exponent_bias=128), "exponent_bias must be an integer from -126 to 127, received"),
+        (dict(exponent_bias=128), "exponent_bias must be an integer from -126 to 127. Received"),
         (
             dict(exponent_bits=1),
-            "exponent_bits must be at least 2 with specials 'ieee' and mantissa_bits 3, received 1",
+            "must be at least 2 with specials 'ieee' and mantissa_bits 3. Received: 1",
         ),
         (
             dict(exponent_bits=8, specials="none"),
-            "must lie within -126..127, those of float32, received exponent_bits 8, specials "
+            "must lie within -126..127, those of float32. Received: exponent_bits 8, specials "
             "'none', exponent_bias None: they would be -126..128",
         ),
         (dict(exponent_bias=-120), "exponent_bias -120: they would be 121..134"),

@@ -160,8 +160,8 @@ def test_mapping():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({**NARROW, "every": 0}, "every must be an integer of at least 1, received 0"),
-        ({**NARROW, "every": True}, "every must be an integer of at least 1, received True"),
+        ({**NARROW, "every": 0}, "every must be an integer of at least 1. Received: 0"),
+        ({**NARROW, "every": True}, "every must be an integer of at least 1. Received: True"),
         (
             {"every": 2, "format": "mxfp8"},
             "format of an accumulator must be fixed_point, minifloat",

@@ -80,7 +80,7 @@ def test_a_batch_of_no_samples_has_no_outputs(kind, unroll):
 @kinds
 def test_sequences_that_it_cannot_take_are_named(kind):
     _, ours = pair(kind)
-    with pytest.raises(InputError, match=r"at least one time step, received shape \(2, 0, 4\)"):
+    with pytest.raises(InputError, match=r"at least one time step. Received: shape \(2, 0, 4\)"):
         ours(X[:, :0])
     ragged = tf.ragged.constant([[[1.0] * 4] * 2, [[1.0] * 4] * 3])
     with pytest.raises(InputError, match="must be a dense tensor, padded and with a mask"):

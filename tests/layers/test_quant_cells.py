@@ -255,7 +255,7 @@ def test_a_stochastic_cell_of_two_rnns_that_nobody_can_tell_apart_is_an_error():
     loop.build((2, 4, 3))
     either = Either(loop, keras.layers.RNN(cell, unroll=True))
     with pytest.raises(
-        InputError, match="and if several, all with unroll or all without; received .*, "
+        InputError, match="and if several, all with unroll or all without. Received: .*, "
     ):
         either(floats(2, 4, 3))
     np.testing.assert_array_equal(Either(loop)(floats(2, 4, 3)), loop(floats(2, 4, 3)))

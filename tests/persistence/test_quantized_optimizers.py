@@ -203,12 +203,12 @@ def test_weights_of_the_optimizer():
 
 SGD = lambda: keras.optimizers.SGD(momentum=0.9)  # noqa: E731
 ERRORS = {
-    "nothing": (SGD, None, "received None"),
+    "nothing": (SGD, None, "Received: None"),
     "format": (SGD, "flaot16", "momentum: unknown format 'flaot16'"),
     "path": (SGD, {"kernle": FIXED}, r"unknown trainable variable 'kernle'.*did you mean 'kernel'"),
-    "length": (SGD, [FIXED], "each of the 2 trainable variables, received 1"),
+    "length": (SGD, [FIXED], "each of the 2 trainable variables. Received: 1"),
     "no slots": (lambda: keras.optimizers.SGD(0.1), FIXED, r"a SGD without any \(SGD needs"),
-    "no optimizer": (lambda: 3, FIXED, "must be a Keras optimizer, received 3"),
+    "no optimizer": (lambda: 3, FIXED, "must be a Keras optimizer. Received: 3"),
     "order": (lambda: keras.optimizers.LossScaleOptimizer(SGD()), FIXED, "which goes outside"),
     "blocks": (SGD, "mxfp8", "momentum: momentums of kernel: block_size must divide 3"),
 }

@@ -65,7 +65,7 @@ def test_names(tmp_path, value, every, rounding):
 @pytest.mark.parametrize(
     "value, message",
     [
-        ("{format: float16, every: 0}", "every must be an integer of at least 1, received 0"),
+        ("{format: float16, every: 0}", "every must be an integer of at least 1. Received: 0"),
         ("{format: mxfp8, every: 2}", "format of an accumulator must be fixed_point, minifloat"),
         ("{format: float16, gradient: clipped}", "gradient of an accumulator must be straight"),
         ("float61", "float61"),

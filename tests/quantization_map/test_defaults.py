@@ -49,8 +49,8 @@ def test_without_defaults_nothing_changes():
         ({"round": "down"}, "defaults: unknown key 'round', valid: rounding, overflow, gradient"),
         ({"rounding": "upward"}, "defaults: unknown rounding 'upward', valid: nearest_even, "),
         ({"overflow": None}, "defaults: unknown overflow None, valid: saturate, wrap, infinity"),
-        ({"seed": 1.5}, "defaults: seed must be an integer of 64 bits, received 1.5"),
-        ([1], "defaults must be a mapping, received [1]"),
+        ({"seed": 1.5}, "defaults: seed must be an integer of 64 bits. Received: 1.5"),
+        ([1], "defaults must be a mapping. Received: [1]"),
     ],
 )
 def test_wrong_defaults(defaults, expected):
@@ -72,5 +72,5 @@ def test_an_optional_rule_may_find_nothing():
     rows = QuantizationMap.from_dict(mapping).plan(model).rows
     assert {row.rule for row in rows} == {2, None}
     rules[0]["optional"] = 1
-    with pytest.raises(InputError, match="optional must be true or false, received 1"):
+    with pytest.raises(InputError, match="optional must be true or false. Received: 1"):
         QuantizationMap.from_dict(mapping)

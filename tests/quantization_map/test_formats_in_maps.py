@@ -44,17 +44,17 @@ def test_named_formats_stand_wherever_a_format_does():
         (
             {"layers": "head", "weights": "mxfp8"},
             "rules[0]: weights: kernel of head (Dense): block_size must divide 3, the length of "
-            "axis -1 of a tensor of shape (6, 3), received 32",
+            "axis -1 of a tensor of shape (6, 3). Received: 32",
         ),
         (
             {"layers": "head", "bias": {"format": "mxfp8", "block_size": 1, "axis": 1}},
             "rules[0]: bias: bias of head (Dense): axis must be from -1 to 0 for a tensor of shape "
-            "(3,), received 1",
+            "(3,). Received: 1",
         ),
         (
             {"layers": "lstm", "weights": {"format": "mxfp8", "block_size": 4, "axis": 0}},
             "rules[0]: recurrent_weights: recurrent_kernel of lstm (LSTM): block_size must divide "
-            "6, the length of axis 0 of a tensor of shape (6, 24), received 4",
+            "6, the length of axis 0 of a tensor of shape (6, 24). Received: 4",
         ),
         (
             {"layers": ".*", "gradients": {"format": "mxfp8", "block_size": 5}},

@@ -43,10 +43,10 @@ def message_of(load, *arguments):
         (
             "  - {layers: a, class: [LSTM], weights: w8}",
             5,
-            "class must be a name such as LSTM, received",
+            "class must be a name such as LSTM. Received",
         ),
         ('  - {layers: ".*"}', 5, "rule 1: says nothing to do; write 'quantize: none' or one of"),
-        ('  - {layers: ".*", quantize: w8}', 5, "quantize takes only none, received 'w8'"),
+        ('  - {layers: ".*", quantize: w8}', 5, "quantize takes only none. Received: 'w8'"),
         ('  - {layers: ".*", quantize: none, bias: w8}', 5, "leaves no room for bias"),
         (
             '  - {layers: ".*", weights: 8}',
@@ -56,14 +56,14 @@ def message_of(load, *arguments):
         (
             '  - layers: ".*"\n    bias: {format: fixed_point, word_bits: 0, frac_bits: 1}',
             6,
-            "rule 1: bias: word_bits must be an integer from 1 to 64, received 0",
+            "rule 1: bias: word_bits must be an integer from 1 to 64. Received: 0",
         ),
         (
             '  - {layers: ".*", weights: fixed_point}',
             5,
             "rule 1: weights: fixed_point needs word_bits: write, for example, {format: fixed",
         ),
-        ("  - embedding", 5, "rule 1: a rule must be a mapping, received 'embedding'"),
+        ("  - embedding", 5, "rule 1: a rule must be a mapping. Received: 'embedding'"),
         ('  - {layers: "a", weights: w8, weights: w8}', 5, "key 'weights' appears a second time"),
         ('  - layers: "a"\n\tweights: w8', 6, "not valid YAML: found character '\\t'"),
         ("  - {layers: 'a'", 6, "not valid YAML"),
@@ -80,20 +80,20 @@ def test_wrong_rule_is_named_with_file_and_line(tmp_path, text, line, expected):
 @pytest.mark.parametrize(
     ("text", "line", "expected"),
     [
-        ("version: 2\nrules: []", 1, "version must be 1, received 2"),
-        ("version: true\nrules: []", 1, "version must be 1, received True"),
+        ("version: 2\nrules: []", 1, "version must be 1. Received: 2"),
+        ("version: true\nrules: []", 1, "version must be 1. Received: True"),
         (
             "version: 1\nrule: []",
             2,
             "unknown key 'rule', valid: version, defaults, formats, rules",
         ),
-        ("version: 1\nrules: []", 2, "rules must be a list of rules, received []"),
+        ("version: 1\nrules: []", 2, "rules must be a list of rules. Received: []"),
         ("version: 1\nrules: {layers: a}", 2, "rules must be a list of rules"),
-        ("version: 1\nformats: [w8]\nrules: []", 2, "formats must be a mapping, received ['w8']"),
+        ("version: 1\nformats: [w8]\nrules: []", 2, "formats must be a mapping. Received: ['w8']"),
         (
             "version: 1\nformats:\n  w8: 8\nrules: []",
             3,
-            "formats.w8 must be a mapping or a format's name, received 8",
+            "formats.w8 must be a mapping or a format's name. Received: 8",
         ),
         (
             "version: 1\nformats:\n  w8: {format: fixed_pont, word_bits: 8}\nrules: []",
@@ -139,7 +139,7 @@ def test_missing_version_and_missing_file(tmp_path):
     path = tmp_path / "map.yaml"
     assert message_of(QuantizationMap.from_yaml, path).startswith(f"{path}: no such file")
     path.write_text("rules: []\n")
-    assert "version must be 1, received nothing" in message_of(QuantizationMap.from_yaml, path)
+    assert "version must be 1. Received: nothing" in message_of(QuantizationMap.from_yaml, path)
 
 
 def test_from_dict_names_the_index_of_the_rule():

@@ -211,13 +211,13 @@ def test_shipped_maps_fit_the_language_model(name):
     [
         (
             [{"layers": "outer/inner/lstm", "weights": "w8"}],
-            "rules[0]: matches no layer, received 'outer/inner/lstm', the layers are: "
+            "rules[0]: matches no layer. Received: 'outer/inner/lstm', the layers are: "
             "x (InputLayer), outer/inner/input",
         ),
         ([{"layers": "heads", "weights": "w8"}], "did you mean 'head'?"),
         (
             [{"layers": ".*", "class": "GRU", "weights": "w8"}],
-            "rules[0]: matches no layer, received '.*', class GRU",
+            "rules[0]: matches no layer. Received: '.*', class GRU",
         ),
         (
             [{"layers": "head", "recurrent_weights": "w8"}],
@@ -246,7 +246,7 @@ def test_a_rule_that_matches_nothing_is_named_with_file_and_line(tmp_path):
         "  - {layers: haed, quantize: none}\n"
     )
     message = message_of(QuantizationMap.from_yaml(path).plan, nested_model())
-    assert message.startswith(f"{path}:5: rule 2: matches no layer, received 'haed'")
+    assert message.startswith(f"{path}:5: rule 2: matches no layer. Received: 'haed'")
 
 
 def test_a_catch_all_may_find_only_layers_without_weights_left():
@@ -264,7 +264,7 @@ def test_what_is_no_built_keras_model_is_refused():
     everything = make_map({"layers": ".*", "weights": "w8"})
     unbuilt = keras.Sequential([keras.layers.Dense(2)], name="late")
     assert "model 'late' is not built" in message_of(everything.apply, unbuilt)
-    assert "must be a Keras model, received 3" in message_of(everything.plan, 3)
+    assert "must be a Keras model. Received: 3" in message_of(everything.plan, 3)
     assert "must be a Keras model" in message_of(everything.apply, keras.layers.Dense(2))
 
 

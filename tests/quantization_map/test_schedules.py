@@ -88,7 +88,7 @@ def test_what_does_not_change_has_no_schedule():
         ({"schedule": {"from_epoch": 1.5}}, "from_epoch must be a whole number"),
         ({"schedule": 3}, "schedule must be {from_epoch: 2}, {from_step: 1000} or a list"),
         ({"schedule": []}, "schedule must be {from_epoch: 2}"),
-        ({"schedule": [5]}, "an entry must be a mapping, received 5"),
+        ({"schedule": [5]}, "an entry must be a mapping. Received: 5"),
         ({"schedule": [{"epoch": 1}]}, "an entry must have epoch or step, the same in each"),
         ({"schedule": [{"weights": "w8"}]}, "an entry must have epoch or step"),
         (
@@ -97,7 +97,7 @@ def test_what_does_not_change_has_no_schedule():
         ),
         (
             {"schedule": [{"epoch": 3, "weights": "w8"}, {"epoch": 3, "weights": "w2"}]},
-            "epoch must be greater than the entry's before, 3, received 3",
+            "epoch must be greater than the entry's before, 3. Received: 3",
         ),
         (
             {"schedule": [{"epoch": 3, "weight": "w8"}]},

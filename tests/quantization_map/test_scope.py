@@ -128,7 +128,9 @@ def test_an_exception_restores_and_passes_through():
 
 
 def test_a_rule_without_a_layer_is_an_error_at_the_end():
-    with pytest.raises(InputError, match=r"rules\[0\]: matches no layer, received 'lstm'.*dense_x"):
+    with pytest.raises(
+        InputError, match=r"rules\[0\]: matches no layer. Received: 'lstm'.*dense_x"
+    ):
         with make_map({"layers": "lstm", "weights": W8}).scope():
             keras.layers.Dense(2, name="dense_x")
 

@@ -158,14 +158,14 @@ def test_get_takes_what_it_says():
             {**W8, "gradient": "none"},
             "unknown gradient for fixed_point(8, 6) 'none', valid: straight_through, clipped",
         ),
-        ({**W8, "seed": 1.5}, "seed must be an integer of 64 bits, received 1.5"),
+        ({**W8, "seed": 1.5}, "seed must be an integer of 64 bits. Received: 1.5"),
         ({**W8, "seed": 2**63}, "seed must be an integer of 64 bits"),
         ({**W8, "roundin": "down"}, "did you mean 'rounding'?"),
         (
             {"format": "float8_e5m2", "roundin": "down"},
             "unknown parameter of float8_e5m2 'roundin', valid: subnormals, rounding, overflow, ",
         ),
-        ({**W8, "word_bits": 65}, "word_bits must be an integer from 1 to 64, received 65"),
+        ({**W8, "word_bits": 65}, "word_bits must be an integer from 1 to 64. Received: 65"),
         ({"word_bits": 8}, "format is missing"),
         ({"format": "scaled_integer", "word_bits": 8, "frac_bits": 1}, "'frac_bits', valid"),
     ],
@@ -188,7 +188,7 @@ def test_wrong_input_is_named_with_what_is_valid(identifier, message):
 )
 def test_a_masked_array_is_an_error(call):
     x = np.ma.masked_array([[1.0, 2.0, 3.0]], [[0, 1, 0]], dtype=np.float32)
-    with pytest.raises(InputError, match="without a mask, received a numpy.ma.MaskedArray"):
+    with pytest.raises(InputError, match="without a mask. Received: a numpy.ma.MaskedArray"):
         call(x)
 
 

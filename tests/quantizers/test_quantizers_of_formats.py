@@ -24,7 +24,7 @@ from tq_halp.formats import (
     Ternary,
 )
 from tq_halp.quantizers import Quantizer
-from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.format_options import options_of
 
 EXAMPLES = [
     FixedPoint(8, 6),
@@ -171,7 +171,7 @@ def test_clipped_gradient_does_not_depend_on_the_overflow(overflow):
 
 @pytest.mark.parametrize("format", EXAMPLES, ids=str)
 def test_configuration_round_trips_with_every_choice(format):
-    valid = choices(format)
+    valid = options_of(format)
     for rounding in valid.rounding or (None,):
         for overflow in valid.overflow:
             for gradient in valid.gradient:
@@ -183,7 +183,7 @@ def test_configuration_round_trips_with_every_choice(format):
 
 @pytest.mark.parametrize("format", EXAMPLES, ids=str)
 def test_every_choice_is_one_of_the_op(format):
-    valid = choices(format)
+    valid = options_of(format)
     for rounding in valid.rounding or (None,):
         for overflow in valid.overflow:
             assert np.all(np.isfinite(Quantizer(format, rounding, overflow)(X)))
@@ -215,13 +215,13 @@ def test_text_names_format_and_choices():
         ),
         (
             lambda: Quantizer("ternary", "nearest_even"),
-            "rounding must be None for ternary, received 'nearest_even'",
+            "rounding must be None for ternary. Received: 'nearest_even'",
         ),
         (
             lambda: quantizers.get(
                 {"format": "sparse", "threshold": 0.5, "rounding": "stochastic"}
             ),
-            "rounding must be None for sparse(0.5), received 'stochastic'",
+            "rounding must be None for sparse(0.5). Received: 'stochastic'",
         ),
         (
             lambda: Quantizer("float4_e2m1fn", overflow="infinity"),
@@ -249,7 +249,7 @@ def test_text_names_format_and_choices():
         ),
         (
             lambda: Quantizer(FixedPoint(8, 6))(X, scale=0.5),
-            "scale must be None for fixed_point(8, 6), received 0.5",
+            "scale must be None for fixed_point(8, 6). Received: 0.5",
         ),
     ],
 )

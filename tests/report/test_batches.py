@@ -86,32 +86,32 @@ def test_a_limit():
 @pytest.mark.parametrize(
     "data, message",
     [
-        (None, "data must be arrays.*received None"),
-        ("x.npz", "data must be arrays.*received 'x.npz' of type str"),
-        (3.5, "received 3.5 of type float"),
-        (np.array(["a", None]), "received \\['a' None\\] of type ndarray"),
+        (None, "data must be arrays.*Received: None"),
+        ("x.npz", "data must be arrays.*Received: 'x.npz' of type str"),
+        (3.5, "Received: 3.5 of type float"),
+        (np.array(["a", None]), "Received: \\['a' None\\] of type ndarray"),
         (np.float32(3), "samples along its first axis"),
-        ((X, Y[:3]), "one length, received lengths \\[3, 5\\]"),
+        ((X, Y[:3]), "one length. Received: lengths \\[3, 5\\]"),
         ((X, Y, W, W), "tuple of 4"),
         (X[:0], "at least one batch"),
         ([], "at least one batch"),
         (iter(()), "at least one batch"),
         (iter(["a"]), "a batch that is 'a' of type str"),
-        (lambda: iter([(X, Y)]), "received <function"),
+        (lambda: iter([(X, Y)]), "Received: <function"),
         ([[1.0, 2.0], [3.0, 4.0]], "a batch that is a list of float"),
-        (keras.KerasTensor([2, 2]), "received <KerasTensor"),
-        (tf.sparse.from_dense(X), "received SparseTensor|batch that is"),
+        (keras.KerasTensor([2, 2]), "Received: <KerasTensor"),
+        (tf.sparse.from_dense(X), "Received: SparseTensor|batch that is"),
         (
             (X, np.ma.masked_array(Y, Y > 3)),
-            "without a mask, received a numpy.ma.Mask.* in y: fill",
+            "without a mask. Received: a numpy.ma.Mask.* in y; fill",
         ),
         ([(np.ma.masked_array(X, X > 3), Y)], "MaskedArray in x in batch 1"),
-        (X.astype("complex64"), "received .*of type ndarray"),
-        ((None, Y), "data must hold x, received None for it"),
+        (X.astype("complex64"), "Received: .*of type ndarray"),
+        ((None, Y), "data must hold x. Received: None for it"),
         ([(X, Y), (X, Y[:3])], "lengths \\[3, 5\\] in batch 2"),
         ([(X, Y), (X[:0], Y[:0])], "no sample in batch 2"),
-        (tf.data.Dataset.range(3), "samples along its first axis, received <tf.Tensor"),
-        (tf.data.Dataset.from_tensor_slices((X[:1], W[:1])), "first axis, received <tf.Tensor"),
+        (tf.data.Dataset.range(3), "samples along its first axis. Received: <tf.Tensor"),
+        (tf.data.Dataset.from_tensor_slices((X[:1], W[:1])), "first axis. Received: <tf.Tensor"),
         (tf.data.Dataset.from_tensors((X, Y)).repeat(), "never ends.*batches="),
         (Sequence(), "never ends.*batches="),
     ],
@@ -131,23 +131,23 @@ def changed(array, at, value, dtype="float32"):
 @pytest.mark.parametrize(
     "data, message",
     [
-        (lambda x, y: (x, y), "received nan in x\\[3, 1\\]$"),
-        (lambda x, y: (tf.cast(x, "bfloat16"), y), "received nan in x\\[3, 1\\]$"),
-        (lambda x, y: {"a": {"b": X}, "c": x}, "received nan in x\\['c'\\]\\[3, 1\\]$"),
-        (lambda x, y: ((X, x), Y), "received nan in x\\[1\\]\\[3, 1\\]$"),
-        (lambda x, y: (X, y), "received -inf in y\\[4\\]$"),
-        (lambda x, y: (X, Y, y), "received -inf in sample_weight\\[4\\]$"),
+        (lambda x, y: (x, y), "Received: nan in x\\[3, 1\\]$"),
+        (lambda x, y: (tf.cast(x, "bfloat16"), y), "Received: nan in x\\[3, 1\\]$"),
+        (lambda x, y: {"a": {"b": X}, "c": x}, "Received: nan in x\\['c'\\]\\[3, 1\\]$"),
+        (lambda x, y: ((X, x), Y), "Received: nan in x\\[1\\]\\[3, 1\\]$"),
+        (lambda x, y: (X, y), "Received: -inf in y\\[4\\]$"),
+        (lambda x, y: (X, Y, y), "Received: -inf in sample_weight\\[4\\]$"),
         (
             lambda x, y: tf.data.Dataset.from_tensor_slices((x, y)).batch(2),
-            "received nan in x\\[1, 1\\] in batch 2$",
+            "Received: nan in x\\[1, 1\\] in batch 2$",
         ),
-        (lambda x, y: iter([(X, Y), (X, y)]), "received -inf in y\\[4\\] in batch 2$"),
+        (lambda x, y: iter([(X, Y), (X, y)]), "Received: -inf in y\\[4\\] in batch 2$"),
     ],
     ids=["x", "bfloat16", "nested", "tuple", "y", "weights", "tf.data", "generator"],
 )
 def test_what_is_no_number_is_named_by_its_place(data, message):
     x, y = changed(X, (3, 1), np.nan), changed(Y, 4, -np.inf)
-    with pytest.raises(tq_halp.InputError, match=f"data must be finite numbers, {message}"):
+    with pytest.raises(tq_halp.InputError, match=f"data must be finite numbers. {message}"):
         listed(data(x, y))
 
 
@@ -180,23 +180,23 @@ def test_the_same_report_of_arrays_tensors_and_data_sets():
 
 def test_inside_a_tf_function():
     model = report_models.dense()
-    with pytest.raises(tq_halp.InputError, match="call it outside of a tf.function"):
+    with pytest.raises(tq_halp.InputError, match="must be called outside of a tf.function"):
         tf.function(lambda x: tq_halp.report(model, x) and x, autograph=False)(tf.constant(X))
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"batch_size": 0}, "batch_size must be an integer at least 1, received 0"),
-        ({"batches": 2.5}, "batches must be an integer at least 1, received 2.5"),
-        ({"word_bits": 65}, "word_bits must be an integer from 1 to 64, received 65"),
-        ({"word_bits": True}, "word_bits must be .*received True"),
+        ({"batch_size": 0}, "batch_size must be an integer at least 1. Received: 0"),
+        ({"batches": 2.5}, "batches must be an integer at least 1. Received: 2.5"),
+        ({"word_bits": 65}, "word_bits must be an integer from 1 to 64. Received: 65"),
+        ({"word_bits": True}, "word_bits must be .*Received: True"),
         ({"loss": "mean_of_squares"}, "loss: .*mean_of_squares"),
         ({"data": np.ones([4, 3])}, "data must be what the model takes: Input 0 .*incompatible"),
         ({"data": np.array(["a", "b"])}, "the model takes: Cast string to float is not supported"),
         ({"data": tf.constant(["a", "b"])}, "the model takes: Cast string to float is not supp"),
         ({"data": (X, np.ones([5, 7, 3]))}, "data must be what the loss takes: "),
-        ({"model": "small.keras"}, "model must be a Keras model, received 'small.keras'"),
+        ({"model": "small.keras"}, "model must be a Keras model. Received: 'small.keras'"),
         ({"model": keras.Sequential([keras.layers.Dense(2)])}, "is not built"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -65,7 +65,7 @@ def test_the_arrays_of_the_train_command(files, tmp_path, capsys):
         ({"model": "data.npz"}, "--model .*data.npz: cannot be loaded"),
         ({"html": "nowhere/out.html"}, "--html .*: no such folder"),
         ({"loss": "squares"}, "loss: .*squares"),
-        ({"batch-size": "0"}, "batch_size must be an integer at least 1, received 0"),
+        ({"batch-size": "0"}, "batch_size must be an integer at least 1. Received: 0"),
     ],
     ids=str,
 )

@@ -211,7 +211,7 @@ def test_a_model_that_cannot_be_copied_shows_what_it_quantizes():
     model(X)
     report = tq_halp.report(model, X)
     assert list(rows_of(report)) == [("dense", "weights", "kernel")]
-    assert any("not copied" in note for note in report.notes)
+    assert any("cannot be copied" in note for note in report.notes)
     plain = Uncopyable(keras.layers.Dense(2))
     plain(X)
     with pytest.raises(tq_halp.InputError, match="built_in_code|Uncopyable"):

@@ -1,6 +1,8 @@
-"""From a model and data to a report."""
+"""The computation behind `tq_halp.report`: from a model and data to a `Report`."""
 
 import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,16 +12,27 @@ from tq_halp.algorithms import Trainer
 from tq_halp.analysis.input_batches import batches as batches_of
 from tq_halp.analysis.input_batches import samples_in
 from tq_halp.analysis.layer_paths import paths_of
-from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_twin
+from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_copy
 from tq_halp.analysis.result import Report
 from tq_halp.analysis.result_row import Row
+from tq_halp.analysis.running_statistics import Tally
 from tq_halp.analysis.tensor_capture import Tallies, loss_of, run
 from tq_halp.errors import InputError
+from tq_halp.layers.observers import Observation
 from tq_halp.layers.quant_layer import QuantLayer
 
 
-def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Report:
-    """What `tq_halp.report` documents."""
+def make_report(
+    model: keras.Model,
+    data: Any,
+    *,
+    loss: Any,
+    training: bool | None,
+    batch_size: int,
+    batches: int | None,
+    word_bits: int,
+) -> Report:
+    """The report. Arguments and errors: see `tq_halp.report`."""
     for name, value, most in (
         ("batch_size", batch_size, None),
         ("batches", batches, None),
@@ -27,65 +40,69 @@ def make(model, data, *, loss, training, batch_size, batches, word_bits) -> Repo
     ):
         _check_count(name, value, most)
     if not tf.executing_eagerly():
-        raise InputError("report looks at numbers: call it outside of a tf.function")
+        raise InputError(
+            "report must be called outside of a tf.function: it reads the values of tensors"
+        )
     if isinstance(model, Trainer):
         loss = getattr(model, "loss", None) if loss is None else loss
         model = model.model
     observed, notes = _observed(model)
-    counting = _Counting(batches_of(data, batch_size, batches))
-    has_y = counting.first[1] is not None
+    counted = _CountedBatches(batches_of(data, batch_size, batches))
+    has_y = counted.first[1] is not None
     step = loss_of(observed, loss) if has_y else None
     training = step is not None if training is None else bool(training)
     tallies = Tallies(word_bits)
-    run(observed, counting, step, training, tallies)
+    run(observed, counted, step, training, tallies)
     return Report(
         model=model.name,
-        batches=counting.batches,
-        samples=counting.samples,
+        batches=counted.batches,
+        samples=counted.samples,
         rows=tuple(_rows(tallies, paths_of(observed))),
         notes=(*notes, *_notes(tallies, has_y, step is not None, training)),
     )
 
 
-def _observed(model):
-    """A copy of the model that shows all its tensors; the model itself if it cannot be copied."""
+def _observed(model: Any) -> tuple[keras.Model, list[str]]:
+    """An observable copy of the model, and notes; the model itself if it cannot be copied."""
     if not isinstance(model, keras.Model):
-        raise InputError(f"model must be a Keras model, received {model!r}")
+        raise InputError(f"model must be a Keras model. Received: {model!r}")
     try:
-        return observable_twin(model), []
+        return observable_copy(model), []
     except InputError as error:
         if not is_quantizing(model):
             raise
-        return model, [f"only what has a quantizer is shown, as the model is not copied: {error}"]
+        return model, [
+            f"only tensors with a quantizer are shown, as the model cannot be copied: {error}"
+        ]
 
 
-class _Counting:
-    """Batches, the first of which can be looked at before; counts what went by."""
+class _CountedBatches:
+    """Iterates over batches and counts them and their samples. The first can be read before."""
 
-    def __init__(self, found):
+    def __init__(self, found: Iterator[Any]) -> None:
         self.first = next(found)
         self._found = itertools.chain([self.first], found)
         self.batches = self.samples = 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         for batch in self._found:
             self.batches += 1
             self.samples += samples_in(batch)
             yield batch
 
 
-def _check_count(name, value, most):
+def _check_count(name: str, value: Any, most: int | None) -> None:
     if value is None and name == "batches":
         return
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if not is_int or value < 1 or (most is not None and value > most):
         valid = "at least 1" if most is None else f"from 1 to {most}"
-        raise InputError(f"{name} must be an integer {valid}, received {value!r}")
+        raise InputError(f"{name} must be an integer {valid}. Received: {value!r}")
 
 
-def _rows(tallies, paths):
-    """By layer, in the order in which each was first seen."""
-    order = {}
+def _rows(tallies: Tallies, paths: Mapping[int, str]) -> Iterator[Row]:
+    """The rows, grouped by layer, in the order in which layers were first observed."""
+    order: dict[int, int] = {}
     for layer, _, _ in tallies.found:
         order.setdefault(layer, len(order))
     for key in sorted(tallies.found, key=lambda key: order[key[0]]):
@@ -93,7 +110,7 @@ def _rows(tallies, paths):
         yield _row(seen, tally, paths.get(key[0], seen.layer.name), tallies)
 
 
-def _row(seen, tally, path, tallies):
+def _row(seen: Observation, tally: Tally, path: str, tallies: Tallies) -> Row:
     format, suggestion = seen.quantizer.format, tally.suggestion
     in_float = seen.quantizer == FLOAT
     is_fixed = isinstance(format, formats.FixedPoint)
@@ -125,18 +142,18 @@ def _row(seen, tally, path, tallies):
     )
 
 
-def _class_name(layer):
+def _class_name(layer: keras.Layer) -> str:
     wrapped = layer.layer if isinstance(layer, QuantLayer) else layer
     return type(wrapped).__name__.removeprefix("Quant")
 
 
-def _notes(tallies, has_y, has_loss, training):
+def _notes(tallies: Tallies, has_y: bool, has_loss: bool, training: bool) -> Iterator[str]:
     if not has_y:
         yield "gradients and errors are left out: data has no y"
     elif not has_loss:
         yield "gradients and errors are left out: the model has no compiled loss; give loss="
     yield f"layers ran as in {'training' if training else 'inference'}"
     if tallies.traced:
-        yield f"inside a tf.function, and not seen: {', '.join(sorted(tallies.traced))}"
+        yield f"not observed, as they run inside a tf.function: {', '.join(sorted(tallies.traced))}"
     if not tallies.found:
-        yield "no tensor was seen"
+        yield "no tensor was observed"

@@ -1,4 +1,4 @@
-"""Histograms of values that come in batches, of a range that is not known before the end."""
+"""Histograms of values in batches, whose range is not known before the last batch."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ HALF = 64  # bins on each side of 0
 _LOWEST, _HIGHEST = -1100, 1100  # exponents of float64, with room
 
 
-class Values:
+class ValueHistogram:
     """Counts in 128 bins of one width over [−R, R), R a power of two above every magnitude.
 
-    Where a value is too large, R doubles until it fits and neighbouring bins become one: the edges
-    are powers of two times integers, so counts are those of all values binned at once.
+    If a value is too large, R doubles until it fits, and neighbouring bins are merged. The edges
+    are integers times a power of two, so the counts equal those of all values binned at once.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._exponent: int | None = None  # R = 2^exponent; None while all values are 0
         self._counts = np.zeros(2 * HALF, np.int64)
         self._zeros = 0
 
     def add(self, x: np.ndarray) -> None:
-        """Takes finite float64 values, [n]."""
+        """Adds finite float64 values, [n]."""
         rest = x[x != 0]
         self._zeros += len(x) - len(rest)
         if not len(rest):
@@ -35,32 +35,32 @@ class Values:
 
     @property
     def edges(self) -> np.ndarray:
-        """Of the bins, [129] ascending; a bin has its lower edge and not its upper one."""
+        """The edges of the bins, [129], ascending. A bin includes its lower edge only."""
         radius = 2.0 ** (self._exponent or 0)
         return np.linspace(-radius, radius, 2 * HALF + 1)
 
     @property
     def counts(self) -> np.ndarray:
-        """[128], zeros among them."""
+        """The number of values in each bin, [128], zeros included."""
         counts = self._counts.copy()
         counts[HALF] += self._zeros
         return counts
 
 
-class Magnitudes:
-    """How many values have floor(log2|x|) = e, by e: where steps and limits of formats lie."""
+class MagnitudeHistogram:
+    """The number of values with floor(log2|x|) = e, for each e."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts = np.zeros(_HIGHEST - _LOWEST, np.int64)
 
     def add(self, x: np.ndarray) -> None:
-        """Takes finite float64 values, [n]; zeros have no magnitude and are not counted."""
+        """Adds finite float64 values, [n]. Zeros are not counted."""
         exponents = np.frexp(x[x != 0])[1] - 1
         self._counts += np.bincount(exponents - _LOWEST, minlength=len(self._counts))
 
     @property
     def counts(self) -> dict[int, int]:
-        """{e: number}, e ascending without gaps, from the first to the last that occurs."""
+        """{e: number of values}, for all e from the smallest to the largest that occurs."""
         present = np.flatnonzero(self._counts)
         if not len(present):
             return {}

@@ -1,10 +1,15 @@
-"""A report as one HTML page: styles and plots inside, no script, nothing to fetch."""
+"""A report as one HTML page, with its styles and plots, without scripts or other files."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from tq_halp import html_document
 from tq_halp.analysis.result_row import HEADINGS, Row, cells
 from tq_halp.analysis.svg_plots import magnitudes_svg, values_svg
+
+if TYPE_CHECKING:
+    from tq_halp.analysis.result import Report
 
 _STYLE = """
 :root { --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
@@ -22,16 +27,17 @@ svg text { font-size: 10px; fill: var(--soft); } .power { font-size: 7px; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 1em; }
 """
 
-_KEY = """<p>Of each tensor: its values; below, how many of them have which power of two as their
-magnitude, logarithmically. <span class="key" style="background: var(--inside)"></span>within
-the format <span class="key" style="background: var(--saturated)"></span>beyond its limits
+_KEY = """<p>For each tensor: the histogram of its values; below, the number of values of
+each power of two, on a logarithmic scale.
+<span class="key" style="background: var(--inside)"></span>within the format
+<span class="key" style="background: var(--saturated)"></span>beyond its limits
 <span class="key" style="background: var(--zero)"></span>less than half a step
 <span class="key" style="background: var(--mark)"></span>step and end of the range of the suggested
 fraction length</p>"""
 
 
-def page(report) -> str:
-    """The text of the page of a `Report`."""
+def page(report: "Report") -> str:
+    """The HTML text of a `Report`."""
     counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
@@ -39,7 +45,7 @@ def page(report) -> str:
     return html_document.page(f"Number formats in {report.model}", body, _STYLE)
 
 
-def _table(rows):
+def _table(rows: Sequence[Row]) -> str:
     body, previous = [], None
     for number, row in enumerate(rows):
         layer = "" if row.layer == previous else escape(row.layer)
@@ -50,7 +56,7 @@ def _table(rows):
     return html_document.table(("layer", "tensor", "format", *HEADINGS), body, words=3)
 
 
-def _plots(rows):
+def _plots(rows: Sequence[Row]) -> str:
     parts, previous = [], None
     for number, row in enumerate(rows):
         if row.layer != previous:

@@ -1,6 +1,8 @@
-"""A copy of a model in which every tensor that could be quantized is seen by an observer."""
+"""A copy of a model whose layers show every tensor that could be quantized to an observer."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
@@ -13,15 +15,15 @@ from tq_halp.quantization_map.rules.matching import target_class
 from tq_halp.quantization_map.rules.rule import Rule
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 
-# Stands for "not quantized": all of float32, float16 and bfloat16 are its numbers, infinities too.
+# Stands for "not quantized": it leaves float32, float16 and bfloat16 unchanged, infinities too.
 FLOAT = Quantizer(formats.get("float32"), overflow="infinity")
 
 
-def observable_twin(model: keras.Model) -> keras.Model:
-    """A copy of a built model whose next training step is the model's: weights, random bits, all.
+def observable_copy(model: keras.Model) -> keras.Model:
+    """A copy of a built model that takes the same next training step, random bits included.
 
-    A tensor with a quantizer keeps it (of a scheduled one, the one that is on), every other tensor
-    has `FLOAT`. Layers are unrolled over time, for Keras' loop makes a step more than there are.
+    A tensor with a quantizer keeps it (of a schedule, the current stage). Every other tensor gets
+    `FLOAT`. RNNs are unrolled, because Keras' loop over time calls the cell once too often.
 
     Raises:
         InputError: the model is not built, or cannot be copied.
@@ -30,41 +32,41 @@ def observable_twin(model: keras.Model) -> keras.Model:
     rules = [
         Rule(
             layers=re.compile("|".join(map(re.escape, leaf.paths))),
-            quantizers=_complete(layer, target_class(leaf).roles),
+            quantizers=_complete(layer, target.roles),
             optional=True,
             number=number,
             where=f"report on {model.name}",
         )
         for number, (layer, leaf) in enumerate(leaves, start=1)
-        if target_class(leaf) is not None
+        if (target := target_class(leaf)) is not None
     ]
-    twin = apply(model, rules)
-    for (layer, _), (copied, _) in zip(leaves, find_leaves(twin), strict=True):
+    observable = apply(model, rules)
+    for (layer, _), (copied, _) in zip(leaves, find_leaves(observable), strict=True):
         counter = getattr(layer, "rounding_counter", None)
         if counter is not None:
             copied.rounding_counter.calls.assign(counter.calls)
-    for layer in flatten_layers(twin):
+    for layer in flatten_layers(observable):
         if isinstance(layer, keras.layers.RNN):
             layer.unroll = True
-    return twin
+    return observable
 
 
 def is_quantizing(model: keras.Model) -> bool:
-    """Whether any layer of a model quantizes anything."""
+    """Whether any layer of a model has a quantizer."""
     layers = flatten_layers(model)
     return any(isinstance(layer, QuantizedLayer) and layer.is_quantizing for layer in layers)
 
 
-def current(quantizer) -> Quantizer:
-    """Of a scheduled quantizer, the one that is on; `FLOAT` for none."""
+def current(quantizer: Quantizer | ScheduledQuantizer | None) -> Quantizer:
+    """The quantizer in force now: of a schedule the current stage; `FLOAT` for None."""
     if isinstance(quantizer, ScheduledQuantizer):
         quantizer = quantizer.at(int(quantizer.clock.now(quantizer.unit)))
     return FLOAT if quantizer is None else quantizer
 
 
-def _complete(layer, roles):
+def _complete(layer: keras.Layer, roles: Iterable[str]) -> dict[str, Any]:
     own = getattr(layer, "quantizers", {}) if isinstance(layer, QuantizedLayer) else {}
-    # A sum that is rounded every few terms has no floating-point counterpart.
+    # An accumulator has no floating-point counterpart: a plain product rounds in other places.
     return {
         role: current(own.get(role))
         for role in roles

@@ -1,4 +1,4 @@
-"""The whole report: as a table, as data and as a page."""
+"""`Report`, the result of `tq_halp.report`: as a table, as plain data and as an HTML page."""
 
 import dataclasses
 import io
@@ -16,7 +16,7 @@ from tq_halp.analysis.result_row import HEADINGS, Row, cells, tensor_of
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What `tq_halp.report` returns; `print(report)` shows a table."""
+    """The result of `tq_halp.report`; `print(report)` shows a table."""
 
     model: str  # name
     batches: int
@@ -25,19 +25,19 @@ class Report:
     notes: tuple[str, ...]  # what is left out, and why
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: numbers, strings, lists and dicts, infinities among the numbers."""
+        """Plain data: numbers (also infinite), strings, lists and dicts."""
         own = {key: getattr(self, key) for key in ("model", "batches", "samples")}
         return {**own, "rows": [row.to_dict() for row in self.rows], "notes": list(self.notes)}
 
     def save_html(self, path: str | os.PathLike) -> None:
-        """Writes one HTML page that needs no other file, no network and no script.
+        """Writes the report as one HTML page, which needs no other file, network or script.
 
         Raises:
-            InputError: it cannot be written there.
+            InputError: the file cannot be written.
         """
         html_document.save(Path(path), page(self))
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = Table()
         for heading in ("layer", "tensor", "format"):
             table.add_column(heading, overflow="fold")

@@ -1,4 +1,4 @@
-"""What is found of one tensor, as data and as the cells of a table."""
+"""`Row`, the statistics of one tensor, and its cells in a table."""
 
 import dataclasses
 import math
@@ -7,31 +7,31 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What was found of one tensor. Shares are of its finite elements; see `Tally`."""
+    """The statistics of one tensor. Shares are of its finite elements: see `Tally`."""
 
     layer: str  # path, "outer/inner/lstm_1"
     class_name: str
     role: str  # "weights", "activations", ...: a key of quantization maps
     tensor: str  # "kernel", "input_gate", "output", ...
-    format: str  # and rounding; "float" where nothing is quantized
+    format: str  # and rounding; "float": not quantized
     count: int  # finite elements, summed over batches and time steps
     nonfinite: int  # NaN and infinities
-    min: float | None  # None of an empty tensor
+    min: float | None  # None: the tensor is empty
     max: float | None
     max_abs: float | None
-    saturation: float | None  # outside the format's limits; None where there are none
-    underflow: float | None  # x ≠ 0 that became 0; None in floating point
+    saturation: float | None  # share outside the format's limits; None: no limits
+    underflow: float | None  # share of x ≠ 0 that became 0; None in floating point
     sqnr_db: float | None  # None in floating point, and where x = 0
     limits: tuple[float, float] | None  # the format's smallest and largest number
     step: float | None  # of a fixed-point format
     frac_bits: int | None  # in use, of a fixed-point format
-    word_bits: int  # of the suggestions
-    suggested_frac_bits: int | None  # of the largest signal-to-noise ratio; None where x = 0
-    suggested_sqnr_db: float | None  # to nearest, with the suggested fraction length
-    covering_frac_bits: int | None  # the largest without saturation
+    word_bits: int  # word length of the suggestion
+    suggested_frac_bits: int | None  # with the largest signal-to-noise ratio; None if x = 0
+    suggested_sqnr_db: float | None  # with the suggested fraction length, rounded to nearest
+    covering_frac_bits: int | None  # the largest that saturates nothing
     histogram_edges: tuple[float, ...]  # 129, ascending
     histogram_counts: tuple[int, ...]  # 128
-    magnitudes: dict[int, int]  # {e: number with floor(log2|x|) = e}; zeros are none of these
+    magnitudes: dict[int, int]  # {e: number of x with floor(log2|x|) = e}; without zeros
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; histograms as lists."""
@@ -54,12 +54,12 @@ HEADINGS = (
 
 
 def tensor_of(row: Row) -> str:
-    """The role, and the tensor where the role does not say all."""
+    """The cell "role: tensor"."""
     return f"{row.role}: {row.tensor}"
 
 
 def cells(row: Row) -> list[str]:
-    """The numbers of a row under `HEADINGS`, "-" for what there is not."""
+    """The cells of a row under `HEADINGS`; "-" where there is no number."""
     return [
         *(_number(value) for value in (row.min, row.max, row.max_abs)),
         *(_share(value) for value in (row.saturation, row.underflow)),
@@ -70,7 +70,7 @@ def cells(row: Row) -> list[str]:
 
 
 def suggestion_of(row: Row) -> str:
-    """ "6 at 8 bits", and what covers the range where that is another."""
+    """The cell "6 at 8 bits", with the fraction length that covers the range, if it differs."""
     if row.suggested_frac_bits is None:
         return "-"
     covers = row.covering_frac_bits != row.suggested_frac_bits
@@ -78,18 +78,18 @@ def suggestion_of(row: Row) -> str:
     return f"{row.suggested_frac_bits} at {row.word_bits} bits{rest}"
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _share(value):
+def _share(value: float | None) -> str:
     if value is None:
         return "-"
     percent = 100 * value
     return "0 %" if value == 0 else "<0.01 %" if percent < 0.01 else f"{percent:.2f} %"
 
 
-def _decibels(value):
+def _decibels(value: float | None) -> str:
     if value is None:
         return "-"
     return "exact" if value == math.inf else f"{value:.1f} dB"

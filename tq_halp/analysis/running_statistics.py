@@ -1,46 +1,46 @@
-"""What is known of one tensor after any number of batches, in constant memory."""
+"""Running statistics of one tensor over batches, in constant memory."""
 
 import math
 
 import numpy as np
 
-from tq_halp.analysis.histogram import Magnitudes, Values
+from tq_halp.analysis.histogram import MagnitudeHistogram, ValueHistogram
 from tq_halp.analysis.suggest_frac_bits import FractionBits, decibels, sum_of_squares
 
-_PIECE = 1 << 16  # elements that stay in the cache between the passes over them
+_PIECE = 1 << 16  # elements that fit the cache, for several passes over them
 
 
 class Tally:
     """Range, shares, signal-to-noise ratio and histograms of x and Q(x), summed over batches.
 
-    All of finite elements, in float64; NaN and infinities are only counted. With n of them:
+    Computed in float64 over the n finite elements. NaN and infinities are only counted.
 
         saturation = #{x < lowest or x > highest} / n     None without limits
         underflow  = #{x ≠ 0 and Q(x) = 0} / n
-        sqnr_db    = 10 log10(Σ x² / Σ (x − Q(x))²)       infinite without error, None where x = 0
+        sqnr_db    = 10 log10(Σ x² / Σ (x − Q(x))²)       infinite without error, None if x = 0
 
     Args:
-        limits: (lowest, highest) number of the format; None for one that fits itself to its data.
-        suggestion: finds the fraction length.
+        limits: (lowest, highest) number of the format; None for a format without fixed limits.
+        suggestion: collects the values too, to suggest a fraction length.
     """
 
-    def __init__(self, limits: tuple[float, float] | None, suggestion: FractionBits):
+    def __init__(self, limits: tuple[float, float] | None, suggestion: FractionBits) -> None:
         self.limits = limits
         self.suggestion = suggestion
-        self.values, self.magnitudes = Values(), Magnitudes()
+        self.values, self.magnitudes = ValueHistogram(), MagnitudeHistogram()
         self.count = self.nonfinite = 0
         self.min, self.max = math.inf, -math.inf
         self._saturated = self._underflowed = 0
         self._power = self._error = 0.0
 
-    def add(self, x, quantized) -> None:
-        """Takes one tensor before and after, arrays of the same shape and any float dtype."""
+    def add(self, x: np.ndarray, quantized: np.ndarray) -> None:
+        """Adds a tensor before and after quantization: arrays of one shape and any float dtype."""
         x, quantized = np.ravel(x), np.ravel(quantized)
         for start in range(0, len(x), _PIECE):
             piece = slice(start, start + _PIECE)
             self._add(x[piece].astype(np.float64), quantized[piece].astype(np.float64))
 
-    def _add(self, x, quantized):
+    def _add(self, x: np.ndarray, quantized: np.ndarray) -> None:
         finite = np.isfinite(x)
         if not finite.all():
             x, quantized = x[finite], quantized[finite]
@@ -59,12 +59,15 @@ class Tally:
 
     @property
     def saturation(self) -> float | None:
+        """Share of x outside the limits; None without limits or elements."""
         return self._saturated / self.count if self.count and self.limits is not None else None
 
     @property
     def underflow(self) -> float | None:
+        """Share of x ≠ 0 with Q(x) = 0; None without elements."""
         return self._underflowed / self.count if self.count else None
 
     @property
     def sqnr_db(self) -> float | None:
+        """Signal-to-quantization-noise ratio in decibels; None if x = 0."""
         return decibels(self._power, self._error)

@@ -1,7 +1,7 @@
-"""Plots of a row as SVG text, to stand inside a page."""
+"""Histograms of a tensor as SVG text."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tq_halp.analysis.result_row import Row
 
@@ -9,7 +9,7 @@ WIDTH, HEIGHT, BOTTOM = 330, 120, 16  # BOTTOM: below the axis, for its labels
 
 
 def values_svg(row: Row) -> str:
-    """Histogram of the values, and the format's limits where they lie in sight."""
+    """Histogram of the values, with the format's limits if they lie in the range shown."""
     counts, edges = row.histogram_counts, row.histogram_edges
     filled = [k for k, count in enumerate(counts) if count]
     if not filled:
@@ -29,16 +29,16 @@ def values_svg(row: Row) -> str:
 
 
 def magnitudes_svg(row: Row) -> str:
-    """How many values have which power of two as their magnitude, logarithmically.
+    """Histogram of the magnitudes: the number of values of each power of two, on a log scale.
 
-    Bars are of class "saturated" where all of their values are beyond the format's limits,
-    "to-zero" where all are less than half of a fixed-point step; "inside" elsewhere.
+    A bar has the class "saturated" if all its values are beyond the format's limits, "to-zero" if
+    all are below half a fixed-point step, else "inside".
     """
     counts = row.magnitudes
     if not counts:
         return _svg([], [])
     low, high = min(counts), max(counts) + 1
-    if high - low > 48:  # what is so small matters to no format that holds the largest
+    if high - low > 48:  # no format that holds the largest resolves smaller ones
         low = high - 48
     x = _Axis(low, high)
     most = math.log1p(max(counts.values()))
@@ -56,8 +56,8 @@ def magnitudes_svg(row: Row) -> str:
     return _svg(bars, labels, list(_fraction_marks(row, x)))
 
 
-def _fraction_marks(row, x):
-    """The step of the suggested fraction length, and where its range ends."""
+def _fraction_marks(row: Row, x: "_Axis") -> Iterator[str]:
+    """Marks at the step of the suggested fraction length and at the end of its range."""
     if row.suggested_frac_bits is None:
         return
     step = -row.suggested_frac_bits
@@ -66,7 +66,7 @@ def _fraction_marks(row, x):
             yield f'<line class="suggested" x1="{x(e):.1f}" x2="{x(e):.1f}" y1="0" y2="{HEIGHT}"/>'
 
 
-def _place(row, e):
+def _place(row: Row, e: int) -> str:
     if row.limits is not None and 2.0**e > max(abs(limit) for limit in row.limits):
         return "saturated"
     if row.step is not None and 2.0 ** (e + 1) <= row.step / 2:
@@ -75,25 +75,25 @@ def _place(row, e):
 
 
 class _Axis:
-    """From numbers to pixels."""
+    """Maps low..high to pixels, 0..WIDTH."""
 
-    def __init__(self, low, high):
+    def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
-    def __call__(self, value):
+    def __call__(self, value: float) -> float:
         return WIDTH * (value - self.low) / (self.high - self.low)
 
 
-def _ticks(low, high):
+def _ticks(low: float, high: float) -> list[float]:
     inner = [0.0] if low < 0 < high and min(-low, high) > 0.2 * (high - low) else []
     return [low, *inner, high]
 
 
 def _svg(bars: Iterable, labels: Iterable, marks: Iterable[str] = ()) -> str:
-    """Bars (left, right, height from 0 to 1, class), labels (x, text) and finished marks."""
+    """The SVG of bars (left, right, height from 0 to 1, class), labels (x, text) and marks."""
     paths: dict[str, list[str]] = {}
     for left, right, height, kind in bars:
-        top = max(1.0, height * (HEIGHT - 4))  # one value among millions is still seen
+        top = max(1.0, height * (HEIGHT - 4))  # so that one value among millions is visible
         paths.setdefault(kind, []).append(
             f"M{left:.1f} {HEIGHT}V{HEIGHT - top:.1f}H{max(right, left + 0.5):.1f}V{HEIGHT}z"
         )

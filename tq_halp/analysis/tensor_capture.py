@@ -1,7 +1,10 @@
-"""A model run on batches as in training, while what its layers quantize is tallied."""
+"""Training steps of a model without updates, in which an observer collects its tensors."""
 
 import dataclasses
+import functools
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,20 +17,20 @@ from tq_halp.errors import InputError
 from tq_halp.layers.observers import Observation, observing
 from tq_halp.quantizers import Quantizer
 
-# A colour, and the name of TensorFlow's operation.
+# Colours, and names of TensorFlow's operations, in error messages.
 _WHERE = re.compile(r"\x1b\[[0-9;]*m|\{\{.*?\}\}")
-# Tensors that are there once, however often a batch looks at them.
+# Roles of variables: the same tensor in every batch.
 _VARIABLES = ("weights", "recurrent_weights", "bias")
 
 
 class Tallies:
-    """Observer of a model's layers: a `Tally` for each (layer, role, tensor), in order of arrival.
+    """An observer of layers that keeps a `Tally` for each (layer, role, tensor).
 
     Args:
-        word_bits: word length of the suggestions, where the format in use has none of its own.
+        word_bits: word length of the suggestions for formats that have none.
     """
 
-    def __init__(self, word_bits: int):
+    def __init__(self, word_bits: int) -> None:
         self.found: dict[tuple[int, str, str], tuple[Observation, Tally]] = {}
         self.traced: set[str] = set()  # names of layers that ran in a tf.function
         self._word_bits = word_bits
@@ -45,22 +48,22 @@ class Tallies:
         self.found[key][1].add(seen.x.numpy(), seen.quantized.numpy())
 
     def word_bits(self, quantizer: Quantizer) -> int:
-        """The word length that a suggestion keeps."""
+        """The word length of the suggestion for a tensor with that quantizer."""
         own = None if quantizer == FLOAT else bits_of(quantizer.format)
         return own or self._word_bits
 
-    def _tally(self, quantizer):
+    def _tally(self, quantizer: Quantizer) -> Tally:
         signed = getattr(quantizer.format, "signed", True)
         limits = None if quantizer == FLOAT else limits_of(quantizer.format)
         return Tally(limits, FractionBits(self.word_bits(quantizer), signed))
 
-    def _is_whole_variable(self, seen):
-        """An Embedding's rows differ from batch to batch; a kernel does not."""
+    def _is_whole_variable(self, seen: Observation) -> bool:
+        """Whether x is a whole variable, not the rows that an Embedding gathers for a batch."""
         return any(seen.x.shape == variable.shape for variable in seen.layer.weights)
 
 
 def bits_of(format: formats.Format) -> int | None:
-    """The word length of a format; None where it has none."""
+    """The word length of a format in bits; None: it has none."""
     if isinstance(format, formats.MX):
         format = format.element_format
     if isinstance(format, formats.Minifloat):
@@ -69,24 +72,30 @@ def bits_of(format: formats.Format) -> int | None:
 
 
 def limits_of(format: formats.Format) -> tuple[float, float] | None:
-    """The smallest and the largest number; None for a format that fits itself to its data."""
+    """The smallest and the largest number; None for a format without fixed limits."""
     fixed = (formats.FixedPoint, formats.Minifloat, formats.PowerOfTwo)
     levels = (formats.Binary, formats.Ternary)
     return (format.min, format.max) if isinstance(format, (*fixed, *levels)) else None
 
 
-def run(model, batches, loss, training: bool, observer) -> None:
-    """Passes batches through `model`, and backward from the loss where there is one.
+def run(
+    model: keras.Model,
+    batches: Iterable[tuple[Any, Any, Any]],
+    loss: Callable[..., tf.Tensor] | None,
+    training: bool,
+    observer: Callable[[Observation], object],
+) -> None:
+    """Runs `model` forward on each batch, and backward from the loss, if there is one.
 
-    Variables keep their values: what a call assigns (counters, BatchNorm statistics, the states of
-    random generators and of a stateful RNN) stays in a scope of its own, which the next batch sees.
+    Variables keep their values. What a call assigns (counters, BatchNorm statistics, the states of
+    random generators and of a stateful RNN) is kept in a scope, in which the next batch reads it.
 
     Args:
         model: a built Keras model.
-        batches: of (x, y, sample_weight).
+        batches: tuples (x, y, sample_weight).
         loss: a function of (x, y, y_pred, sample_weight), or None for the forward pass alone.
         training: whether layers run as in training.
-        observer: receives every `Observation`.
+        observer: is called with every `Observation`.
 
     Raises:
         InputError: the model or the loss does not take the data.
@@ -94,22 +103,22 @@ def run(model, batches, loss, training: bool, observer) -> None:
     with keras.StatelessScope(collect_losses=True), observing(observer):
         for x, y, sample_weight in batches:
             with tf.GradientTape() as tape:
-                y_pred = _checked("model", lambda x=x: model(x, training=training))
+                y_pred = _checked("model", functools.partial(model, x, training=training))
                 if loss is not None:
-                    value = _checked("loss", lambda b=(x, y, y_pred, sample_weight): loss(*b))
+                    value = _checked("loss", functools.partial(loss, x, y, y_pred, sample_weight))
             if loss is not None:
                 tape.gradient(value, [v.value for v in model.trainable_variables])
 
 
-def loss_of(model, loss):
-    """The function of (x, y, y_pred, sample_weight) that `run` takes, or None if there is no loss.
+def loss_of(model: keras.Model, loss: Any) -> Callable[..., tf.Tensor] | None:
+    """The loss for `run`, a function of (x, y, y_pred, sample_weight); None if there is none.
 
     Args:
         model: its compiled loss is used if `loss` is None.
-        loss: what `compile` takes for one output: a name, a function or a `keras.losses.Loss`.
+        loss: as in `compile`, for one output: a name, a function or a `keras.losses.Loss`.
 
     Raises:
-        InputError: `loss` is none of these.
+        InputError: `loss` is something else.
     """
     if loss is None:
         if not model.compiled or getattr(model, "loss", None) is None:
@@ -120,7 +129,7 @@ def loss_of(model, loss):
     except ValueError as error:
         raise InputError(f"loss: {error}") from error
 
-    def mean(x, y, y_pred, weight):
+    def mean(x: Any, y: Any, y_pred: Any, weight: Any) -> tf.Tensor:
         if isinstance(chosen, keras.losses.Loss):
             return chosen(y, y_pred, sample_weight=weight)
         losses = chosen(y, y_pred)
@@ -129,7 +138,7 @@ def loss_of(model, loss):
     return mean
 
 
-def _checked(who, call):
+def _checked(who: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except InputError:
@@ -139,7 +148,7 @@ def _checked(who, call):
 
 
 def _reason(error: Exception) -> str:
-    """The first line that says something; Keras and TensorFlow first say where."""
+    """The first line of a message that gives a reason. Keras and TensorFlow put the place first."""
     lines = (_WHERE.sub("", line).strip() for line in str(error).splitlines())
     said = [line for line in lines if line and not line.startswith("Exception encountered")]
     return said[0] if said else type(error).__name__

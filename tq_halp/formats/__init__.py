@@ -1,8 +1,8 @@
-"""Number formats: frozen facts about a grid of numbers. Plain Python, no TensorFlow.
+"""Number formats: frozen value objects that say which numbers exist. No TensorFlow here.
 
-A format says which numbers exist; how a real number becomes one of them (rounding, overflow) is a
-quantizer's matter (`tq_halp.quantizers`). Every format round-trips through the mapping that YAML
-holds, and the well-known ones have names::
+How a real number becomes one of them, by rounding and overflow, is up to the quantizer: see
+`tq_halp.quantizers`. Every format can be written as a mapping, as in YAML, and read back. The
+well-known formats have names::
 
     >>> get({"format": "fixed_point", "word_bits": 8, "frac_bits": 6})
     FixedPoint(word_bits=8, frac_bits=6, signed=True)
@@ -66,19 +66,23 @@ def get(identifier: Format | str | Mapping[str, Any], beside: Iterable[str] = ()
 
     Args:
         identifier: a format; one of `NAMES`; or a mapping of `format`, one of `NAMES`, and
-            parameters: those of a family, or what a name leaves open.
-        beside: further keys that are valid where the mapping comes from, for the error message.
+            parameters: those of the family, or those that the name leaves open.
+        beside: other keys that the caller accepts in the same mapping; the error message lists
+            them.
+
+    Returns:
+        The format, a frozen value object.
 
     Raises:
-        InputError: not a format, an unknown one, or wrong parameters; says which would be right.
+        InputError: not a format, an unknown format, or a wrong parameter.
     """
     if isinstance(identifier, Format):
         return identifier
     mapping = {"format": identifier} if isinstance(identifier, str) else identifier
     if not isinstance(mapping, Mapping):
         raise InputError(
-            f"format must be a name such as float8_e5m2 or a mapping such as {FixedPoint.example}, "
-            f"received {identifier!r}"
+            f"format must be a name such as float8_e5m2 or a mapping such as {FixedPoint.example}. "
+            f"Received: {identifier!r}"
         )
     if "format" not in mapping:
         raise InputError(f"format is missing: write, for example, {FixedPoint.example}")

@@ -1,4 +1,4 @@
-"""What every number format is: a frozen value with a name, that YAML can hold."""
+"""`Format`, the base class of the number formats."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,23 +8,26 @@ from tq_halp.errors import InputError
 from tq_halp.formats.check_arguments import unknown
 
 
+@dataclasses.dataclass(frozen=True)
 class Format:
-    """Base of the families of formats, which are frozen dataclasses.
+    """Base class of the families of formats. Each family is a frozen dataclass.
 
-    The name of a family is also that of the op in `quant_ops` that rounds to it, and its fields are
-    that op's arguments.
+    A family has the name of the op in `quant_ops` that rounds to it. Its fields are arguments of
+    that op.
     """
 
     name: ClassVar[str]
     example: ClassVar[str]  # a mapping, as YAML holds it
 
-    # Members that have a name of their own, such as bfloat16, and the fields that the name leaves
+    # Formats of the family that have names, such as bfloat16; and the fields that a name leaves
     # open: {format: bfloat16, subnormals: false}.
     named: ClassVar[Mapping[str, "Format"]] = {}
     open_fields: ClassVar[tuple[str, ...]] = ()
 
-    # Whether each number of a tensor is rounded without regard to the others, given the scale.
-    elementwise: bool = True
+    @property
+    def elementwise(self) -> bool:
+        """Whether each number is rounded by itself, once the scale is known."""
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that YAML holds, with every field written out."""
@@ -35,8 +38,8 @@ class Format:
         """The inverse of `to_dict`; `format` may also be one of the names in `named`.
 
         Raises:
-            InputError: a parameter is unknown, missing or wrong. `beside` are further keys that are
-                valid where the mapping comes from, for the message.
+            InputError: a parameter is unknown, missing or wrong. The message also lists `beside`,
+                other keys that the caller accepts in the same mapping.
         """
         name = mapping.get("format", cls.name)
         parameters = {key: value for key, value in mapping.items() if key != "format"}
@@ -53,10 +56,14 @@ class Format:
         return cls(**parameters)
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
-        """Raises InputError if no tensor of that shape can be rounded to the format."""
+        """Checks that a tensor of that shape (None: unknown length) can be rounded to the format.
 
-    def __str__(self):
-        """The name, and in parentheses what it leaves open: bfloat16(subnormals=False)."""
+        Raises:
+            InputError: it cannot be, because blocks do not divide an axis.
+        """
+
+    def __str__(self) -> str:
+        """The name, with the open fields that are not the default: bfloat16(subnormals=False)."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         usual = {key: fields[key].default for key in self.open_fields}
         names = {format: name for name, format in self.named.items()}

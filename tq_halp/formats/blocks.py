@@ -1,6 +1,7 @@
-"""Formats in which the numbers of a block share one exponent: `BlockFloat` and `MX`."""
+"""Block formats, in which the numbers of a block share one exponent: `BlockFloat` and `MX`."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 from quant_ops import facts
@@ -10,7 +11,7 @@ from tq_halp.formats.check_arguments import check_choice, check_integer, check_p
 from tq_halp.formats.floats import Minifloat
 from tq_halp.formats.grids import FixedPoint
 
-# The elements of the OCP specification.
+# The element formats of the OCP specification.
 ELEMENTS: dict[str, Minifloat | FixedPoint] = {
     **{name: Minifloat.named[name] for name in facts.MX_FLOAT_ELEMENTS},
     **{name: FixedPoint(*bits) for name, bits in facts.MX_INTEGER_ELEMENTS.items()},
@@ -18,24 +19,32 @@ ELEMENTS: dict[str, Minifloat | FixedPoint] = {
 
 
 class BlockFormat(Format):
-    """What both have in common: blocks of `block_size` neighbours along `axis`."""
+    """Base class of both: a block is `block_size` neighbours along `axis`."""
 
-    elementwise = False
+    block_size: int
+    axis: int
 
-    def check_shape(self, shape):
+    @property
+    def elementwise(self) -> bool:
+        """False: the numbers of a block share an exponent."""
+        return False
+
+    def check_shape(self, shape: Sequence[int | None]) -> None:
+        """Checks that blocks divide the axis of a tensor of that shape, or raises InputError."""
         axis, rank = self.axis, len(shape)
         if not -rank <= axis < rank:
             raise InputError(
-                f"axis must be from {-rank} to {rank - 1} for a tensor of shape {tuple(shape)}, "
-                f"received {axis}"
+                f"axis must be from {-rank} to {rank - 1} for a tensor of shape {tuple(shape)}. "
+                f"Received: {axis}"
             )
-        if shape[axis] is not None and shape[axis] % self.block_size:
+        length = shape[axis]
+        if length is not None and length % self.block_size:
             raise InputError(
-                f"block_size must divide {shape[axis]}, the length of axis {axis} of a tensor of "
-                f"shape {tuple(shape)}, received {self.block_size}"
+                f"block_size must divide {length}, the length of axis {axis} of a tensor of "
+                f"shape {tuple(shape)}. Received: {self.block_size}"
             )
 
-    def _check_blocks(self):
+    def _check_blocks(self) -> None:
         check_integer("block_size", self.block_size, *facts.BLOCK_SIZES)
         check_integer("axis", self.axis, *facts.AXES)
 
@@ -46,7 +55,7 @@ class BlockFloat(BlockFormat):
 
         2^(k-(w-2)) * {min, ..., max},   k = floor(log2 of the block's largest magnitude)
 
-    `min` and `max` are therefore codes, -(2^(w-1)-1) and 2^(w-1)-1. The exponent k is not limited.
+    `min` and `max` are codes, -(2^(w-1)-1) and 2^(w-1)-1. The exponent k is not limited.
 
     Raises:
         InputError: an argument is of the wrong type or out of range.
@@ -59,18 +68,18 @@ class BlockFloat(BlockFormat):
     name: ClassVar[str] = "block_float"
     example: ClassVar[str] = "{format: block_float, word_bits: 8, block_size: 16}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_parameter(self.name, "word_bits", self.word_bits)
         self._check_blocks()
 
     @property
     def eps(self) -> float:
-        """Distance between neighbours in a block whose largest magnitude is in [1, 2)."""
+        """Distance between neighbouring numbers in a block whose largest magnitude is in [1, 2)."""
         return 2.0 ** (2 - self.word_bits)
 
     @property
     def min(self) -> int:
-        """Smallest code: symmetric, the two's complement's lowest is not used."""
+        """Smallest code, -max: the lowest code of two's complement is not used."""
         return -self.max
 
     @property
@@ -88,16 +97,16 @@ class MX(BlockFormat):
     With E = floor(log2 of the block's largest magnitude) and emax the exponent of the element's
     largest number, k = E - emax, or one more as `scale_rounding` says:
 
-        "floor"   never, as in the specification: a block's largest numbers may saturate
-        "ceil"    unless the largest magnitude is a power of two
-        "rceil"   if the largest magnitude would exceed the element's largest number otherwise
-        "even"    if the largest magnitude, rounded to the element's precision, reaches 2^(E+1)
+        "floor"   never one more, as in the specification; the largest numbers may saturate
+        "ceil"    one more unless the largest magnitude is a power of two
+        "rceil"   one more if the largest magnitude would exceed the element's largest number
+        "even"    one more if the largest magnitude, rounded to the element's precision, is 2^(E+1)
 
-    A matrix product sums over one axis of each factor, and hardware shares scales along that axis:
-    for a Dense kernel [inputs, outputs] it is axis 0, for activations -1.
+    A matrix product sums over one axis of each factor. Hardware shares scales along that axis: axis
+    0 of a Dense kernel [inputs, outputs], axis -1 of activations.
 
     Raises:
-        InputError: an argument is of the wrong type or none of its valid values.
+        InputError: an argument is of the wrong type or not one of its valid values.
 
     References: OCP Microscaling Formats (MX) Specification 1.0, sections 5 and 6.3.
     """
@@ -111,29 +120,29 @@ class MX(BlockFormat):
     example: ClassVar[str] = "{format: mx, element: float8_e4m3fn}"
     open_fields: ClassVar[tuple[str, ...]] = ("block_size", "axis", "scale_rounding")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("element", self.element, ELEMENTS)
         self._check_blocks()
         check_choice("scale_rounding", self.scale_rounding, facts.SCALE_ROUNDINGS)
 
     @property
     def element_format(self) -> Minifloat | FixedPoint:
-        """The format of the elements before they are scaled."""
+        """The format of the elements, before the scale is applied."""
         return ELEMENTS[self.element]
 
     @property
     def min(self) -> float:
-        """The most negative number, in a block with the largest scale; int8's -128 is not used."""
+        """The most negative number, with the largest scale. The code -128 of int8 is not used."""
         return -self.max
 
     @property
     def max(self) -> float:
-        """Largest number, in a block with the largest scale."""
+        """Largest number, with the largest scale."""
         return self.element_format.max * 2.0**127
 
 
-# Where the specification has two elements of a width, the short name means the one that follows it.
-# Of two equal ones `str` shows the last.
+# The short name of a width means the first of its elements, the entry after it. `str` shows the
+# last name of equal formats.
 MX.named = {
     "mxfp8": MX("float8_e4m3fn"),
     "mxfp8_e4m3": MX("float8_e4m3fn"),

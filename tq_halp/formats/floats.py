@@ -1,6 +1,7 @@
-"""Floating point: `Minifloat`, and `PowerOfTwo`, which is all exponent."""
+"""Floating-point formats: `Minifloat`, and `PowerOfTwo`, which has no mantissa."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 from quant_ops.facts import RANGES, SPECIALS
@@ -16,22 +17,22 @@ from tq_halp.formats.check_arguments import (
 
 @dataclasses.dataclass(frozen=True)
 class Minifloat(Format):
-    """Floating point with e exponent and m mantissa bits.
+    """Floating point with a sign bit, e exponent bits and m mantissa bits.
 
         normal numbers   +-(1 + k 2^-m) 2^E,   0 <= k < 2^m,   1 - bias <= E <= max_exponent
-        subnormal ones   +-k 2^(1 - bias - m), 1 <= k < 2^m    without `subnormals` there are none
+        subnormals       +-k 2^(1 - bias - m), 1 <= k < 2^m    absent without `subnormals`
         zeros            +0 and -0
 
-    `specials` says what the codes of the largest numbers mean:
+    `specials` says which codes are not numbers:
 
         "ieee"   all-ones exponent: infinity and NaN, as in IEEE 754
         "nan"    all ones: NaN; no infinity ("fn" in the names of formats)
-        "fnuz"   NaN is the code of -0, and there is no -0 and no infinity
+        "fnuz"   the code of -0 is NaN; no -0, no infinity
         "none"   every code is a finite number
 
     Raises:
-        InputError: an argument is of the wrong type or out of range; there is no normal number, or
-            one that float32 does not hold.
+        InputError: an argument is of the wrong type or out of range; no normal number would be
+            left; or float32 does not hold all normal numbers.
 
     References:
         IEEE 754-2019, section 3.4. OCP 8-bit Floating Point Specification (OFP8) 1.0. OCP
@@ -46,9 +47,10 @@ class Minifloat(Format):
 
     name: ClassVar[str] = "minifloat"
     example: ClassVar[str] = "{format: minifloat, exponent_bits: 5, mantissa_bits: 2}"
+    named: ClassVar[Mapping[str, "Minifloat"]] = {}
     open_fields: ClassVar[tuple[str, ...]] = ("subnormals",)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_parameter(self.name, "exponent_bits", self.exponent_bits)
         check_parameter(self.name, "mantissa_bits", self.mantissa_bits)
         check_boolean("subnormals", self.subnormals)
@@ -61,7 +63,7 @@ class Minifloat(Format):
 
     @property
     def bias(self) -> int:
-        """What is subtracted from a normal number's exponent code."""
+        """The exponent bias: E = code - bias for a normal number."""
         return self._usual_bias if self.exponent_bias is None else self.exponent_bias
 
     @property
@@ -79,7 +81,7 @@ class Minifloat(Format):
 
     @property
     def eps(self) -> float:
-        """Distance from 1 to the next number of the same exponent, 2^-m."""
+        """Distance from 1 to the next larger number, 2^-m."""
         return 2.0**-self.mantissa_bits
 
     @property
@@ -89,7 +91,7 @@ class Minifloat(Format):
 
     @property
     def max(self) -> float:
-        """Largest finite number: all mantissa bits set, but one less where that code is NaN."""
+        """Largest finite number: all mantissa bits set, or one code less where that is NaN."""
         missing = 2 if self.specials == "nan" and self.mantissa_bits > 0 else 1
         return (2 - missing * self.eps) * 2.0**self.max_exponent
 
@@ -100,25 +102,26 @@ class Minifloat(Format):
 
     @property
     def smallest_normal(self) -> float:
+        """Smallest positive normal number, 2^min_exponent."""
         return 2.0**self.min_exponent
 
     @property
     def _usual_bias(self) -> int:
         return 2 ** (self.exponent_bits - 1) - (self.specials != "fnuz")
 
-    def _check_range(self):
+    def _check_range(self) -> None:
         low, high = self.min_exponent, self.max_exponent
         if high < low:
             raise InputError(
                 f"exponent_bits must be at least 2 with specials {self.specials!r} and "
-                f"mantissa_bits {self.mantissa_bits}, received {self.exponent_bits}: no normal "
+                f"mantissa_bits {self.mantissa_bits}. Received: {self.exponent_bits}: no normal "
                 "number would be left"
             )
         if low < -126 or high > 127:
             raise InputError(
-                "exponents of normal numbers must lie within -126..127, those of float32, received "
-                f"exponent_bits {self.exponent_bits}, specials {self.specials!r}, exponent_bias "
-                f"{self.exponent_bias}: they would be {low}..{high}"
+                "exponents of normal numbers must lie within -126..127, those of float32. "
+                f"Received: exponent_bits {self.exponent_bits}, specials {self.specials!r}, "
+                f"exponent_bias {self.exponent_bias}: they would be {low}..{high}"
             )
 
 
@@ -142,7 +145,7 @@ Minifloat.named = {
 
 @dataclasses.dataclass(frozen=True)
 class PowerOfTwo(Format):
-    """The numbers 0 and +-2^e, min_exponent <= e <= max_exponent: multiplying is shifting.
+    """The numbers 0 and +-2^e, min_exponent <= e <= max_exponent. Products become shifts.
 
     Raises:
         InputError: an argument is of the wrong type or out of range.
@@ -154,7 +157,7 @@ class PowerOfTwo(Format):
     name: ClassVar[str] = "power_of_two"
     example: ClassVar[str] = "{format: power_of_two, min_exponent: -7, max_exponent: 0}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_parameter(self.name, "min_exponent", self.min_exponent)
         highest = RANGES[self.name]["max_exponent"][1]
         check_integer("max_exponent", self.max_exponent, self.min_exponent, highest)

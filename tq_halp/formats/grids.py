@@ -1,4 +1,4 @@
-"""Uniform grids: `FixedPoint` and `ScaledInteger`."""
+"""Formats with a uniform grid: `FixedPoint` and `ScaledInteger`."""
 
 import dataclasses
 from typing import ClassVar
@@ -24,22 +24,24 @@ class FixedPoint(Format):
     name: ClassVar[str] = "fixed_point"
     example: ClassVar[str] = "{format: fixed_point, word_bits: 8, frac_bits: 6}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_parameter(self.name, "word_bits", self.word_bits)
         check_parameter(self.name, "frac_bits", self.frac_bits)
         check_boolean("signed", self.signed)
 
     @property
     def step(self) -> float:
-        """Distance between neighbours, 2^-frac_bits."""
+        """Distance between neighbouring numbers, 2^-frac_bits."""
         return 2.0**-self.frac_bits
 
     @property
     def min_code(self) -> int:
+        """Smallest code."""
         return -(2 ** (self.word_bits - 1)) if self.signed else 0
 
     @property
     def max_code(self) -> int:
+        """Largest code."""
         return 2 ** (self.word_bits - self.signed) - 1
 
     @property
@@ -49,18 +51,20 @@ class FixedPoint(Format):
 
     @property
     def max(self) -> float:
-        """Largest number, max_code * step, as a double (which may round it above 53 bits)."""
+        """Largest number, max_code * step, as a double, which rounds more than 53 bits."""
         return self.max_code * self.step
 
 
 @dataclasses.dataclass(frozen=True)
 class ScaledInteger(Format):
-    """HALP's (delta, b): the grid scale * {min, ..., max}, the scale being known at run time only.
+    """HALP's (delta, b): the grid scale * {min, ..., max}, with a scale that is set at run time.
 
-    `min` and `max` are therefore codes, -2^(b-1) and 2^(b-1)-1, and there is no `step`.
+    So `min` and `max` are codes, -2^(b-1) and 2^(b-1)-1, and there is no `step`.
 
     Raises:
         InputError: word_bits is of the wrong type or out of range.
+
+    Source: De Sa et al., High-Accuracy Low-Precision Training, arXiv 1803.03383, section 2.
     """
 
     word_bits: int  # all bits of a code, the sign included: 1..64
@@ -68,7 +72,7 @@ class ScaledInteger(Format):
     name: ClassVar[str] = "scaled_integer"
     example: ClassVar[str] = "{format: scaled_integer, word_bits: 8}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_parameter(self.name, "word_bits", self.word_bits)
 
     @property

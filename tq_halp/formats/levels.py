@@ -1,4 +1,4 @@
-"""One or two levels, or none at all: `Binary`, `Ternary` and `Sparse`."""
+"""Formats of one magnitude, `Binary` and `Ternary`, and of a threshold, `Sparse`."""
 
 import dataclasses
 from typing import ClassVar
@@ -12,7 +12,7 @@ class Binary(Format):
     """The two numbers -level and level.
 
     Raises:
-        InputError: level is no finite number greater than 0.
+        InputError: level is not a finite number greater than 0.
 
     References: Courbariaux et al., BinaryConnect, arXiv 1511.00363, section 2.2.
     """
@@ -22,26 +22,28 @@ class Binary(Format):
     name: ClassVar[str] = "binary"
     example: ClassVar[str] = "{format: binary, level: 1.0}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "level", finite("level", self.level, or_zero=False))
 
     @property
     def min(self) -> float:
+        """Smallest number, -level."""
         return -self.level
 
     @property
     def max(self) -> float:
+        """Largest number, level."""
         return self.level
 
 
 @dataclasses.dataclass(frozen=True)
 class Ternary(Format):
-    """The three numbers -level, 0 and level; 0 stands for magnitudes up to the threshold.
+    """The three numbers -level, 0 and level. Magnitudes up to the threshold become 0.
 
-    Without a threshold it is 0.7 times the mean magnitude of the tensor, known at run time only.
+    If threshold is None, it is 0.7 times the mean magnitude of the tensor, at run time.
 
     Raises:
-        InputError: level is no finite number greater than 0, or threshold none of 0 or greater.
+        InputError: level is not a finite number greater than 0, or threshold not one of at least 0.
 
     References: Li et al., Ternary Weight Networks, arXiv 1605.04711, equation 6.
     """
@@ -52,7 +54,7 @@ class Ternary(Format):
     name: ClassVar[str] = "ternary"
     example: ClassVar[str] = "{format: ternary, level: 1.0, threshold: 0.5}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "level", finite("level", self.level, or_zero=False))
         if self.threshold is not None:
             threshold = finite("threshold", self.threshold, or_zero=True)
@@ -60,23 +62,26 @@ class Ternary(Format):
 
     @property
     def elementwise(self) -> bool:
+        """Whether the threshold does not depend on the tensor."""
         return self.threshold is not None
 
     @property
     def min(self) -> float:
+        """Smallest number, -level."""
         return -self.level
 
     @property
     def max(self) -> float:
+        """Largest number, level."""
         return self.level
 
 
 @dataclasses.dataclass(frozen=True)
 class Sparse(Format):
-    """0, and every number whose magnitude is at least the threshold: nothing else is rounded.
+    """0, and every number whose magnitude is at least the threshold. Smaller ones become 0.
 
     Raises:
-        InputError: threshold is no finite number, 0 or greater.
+        InputError: threshold is not a finite number of at least 0.
     """
 
     threshold: float
@@ -84,5 +89,5 @@ class Sparse(Format):
     name: ClassVar[str] = "sparse"
     example: ClassVar[str] = "{format: sparse, threshold: 0.01}"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", finite("threshold", self.threshold, or_zero=True))

@@ -41,7 +41,7 @@ def own_seed_generators(layer: keras.Layer) -> list[keras.random.SeedGenerator]:
     return layer._seed_generators
 
 
-def stored_value(variable: keras.Variable):
+def stored_value(variable: keras.Variable) -> Any:
     """The tensor or TensorFlow variable behind a Keras variable, in the variable's own dtype.
 
     Why private: ``variable.value`` is cast to the compute dtype inside a layer's call.

@@ -1,6 +1,7 @@
-"""Quantized Keras layers: the Keras layer's own signature plus a quantizer for each tensor.
+"""Quantized Keras layers: the signature of the Keras layer, and a quantizer for each tensor.
 
-To load a `.keras` file that holds them, `import tq_halp` is enough (`tq_halp.keras_registration`).
+To load a `.keras` file with such layers, `import tq_halp` is enough: see
+`tq_halp.keras_registration`.
 """
 
 from tq_halp.layers import stateless_layers

@@ -1,9 +1,9 @@
-"""Quantized twins of Keras' convolutions: plain, transposed, depthwise and separable.
+"""Quantized convolutions of Keras: plain, transposed, depthwise and separable.
 
-In all of them y = Q_activations(activation(x * Q_weights(W) + Q_bias(b))), with * the layer's kind
+All compute y = Q_activations(activation(x * Q_weights(W) + Q_bias(b))), where * is the layer's kind
 of convolution. Their arguments are those of the Keras layer, and weights, bias, activations,
 gradients, errors: each None, a `Quantizer`, a format or a mapping. See `QuantizedLayer` for what
-each does. The plain convolutions take an accumulator too, which rounds the running sum of x * W:
+each does. The plain convolutions also take an accumulator, which rounds the running sum of x * W:
 see `AccumulatedConvolution`.
 """
 
@@ -15,17 +15,17 @@ from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantConv1D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv1D):
-    """`keras.layers.Conv1D` with W, b, y and their gradients quantized, and its sum."""
+    """`keras.layers.Conv1D` with W, b, y, their gradients and its running sum quantized."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantConv2D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with W, b, y and their gradients quantized, and its sum."""
+    """`keras.layers.Conv2D` with W, b, y, their gradients and its running sum quantized."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantConv3D(AccumulatedConvolution, QuantizedLayer, keras.layers.Conv3D):
-    """`keras.layers.Conv3D` with W, b, y and their gradients quantized, and its sum."""
+    """`keras.layers.Conv3D` with W, b, y, their gradients and its running sum quantized."""
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

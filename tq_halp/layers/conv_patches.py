@@ -1,21 +1,28 @@
-"""The parts of a tensor that a convolution multiplies with its kernel."""
+"""Patches (im2col): the parts of a tensor that a convolution multiplies by its kernel."""
 
 import itertools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 
-def patches(x, kernel_size, strides, dilation_rate, padding):
-    """For each output of a convolution the inputs that it sees, as Keras pads and steps.
+def patches(
+    x: tf.Tensor,
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    dilation_rate: Sequence[int],
+    padding: str,
+) -> tf.Tensor:
+    """For each output of a convolution, the inputs in its window, padded as in Keras.
 
     Args:
-        x: [batch, *spatial, channels]; sizes may be known at run time only.
+        x: [batch, *spatial, channels], of any dtype. Sizes may be unknown until run time.
         kernel_size, strides, dilation_rate: an integer for each spatial dimension.
-        padding: "valid", "same", or "causal": all of it in front.
+        padding: "valid", "same", or "causal" (zeros in front only).
 
     Returns:
-        [batch, *outputs, positions, channels], the kernel's positions row by row. It is as many
-        times as large as x as the kernel has positions, if the strides are 1.
+        [batch, *outputs, positions, channels], with the kernel's positions row by row. With strides
+        of 1 its size is about that of x times the number of positions.
     """
     before, after, counts = [], [], []
     for axis, (size, stride, dilation) in enumerate(
@@ -35,12 +42,13 @@ def patches(x, kernel_size, strides, dilation_rate, padding):
             slice(start, start + (count - 1) * stride + 1, stride)
             for start, count, stride in zip(starts, counts, strides, strict=True)
         ]
-        parts.append(x[(slice(None), *window)])
+        batch_and_window = (slice(None), *window)
+        parts.append(x[batch_and_window])
     return tf.stack(parts, axis=-2)
 
 
-def _padding(length, reach, stride, padding):
-    """Zeros on both sides together."""
+def _padding(length: tf.Tensor | int, reach: int, stride: int, padding: str) -> tf.Tensor | int:
+    """The number of zeros on both sides together."""
     if padding != "same":
         return reach if padding == "causal" else 0
     needed = ((length + stride - 1) // stride - 1) * stride + reach + 1 - length

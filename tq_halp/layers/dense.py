@@ -1,8 +1,9 @@
-"""Quantized twins of `keras.layers.Dense` and `EinsumDense`."""
+"""Quantized `keras.layers.Dense` and `EinsumDense`."""
 
 import keras
+import tensorflow as tf
 
-from tq_halp.layers.accumulator_layers import AccumulatedProduct
+from tq_halp.layers.accumulator_layers import AccumulatedProduct, Multiply
 from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 
 
@@ -15,7 +16,7 @@ class QuantDense(AccumulatedProduct, QuantizedLayer, keras.layers.Dense):
         mapping, which rounds the running sum of x W: see `AccumulatedProduct`.
     """
 
-    def _product(self, multiply, x, kernel):
+    def _product(self, multiply: Multiply, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return multiply(x, kernel)
 
 

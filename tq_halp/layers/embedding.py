@@ -1,6 +1,9 @@
-"""`keras.layers.Embedding` with quantized rows, output, error and row gradients."""
+"""Quantized `keras.layers.Embedding`: rows, output, errors and gradients of rows."""
+
+from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
@@ -10,14 +13,14 @@ from tq_halp.layers.quantized_layer import QuantizedLayer
 class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
     """y[...] = Q_activations(Q_weights(table[inputs[...], :])).
 
-    Only the gathered rows are quantized, unless the format looks at more than one number at a time
-    (blocks, a `Ternary` without a threshold): then the whole table is. That equals gathering from
-    the quantized table, with two remarks: a dynamic-range `ScaledInteger` still takes its scale
-    from the whole table; and stochastic rounding draws its bits by position in the batch, so that
-    two occurrences of a token in one batch may be rounded differently (each without bias).
+    Only the gathered rows are quantized, with the same result as gathering from the quantized
+    table. The whole table is quantized if the format is not elementwise (blocks, a `Ternary`
+    without a threshold). A dynamic-range `ScaledInteger` takes its scale from the whole table.
+    Stochastic rounding draws bits by position in the batch, so that two occurrences of a token in
+    one batch may be rounded differently (each without bias).
 
-    `gradients` acts on the gradient of each gathered row, before the occurrences of a token are
-    summed: the sum is a multiple of the step but can exceed the format's range.
+    `gradients` quantizes the gradient of each gathered row, before the rows of a token are summed.
+    The sum is a multiple of the step, but it can exceed the format's range.
 
     Args: those of `keras.layers.Embedding` without its `weights` (initial values: pass
         `embeddings_initializer=keras.initializers.Constant(table)` or call `set_weights`), and
@@ -26,7 +29,7 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
 
     roles = ("weights", "activations", "gradients", "errors")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         counter = self._start_call(training, inputs)
         if inputs.dtype != "int32" and inputs.dtype != "int64":
             inputs = ops.cast(inputs, "int32")
@@ -40,15 +43,17 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
             rows = self._gather(table, inputs, counter)
         return self._output(rows, counter)
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(  # type: ignore[override]
+        self, inputs: tf.Tensor, training: bool | None = None
+    ) -> Any:
         return super().compute_output_spec(inputs)
 
-    def _gather(self, table, inputs, counter):
+    def _gather(self, table: tf.Tensor, inputs: tf.Tensor, counter: tf.Tensor | int) -> tf.Tensor:
         rows = ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
         return self._quantize_gradient("gradients", "embeddings/gradient", rows, counter)
 
-    def _table_scale(self):
-        quantizer = self.quantizers["weights"]
+    def _table_scale(self) -> tf.Tensor | None:
+        quantizer: Any = self.quantizers["weights"]
         if quantizer is None or not quantizer.has_dynamic_range:
-            return None  # and the table is not read
+            return None  # without reading the table
         return quantizer.scale(ops.cast(super().embeddings, self.compute_dtype))

@@ -1,7 +1,7 @@
-"""LoRA in a quantized layer: what is quantized is a weight together with its update.
+"""LoRA in quantized layers: a weight is quantized together with its low-rank update.
 
-Keras adds s A B to a frozen weight W: in every call, and once for all when it saves W. A layer that
-shall compute the same before and after computes with Q(W + s A B), not with Q(W) + s Q(A) Q(B).
+Keras adds s A B to a frozen weight W in every call, and merges it into W when the model is saved.
+A quantized layer uses Q(W + s A B), not Q(W) + s Q(A) Q(B): so saving does not change its outputs.
 
 Source: Hu et al., LoRA, arXiv 2106.09685, equation 3; `keras.layers.Dense.enable_lora`.
 """
@@ -9,6 +9,7 @@ Source: Hu et al., LoRA, arXiv 2106.09685, equation 3; `keras.layers.Dense.enabl
 import dataclasses
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.keras_internals.layers import flatten_layers
@@ -17,27 +18,27 @@ from tq_halp.layers.variable_substitution import value_of
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """The update s A B of one weight."""
+    """The update s A B of one weight W, s = lora_alpha / lora_rank."""
 
-    layer: keras.Layer  # that holds it
+    layer: keras.Layer  # the layer of W
     weight: keras.Variable  # W
     a: keras.Variable
     b: keras.Variable
 
-    def merged(self, a, b):
-        """W + s a b in the layer's compute dtype: the sum is in that of W, as when it is saved."""
+    def merged(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        """W + s a b, added in the dtype of W as in saving, then cast to the compute dtype."""
         scale = self.layer.lora_alpha / self.layer.lora_rank
         total = ops.add(value_of(self.weight), scale * ops.matmul(a, b))
         return ops.cast(total, self.layer.compute_dtype)
 
     @property
     def is_zero(self) -> bool:
-        """Whether the update changes nothing now."""
+        """Whether A B is 0 now."""
         return not bool(ops.any(ops.matmul(value_of(self.a), value_of(self.b)) != 0))
 
 
 def updates_of(layer: keras.Layer) -> list[Update]:
-    """The updates in a layer and its sublayers."""
+    """The updates of a layer and its sublayers."""
     found = []
     for each in flatten_layers(layer):
         if getattr(each, "lora_enabled", False):
@@ -50,7 +51,7 @@ def updates_of(layer: keras.Layer) -> list[Update]:
 
 
 def copy_update(source: keras.Layer, copy: keras.Layer) -> None:
-    """Has a built copy the update that its source has, which not every configuration speaks of."""
+    """Gives a built copy the update of its source, which not every `get_config` describes."""
     if getattr(source, "lora_enabled", False):
         if not copy.lora_enabled:
             copy.enable_lora(source.lora_rank)

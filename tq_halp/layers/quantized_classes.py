@@ -1,4 +1,4 @@
-"""Which quantized class stands for which Keras class: the only table of its kind."""
+"""The table from Keras layer classes to quantized classes, and `quantize_layer`, which uses it."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,9 @@ from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.signatures import keras_parent
 from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
-from tq_halp.layers.user_functions import copy_of, made_anew
+from tq_halp.layers.user_functions import copy_of, remade
 
-QUANTIZED = {
+QUANTIZED: dict[type[keras.Layer], type[QuantizedLayer]] = {
     keras_parent(quantized, QuantizedLayer): quantized
     for quantized in (
         dense.QuantDense,
@@ -46,11 +46,11 @@ QUANTIZED = {
 }
 
 
-def quantized_class(layer_class: type) -> type | None:
-    """The quantized twin of a Keras layer class (its own twin if quantized already), or None.
+def quantized_class(layer_class: type) -> type[QuantizedLayer] | None:
+    """The quantized class for a Keras layer class; a quantized class itself; or None.
 
-    Exact classes only: of a subclass nobody here knows what its `call` does. Where there is no twin
-    `QuantLayer` can be wrapped around a layer; its `roles` say what that quantizes.
+    Subclasses do not count, because their `call` is unknown. A layer without a quantized class can
+    be wrapped in a `QuantLayer`.
     """
     if layer_class in QUANTIZED.values() or layer_class is QuantLayer:
         return layer_class
@@ -60,29 +60,28 @@ def quantized_class(layer_class: type) -> type | None:
 def quantize_layer(layer: keras.Layer, quantizers: Mapping) -> keras.Layer:
     """A new quantized layer made from a layer's configuration; the given one is untouched.
 
-    It is of the layer's quantized class or, where there is none, a `QuantLayer` around a copy. It
-    has the layer's name and no quantizers but those given; it is not built, and nothing is done
-    about weights: those of the result are, in order, those of the layer, apart from the
-    `rounding_counter` of quantized layers.
+    The result is of the layer's quantized class or, if there is none, a `QuantLayer` around a copy.
+    It has the layer's name, and only the given quantizers. It is not built, and weights are not
+    copied. Apart from the `rounding_counter`, its weights will be those of the layer, in order.
 
     Args:
-        layer: any layer that is no model, quantized already or not.
-        quantizers: by role, what `QuantizedLayer.choose` takes; a role left out is given None.
+        layer: any layer, quantized or not, that is not a model.
+        quantizers: by role, as for `QuantizedLayer.choose`; a missing role is None.
 
     Raises:
-        InputError: a role that the layer does not have; a wrong quantizer; or a layer of a user's
-            class whose `get_config` does not say how to make another one.
+        InputError: the layer does not have a role; a quantizer is wrong; or a user's class has a
+            `get_config` from which it cannot be made.
     """
     target = quantized_class(type(layer)) or QuantLayer
     for role in quantizers:
         if role not in target.roles:
             raise InputError(f"{layer.name}: {formats.unknown('tensor', role, target.roles)}")
     chosen = target.choose({role: quantizers.get(role) for role in target.roles})
-    # "none": of None, a layer such as an LSTM would make its own default once more.
-    chosen = {role: "none" if given is None else given for role, given in chosen.items()}
+    # "none", because None would give a layer such as an LSTM its default again.
+    arguments = {role: "none" if each is None else each for role, each in chosen.items()}
     if target is not QuantLayer:
-        return made_anew(layer, target, chosen)
+        return remade(layer, target, arguments)
     if not isinstance(layer, QuantLayer):
-        return QuantLayer(copy_of(layer), **chosen)
+        return QuantLayer(copy_of(layer), **arguments)
     own = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
-    return QuantLayer(copy_of(layer.layer), **own, **chosen)
+    return QuantLayer(copy_of(layer.layer), **own, **arguments)

@@ -1,7 +1,9 @@
-"""What every quantized layer shares: its quantizers, their random bits, and its configuration."""
+"""`QuantizedLayer`, the base of all quantized layers: quantizers, random bits, configuration."""
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,7 +13,7 @@ from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.keras_internals.calls import mask_of, set_mask
 from tq_halp.keras_internals.layers import lock, unlock
-from tq_halp.layers.lora import updates_of
+from tq_halp.layers.lora import Update, updates_of
 from tq_halp.layers.observers import tell
 from tq_halp.layers.saved_graph_ops import portable
 from tq_halp.layers.signatures import (
@@ -27,7 +29,7 @@ from tq_halp.quantizers.call_counter import CallCounter
 from tq_halp.quantizers.training_clock import TrainingClock
 from tq_halp.unsaved_states import SavesStates
 
-# Every tensor that some layer can quantize.
+# The roles: kinds of tensors that layers can quantize.
 ROLES = (
     "weights",
     "recurrent_weights",
@@ -41,64 +43,69 @@ ROLES = (
 )
 
 
-# Those of layers that multiply with weights and add a bias.
+# The roles of layers that multiply by weights and add a bias.
 PRODUCT_ROLES = ("weights", "bias", "activations", "gradients", "errors")
+
+#: The quantizer of each role; None: the tensor is not quantized.
+Quantizers = dict[str, quantizers.AnyQuantizer | None]
 
 
 class QuantizedLayer(ReadInCalls, SavesStates):
-    """Mixin that goes before a Keras layer class: its signature plus one argument per role.
+    """Mixin before a Keras layer class. Adds to its signature one argument, a quantizer, per role.
 
-    With W a weight, Q_r the quantizer given for role r (None: the identity), y the Keras layer's
-    output for the quantized weights and dy = dL/dy:
+    W is a weight, Q_r the quantizer of role r (None: the identity), y the Keras layer's output with
+    quantized weights, and dy = dL/dy:
 
-        weights, bias, recurrent_weights   forward uses Q(W), on every call, from the float master W
-        activations                        the output is Q(y), y taken after the activation function
-        errors                             what flows back into the layer is Q(dy)
-        gradients                          what the optimizer sees is Q(dL/dW), for every weight
+        weights, bias, recurrent_weights   every call uses Q(W), computed from the float master W
+        activations                        the output is Q(y), after the activation function
+        errors                             the gradient that enters the layer is Q(dy)
+        gradients                          the optimizer receives Q(dL/dW), for every weight
         accumulator                        a product's running sum: see `AccumulatedProduct`
 
-    A weight with a LoRA update is quantized together with it: see `lora`.
-    Weights are quantized in the compute dtype. Without quantizers the layer equals its Keras
-    parent bit for bit.
+    A weight with a LoRA update is quantized together with it: see `lora`. Weights are quantized in
+    the compute dtype. Without quantizers the layer equals its Keras parent bit for bit.
 
-    A subclass sets `roles`. Its call is the Keras layer's own, in which each variable has the value
-    Q(W); `role_of` says to which role a weight belongs, and statistics such as BatchNormalization's
-    have none. Where a tensor inside the call must be
-    reached, the subclass has a `call` of its own, made of `_start_call`, `_weight` and `_output`,
-    and takes `training`.
+    A subclass sets `roles`. Its call is that of the Keras layer, in which each variable has the
+    value Q(W). `role_of` maps a weight to its role; statistics such as BatchNormalization's have
+    none. A subclass that quantizes tensors inside the call defines its own `call`, from
+    `_start_call`, `_weight` and `_output`, with an argument `training`.
 
-    Stochastic rounding: the bits are a function of the quantizer's seed, "<layer name>/<tensor>"
-    (`Quantizer.derive`), the element's index, and the counter n * 2^32 + t. n is the layer's
-    `rounding_counter`, an int64 that a training call advances by one and inference leaves
-    alone, so that predictions repeat; t is the time step, 0 for all that is quantized once a call.
-    Two training calls from the same n, in two `keras.StatelessScope`s, see the same bits. A tensor
-    has the name of its variable (`substitution.names_of`), the output is "output", the k-th of
-    several "output/<k>".
+    Stochastic rounding: the bits are a function of the quantizer's seed, the tensor's name
+    "<layer name>/<tensor>" (`Quantizer.derive`), the element's index, and the counter n * 2^32 + t.
+    n is the layer's `rounding_counter`, an int64. A training call increments it. Inference does
+    not, so predictions repeat. t is the time step, 0 for tensors that are quantized once a call.
+    Two training calls from the same n, in two `keras.StatelessScope`s, draw the same bits. <tensor>
+    is the name of a variable (`variable_substitution.names_of`) or "output", and "output/<k>" for
+    the k-th of several outputs.
     """
 
     roles: tuple[str, ...] = ()
+    quantizers: Quantizers
+    rounding_counter: CallCounter | None
+    clock: TrainingClock | None
 
     @staticmethod
-    def lender() -> "QuantizedLayer | None":
-        """The layer by whose quantizers this one goes, a part of it such as an RNN's cell."""
+    def quantizer_source() -> "QuantizedLayer | None":
+        """The layer whose quantizers this one uses, being a part of it such as a cell; or None."""
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         initializer = inspect.signature(cls.__init__).parameters.values()
-        # An __init__ of its own that names its parameters already says what help() should show.
+        # An __init__ that names its parameters already has the right signature.
         if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in initializer):
-            cls.__signature__ = OfClass(extended_signature(cls, QuantizedLayer))
-        keras_call = keras_parent(cls, QuantizedLayer).call
+            setattr(cls, "__signature__", OfClass(extended_signature(cls, QuantizedLayer)))  # noqa: B010
+        keras_class: Any = keras_parent(cls, QuantizedLayer)
+        keras_call = keras_class.call
         if cls.call is keras_call:
             cls.call = substituting_call(keras_call)
-        for name, read in read_properties(keras_parent(cls, QuantizedLayer)).items():
+        for name, read in read_properties(keras_class).items():
             setattr(cls, name, read)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         chosen = self.choose({role: kwargs.pop(role, None) for role in self.roles})
         with making_parts():
             super().__init__(*args, **kwargs)
-        unlock(self)  # some Keras layers are built when their __init__ ends
+        unlock(self)  # some Keras layers are built by their __init__
         self.clock = None
         if any(isinstance(each, quantizers.ScheduledQuantizer) for each in chosen.values()):
             self.clock = TrainingClock(name=f"{self.name}_clock")
@@ -113,18 +120,19 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         if self.built:
             lock(self)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         given = {role: q.get_config() for role, q in self.quantizers.items() if q is not None}
         return {**super().get_config(), **given}
 
     @classmethod
-    def choose(cls, given):
-        """The quantizers of a layer: {role: Quantizer | None} from {role: what the user gave}.
+    def choose(cls, given: Mapping[str, Any]) -> Quantizers:
+        """The quantizers of a layer, by role.
 
-        What was given is None (nothing), "none", a `Quantizer`, a format or a mapping.
+        Args:
+            given: by role: None, "none", a `Quantizer`, a format or a mapping.
 
         Raises:
-            InputError: it is anything else or wrong in itself.
+            InputError: one is something else, or wrong.
         """
         chosen = {}
         for role, identifier in given.items():
@@ -136,30 +144,30 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         return chosen
 
     @classmethod
-    def role_of(cls, variable):
-        """The role whose quantizer one of the layer's weights gets."""
+    def role_of(cls, variable: keras.Variable) -> str:
+        """The role of one of the layer's weights."""
         return "bias" if variable.name == "beta" or variable.name.endswith("bias") else "weights"
 
-    def quantized_call(self, *args, **kwargs):
-        """What Keras calls instead of `call` under a dtype such as "int8_from_float32"."""
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """The call under a dtype policy of Keras' own quantization, such as "int8_from_float32"."""
         if self.is_quantizing:
             raise InputError(
                 f"{self.name}: dtype must be a floating-point policy such as mixed_bfloat16 where "
-                f"tensors have quantizers, received {self.dtype_policy.name}"
+                f"tensors have quantizers. Received: {self.dtype_policy.name}"
             )
         return super().quantized_call(*args, **kwargs)
 
-    def compute_output_spec(self, *args, training=None, **kwargs):
-        """Keras' own, for the layers too that know nothing of `training`."""
+    def compute_output_spec(self, *args: Any, training: Any = None, **kwargs: Any) -> Any:
+        """As in Keras, also for layers whose `call` has no `training`."""
         return super().compute_output_spec(*args, **kwargs)
 
     @property
-    def is_quantizing(self):
-        """Whether any tensor has a quantizer."""
+    def is_quantizing(self) -> bool:
+        """Whether any role has a quantizer."""
         return any(quantizer is not None for quantizer in self.quantizers.values())
 
-    def _call_quantized(self, keras_call, training):
-        """The outputs of `keras_call()`, on quantized weights, quantized."""
+    def _call_quantized(self, keras_call: Callable[[], Any], training: bool | None) -> Any:
+        """Quantized outputs of `keras_call()` on quantized weights."""
         if not self.is_quantizing:
             return keras_call()
         counter = self._start_call(training, advances=False)
@@ -168,10 +176,12 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             self.rounding_counter.advance(after=outputs)
         return self._outputs(outputs, counter)
 
-    def _start_call(self, training, inputs=(), advances=True):
-        """The counter for this call's stochastic rounding.
+    def _start_call(
+        self, training: bool | None, inputs: Any = (), advances: bool = True
+    ) -> tf.Tensor | int:
+        """The counter for this call's stochastic rounding, an int64 scalar.
 
-        A training call advances it, once there are the `inputs`, unless `advances` is False.
+        A training call increments it, after the `inputs` are computed, unless `advances` is False.
         """
         if self.clock and training:
             self.clock.check_driven()
@@ -179,8 +189,10 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             return 0
         return self.rounding_counter.start_call(training and advances, after=inputs)
 
-    def _substitutes(self, weights, counter):
-        """(variable, Q(variable)) for each that has a quantizer, for itself or its gradient."""
+    def _substitutes(
+        self, weights: Sequence[keras.Variable], counter: tf.Tensor | int
+    ) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """(variable, Q(variable)) for each weight with a quantizer, for itself or its gradient."""
         names = dict(zip(map(id, weights), names_of(weights), strict=True))
         updates = {id(update.weight): update for update in updates_of(self)}
         factors = {id(v) for update in updates.values() for v in (update.a, update.b)}
@@ -188,7 +200,7 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         for variable in weights:
             if not self.changes(self.role_of(variable)):
                 continue
-            if id(variable) in factors:  # their product is in the weight already
+            if id(variable) in factors:  # their product is part of the weight
                 value = keras.ops.zeros_like(value_of(variable))
             elif id(variable) in updates:
                 value = self.merged(updates[id(variable)], names, counter)
@@ -197,12 +209,14 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             substitutes.append((variable, value))
         return substitutes
 
-    def changes(self, role):
-        """Whether a weight with that role has a quantizer, for itself or its gradient."""
+    def changes(self, role: str) -> bool:
+        """Whether weights of that role have a quantizer, for themselves or their gradients."""
         return any(self.quantizers.get(each) is not None for each in (role, "gradients"))
 
-    def merged(self, update, names, counter):
-        """Q(W + s A B), whose gradient reaches A and B quantized."""
+    def merged(
+        self, update: Update, names: Mapping[int, str], counter: tf.Tensor | int
+    ) -> tf.Tensor:
+        """Q(W + s A B); backward, A and B receive quantized gradients."""
         a, b = (
             self._quantize_gradient(
                 "gradients", f"{names[id(factor)]}/gradient", value_of(factor), counter
@@ -212,14 +226,16 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         role = self.role_of(update.weight)
         return self._quantize(role, names[id(update.weight)], update.merged(a, b), counter)
 
-    def _weight(self, role, name, weight, counter):
-        """Q(W) whose gradient reaches the master weight quantized as `gradients` says."""
+    def _weight(
+        self, role: str, name: str, weight: keras.Variable | tf.Tensor, counter: tf.Tensor | int
+    ) -> tf.Tensor:
+        """Q(W); backward, W receives Q_gradients(dW)."""
         weight = keras.ops.convert_to_tensor(weight)
         weight = self._quantize_gradient("gradients", f"{name}/gradient", weight, counter)
         return self._quantize(role, name, weight, counter)
 
-    def _outputs(self, outputs, counter):
-        """`_output` of each floating-point tensor in a nested structure."""
+    def _outputs(self, outputs: Any, counter: tf.Tensor | int) -> Any:
+        """`_output` of every floating-point tensor in a nested structure."""
         leaves = keras.tree.flatten(outputs)
         names = ["output"] if len(leaves) == 1 else [f"output/{k}" for k in range(len(leaves))]
         quantized = [
@@ -228,8 +244,8 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         ]
         return keras.tree.pack_sequence_as(outputs, quantized)
 
-    def _output(self, y, counter, name="output"):
-        """Q(y), whose incoming gradient is quantized as `errors` says."""
+    def _output(self, y: tf.Tensor, counter: tf.Tensor | int, name: str = "output") -> tf.Tensor:
+        """Q(y); backward, the incoming gradient becomes Q_errors(dy)."""
         quantized = self._quantize("activations", name, y, counter)
         quantized = self._quantize_gradient("errors", f"{name}/error", quantized, counter)
         mask = mask_of(y)
@@ -237,12 +253,14 @@ class QuantizedLayer(ReadInCalls, SavesStates):
             set_mask(quantized, mask)
         return quantized
 
-    def _quantize(self, role, name, x, counter, **kwargs):
-        """Q(x), told to who is observing: every tensor that is quantized comes by here."""
+    def _quantize(
+        self, role: str, name: str, x: tf.Tensor, counter: tf.Tensor | int, **kwargs: Any
+    ) -> tf.Tensor:
+        """Q(x), reported to the observer. Every quantization passes through this method."""
         quantizer = self.quantizers.get(role)
         if quantizer is None:
             return x
-        if isinstance(x, tf.RaggedTensor):  # the numbers that there are, one row after the other
+        if isinstance(x, tf.RaggedTensor):  # its values, row after row
             inner = self._quantize(role, name, x.flat_values, counter, **kwargs)
             return x.with_flat_values(inner)
         with portable():
@@ -250,7 +268,9 @@ class QuantizedLayer(ReadInCalls, SavesStates):
         tell(self, role, name, quantizer, x, quantized)
         return quantized
 
-    def _quantize_gradient(self, role, name, x, counter):
+    def _quantize_gradient(
+        self, role: str, name: str, x: tf.Tensor, counter: tf.Tensor | int
+    ) -> tf.Tensor:
         if self.quantizers.get(role) is None:
             return x
         if isinstance(x, tf.RaggedTensor):

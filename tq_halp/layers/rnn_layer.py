@@ -1,7 +1,9 @@
-"""What the quantized layers over one RNN cell share."""
+"""The base of quantized RNN layers with one cell, such as `QuantLSTM`."""
 
 import contextlib
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,47 +14,53 @@ from tq_halp.layers.rnn_time_steps import time_before
 
 
 class WithQuantizedCell(keras.layers.RNN):
-    """Receives the cell that a layer like `LSTM` hands to its super class, and makes it quantized.
+    """Turns the cell that a layer such as `LSTM` passes to its super class into a quantized one.
 
-    Standing between LSTM and RNN in the method resolution order, it keeps LSTM's own signature and
-    argument handling. The cell stays the same object: a second one would be tracked by Keras, and
-    would draw seeds that the weights of plain Keras do not.
+    It stands between LSTM and RNN in the method resolution order, so LSTM's own signature and
+    argument handling remain. The cell remains the same object. A second cell would be tracked by
+    Keras, and would draw seeds, so that initial weights would differ from those of plain Keras.
     """
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: keras.Layer, **kwargs: Any) -> None:
         cell.__class__ = self.cell_class
         super().__init__(cell, **kwargs)
 
 
 class QuantizedRecurrence(RecurrentRoles):
-    """Mixin before `QuantizedLayer` and `LSTM` or its like, which has a `cell_class`.
+    """Mixin before `QuantizedLayer` and a Keras RNN layer such as `LSTM`. It needs a `cell_class`.
 
-    Weights are quantized once per call, not once per time step; a given initial state is quantized
-    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize within a step
-    and is never used where a tensor has a quantizer.
+    Weights are quantized once per call, not once per time step. A given initial state is quantized
+    too. The output is quantized as a sequence, after the loop. cuDNN cannot quantize inside a time
+    step, and is not used if any tensor has a quantizer.
 
     Raises:
-        InputError: a quantizer is wrong, or use_cudnn=True; a call on sequences that are ragged, or
-            known to have no time steps.
+        InputError: a quantizer is wrong, or use_cudnn=True; in a call, the sequences are ragged, or
+            have no time steps.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cell.keep_time_for(self, ("gates", "state"))
-        # By no reference that Keras would take for a layer in the cell, and save.
-        vars(self.cell)["lender"] = weakref.ref(self)
+        # A weak reference, which Keras does not save as a layer of the cell.
+        self.cell.__dict__["quantizer_source"] = weakref.ref(self)
         use_cudnn = getattr(self, "use_cudnn", False)
         if use_cudnn is True:
             raise InputError(
-                f"use_cudnn must be 'auto' or False for a {type(self).__name__}, received True"
+                f"use_cudnn must be 'auto' or False for a {type(self).__name__}. Received: True"
             )
         if use_cudnn and self.is_quantizing:
             self.use_cudnn = False
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any = None,
+        mask: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
         _check(self, sequences)
         counter = self._start_call(training, sequences)
-        with self._lending_to_cell(counter):
+        with self._fixing_cell(counter):
             outputs = super().call(
                 sequences, initial_state=initial_state, mask=mask, training=training
             )
@@ -60,36 +68,43 @@ class QuantizedRecurrence(RecurrentRoles):
             return self._output(outputs[0], counter), *outputs[1:]
         return self._output(outputs, counter)
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        if (fixed := self.cell.lent) is not None:
-            # As at time 0.
+    def inner_loop(
+        self,
+        sequences: tf.Tensor,
+        initial_state: Any,
+        mask: tf.Tensor | None,
+        training: bool = False,
+    ) -> Any:
+        """Keras' loop over time, from a quantized initial state."""
+        if (fixed := self.cell.fixed_by_layer) is not None:
+            # An initial state is quantized as at time 0.
             named = zip(self.cell.state_names, initial_state, strict=True)
             initial_state = [fixed.state(name, state, 0) for name, state in named]
             self.cell.set_time(time_before(self))
         return super().inner_loop(sequences, initial_state, mask, training)
 
     @contextlib.contextmanager
-    def _lending_to_cell(self, counter):
-        """Inside, the cell quantizes as this layer says, if anything within it has a quantizer."""
+    def _fixing_cell(self, counter: tf.Tensor | int) -> Iterator[None]:
+        """A context in which the cell uses this layer's quantizers, if a role inside it has one."""
         inside = [role for role in self.roles if role not in ("activations", "errors")]
         try:
             if all(self.quantizers[role] is None for role in inside):
                 yield
             else:
-                with self.cell.lending(self, counter):
+                with self.cell.fixing(self, counter):
                     yield
         finally:
             self.cell.drop_masks()
 
 
-def _check(layer, sequences):
+def _check(layer: keras.Layer, sequences: tf.Tensor) -> None:
     if isinstance(sequences, tf.RaggedTensor):
         raise InputError(
             f"{layer.name}: sequences must be a dense tensor, padded and with a mask (see "
-            f"keras.layers.Masking), received a ragged one of shape {sequences.shape}"
+            f"keras.layers.Masking). Received: a ragged one of shape {sequences.shape}"
         )
     if sequences.shape[1] == 0:
         raise InputError(
-            f"{layer.name}: sequences must have at least one time step, received shape "
+            f"{layer.name}: sequences must have at least one time step. Received: shape "
             f"{tuple(sequences.shape)}"
         )

@@ -1,9 +1,9 @@
-"""Where the time of an RNN begins, so that the random bits of a time step are those of its number.
+"""The start value of a cell's count of time steps, so that the first time step has number 0.
 
-A cell counts its calls. Before the first step there may be others, which are to count as none: an
-RNN that does not unroll makes one for the shapes of Keras' loop, and one of stacked cells makes
-one for the dropout masks of the next cell. A cell in a plain RNN is told that a call begins, but
-not by whom.
+A cell counts its calls. Some calls come before the first time step: an RNN that is not unrolled
+calls the cell once for the shapes of Keras' loop, and stacked cells once for the dropout masks of
+the next cell. So the count starts below 0. A cell in a plain RNN is told that a call begins, but
+not which RNN makes it.
 """
 
 import keras
@@ -14,16 +14,16 @@ from tq_halp.keras_internals.layers import flatten_layers
 
 
 def time_before(rnn: RNN, cell: keras.Layer | None = None) -> int:
-    """What the count of steps is before that RNN calls a cell; None: its only one."""
+    """The start value in that RNN, for one of its stacked cells; None: its only cell."""
     stacks = [each for each in _layers(rnn, StackedRNNCells) if cell and _holds(each, cell)]
     return -len(stacks) - (not rnn.unroll)
 
 
 def time_within(outermost: keras.Layer, cell: keras.Layer) -> int:
-    """The same for the RNN around the cell in the layer or model that is called.
+    """The start value in the RNN around the cell, which `outermost`, the called layer, holds.
 
     Raises:
-        InputError: `outermost` holds none, or several that differ in this.
+        InputError: `outermost` holds no such RNN, or several with different start values.
     """
     around = [each for each in _layers(outermost, RNN) if _holds(each, cell)]
     times = {time_before(each, cell) for each in around}
@@ -32,14 +32,14 @@ def time_within(outermost: keras.Layer, cell: keras.Layer) -> int:
     names = ", ".join(each.name for each in around) or "none"
     raise InputError(
         f"{cell.name} ({type(cell).__name__}) rounds stochastically, so {outermost.name} must hold "
-        "the RNN that it is in, in an attribute say, and if several, all with unroll or all "
-        f"without; received {names}"
+        "the RNN that it is in, such as in an attribute, and if several, all with unroll or all "
+        f"without. Received: {names}"
     )
 
 
-def _layers(layer, of_class):
+def _layers(layer: keras.Layer, of_class: type) -> list[keras.Layer]:
     return [each for each in flatten_layers(layer) if isinstance(each, of_class)]
 
 
-def _holds(layer, cell):
+def _holds(layer: keras.Layer, cell: keras.Layer) -> bool:
     return any(each is cell for each in flatten_layers(layer))

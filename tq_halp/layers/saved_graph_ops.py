@@ -1,4 +1,4 @@
-"""Which ops a layer's graph gets: those of a graph that may be saved have to load anywhere."""
+"""The choice of ops in a layer's graph: a graph that may be saved gets TensorFlow's ops only."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from quant_ops import library
 
 @contextlib.contextmanager
 def portable() -> Iterator[None]:
-    """Inside, the ops of a graph that may be saved are built of TensorFlow's own, the same bits.
+    """A context in which graphs that may be saved get the composite ops, with the same bits.
 
-    `fit`, `evaluate`, `predict` and their like run their steps by `tf.distribute.Strategy.run`:
-    nobody saves these graphs, and they keep the native ops, as eager calls do. Any other graph may
-    be one of `model.export`, `tf.saved_model.save`, a TFLite converter or a `tf.function` of the
-    user's. `quant_ops.forced` and QUANT_OPS_BACKEND have the last word.
+    `fit`, `evaluate` and `predict` run their steps by `tf.distribute.Strategy.run`. These graphs
+    are not saved, so they use the native ops, as eager calls do. Any other graph may belong to
+    `model.export`, `tf.saved_model.save`, a TFLite converter or a user's `tf.function`.
+    `quant_ops.forced` and QUANT_OPS_BACKEND take precedence.
     """
     if not tf.inside_function() or _is_in_step() or library.is_forced():
         yield
@@ -25,7 +25,7 @@ def portable() -> Iterator[None]:
 
 
 def _is_in_step() -> bool:
-    """Whether a strategy, the default one too, is running a step."""
+    """Whether a strategy is running a step, also the default strategy."""
     context = tf.distribute.get_replica_context()
     with tf.Graph().as_default():
         of_no_step = tf.distribute.get_replica_context()

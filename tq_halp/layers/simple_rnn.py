@@ -1,10 +1,11 @@
-"""`keras.layers.SimpleRNN` and its cell with all their tensors quantized."""
+"""Quantized `keras.layers.SimpleRNN` and its cell: all their tensors can be quantized."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
-from tq_halp.layers.rnn_cell import RECURRENT_ROLES, QuantizedCell, dropped
+from tq_halp.layers.rnn_cell import RECURRENT_ROLES, FixedForCall, QuantizedCell, dropped
 from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 
 _ROLES = tuple(role for role in RECURRENT_ROLES if role != "gates")
@@ -12,16 +13,24 @@ _ROLES = tuple(role for role in RECURRENT_ROLES if role != "gates")
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class QuantSimpleRNNCell(QuantizedCell, QuantizedLayer, keras.layers.SimpleRNNCell):
-    """A time step of `QuantSimpleRNN`, whose formula it has, to stack and to put into RNN layers.
+    """One time step of `QuantSimpleRNN`, to be stacked or put into `keras.layers.RNN`.
 
-    y_t = Q_activations(h_t) is the output; a given initial state is used as it is.
+    The formula is that of `QuantSimpleRNN`. The output is y_t = Q_activations(h_t). A given initial
+    state is not quantized.
 
     Args: those of `keras.layers.SimpleRNNCell`, and the quantizers of `QuantSimpleRNN`.
     """
 
     roles = _ROLES
 
-    def _step(self, fixed, x, states, time, training):
+    def _step(
+        self,
+        fixed: FixedForCall,
+        x: tf.Tensor,
+        states: list[tf.Tensor],
+        time: tf.Tensor | int,
+        training: bool | None,
+    ) -> list[tf.Tensor]:
         (h,) = states
         x_mask, h_mask = self._masks(x, h, training)
         z = ops.matmul(dropped(x, x_mask), fixed.kernel)
@@ -37,17 +46,17 @@ class QuantSimpleRNNCell(QuantizedCell, QuantizedLayer, keras.layers.SimpleRNNCe
 class QuantSimpleRNN(
     QuantizedRecurrence, QuantizedLayer, keras.layers.SimpleRNN, WithQuantizedCell
 ):
-    """The SimpleRNN of Keras, every tensor of which can be quantized. With Q_r that of role r:
+    """The SimpleRNN of Keras with quantized tensors. With Q_r the quantizer of role r:
 
         h_t = Q_state(activation(x_t Q_weights(W) + Q_bias(b) + h_{t-1} Q_recurrent_weights(U)))
-        y_t = Q_activations(h_t)                   the recurrence continues with h_t, not with y_t
+        y_t = Q_activations(h_t)                   the next step uses h_t, not y_t
 
-    `errors` quantizes the gradient of y (not what flows from one time step to the one before);
-    `gradients` that of W, U and b, summed over time. See `QuantizedRecurrence` for the rest.
+    `errors` quantizes the gradient of y, not the gradients between time steps; `gradients` those of
+    W, U and b, summed over time. See `QuantizedRecurrence` for the rest.
 
     Args: those of `keras.layers.SimpleRNN`, and weights, recurrent_weights, bias, activations,
         state, gradients, errors: each None, "none", a `Quantizer`, a format or a mapping.
-        recurrent_weights=None means the same as `weights`; "none" leaves U in floating point.
+        recurrent_weights=None: the same as `weights`; "none": U stays in floating point.
 
     Raises:
         InputError: a quantizer is wrong.

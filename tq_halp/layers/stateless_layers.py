@@ -1,16 +1,16 @@
-"""Quantized twins that are a Keras class, its roles and nothing else: made from one table.
+"""Quantized layer classes that need only a Keras class and its roles, made from one table.
 
 Normalizations: gamma (`scale` of RMSNormalization) is `weights`, beta is `bias`; moving statistics
-are not quantized. PReLU: alpha is `weights`. ReversibleEmbedding: its whole table is, for both
-ways, and the second one that it may have. All others hold no weights, only their output and the
-error that flows back into them can be quantized.
+are not quantized. PReLU: alpha is `weights`. ReversibleEmbedding: its table is `weights`, in both
+directions, and so is its second table, if it has one. The other layers have no weights: only their
+output and its gradient can be quantized.
 """
 
 import keras
 
 from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
 
-# The roles, and the names of the Keras classes that have them; the older Keras, the fewer it knows.
+# The roles, and the names of the Keras classes that have them. Older versions of Keras have fewer.
 TABLE = {
     PRODUCT_ROLES: "BatchNormalization LayerNormalization GroupNormalization",
     ("weights", "activations", "gradients", "errors"): (
@@ -33,7 +33,7 @@ TABLE = {
 }
 
 
-def _twin(keras_class, roles):
+def _quantized(keras_class: type, roles: tuple[str, ...]) -> type:
     body = {
         "__module__": __name__,
         "__doc__": f"`keras.layers.{keras_class.__name__}` with {', '.join(roles)} quantized.\n\n"
@@ -46,12 +46,12 @@ def _twin(keras_class, roles):
 
 
 CLASSES = {
-    f"Quant{name}": _twin(getattr(keras.layers, name), roles)
+    f"Quant{name}": _quantized(getattr(keras.layers, name), roles)
     for roles, names in TABLE.items()
     for name in names.split()
     if hasattr(keras.layers, name)
 }
 
-# Importable by name, as pickle needs it.
+# For pickle, which imports classes by name.
 globals().update(CLASSES)
 __all__ = list(CLASSES)

@@ -1,30 +1,33 @@
-"""What another layer reads where a quantized layer's weight is tied to its own.
+"""Tied weights: another layer that reads a quantized layer's weight W in its call gets Q(W).
 
-A projection onto the words of an embedding reads `embedding.embeddings` in its call. As forward
-passes use Q(W), it reads Q(W) there, whose gradient reaches W. That holds for every weight with a
-role that is a public attribute of a quantized layer. Everybody else, who sets, saves or trains the
-weight, reads the variable W; and so does who asks for it otherwise, by `layer.weights`.
+A projection onto the words of an embedding reads `embedding.embeddings` in its call. It gets Q(W),
+as every forward pass does, with a gradient to W. The same holds for every weight with a role that
+is a public attribute of a quantized layer. All other code, which sets, saves or trains the weight,
+gets the variable W. So does `layer.weights` everywhere.
 
-Random bits are those of a call of the layer in inference, from its counter as it is.
+The random bits are those of a call of the layer in inference, with its current counter.
 """
 
 import functools
 import inspect
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tq_halp.keras_internals.calls import call_record, close_call_record
 from tq_halp.layers.lora import updates_of
+from tq_halp.layers.mixin_base import MixinBase
 from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
 
-# Keras' properties for the weight of a layer together with its update, where it has them.
+# Keras' properties for a weight together with its LoRA update.
 NAMES = ("kernel", "embeddings")
 
 
-class ReadInCalls:
-    """Mixin before a layer class: its attributes that are weights are read as the module says."""
+class ReadInCalls(MixinBase):
+    """Mixin before a layer class: other layers read its weights as Q(W)."""
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, keras.Variable) and not name.startswith("_"):
             own = inspect.getattr_static(type(self), name, None)
             if not hasattr(own, "__set__"):
@@ -33,12 +36,12 @@ class ReadInCalls:
 
 
 class _Weight:
-    """The attribute of a class for what its layers hold under that name, a weight in some."""
+    """A descriptor for an attribute that is a weight in some layers of the class."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer, layer_class=None):
+    def __get__(self, layer: keras.Layer | None, layer_class: type | None = None) -> Any:
         if layer is None:
             return self
         if self.name not in vars(layer):
@@ -47,21 +50,21 @@ class _Weight:
         is_weight = isinstance(value, keras.Variable)
         return quantized(layer, value, value) if is_weight and is_read_in_a_call(layer) else value
 
-    def __set__(self, layer, value):
+    def __set__(self, layer: keras.Layer, value: Any) -> None:
         vars(layer)[self.name] = value
 
-    def __delete__(self, layer):
+    def __delete__(self, layer: keras.Layer) -> None:
         del vars(layer)[self.name]
 
 
 def read_properties(keras_class: type) -> dict[str, property]:
-    """Those of a quantized layer's class, from the properties that its Keras class has."""
+    """{name: property of the quantized class}, from the properties of its Keras class."""
     found = {name: inspect.getattr_static(keras_class, name, None) for name in NAMES}
     return {n: _property(n, own) for n, own in found.items() if isinstance(own, property)}
 
 
 def is_read_in_a_call(layer: keras.Layer) -> bool:
-    """Whether the call of another layer is under way, of any class, in this thread."""
+    """Whether, in this thread, the call of another layer is under way."""
     if is_calling(layer):
         return False
     probe = _probe()
@@ -70,9 +73,11 @@ def is_read_in_a_call(layer: keras.Layer) -> bool:
     return entry is not probe and entry is not layer
 
 
-def quantized(layer: keras.Layer, variable: keras.Variable, weight):
-    """Q(W) of a quantized layer's variable, from what it is there: a variable or a sum with it."""
-    layer = layer.lender() or layer
+def quantized(
+    layer: keras.Layer, variable: keras.Variable, weight: keras.Variable | tf.Tensor
+) -> keras.Variable | tf.Tensor:
+    """Q(W) of a quantized layer's variable W. `weight` is W or, with a LoRA update, the sum."""
+    layer = layer.quantizer_source() or layer
     role = layer.role_of(variable)
     if not layer.changes(role):
         return weight
@@ -85,14 +90,14 @@ def quantized(layer: keras.Layer, variable: keras.Variable, weight):
         if update.weight is variable:
             return layer.merged(update, names, counter)
         if variable is update.a or variable is update.b:
-            return weight  # no weight of the layer: their product is a part of one
+            return weight  # not a weight by itself: the product is part of one
     weight = keras.ops.cast(weight, layer.compute_dtype)
     return layer._weight(role, names[id(variable)], weight, counter)
 
 
-def _property(name, own):
-    def read(layer):
-        weight = own.fget(layer)
+def _property(name: str, own: property) -> property:
+    def read(layer: keras.Layer) -> keras.Variable | tf.Tensor:
+        weight = own.__get__(layer)
         if not is_read_in_a_call(layer):
             return weight
         variable = next(each for each in layer.weights if each.name == name)
@@ -102,6 +107,6 @@ def _property(name, own):
 
 
 @functools.cache
-def _probe():
-    """A layer that is never called: Keras tells it which layer's call is under way."""
+def _probe() -> keras.Layer:
+    """A layer that is never called, only asked which layer's call is under way."""
     return keras.layers.Layer(name="probe")

@@ -1,14 +1,13 @@
-"""Functions of the user's own in a copied layer: the very objects, whatever they are called.
+"""Copies of layers that keep the user's own functions: lambdas, functions of a notebook, objects.
 
-A layer's configuration names its activation, initializers, regularizers, constraints and the like.
-What Keras' own modules do not hold, such as a lambda or a function of a notebook, Keras finds again
-by its registration alone, or makes anew from its byte code, without the names that it uses. But in
-a copy within one process the object is there already.
+A layer's configuration names its activation, initializers, regularizers and constraints. Keras
+finds a user's function by its registration only, or makes a lambda anew from its byte code, without
+the global names that it uses. In a copy within one process, the object itself can be used.
 """
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,22 +17,24 @@ from tq_halp.errors import InputError
 _REFERENCE = "tq_halp>carried/{}"
 
 
-class Carried:
-    """The objects that the configurations of some layers speak of, and where they speak of them.
+class UserObjects:
+    """The objects that the configurations of some layers name, by the place of the name.
 
     Args:
-        layers: their attributes of a configuration's keys are the objects, as in
-            `self.activation = activation`.
-        get_config: gives the configuration of one.
+        layers: layers that hold the objects in attributes with the names of their configuration's
+            keys, as in `self.activation = activation`.
+        get_config: returns the configuration of a layer.
     """
 
     def __init__(
         self,
         layers: Iterable[keras.Layer],
         get_config: Callable[[keras.Layer], dict] = lambda layer: layer.get_config(),
-    ):
-        self._held: dict[tuple[str, str], list] = {}  # by key and what stands there
-        self._raw: set[tuple[str, str]] = set()  # where a class writes the objects themselves
+    ) -> None:
+        self._held: dict[tuple[str, str], list] = {}  # by key and value in a configuration
+        self._raw: set[tuple[str, str]] = (
+            set()
+        )  # places where a configuration has the object itself
         for layer in layers:
             for key, value in _config_or_nothing(layer, get_config).items():
                 held = _held_by(layer, key)
@@ -46,30 +47,32 @@ class Carried:
                         there.append(held)
         self._references: dict[str, Any] = {}
 
-    def refer(self, config: Any, key: str = "") -> Any:
-        """A configuration in which each of the user's objects is a reference, for `in_reach`.
+    def with_references(self, config: Any, key: str = "") -> Any:
+        """A configuration with a reference in place of each of the user's objects.
+
+        Keras resolves the references inside `resolvable`.
 
         Raises:
-            InputError: the same words stand for two objects.
+            InputError: one name stands for two objects.
         """
         if isinstance(config, (list, tuple)):
-            return [self.refer(each, key) for each in config]
+            return [self.with_references(each, key) for each in config]
         place = (key, _form(config)) if isinstance(config, (dict, str)) else None
-        held = self._held.get(place, ())
+        held = [] if place is None else self._held.get(place, [])
         if any(_is_own(each) for each in held):
             _check_equal(key, held)
             return held[0] if place in self._raw else self._reference(held[0])
         if isinstance(config, dict):
-            return {name: self.refer(value, name) for name, value in config.items()}
+            return {name: self.with_references(value, name) for name, value in config.items()}
         return config
 
     @contextlib.contextmanager
-    def in_reach(self) -> Iterator[None]:
-        """Inside, Keras finds the objects of the references."""
+    def resolvable(self) -> Iterator[None]:
+        """A context in which Keras resolves the references."""
         with known_to_keras(self._references):
             yield
 
-    def _reference(self, held):
+    def _reference(self, held: Any) -> dict[str, Any]:
         name = _REFERENCE.format(len(self._references))
         self._references[name] = held
         words = {"module": "builtins", "class_name": "function"}
@@ -78,7 +81,7 @@ class Carried:
 
 @contextlib.contextmanager
 def known_to_keras(objects: Mapping[str, Any]) -> Iterator[None]:
-    """Keras' `custom_object_scope`, in which the objects of an outer one are known as well."""
+    """A `custom_object_scope` of Keras that keeps the objects of an outer one."""
     with keras.saving.custom_object_scope({}) as inner:
         outer = inner.backup
     with keras.saving.custom_object_scope({**outer, **objects}):
@@ -86,26 +89,28 @@ def known_to_keras(objects: Mapping[str, Any]) -> Iterator[None]:
 
 
 def copy_of(layer: keras.Layer) -> keras.Layer:
-    """A layer made from the configuration of another.
+    """A new layer from the configuration of another; weights are not copied.
 
     Raises:
-        InputError: its class does not say in `get_config` what its constructor needs; or it was
-            given an object that Keras cannot describe, such as a `functools.partial`.
+        InputError: `get_config` of its class does not return what the constructor needs; or the
+            layer has an object that Keras cannot serialize, such as a `functools.partial`.
     """
-    return made_anew(layer, type(layer))
+    return remade(layer, type(layer))
 
 
-def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | None = None):
-    """A layer of class `target` from the configuration of another, but for what is `changed`.
+def remade(
+    layer: keras.Layer, target: type[keras.Layer], changed: Mapping[str, Any] | None = None
+) -> keras.Layer:
+    """A layer of class `target` from the configuration of another, with `changed` entries.
 
     Raises:
         InputError: as `copy_of`.
     """
     try:
-        carried = Carried([layer])
+        objects = UserObjects([layer])
         with _without_warnings():
-            config = {**carried.refer(layer.get_config()), **(changed or {})}
-        with carried.in_reach():
+            config = {**objects.with_references(layer.get_config()), **(changed or {})}
+        with objects.resolvable():
             return target.from_config(config)
     except InputError:
         raise
@@ -113,39 +118,41 @@ def made_anew(layer: keras.Layer, target: type, changed: Mapping[str, Any] | Non
         raise InputError(
             f"{layer.name}: class {type(layer).__name__} cannot be copied, its get_config must "
             "return what its constructor takes, and what it is given must be functions, lambdas or "
-            f"objects with a get_config; received: {str(error).strip()}"
+            f"objects with a get_config. Received: {str(error).strip()}"
         ) from error
 
 
 @contextlib.contextmanager
-def _without_warnings():
-    """Keras warns of lambdas; but nothing leaves the process here."""
+def _without_warnings() -> Iterator[None]:
+    """Silences Keras' warning about lambdas, which does not apply within one process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _held_by(layer, key):
+def _held_by(layer: keras.Layer, key: str) -> Any:
     for name in (key, f"_{key}"):
         try:
             held = getattr(layer, name, None)
-        except Exception:  # of a property
+        except Exception:  # raised by a property
             continue
         if callable(held):
             return held
     return None
 
 
-def _config_or_nothing(layer, get_config):
+def _config_or_nothing(
+    layer: keras.Layer, get_config: Callable[[keras.Layer], dict]
+) -> dict[str, Any]:
     try:
         with _without_warnings():
             return get_config(layer)
-    except Exception:  # who needs it will say so
+    except Exception:  # the copy itself raises the error
         return {}
 
 
-def _form(value):
-    """What Keras writes for a value, as a text to compare."""
+def _form(value: Any) -> str:
+    """The serialized form of a value, as a text to compare."""
     try:
         with _without_warnings():
             value = keras.saving.serialize_keras_object(value)
@@ -154,21 +161,21 @@ def _form(value):
     return repr(_with_lists(value))
 
 
-def _with_lists(value):
-    """Lists for tuples, as in what was written and read."""
+def _with_lists(value: Any) -> Any:
+    """A value with lists in place of tuples, as after writing and reading."""
     if isinstance(value, dict):
         return {key: _with_lists(each) for key, each in value.items()}
     return [_with_lists(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _is_own(held):
-    """Whether Keras does not find an object in its own modules."""
+def _is_own(held: Any) -> bool:
+    """Whether an object is not from Keras' own modules."""
     named = held if hasattr(held, "__qualname__") else type(held)
     return named.__module__.split(".")[0] != "keras"
 
 
-def _check_equal(key, held):
-    """Objects for which Keras writes the same must do the same: of functions it writes the name."""
+def _check_equal(key: str, held: Sequence[Any]) -> None:
+    """Raises InputError for different objects that Keras serializes to the same name."""
     names = {getattr(each, "__name__", None) for each in held}
     if len(held) == 1 or names == {"<lambda>"}:
         return

@@ -1,4 +1,4 @@
-"""Plain Keras models, unquantized; a map or an algorithm makes them low-precision."""
+"""Plain Keras models, in floating point. A map or an algorithm makes them low-precision."""
 
 from tq_halp.models.language import lstm_language_model
 from tq_halp.models.linear import HalfMeanSquaredError, linear, linear_classifier

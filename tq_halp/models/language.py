@@ -1,4 +1,4 @@
-"""The language model."""
+"""An LSTM language model."""
 
 import keras
 
@@ -21,17 +21,22 @@ def lstm_language_model(
 
     Args:
         vocabulary_size: V, the number of distinct tokens.
-        dropout: share of the activations dropped between layers while training, in [0, 1).
-        initial_range: weights start uniform in ±initial_range; None takes Keras' own initializers.
+        embedding: width of the embedding.
+        units: width of each LSTM.
+        layers: number of LSTMs.
+        dropout: share of the activations that training drops between layers, in [0, 1).
+        initial_range: weights start uniform in ±initial_range. None: Keras' own initializers.
+        dtype: dtype policy of all layers.
+        seed: of the initial weights and of dropout.
     """
     seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
 
-    def initial(default: str):
+    def initial(default: str) -> keras.initializers.Initializer:
         if initial_range is None:
             return keras.initializers.get({"class_name": default, "config": {"seed": next(seeds)}})
         return keras.initializers.RandomUniform(-initial_range, initial_range, seed=next(seeds))
 
-    def dropped(x):
+    def dropped(x: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)(x) if dropout else x
 
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -48,7 +53,7 @@ def lstm_language_model(
             return_sequences=True,
             kernel_initializer=initial("GlorotUniform"),
             recurrent_initializer=initial("Orthogonal"),
-            # One arithmetic on every device; cuDNN's differs and cannot be quantized inside.
+            # The same arithmetic on every device. cuDNN has another, and hides the gates.
             use_cudnn=False,
             dtype=dtype,
             name=f"lstm_{layer}",

@@ -1,12 +1,13 @@
-"""The residual network for small images."""
+"""A residual network for small images, as He et al. use on CIFAR-10."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from tq_halp.models.weight_decay import WeightDecay
 
-#: Images are shifted by at most this share of their sides: 4 of 32 pixels.
+#: The largest shift of an image, as a share of its side: 4 of 32 pixels.
 SHIFT = 0.125
 
 
@@ -20,38 +21,42 @@ def resnet(
     dtype: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
-    """A residual network: bytes, uint8 (batch, *shape), -> logits (batch, classes).
+    """A residual network for images: uint8 (batch, *shape) -> logits (batch, classes).
 
-    He et al., arXiv 1512.03385, section 4.2: a 3 x 3 convolution; stages of basic blocks of two of
-    them, the s-th with 16 · 2^s channels and from the second on halving the sides; batch
-    normalization after every convolution; the mean over what is left of the image (of 32 x 32
-    and three stages 8 x 8); a dense layer. Where the shape changes, the shortcut is a 1 x 1
-    convolution with batch normalization (option B; 2,752 of the 78,042 parameters of blocks
-    [1, 1, 1]). Use it with `SparseCategoricalCrossentropy(from_logits=True)`.
+    As in He et al., arXiv 1512.03385, section 4.2: a 3 x 3 convolution; stages of basic blocks,
+    each of two such convolutions; global average pooling; a dense layer. Stage s = 0, 1, ... has
+    16 · 2^s channels, and every stage but the first halves the sides. Batch normalization follows
+    every convolution. Where the shape changes, the shortcut is a 1 x 1 convolution with batch
+    normalization (option B; 2,752 of the 78,042 parameters of blocks [1, 1, 1]).
+    Use it with `SparseCategoricalCrossentropy(from_logits=True)`.
 
-    The pixels p enter as p / 64 - 2, which for photographs has a mean of about 0 and a deviation of
-    about 1. Layers are named "conv", "stage1_block1_conv1", ..., "stage2_block1_shortcut",
-    "logits", and the normalizations as their convolutions with "_bn" behind it.
+    The pixels p enter as p / 64 - 2, which has mean 0 and standard deviation 1, about, for
+    photographs. The layers are named "conv", "stage1_block1_conv1", ..., "stage2_block1_shortcut",
+    "logits". A normalization has the name of its convolution and "_bn".
 
     Args:
         shape: height, width and channels.
-        blocks: of each stage.
+        classes: number of classes.
+        blocks: number of blocks in each stage.
         weight_decay: λ of a penalty λ/2 ‖W‖², whose gradient is λ W, on every kernel.
-        augment: whether, in training, every image is shifted by whole pixels, up to an eighth of
-            its side in both directions, with gray moving in, and mirrored, or not, at random. The
-            same as padding and cropping, but that the largest shifts are half as likely as others.
-        seed: of the initial weights (He's normal ones, 0 for the last bias) and of augmentation.
+        augment: whether training shifts every image at random by whole pixels, up to an eighth of
+            its side in both directions, filled with gray, and mirrors it with probability 1/2. This
+            is padding and cropping, but the largest shifts are half as likely as others.
+        dtype: dtype policy of all layers.
+        seed: of the initial weights (He's normal; the last bias is 0) and of augmentation.
     """
     seeds = iter(range(1_000_003 * seed, 1_000_003 * seed + 1000))
 
-    def kernel(initializer):
+    def kernel(initializer: type) -> dict[str, Any]:
         return {
             "kernel_initializer": initializer(seed=next(seeds)),
             "kernel_regularizer": WeightDecay(weight_decay) if weight_decay else None,
             "dtype": dtype,
         }
 
-    def convolution(x, filters, name, size=3, strides=1):
+    def convolution(
+        x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1
+    ) -> keras.KerasTensor:
         x = keras.layers.Conv2D(
             filters,
             size,
@@ -66,7 +71,7 @@ def resnet(
             momentum=0.9, epsilon=1e-5, dtype=dtype, name=f"{name}_bn"
         )(x)
 
-    def block(x, filters, name, strides):
+    def block(x: keras.KerasTensor, filters: int, name: str, strides: int) -> keras.KerasTensor:
         y = convolution(x, filters, f"{name}_conv1", strides=strides)
         y = keras.layers.ReLU(dtype=dtype, name=f"{name}_relu1")(y)
         y = convolution(y, filters, f"{name}_conv2")

@@ -1,6 +1,6 @@
-"""Weights in files: exported as integers, imported again, and loaded from before quantization.
+"""Weights in files: export as integers, import of an export, and loading of float weights.
 
-Models themselves are saved and loaded by Keras, with everything that is in them.
+Whole models are saved and loaded by Keras.
 """
 
 from tq_halp.persistence.export_weights import ExportedTensor, export, import_weights, load_export

@@ -1,4 +1,4 @@
-"""Codes of formats whose blocks share a scale, a power of two: one scale for each block."""
+"""Integer codes of block formats: the codes, and for each block a scale, a power of two."""
 
 import numpy as np
 
@@ -8,8 +8,13 @@ from tq_halp.persistence import minifloat_codes
 from tq_halp.persistence.packed_integers import signed, unsigned
 
 
-def encode_integers(format: BlockFloat, numbers: np.ndarray):
-    """(codes, bits, is_signed, exponents): a number is its code times 2^exponent of its block."""
+def encode_integers(
+    format: BlockFloat, numbers: np.ndarray
+) -> tuple[np.ndarray, int, bool, np.ndarray]:
+    """(codes, bits, is_signed, exponents) of float64 numbers: number = code * 2^exponent.
+
+    codes are uint64 of the shape of `numbers`, exponents int16, one for each block.
+    """
     top, _ = _largest(format, numbers)
     exponents = top - (format.word_bits - 2)
     codes = np.ldexp(numbers, -_spread(format, exponents))
@@ -18,15 +23,19 @@ def encode_integers(format: BlockFloat, numbers: np.ndarray):
 
 
 def decode_integers(format: BlockFloat, codes: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """The inverse of `encode_integers`: float64 numbers."""
     numbers = signed(codes, format.word_bits).astype(np.float64)
     return np.ldexp(numbers, _spread(format, exponents))
 
 
-def encode_elements(format: MX, numbers: np.ndarray):
-    """(codes, bits, is_signed, scales): a number is its element times 2^(scale - 127).
+def encode_elements(format: MX, numbers: np.ndarray) -> tuple[np.ndarray, int, bool, np.ndarray]:
+    """(codes, bits, is_signed, scales) of float64 numbers: number = element * 2^(scale - 127).
 
-    Of the scales that hold a block exactly, the smallest; the one it was rounded with may be twice
-    that.
+    codes are uint64 of the shape of `numbers`, scales uint8, one for each block: the smallest scale
+    that holds the block exactly. The block may have been rounded with twice that scale.
+
+    Raises:
+        InputError: a NaN or an infinity for which the element has no code.
     """
     element = format.element_format
     top, largest = _largest(format, numbers)
@@ -49,6 +58,7 @@ def encode_elements(format: MX, numbers: np.ndarray):
 
 
 def decode_elements(format: MX, codes: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The inverse of `encode_elements`: float64 numbers."""
     element = format.element_format
     if isinstance(element, Minifloat):
         elements = minifloat_codes.decode(element, codes)
@@ -58,8 +68,8 @@ def decode_elements(format: MX, codes: np.ndarray, scale: np.ndarray) -> np.ndar
     return np.ldexp(elements, _spread(format, scale.astype(np.int64) - 127))
 
 
-def _largest(format, numbers):
-    """Of each block the exponent E of its largest finite magnitude, in [2^E, 2^(E+1)), and that."""
+def _largest(format: BlockFloat | MX, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each block: E and the largest finite magnitude, which is in [2^E, 2^(E+1))."""
     axis = format.axis % numbers.ndim
     shape = list(numbers.shape)
     shape[axis : axis + 1] = [shape[axis] // format.block_size, format.block_size]
@@ -68,6 +78,6 @@ def _largest(format, numbers):
     return np.frexp(largest)[1].astype(np.int64) - 1, largest
 
 
-def _spread(format, each):
-    """What belongs to a block, for each of its elements."""
+def _spread(format: BlockFloat | MX, each: np.ndarray) -> np.ndarray:
+    """The values of the blocks, repeated for each of their elements."""
     return np.repeat(each, format.block_size, axis=format.axis)

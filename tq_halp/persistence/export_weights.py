@@ -1,4 +1,4 @@
-"""A model's weights as integers, scales and formats in one file, and back, bit for bit."""
+"""Export of a model's weights to one file, as integers, scales and formats; and the import."""
 
 import dataclasses
 import json
@@ -24,44 +24,48 @@ from tq_halp.quantizers import Quantizer
 
 KIND, VERSION = "tq_halp export", 1
 MANIFEST = "manifest"
-_WHOLE = (8, 16, 32, 64)  # widths that NumPy has; others are packed into bytes
+_NUMPY_WIDTHS = (8, 16, 32, 64)  # integers of other widths are packed into bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportedTensor:
     """One weight of an export."""
 
-    numbers: np.ndarray  # what the layer computes with
+    numbers: np.ndarray  # the values with which the layer computes
     codes: np.ndarray | None  # uint64 bit patterns, of the same shape; None: floating point
-    scale: np.ndarray | None  # as `codes.encode` has it
+    scale: np.ndarray | None  # as in `format_codes.Encoded`
     quantizer: Quantizer | None
-    manifest: Mapping[str, Any]  # what the file says about it
+    manifest: Mapping[str, Any]  # its entry in the manifest
 
 
 def export(model: keras.Model, path: str | Path) -> None:
     """Writes the weights of a model to an .npz file, quantized ones as integers.
 
-    For each weight, by name ("<path of its layer>/<variable>"), the file holds an array: of a
-    quantized one the codes (`codes.encode`; 8, 16, 32 or 64 bits wide as integers of the weight's
-    shape, other widths packed without gaps into bytes, element 0 in the lowest bits) and, as
-    "<name>:scale", what the format leaves open; of every other the numbers (bfloat16 as uint16).
-    "manifest" is a text in JSON: kind, version, the model's name, and for each weight shape, dtype
-    of the numbers, and where it is quantized role, quantizer, bits, signed, packed, counter.
+    The file holds an array for each weight, under the name "<path of its layer>/<variable>":
 
-    The numbers are those that the layer computes with in inference, in its compute dtype. So the
-    random bits of stochastic rounding are those of the layer's counter as it is; the manifest holds
-    it, and exporting twice gives the same file. Two remarks: `QuantEmbedding` draws them by
-    position in the batch in training and inference, the file by position in the table; and what a
-    schedule has in force now is what is exported.
+    * A quantized weight: its codes (`format_codes.encode`). Codes of 8, 16, 32 or 64 bits are
+      integers of the weight's shape. Codes of other widths are packed without gaps into bytes,
+      element 0 in the lowest bits. "<name>:scale" holds the scales, if the format has any.
+    * Any other weight: its numbers (bfloat16 as uint16).
+
+    "manifest" is a JSON text: kind, version, the model's name; for each weight its shape and the
+    dtype of the numbers; for each quantized weight also role, quantizer, bits, signed, packed and
+    counter.
+
+    The numbers are those with which the layer computes in inference, in its compute dtype. So
+    stochastic rounding draws from the layer's current counter. The manifest holds the counter, and
+    exporting twice gives the same file. `QuantEmbedding` is an exception: it draws by position in
+    the batch, the export by position in the table. Of a schedule, the current stage is exported.
 
     Raises:
-        InputError: `model` is no built Keras model; a weight holds a NaN or an infinity that its
-            format has no code for, or has a LoRA update beside it; or there is no such directory.
+        InputError: `model` is not a built Keras model; a weight holds a NaN or an infinity for
+            which its format has no code, or has a LoRA update; or the directory does not exist.
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise InputError(f"path must be in a directory that exists, received {str(path)!r}")
-    arrays, tensors = {}, {}
+        raise InputError(f"path must be in a directory that exists. Received: {str(path)!r}")
+    arrays: dict[str, np.ndarray] = {}
+    tensors: dict[str, dict[str, Any]] = {}
     _check_merged(model)
     for name, weight in weights_by_name(model).items():
         numbers, step = weight.quantized()
@@ -77,7 +81,7 @@ def export(model: keras.Model, path: str | Path) -> None:
         np.savez(file, **arrays)
 
 
-def _check_merged(model):
+def _check_merged(model: keras.Model) -> None:
     for update in updates_of(model) if isinstance(model, keras.Model) else ():
         if not update.is_zero:
             raise InputError(
@@ -86,8 +90,14 @@ def _check_merged(model):
             )
 
 
-def _store(arrays, name, numbers, step, quantizer):
-    """Puts a weight into `arrays`; returns what the manifest says about it."""
+def _store(
+    arrays: dict[str, np.ndarray],
+    name: str,
+    numbers: np.ndarray,
+    step: float | None,
+    quantizer: Quantizer | None,
+) -> dict[str, Any]:
+    """Puts the arrays of a weight into `arrays`; returns its entry in the manifest."""
     entry = {"shape": list(numbers.shape), "dtype": tf.as_dtype(numbers.dtype).name}
     if quantizer is not None:
         entry["quantizer"] = quantizer.get_config()
@@ -97,14 +107,14 @@ def _store(arrays, name, numbers, step, quantizer):
     encoded = format_codes.encode(quantizer.format, numbers, step)
     back = format_codes.decode(quantizer.format, encoded, numbers.dtype)
     assert back.tobytes() == numbers.tobytes() or np.isnan(numbers).any(), (name, quantizer)
-    whole = encoded.bits in _WHOLE
-    arrays[name] = _native(encoded) if whole else pack(encoded.codes, encoded.bits)
+    is_packed = encoded.bits not in _NUMPY_WIDTHS
+    arrays[name] = pack(encoded.codes, encoded.bits) if is_packed else _native(encoded)
     if encoded.scale is not None:
         arrays[f"{name}:scale"] = encoded.scale
-    return {**entry, "bits": encoded.bits, "signed": encoded.is_signed, "packed": not whole}
+    return {**entry, "bits": encoded.bits, "signed": encoded.is_signed, "packed": is_packed}
 
 
-def _native(encoded):
+def _native(encoded: format_codes.Encoded) -> np.ndarray:
     if encoded.is_signed:
         return signed(encoded.codes, encoded.bits).astype(f"int{encoded.bits}")
     return encoded.codes.astype(f"uint{encoded.bits}")
@@ -114,7 +124,7 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
     """The weights in a file that `export` wrote, by name.
 
     Raises:
-        InputError: there is no such file, or it is another kind of file.
+        InputError: the file does not exist, or is of another kind.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -122,7 +132,7 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         manifest = json.loads(str(arrays[MANIFEST][()]))
         if manifest["kind"] != KIND or manifest["version"] != VERSION:
             raise InputError(
-                f"{path}: must be a {KIND!r} of version {VERSION}, received "
+                f"{path}: must be a {KIND!r} of version {VERSION}. Received: "
                 f"{manifest['kind']!r} of version {manifest['version']}"
             )
         return {
@@ -135,7 +145,9 @@ def load_export(path: str | Path) -> dict[str, ExportedTensor]:
         raise InputError(f"{path}: not a file that tq_halp.export wrote whole: {error}") from error
 
 
-def _restore(array, scale, entry):
+def _restore(
+    array: np.ndarray, scale: np.ndarray | None, entry: Mapping[str, Any]
+) -> ExportedTensor:
     dtype = tf.as_dtype(entry["dtype"]).as_numpy_dtype
     shape = tuple(entry["shape"])
     quantizer = Quantizer.from_config(entry["quantizer"]) if "quantizer" in entry else None
@@ -145,6 +157,8 @@ def _restore(array, scale, entry):
         if numbers.dtype != dtype:
             raise ValueError(f"an array of {array.dtype} where {entry['dtype']} should be")
         return ExportedTensor(numbers.reshape(shape), None, None, quantizer, entry)
+    if quantizer is None:
+        raise ValueError("codes without a quantizer")
     bits, is_signed = entry["bits"], entry["signed"]
     patterns = unpack(array, bits, shape) if entry["packed"] else unsigned(array, bits, is_signed)
     encoded = format_codes.Encoded(patterns.reshape(shape), bits, is_signed, scale)
@@ -153,14 +167,14 @@ def _restore(array, scale, entry):
 
 
 def import_weights(model: keras.Model, path: str | Path) -> None:
-    """Sets every weight of a model to what a file of `export` holds for its name.
+    """Sets every weight of a model to the numbers that a file of `export` holds for its name.
 
-    The model may be quantized or not. A quantized one rounds the numbers, which are on its grid,
-    to themselves.
+    The model may be quantized or not. A quantized model does not change the numbers, for they are
+    on its grids.
 
     Raises:
-        InputError: as `load_export`; or the model's weights are not those of the file, by name or
-            by shape. Then the model is as it was.
+        InputError: as `load_export`; or the names or shapes in the file are not those of the
+            model, which then is unchanged.
     """
     exported = load_export(path)
     weights = weights_by_name(model)

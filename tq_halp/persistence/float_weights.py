@@ -1,11 +1,13 @@
-"""Weights that a model had before it was quantized, from the files that Keras writes.
+"""Loading of a float model's weights into its quantized copy, from the files that Keras writes.
 
-Keras keeps weights in HDF5 by the classes of the layers, so its own `load_weights` does not find
-those of a `Dense` for a `QuantDense`. It notes the layers' names too: here they decide.
+In HDF5, Keras groups weights by the classes of the layers. So its own `load_weights` does not find
+those of a `Dense` for a `QuantDense`. The files also hold the layers' names, which are used here.
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -18,28 +20,26 @@ from tq_halp.persistence.check_fit import check_same
 from tq_halp.persistence.weight_files import KINDS, open_weights
 from tq_halp.quantization_map.copying.copy_state import settle
 
-# By attribute, what is no layer of the float model: the last two only a quantized layer has.
+# Attributes that are not layers of the float model. Only quantized layers have the last two.
 _NO_LAYERS = ("vars", "optimizer", "rounding_counter", "clock")
 
 
 def load_float_weights(model: keras.Model, path: str | Path) -> None:
-    """Sets the weights of a quantized model to those of the model that it was made from.
+    """Sets the weights of a quantized model to those of the float model that it is a copy of.
 
-    The float weights become the masters of the quantized ones. Counters, seeds and the optimizer of
-    `model` stay as they are.
+    They become the master weights. Counters, seeds and the optimizer of `model` are unchanged.
 
     Args:
-        model: a built model whose layers have the names that they have in the file.
-        path: what `save_weights` (".weights.h5", or ".weights.json" with its shards) or `save`
-            (".keras", or ".h5") wrote, or tf.keras' `save_weights` (".h5").
+        model: a built model whose layers have the same names as in the file.
+        path: a file that `save_weights` (".weights.h5", or ".weights.json" with its shards) or
+            `save` (".keras", or ".h5") wrote, or `save_weights` of tf.keras (".h5").
 
     Raises:
-        InputError: `model` is no built Keras model; there is no such file, it is another kind of
-            file, or its weights are not those of the model, by name or by shape. Then the model is
-            as it was.
+        InputError: `model` is not a built Keras model; the file does not exist or is of another
+            kind; or the names or shapes in it are not those of the model, which then is unchanged.
     """
     if not isinstance(model, keras.Model) or not model.built:
-        raise InputError(f"model must be a Keras model that is built, received {model!r}")
+        raise InputError(f"model must be a Keras model that is built. Received: {model!r}")
     with open_weights(path) as source:
         try:
             _load(model, source, path)
@@ -47,7 +47,7 @@ def load_float_weights(model: keras.Model, path: str | Path) -> None:
             raise InputError(f"{path}: not {KINDS}, or not a whole one: {error}") from error
 
 
-def _load(model, source, path):
+def _load(model: keras.Model, source: h5py.File, path: str | Path) -> None:
     if (layers := legacy_h5.root(source)) is not None:
         wanted, found = legacy_h5.pairs(layers, model)
         _check(wanted, found, path)
@@ -69,7 +69,7 @@ def _load(model, source, path):
         model.load_weights(ours)
 
 
-def _check(wanted, found, path):
+def _check(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str | Path) -> None:
     check_same(
         {name: tuple(weight.shape) for name, weight in wanted.items()},
         {name: tuple(weight.shape) for name, weight in found.items()},
@@ -77,43 +77,43 @@ def _check(wanted, found, path):
     )
 
 
-def _array(weight, dtype):
-    """The numbers of a dataset, in another dtype."""
+def _array(weight: h5py.Dataset, dtype: Any) -> np.ndarray:
+    """The numbers of a dataset, converted to `dtype`."""
     value = weight[...]
-    if value.dtype.kind == "V":  # HDF5 knows no bfloat16, whose bits Keras leaves in it
+    if value.dtype.kind == "V":  # bfloat16, which HDF5 does not have: Keras stores its bits
         value = value.view(tf.bfloat16.as_numpy_dtype)
     return np.asarray(value).astype(tf.as_dtype(dtype).as_numpy_dtype)
 
 
-def _dtype(weight):
+def _dtype(weight: h5py.Dataset) -> Any:
     return "bfloat16" if weight.dtype.kind == "V" else weight.dtype
 
 
-def _weights(file) -> dict[str, h5py.Dataset]:
-    """The datasets of the layers' weights, by the names of the layers and the weight's index."""
-    found = {}
+def _weights(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """{"<names of the layers>/<index of the weight>": dataset}."""
+    found: dict[str, h5py.Dataset] = {}
     _walk(file, (), found)
     return found
 
 
-def _walk(group, path, found):
+def _walk(group: h5py.Group, path: tuple[str, ...], found: dict[str, h5py.Dataset]) -> None:
     for index, weight in group.get("vars", {}).items():
-        if index.isdigit():  # all that Keras' layers save; what else is there is ours
+        if index.isdigit():  # what Keras' layers save; other keys are ours
             found["/".join((*path, index))] = weight
     for key, child in group.items():
         if key not in _NO_LAYERS and isinstance(child, h5py.Group):
             _walk(child, path + _step(group, key), found)
 
 
-def _step(group, key):
-    """What a child adds to the path: the name of a layer in a list, otherwise the attribute."""
+def _step(group: h5py.Group, key: str) -> tuple[str, ...]:
+    """What a child adds to the path: in a list its name, elsewhere its attribute."""
     name, parent = _noted(group[key]), _noted(group)
     if parent is None and name is not None:
         return (name,)
-    # The layers of a model, and the layer in a QuantLayer: its name is the QuantLayer's.
+    # The list of a model's layers, and the layer in a QuantLayer, which has the same name.
     return () if key == "layers" or (key == "layer" and name == parent) else (key,)
 
 
-def _noted(group):
-    """The name that Keras gave the saved object; None: the group is a list of objects."""
+def _noted(group: h5py.Group) -> str | None:
+    """The name of the saved object; None: the group is a list of objects."""
     return group["vars"].attrs.get("name") if "vars" in group else None

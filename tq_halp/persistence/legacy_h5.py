@@ -1,11 +1,11 @@
-"""Weights in HDF5 as `model.save("model.h5")` and tf.keras' `save_weights` lay them out.
+"""Weights in the HDF5 files of `model.save("model.h5")` and of `save_weights` of tf.keras.
 
-A group for each layer of the model, with a list of the names of its weights, those of layers in it
-too: the trained ones in the order of the layers, then the others.
+Such a file has a group for each layer of the model. The group lists the names of the layer's
+weights, sublayers included: first the trainable weights in the order of the layers, then the rest.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import h5py
 import keras
@@ -13,11 +13,11 @@ import keras
 from tq_halp.keras_internals.layers import own_trained_variables, own_untrained_variables
 from tq_halp.quantizers.state_layers import bookkeeping_variables
 
-_OWN = "top_level_model_weights"  # those of the model itself, in a group beside those of its layers
+_OWN = "top_level_model_weights"  # the group of the model's own weights
 
 
 def root(file: h5py.File) -> h5py.Group | None:
-    """The group that holds those of the layers, or None: the file is laid out in another way."""
+    """The group that holds the groups of the layers; None: the file has another layout."""
     group = file.get("model_weights", file)
     return group if any(name.startswith("layer_names") for name in group.attrs) else None
 
@@ -25,21 +25,22 @@ def root(file: h5py.File) -> h5py.Group | None:
 def pairs(
     group: h5py.Group, model: keras.Model
 ) -> tuple[dict[str, keras.Variable], dict[str, h5py.Dataset]]:
-    """The weights of the model and those in the file: the same names are the same weight.
+    """The weights of the model and those in the file, by name: equal names belong together.
 
-    A name is "<layer>/<weight>", with the layer that holds it in between where the file and the
-    model agree about it, and "/1" and so on behind the second of a name.
+    A name is "<layer>/<weight>", or "<layer>/<sublayer>/<weight>" if the file and the model agree
+    on the sublayers. The second weight of a name ends in "/1", and so on.
     """
     wanted = {layer.name: _weights_of(layer) for layer in model.layers}
     wanted[_OWN] = [*own_trained_variables(model), *own_untrained_variables(model)]
     names = [*_strings(group, "layer_names"), *([_OWN] if _OWN in group else [])]
     found = {name: _datasets(group[name]) for name in names}
-    variables, datasets = {}, {}
+    variables: dict[str, keras.Variable] = {}
+    datasets: dict[str, h5py.Dataset] = {}
     for layer in {**wanted, **found}:
         ours = [(variable.path, variable) for variable in wanted.get(layer, ())]
         theirs = found.get(layer, [])
-        for names in (_tails(2), _tails(1)):
-            keys = [names(path for path, _ in each) for each in (ours, theirs)]
+        for shorten in (_tails(2), _tails(1)):
+            keys = [shorten(path for path, _ in each) for each in (ours, theirs)]
             if set(keys[0]) == set(keys[1]):
                 break
         for target, each, given in ((variables, ours, keys[0]), (datasets, theirs, keys[1])):
@@ -58,11 +59,12 @@ def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     return [(name, group[name]) for name in _strings(group, "weight_names")]
 
 
-def _tails(parts: int):
-    """A function from paths to their last parts, told apart by numbers."""
+def _tails(parts: int) -> Callable[[Iterable[str]], Sequence[str]]:
+    """A function from paths to their last parts, with numbers where these are equal."""
 
     def names(paths: Iterable[str]) -> Sequence[str]:
-        made, seen = [], Counter()
+        made: list[str] = []
+        seen: Counter[str] = Counter()
         for path in paths:
             name = "/".join(path.removesuffix(":0").split("/")[-parts:])
             made.append(f"{name}/{seen[name]}" if seen[name] else name)
@@ -73,7 +75,7 @@ def _tails(parts: int):
 
 
 def _strings(group: h5py.Group, attribute: str) -> list[str]:
-    """A list of names, which Keras splits over several attributes where it is long."""
+    """A list of names. Keras splits a long one over several attributes."""
     attributes: Mapping = group.attrs
     parts = [attribute] if attribute in attributes else []
     while not parts or parts[-1] != attribute:

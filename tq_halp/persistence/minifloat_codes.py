@@ -1,4 +1,4 @@
-"""Bit codes of minifloats: sign, exponent, mantissa, from the highest bit down."""
+"""Bit codes of minifloats: sign, exponent and mantissa, from the highest bit down."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ def bits(format: Minifloat) -> int:
 
 
 def encode(format: Minifloat, numbers: np.ndarray) -> np.ndarray:
-    """The codes, uint64, of float64 numbers on the format's grid; every NaN has the same code.
+    """The codes, uint64, of float64 numbers on the format's grid. All NaNs get one code.
 
     Raises:
-        InputError: NaN or infinity, of which the format has none.
+        InputError: a NaN or an infinity for which the format has no code.
     """
     size = np.where(np.isfinite(numbers), np.abs(numbers), 0.0)
-    # Of zero and subnormal numbers the exponent code is 0, which means min_exponent.
+    # The exponent code 0, of zero and subnormals, means min_exponent too.
     exponent = np.maximum(np.frexp(size)[1] - 1, format.min_exponent)
     is_normal = size >= format.smallest_normal
     mantissa = (
@@ -43,7 +43,7 @@ def encode(format: Minifloat, numbers: np.ndarray) -> np.ndarray:
 
 
 def decode(format: Minifloat, codes: np.ndarray) -> np.ndarray:
-    """The float64 numbers that have the codes."""
+    """The float64 numbers of the codes, uint64."""
     sign_bit = np.uint64(bits(format) - 1)
     magnitude = (codes & np.uint64(2 ** (bits(format) - 1) - 1)).astype(np.int64)
     exponent, mantissa = np.divmod(magnitude, 2**format.mantissa_bits)
@@ -61,15 +61,15 @@ def decode(format: Minifloat, codes: np.ndarray) -> np.ndarray:
     return numbers if nan is None else np.where(is_nan, np.nan, numbers)
 
 
-def _infinity(format):
-    """Its code without the sign, or None."""
+def _infinity(format: Minifloat) -> int | None:
+    """The code of infinity, without the sign; None: there is no infinity."""
     if format.specials != "ieee":
         return None
     return (2**format.exponent_bits - 1) * 2**format.mantissa_bits
 
 
-def _nan(format):
-    """The code of NaN; the one without sign that is quiet in IEEE 754; or None."""
+def _nan(format: Minifloat) -> int | None:
+    """The code of NaN (in IEEE 754 the positive quiet one); None: there is no NaN."""
     if format.specials == "ieee" and format.mantissa_bits > 0:
         return _infinity(format) + 2 ** (format.mantissa_bits - 1)
     if format.specials == "nan":

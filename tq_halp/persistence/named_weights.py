@@ -1,7 +1,8 @@
-"""The weights of a model by name, and what the layers that hold them make of them."""
+"""The weights of a model by name, each with the quantizer that its layer applies."""
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from tq_halp.errors import InputError
 from tq_halp.keras_internals.layers import is_autocast
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.variable_substitution import names_of, weights_of
-from tq_halp.quantization_map.layer_tree import find_leaves
+from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
 from tq_halp.quantizers.state_layers import bookkeeping_variables
 
@@ -23,13 +24,16 @@ class Weight:
     name: str  # "<path of the layer>/<variable>"; the second of a name "<...>/1" and so on
     variable: keras.Variable
     layer: keras.Layer
-    tensor: str  # the last part of the name, which the random bits depend on
+    tensor: str  # last part of the name; random bits depend on it
     role: str | None = None
-    quantizer: Quantizer | None = None  # None: the layer uses it as it is
-    counter: int = 0  # what random bits depend on besides
+    quantizer: Quantizer | None = None  # None: not quantized
+    counter: int = 0  # random bits depend on it too
 
     def quantized(self) -> tuple[np.ndarray, float | None]:
-        """What the layer computes with when it does not train, and a dynamic range's step."""
+        """The numbers with which the layer computes in inference, and the dynamic-range step.
+
+        The numbers are in the layer's compute dtype. The step is None if the format fixes it.
+        """
         if self.quantizer is None:
             return np.asarray(self.variable.value), None
         x = tf.convert_to_tensor(self.variable.value)
@@ -41,10 +45,10 @@ class Weight:
 
 
 def weights_by_name(model: keras.Model) -> dict[str, Weight]:
-    """The weights of a model in its layers' order; not the counters of quantized layers.
+    """The weights of a model in the order of its layers, without counters and clocks.
 
     Raises:
-        InputError: no built Keras model, or two layers of it have the same path.
+        InputError: `model` is not a built Keras model, or two of its layers have the same path.
     """
     found = {}
     for layer, leaf in find_leaves(model):
@@ -58,9 +62,9 @@ def weights_by_name(model: keras.Model) -> dict[str, Weight]:
     return found
 
 
-def _weights_of(layer, leaf) -> Iterator[Weight]:
+def _weights_of(layer: keras.Layer, leaf: Leaf) -> Iterator[Weight]:
     own = {id(variable) for variable in leaf.weights} - bookkeeping_variables(layer)
-    # The trained ones first: it is they that a layer counts for the names of its random bits.
+    # Trainable weights first: a layer numbers only these for the names of its random bits.
     trained = [variable for variable in weights_of(layer) if id(variable) in own]
     rest = [v for v in leaf.weights if id(v) in own and not any(v is each for each in trained)]
     ordered = [*trained, *rest]
@@ -71,8 +75,8 @@ def _weights_of(layer, leaf) -> Iterator[Weight]:
         yield weight
 
 
-def _decided(layer, variable):
-    """How a quantized layer quantizes one of its trained weights, now."""
+def _decided(layer: keras.Layer, variable: keras.Variable) -> dict[str, Any]:
+    """Role, current quantizer and counter of a weight of a quantized layer."""
     role = layer.role_of(variable)
     quantizer = layer.quantizers.get(role)
     if isinstance(quantizer, ScheduledQuantizer):

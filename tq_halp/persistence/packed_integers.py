@@ -1,10 +1,10 @@
-"""Integers of any width: two's complement, and packed without gaps."""
+"""Integers of any width: conversion to two's complement, and packing into bytes."""
 
 import numpy as np
 
 
 def unsigned(numbers: np.ndarray, bits: int, is_signed: bool) -> np.ndarray:
-    """Bit patterns of `bits` bits, in uint64, of whole numbers: two's complement if signed."""
+    """Integers as bit patterns of `bits` bits, in uint64: two's complement if signed."""
     if not is_signed:
         return numbers.astype(np.uint64)
     mask = np.uint64(2**bits - 1)
@@ -12,14 +12,14 @@ def unsigned(numbers: np.ndarray, bits: int, is_signed: bool) -> np.ndarray:
 
 
 def signed(codes: np.ndarray, bits: int) -> np.ndarray:
-    """The int64 numbers whose two's complement of `bits` bits the codes are."""
+    """The int64 numbers of codes, uint64, in two's complement of `bits` bits."""
     sign = np.uint64(2 ** (bits - 1))
     extended = np.where(codes & sign, codes | ~np.uint64(2**bits - 1), codes)
     return extended.astype(np.uint64).view(np.int64)
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Codes side by side, `bits` bits each, in bytes: element 0 in the lowest bits of byte 0."""
+    """Codes, uint64, packed into uint8 without gaps. Element 0 is in the lowest bits of byte 0."""
     each = codes.ravel().astype("<u8").view(np.uint8).reshape(-1, 8)
     return np.packbits(
         np.unpackbits(each, axis=1, count=bits, bitorder="little").ravel(), bitorder="little"
@@ -27,7 +27,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, bits: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack`: uint64 codes."""
+    """The inverse of `pack`: uint64 codes of that shape."""
     count = int(np.prod(shape, dtype=np.int64))
     single = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
     padded = np.zeros((count, 64), np.uint8)

@@ -1,4 +1,4 @@
-"""The files in which Keras keeps weights, opened as one HDF5 file each."""
+"""The weight files of Keras, each opened as one HDF5 file."""
 
 import io
 import json
@@ -15,10 +15,10 @@ _IN_ARCHIVE = "model.weights.h5"
 
 
 def open_weights(path: str | Path) -> h5py.File:
-    """What `save_weights` or `save` wrote: in one file, in shards, or in an archive or its folder.
+    """A file of `save_weights` or `save`: HDF5, shards, an archive, or the archive's folder.
 
     Raises:
-        InputError: there is no such file, or it is another kind of file.
+        InputError: the file does not exist, or is of another kind.
     """
     try:
         path = Path(path)
@@ -41,7 +41,7 @@ def _open(path: Path) -> h5py.File:
 
 
 def _shards(path: Path) -> Iterator[str]:
-    """The names of the files over which a file of Keras' says that the weights are spread."""
+    """The names of the files over which the weights are spread, from Keras' index file."""
     for names in json.loads(path.read_text())["weight_map"].values():
         yield from [names] if isinstance(names, str) else names
 
@@ -54,7 +54,7 @@ def _merged(paths: Iterable[Path]) -> h5py.File:
     return whole
 
 
-def _copy(item, name, whole):
+def _copy(item: h5py.Group | h5py.Dataset, name: str, whole: h5py.File) -> None:
     if isinstance(item, h5py.Dataset):
         item.file.copy(item, whole, name)
     else:

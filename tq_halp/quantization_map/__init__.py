@@ -1,4 +1,4 @@
-"""The YAML map from layers to number formats: load it, see its plan, apply it to a model."""
+"""Quantization maps from layers to number formats: reading, plans, application to models."""
 
 from tq_halp.quantization_map.quantization_map import QuantizationMap
 from tq_halp.quantization_map.rules.layer_plan import Plan, Row

@@ -1,4 +1,4 @@
-"""The quantization map: an ordered list of rules that say how to quantize the layers of a model."""
+"""`QuantizationMap`: an ordered list of rules that assign quantizers to the layers of a model."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ from tq_halp.quantization_map.rules.rule import Rule
 
 
 class QuantizationMap:
-    """Which tensors of which layers are quantized, and how. Made by `from_yaml` or `from_dict`.
+    """Rules that assign quantizers to tensors of layers. Made by `from_yaml` or `from_dict`.
 
     ::
 
@@ -34,62 +34,65 @@ class QuantizationMap:
           - {layers: ".*", weights: w8, momentum: bfloat16, schedule: {from_epoch: 2}}
 
     `layers` is a regular expression for the whole path of a layer: its name, after the names of the
-    models and layers that hold it. `class` is its class. `weights` covers every weight but the
-    bias; for an LSTM it is also the default of `recurrent_weights`. `momentum` is the optimizer's
+    models and layers that hold it. `class` is its class. `weights` are all weights but the bias;
+    for an LSTM they are also the default of `recurrent_weights`. `momentum` are the optimizer's
     slots for the layer's weights. A value is the name of one of `formats`, a mapping, or none.
 
-    `defaults` are rounding, overflow, gradient and seed of every format that takes them and does
-    not say otherwise. `schedule` says from when on a rule quantizes, or with what instead; see
-    `schedule` in this package, and `QuantizationSchedule`, which `fit` needs then.
+    `defaults` are rounding, overflow, gradient and seed for every format that can have them and
+    does not set them itself. `schedule` sets when a rule starts to quantize, and how it changes:
+    see `rules.schedule`. `fit` then needs the callback `QuantizationSchedule`.
 
     A rule may name a tensor that only some of its layers have (`state` of the LSTMs among ".*").
-    Layers that hold no weights and no tensor of the rule are left alone. With `optional: true` a
-    rule may match nothing.
+    Layers without weights and without a tensor of the rule are not changed. With `optional: true`
+    a rule may match no layer.
 
     Attributes:
-        rules: the rules, checked in themselves; `plan` and `apply` check them against a model.
+        rules: the rules. `plan` and `apply` check them against a model.
     """
 
     def __init__(
         self, mapping: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None
-    ):
-        if rules is None:
+    ) -> None:
+        if rules is None or mapping is None:
             raise InputError(
                 "QuantizationMap is made by QuantizationMap.from_dict(mapping) or "
-                f"QuantizationMap.from_yaml(path), received {mapping!r}"
+                f"QuantizationMap.from_yaml(path). Received: {mapping!r}"
             )
         self._mapping = mapping
         self.rules = tuple(rules)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "QuantizationMap":
-        """Reads a YAML file.
+        """The map in a YAML file.
 
         Raises:
-            InputError: "file:line: rule N: ...", what was received and what would be valid.
+            InputError: the file or a rule is wrong. The message is "file:line: rule N: ...", with
+                the value received and the valid ones.
         """
         return cls(*load_map.load(path))
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any], *, origin=None) -> "QuantizationMap":
-        """Takes what the YAML file would hold.
+    def from_dict(
+        cls, mapping: Mapping[str, Any], *, origin: load_map.Origin | None = None
+    ) -> "QuantizationMap":
+        """The map from a mapping, with the same keys as the YAML file.
 
         Args:
-            mapping: version, formats, rules.
-            origin: optional, the "file:line" of a path of keys such as ("rules", 0, "weights"), for
-                a mapping that was itself read from a file.
+            mapping: version, defaults, formats, rules.
+            origin: for a mapping that was read from a file: a function from a path of keys, such as
+                ("rules", 0, "weights"), to its "file:line", for error messages.
 
         Raises:
-            InputError: "quantization map: rules[0]: ...", as `from_yaml`.
+            InputError: as `from_yaml`. Without origin, "quantization map: rules[0]: ...".
         """
         return cls(mapping, load_map.parse(mapping, origin))
 
     @classmethod
     def of(cls, model: keras.Model) -> "QuantizationMap":
-        """The map that a quantized model amounts to, also of one that was just loaded.
+        """A map that describes a quantized model, such as one that was just loaded.
 
-        One rule for each layer, which names its path and every tensor, instead of the rules that
-        were once applied: applied to the model before it was quantized it gives this one.
+        It has one rule for each layer, with its path and all its tensors. Applied to the float
+        model, it gives this quantized model.
 
         Raises:
             InputError: as `map_from_model.mapping_of`.
@@ -101,22 +104,23 @@ class QuantizationMap:
         return dict(self._mapping)
 
     def plan(self, model: keras.Model) -> Plan:
-        """What `apply` would do, as rows; prints as a table.
+        """A table of what `apply` would do: layer, tensor, format and the rule that decided.
 
         Raises:
-            InputError: a rule cannot do what it asks on this model; see `matching.check`.
+            InputError: a rule cannot be applied to this model: see `check_rules.check`.
         """
         return plan(model, self.rules)
 
     def apply(self, model: keras.Model) -> keras.Model:
         """A quantized copy with the same layer names and weights; `model` is untouched.
 
-        Any Keras model: Sequential, functional or subclassed (the copy is of a subclass of its
-        class), with layers that hold layers, built, compiled or not. A compiled one is compiled
-        again, with a new optimizer; for `momentum` see `optimizer`.
+        The model may be any built Keras model: Sequential, functional or subclassed (then the class
+        of the copy is a subclass of its class), also with nested layers. The copy of a compiled
+        model is compiled, with a new optimizer. For `momentum` see `optimizer`.
 
         Raises:
-            InputError: as `plan`, or the model cannot be copied: nobody knows how it was made.
+            InputError: as `plan`; or the model cannot be copied, because it is not known how to
+                construct it.
         """
         copy = apply(model, self.rules)
         if copy.compiled and has_momentum(self.rules):
@@ -124,15 +128,15 @@ class QuantizationMap:
         return copy
 
     def scope(self) -> AbstractContextManager[None]:
-        """Layers that Keras code builds inside `with map.scope():` come out quantized.
+        """A context, `with map.scope():`, in which Keras layers are made quantized.
 
-        For models that cannot be copied, since only the code that builds them knows how. See
+        For models that cannot be copied, because only their code can construct them. See
         `scope.scope`.
         """
         return scope(self.rules)
 
-    def optimizer(self, model: keras.Model, optimizer) -> keras.optimizers.Optimizer:
-        """The optimizer to compile `model` with: its slots are quantized as `momentum` says.
+    def optimizer(self, model: keras.Model, optimizer: Any) -> keras.optimizers.Optimizer:
+        """The optimizer with which to compile `model`: its slots are quantized by `momentum`.
 
         ::
 
@@ -140,32 +144,35 @@ class QuantizationMap:
             quantized.compile(quantization.optimizer(quantized, "adam"), "mse")
 
         Args:
-            model: a model that the map fits, quantized already or not.
+            model: a model for the map, quantized or not.
             optimizer: any Keras optimizer, its name or configuration; it is used, not copied.
+
+        Raises:
+            InputError: `optimizer` is not an optimizer, or `model` not a built Keras model.
         """
         return optimizer_for(model, optimizer, self.rules)
 
     @classmethod
     def from_tensorquant(
-        cls, *, weight_q_map=None, extr_q_map=None, intr_q_map=None
+        cls, *, weight_q_map: Any = None, extr_q_map: Any = None, intr_q_map: Any = None
     ) -> "QuantizationMap":
-        """The map that TensorQuant's maps stand for; see `tensorquant.translate`.
+        """The map equivalent to TensorQuant's maps: see `tensorquant.translate`.
 
         Raises:
-            InputError: there is no equivalent, or what was given is no map of TensorQuant's.
+            InputError: there is no equivalent, or an argument is not a map of TensorQuant.
         """
         return cls.from_dict(tensorquant.translate(weight_q_map, extr_q_map, intr_q_map))
 
     @classmethod
     def from_qkeras(cls, config: Mapping[str, Any]) -> "QuantizationMap":
-        """The map that QKeras' dictionary for `model_quantize` stands for; see `qkeras.translate`.
+        """The map equivalent to QKeras' dictionary for `model_quantize`: see `qkeras.translate`.
 
         Raises:
-            InputError: there is no equivalent, or what was given is no such dictionary.
+            InputError: there is no equivalent, or `config` is not such a dictionary.
         """
         return cls.from_dict(qkeras.translate(config))
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
-        """The JSON schema of a map's file, for editors. Made from the formats and the rules."""
+        """The JSON schema (draft 2020-12) of a map's file, for editors."""
         return json_schema.json_schema()

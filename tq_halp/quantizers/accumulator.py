@@ -1,8 +1,8 @@
-"""A low-precision accumulator: the sum of a product, rounded to a format after every few terms."""
+"""Low-precision accumulators: matrix products whose running sum is rounded every few terms."""
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -24,49 +24,68 @@ class Accumulator:
 
         s_0 = 0,   s_(j+1) = q(s_j + the next `every` products),   a b = the last s
 
-    as `quant_ops.matmul_rounded`, which says in which order and precision terms are added. The
-    gradient is that of the plain product.
+    `quant_ops.matmul_rounded` says in which order and precision terms are added. The gradient is
+    that of the plain product.
 
-    Its mapping is flat, like a quantizer's::
+    Written as a mapping, `every` stands beside the keys of the quantizer::
 
         {every: 8, format: fixed_point, word_bits: 16, frac_bits: 8, rounding: nearest_even}
 
     Args:
-        quantizer: q, or what `tq_halp.quantizers.get` makes one of; its format is a `FixedPoint` or
+        quantizer: q, or what `tq_halp.quantizers.get` takes. Its format must be a `FixedPoint` or
             a `Minifloat`, its gradient "straight_through".
         every: terms between two roundings, at least 1.
 
     Raises:
-        InputError: an argument is of the wrong type, out of range or a format without an
-            accumulator.
+        InputError: an argument is of the wrong type or out of range, or the format cannot be that
+            of an accumulator.
     """
 
     quantizer: Quantizer
     every: int = 1
 
-    def __post_init__(self):
+    if TYPE_CHECKING:  # the constructor accepts more types than the fields hold
+
+        def __init__(
+            self,
+            quantizer: Quantizer | formats.Format | str | Mapping[str, Any],
+            every: int = 1,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         if not isinstance(self.quantizer, Quantizer):
             object.__setattr__(self, "quantizer", _quantizer(self.quantizer))
         if not isinstance(self.format, FORMATS):
             raise InputError(
-                "format of an accumulator must be fixed_point, minifloat or the name of one, "
-                f"received {self.format}"
+                "format of an accumulator must be fixed_point, minifloat or the name of one. "
+                f"Received: {self.format}"
             )
         if self.quantizer.gradient != "straight_through":
             raise InputError(
-                "gradient of an accumulator must be straight_through, received "
+                "gradient of an accumulator must be straight_through. Received: "
                 f"{self.quantizer.gradient!r}"
             )
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InputError(f"every must be an integer of at least 1, received {self.every!r}")
+            raise InputError(f"every must be an integer of at least 1. Received: {self.every!r}")
 
-    def __call__(self, a, b, counter=0):
-        """The matrix product of a [..., M, K] and b, [K, N] or [..., K, N]."""
+    def __call__(self, a: tf.Tensor, b: tf.Tensor, counter: tf.Tensor | int = 0) -> tf.Tensor:
+        """The matrix product of a, [..., M, K], and b, [K, N] or [..., K, N].
+
+        Args:
+            a, b: float16, bfloat16 or float32 tensors of one dtype.
+            counter: int64 scalar: another value draws other random bits.
+
+        Returns:
+            A tensor [..., M, N] of that dtype, on the format's grid.
+
+        Raises:
+            InputError: the dtype is float64.
+        """
         a, b = tensor(a), tensor(b)
         if a.dtype == tf.float64:
             raise InputError(
-                "the dtype of a product with an accumulator must be float32, bfloat16 or float16, "
-                "received float64: its products fit no wider dtype"
+                "the dtype of a product with an accumulator must be float32, bfloat16 or float16. "
+                "Received: float64, whose products fit no wider dtype"
             )
         return quant_ops.matmul_rounded(
             a,
@@ -86,10 +105,12 @@ class Accumulator:
 
     @property
     def format(self) -> formats.Format:
+        """The format of the sum."""
         return self.quantizer.format
 
     @property
     def stochastic(self) -> bool:
+        """Whether rounding is stochastic."""
         return self.quantizer.stochastic
 
     def get_config(self) -> dict[str, Any]:
@@ -102,15 +123,15 @@ class Accumulator:
         rest = {key: value for key, value in config.items() if key != "every"}
         return cls(Quantizer.from_config(rest), config.get("every", 1))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.quantizer} every {self.every}"
 
 
-def get_accumulator(identifier) -> Accumulator | None:
-    """An accumulator from None, a mapping, or what `get` makes a quantizer of (every = 1).
+def get_accumulator(identifier: Any) -> Accumulator | None:
+    """An accumulator from None, a mapping, an accumulator, or a format or its name (every = 1).
 
     Raises:
-        InputError: anything else, or a mapping that is wrong; says what would be right.
+        InputError: the identifier is something else, or a wrong mapping.
     """
     if identifier is None or isinstance(identifier, Accumulator):
         return identifier
@@ -123,12 +144,12 @@ def get_accumulator(identifier) -> Accumulator | None:
     return Accumulator(identifier)
 
 
-def _quantizer(identifier) -> Quantizer:
+def _quantizer(identifier: Any) -> Quantizer:
     if isinstance(identifier, Mapping):
         return Quantizer.from_config(identifier)
     if isinstance(identifier, (str, formats.Format)):
         return Quantizer(identifier)
     raise InputError(
         "an accumulator must be None, an Accumulator, a quantizer or a mapping such as "
-        f"{EXAMPLE}, received {identifier!r}"
+        f"{EXAMPLE}. Received: {identifier!r}"
     )

@@ -1,43 +1,49 @@
-"""The state behind a layer's stochastic rounding: how often it was called in training."""
+"""The counter of a layer's training calls, from which stochastic rounding draws its bits."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-# Calls count in the high bits and time steps in the low ones, so that no call of fewer steps than
-# this shares a counter with another call.
+# A counter holds the call in its high bits and the time step in its low ones. So calls with fewer
+# steps than this never share a counter.
 STEPS_PER_CALL = 2**32
 
 
 class CallCounter(keras.layers.Layer):
-    """One int64 weight: the number of training calls so far.
+    """A layer with one int64 weight: the number of training calls so far.
 
-    A layer of its own because Dense, Conv2D and Embedding save a fixed list of their own variables:
-    one more among those could be saved, but not be loaded.
+    It is a layer of its own because Dense, Conv2D and Embedding save a fixed list of their own
+    variables. They would save one more, but not load it.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         super().__init__(name=name, trainable=False)
         self.calls = self.add_weight(
             name="calls", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
         self.built = True
 
-    def start_call(self, training, after=()):
-        """The counter of this call's first time step. A training call moves on to the next."""
+    def start_call(self, training: bool | None, after: Any = ()) -> tf.Tensor:
+        """The counter of this call's first time step, an int64 scalar. In training, advances it.
+
+        Args:
+            training: whether this is a training call.
+            after: as for `advance`.
+        """
         first = self.now()
         if training:
             self.advance(after)
         return first
 
-    def now(self):
-        """The counter of the first time step of the call that comes next."""
+    def now(self) -> tf.Tensor:
+        """The counter of the next call's first time step, an int64 scalar."""
         return tf.convert_to_tensor(self.calls.value) * STEPS_PER_CALL
 
-    def advance(self, after=()):
-        """Moves on to the next call.
+    def advance(self, after: Any = ()) -> None:
+        """Counts one call, once the tensors of ``after`` (any structure) are computed.
 
-        Not before there are the tensors of ``after``, in any structure: at the end of data of
-        unknown length Keras runs a step without data.
+        For at the end of data of unknown length, Keras starts a step that has no data.
         """
         leaves = tf.nest.flatten(after, expand_composites=True)
         with tf.control_dependencies([leaf for leaf in leaves if tf.is_tensor(leaf)]):

@@ -1,4 +1,4 @@
-"""What a format leaves to its quantizer: which roundings, overflows and gradients it takes."""
+"""The roundings, overflows and gradients that a quantizer can have with each format."""
 
 import dataclasses
 
@@ -10,32 +10,32 @@ STRAIGHT_THROUGH = ("straight_through",)
 
 
 @dataclasses.dataclass(frozen=True)
-class Choices:
-    """Valid arguments of a `Quantizer`, the default first; () where only None is."""
+class FormatOptions:
+    """Valid arguments of a `Quantizer`, the default first. (): only None is valid."""
 
     rounding: tuple[str, ...] = facts.ROUNDINGS
     overflow: tuple[str, ...] = ("saturate",)
     gradient: tuple[str, ...] = facts.GRADIENTS
 
 
-# Nothing is clipped where nothing is fixed: blocks are scaled to their largest element, and sparse
-# numbers have no limits.
-_CHOICES: dict[type[Format], Choices] = {
-    formats.FixedPoint: Choices(overflow=facts.GRID_OVERFLOWS),
-    formats.ScaledInteger: Choices(overflow=facts.GRID_OVERFLOWS),
-    formats.Minifloat: Choices(overflow=facts.FLOAT_OVERFLOWS),
-    formats.BlockFloat: Choices(gradient=STRAIGHT_THROUGH),
-    formats.MX: Choices(gradient=STRAIGHT_THROUGH),
-    formats.PowerOfTwo: Choices(),
-    formats.Binary: Choices(rounding=facts.BINARY_ROUNDINGS),
-    formats.Ternary: Choices(rounding=()),
-    formats.Sparse: Choices(rounding=(), gradient=STRAIGHT_THROUGH),
+# A clipped gradient needs fixed limits. Blocks have none, for they are scaled to their largest
+# element; and sparse numbers have none.
+_OPTIONS: dict[type[Format], FormatOptions] = {
+    formats.FixedPoint: FormatOptions(overflow=facts.GRID_OVERFLOWS),
+    formats.ScaledInteger: FormatOptions(overflow=facts.GRID_OVERFLOWS),
+    formats.Minifloat: FormatOptions(overflow=facts.FLOAT_OVERFLOWS),
+    formats.BlockFloat: FormatOptions(gradient=STRAIGHT_THROUGH),
+    formats.MX: FormatOptions(gradient=STRAIGHT_THROUGH),
+    formats.PowerOfTwo: FormatOptions(),
+    formats.Binary: FormatOptions(rounding=facts.BINARY_ROUNDINGS),
+    formats.Ternary: FormatOptions(rounding=()),
+    formats.Sparse: FormatOptions(rounding=(), gradient=STRAIGHT_THROUGH),
 }
 
 
-def choices(format: Format) -> Choices:
-    """The choices that a format leaves."""
-    found = _CHOICES[type(format)]
+def options_of(format: Format) -> FormatOptions:
+    """The valid arguments of a quantizer with that format."""
+    found = _OPTIONS[type(format)]
     if isinstance(format, formats.Minifloat) and format.specials == "none":
         return dataclasses.replace(found, overflow=("saturate",))  # it has no infinity and no NaN
     return found

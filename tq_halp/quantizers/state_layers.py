@@ -1,4 +1,4 @@
-"""The layers that quantized layers have on top of their Keras parents: counts and clocks."""
+"""The sublayers that hold the state of quantized layers: call counters and training clocks."""
 
 import keras
 
@@ -8,11 +8,11 @@ from tq_halp.quantizers.training_clock import TrainingClock
 
 
 def is_bookkeeping(layer: keras.Layer) -> bool:
-    """Whether a layer computes nothing, but keeps a count or the time for another."""
+    """Whether a layer is a `CallCounter` or a `TrainingClock`, which compute nothing."""
     return isinstance(layer, (CallCounter, TrainingClock))
 
 
 def bookkeeping_variables(layer: keras.Layer) -> set[int]:
-    """The ids of the variables of such layers in a layer or a model."""
+    """The `id`s of the variables of counters and clocks in a layer or a model."""
     kept = filter(is_bookkeeping, flatten_layers(layer))
     return {id(variable) for each in kept for variable in each.variables}

@@ -1,4 +1,6 @@
-"""Where training stands, for the layers whose quantizers change with it."""
+"""The current epoch and step of training, for quantizers that have a schedule."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,36 +10,36 @@ from tq_halp.quantizers.scheduled_quantizer import ScheduledQuantizer
 
 
 class TrainingClock(keras.layers.Layer):
-    """The epoch and the step that training is at, two int64 weights, saved with the model.
+    """A layer with two int64 weights, the current epoch and step. They are saved with the model.
 
-    Somebody outside has to set them: `tq_halp.QuantizationSchedule`, a callback of `fit`.
+    The callback `tq_halp.QuantizationSchedule` of `fit` sets them.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         super().__init__(name=name, trainable=False)
-        # As attributes: tf.train.Checkpoint passes over a mapping in silence.
+        # Attributes too, for tf.train.Checkpoint silently ignores a mapping.
         self.epoch, self.step = map(self._position, ("epoch", "step"))
         self.positions = {"epoch": self.epoch, "step": self.step}
         self.driven = False
         self.built = True
 
-    def _position(self, unit):
+    def _position(self, unit: str) -> keras.Variable:
         return self.add_weight(
             name=unit, shape=(), dtype="int64", initializer="zeros", trainable=False
         )
 
-    def now(self, unit):
-        """The epoch or the step, an int64 scalar, from 0."""
+    def now(self, unit: str) -> tf.Tensor:
+        """The current epoch or step, an int64 scalar, from 0. `unit` is "epoch" or "step"."""
         return tf.convert_to_tensor(self.positions[unit].value)
 
-    def bind(self, quantizer):
-        """The quantizer itself or, if it is a scheduled one, the same going by this clock."""
+    def bind(self, quantizer: Any) -> Any:
+        """The quantizer; a scheduled one is given this clock."""
         return quantizer.bind(self) if isinstance(quantizer, ScheduledQuantizer) else quantizer
 
-    def check_driven(self):
-        """Raises InputError if nobody is there to set the clock while the model trains."""
+    def check_driven(self) -> None:
+        """Checks that a callback sets this clock while the model trains, or raises InputError."""
         if not self.driven:
             raise InputError(
-                f"{self.name.removesuffix('_clock')} has a schedule, which nobody drives: pass "
+                f"{self.name.removesuffix('_clock')} has a schedule, which nothing advances: pass "
                 "callbacks=[tq_halp.QuantizationSchedule()] to fit"
             )

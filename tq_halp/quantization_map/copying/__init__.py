@@ -1,1 +1,1 @@
-"""A model copied with quantized layers in place of its own."""
+"""Copies of models with quantized layers in place of their own."""

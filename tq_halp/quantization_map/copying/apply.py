@@ -1,7 +1,8 @@
-"""A quantized copy of a model: same layer names, same connections, same weights, same methods."""
+"""`apply`: a quantized copy of a model, with its layer names, connections, weights and methods."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -22,19 +23,19 @@ from tq_halp.unsaved_states import leaves_out_state
 
 
 def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
-    """A copy of `model` whose layers are quantized as `rules` decide; `model` is untouched.
+    """A copy of `model` whose layers are quantized by `rules`; `model` is untouched.
 
-    Nested models are copied likewise, a shared layer stays shared, and a compiled model gives a
-    compiled copy (with a new optimizer). Masters of quantized weights are the float weights. The
-    copy of a subclassed model is of a subclass of its class.
+    Nested models are copied too, shared layers stay shared, and the copy of a compiled model is
+    compiled, with a new optimizer. The float weights become the masters of quantized weights. The
+    class of the copy of a subclassed model is a subclass of its class.
 
     Raises:
-        InputError: a rule cannot do what it asks, or the model cannot be copied.
+        InputError: a rule is wrong for the model (`check_rules`), or the model cannot be copied.
     """
     leaves = find_leaves(model)
     decisions = {id(layer): decide(leaf, rules) for layer, leaf in leaves}
     check(list(decisions.values()), rules)
-    with construction_hook.unwatched():
+    with construction_hook.unhooked():
         chosen = {id(layer): _quantizers(layer, decisions[id(layer)]) for layer, _ in leaves}
         copy = _Copier(chosen).copy(model)
     copy_state(model, copy)
@@ -44,20 +45,21 @@ def apply(model: keras.Model, rules: Sequence[Rule]) -> keras.Model:
 
 
 class _Copier:
-    """Copies layers, each once."""
+    """Copies layers, each once, so that shared layers stay shared."""
 
-    def __init__(self, chosen: Mapping[int, Mapping | None]):
-        self._chosen = chosen  # by id of the source: as `_quantizers` returns
-        self._copies = {}  # by id of the source, which the model keeps alive
+    def __init__(self, chosen: Mapping[int, Mapping | None]) -> None:
+        self._chosen = chosen  # by id of the source, as from `_quantizers`
+        self._copies: dict[int, Any] = {}  # by id of the source, which the model keeps alive
 
-    def copy(self, layer):
+    def copy(self, layer: Any) -> Any:
+        """The copy of a layer or another Keras operation."""
         if id(layer) not in self._copies:
             new = self._copy(layer)
             new.name = layer.name
             self._copies[id(layer)] = new
         return self._copies[id(layer)]
 
-    def _copy(self, layer):
+    def _copy(self, layer: Any) -> Any:
         if not isinstance(layer, keras.Layer):
             return type(layer).from_config(layer.get_config())  # an operation such as x + y
         if _is_graph(layer):
@@ -69,21 +71,24 @@ class _Copier:
             return quantize_layer(layer, chosen)
         return copy_of(layer)
 
-    def _copy_graph(self, model):
-        """With inputs of our own: of Keras' copies they have a shape, a dtype and a name alone."""
+    def _copy_graph(self, model: keras.Model) -> keras.Model:
+        """The copy of a model that is a graph of layers.
+
+        The inputs are copied here, for Keras' copies have only their shape, dtype and name.
+        """
         _check_arguments(model)
         if type(model) is keras.Sequential:
             inputs = [_input_like(each) for each in layers_with_input(model)[:1] if _is_input(each)]
             copies = [self.copy(layer) for layer in model.layers]
-            with _naming(model):
+            with _blaming(model):
                 new = keras.Sequential([*inputs, *copies], name=model.name)
         else:
             inputs = keras.tree.map_structure(
                 lambda x: _input_like(operation_of(x)).output, model.input
             )
-            # Of a compiled model Keras would compile the clone, by a configuration alone.
+            # A model that is not compiled, for Keras would compile its clone from a configuration.
             graph = keras.Model(model.input, model.output, name=model.name)
-            with _naming(model):
+            with _blaming(model):
                 clone = keras.models.clone_model(
                     graph, input_tensors=inputs, clone_function=self.copy
                 )
@@ -92,9 +97,9 @@ class _Copier:
         return new
 
 
-def _check_arguments(model):
-    """No call in the graph is given a variable: it would be that of the source in the copy too."""
-    operations = getattr(model, "operations", ())  # none of a Sequential one
+def _check_arguments(model: keras.Model) -> None:
+    """Raises InputError if a call in the graph gets a variable, which the copy would share."""
+    operations = getattr(model, "operations", ())  # a Sequential model has none
     for node in [node for each in operations for node in nodes_of(each)]:
         given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
         for variable in given:
@@ -107,8 +112,8 @@ def _check_arguments(model):
 
 
 @contextlib.contextmanager
-def _naming(model):
-    """What goes wrong inside is of the user's own code, in a copy that is not like its source."""
+def _blaming(model: keras.Model) -> Iterator[None]:
+    """A context that turns exceptions of the user's layers into an InputError about the copy."""
     try:
         yield
     except InputError:
@@ -117,22 +122,22 @@ def _naming(model):
         raise InputError(
             f"model {model.name!r} cannot be copied: the copy of a layer cannot be called as the "
             "layer was; give its class a get_config that returns the arguments of its constructor, "
-            f"or build the model inside QuantizationMap.scope(); received: {error}"
+            f"or build the model inside QuantizationMap.scope(). Received: {error}"
         ) from error
 
 
-def _is_input(layer):
+def _is_input(layer: Any) -> bool:
     return isinstance(layer, keras.layers.InputLayer)
 
 
-def _input_like(layer):
-    """An input with all that the given one says of itself, its name too."""
+def _input_like(layer: keras.Layer) -> keras.layers.InputLayer:
+    """A new input layer with the configuration of the given one, name included."""
     optional = {"optional": layer.optional} if hasattr(layer, "optional") else {}
     return keras.layers.InputLayer(**{**layer.get_config(), **optional})
 
 
-def _is_graph(model):
-    """Whether a model is its layers and their connections, and nothing of a user's constructor."""
+def _is_graph(model: keras.Layer) -> bool:
+    """Whether a model is defined by its graph of layers alone, without a user's constructor."""
     if type(model) is keras.Sequential:
         return True
     if not (isinstance(model, keras.Function) and isinstance(model, keras.Model)):
@@ -142,17 +147,17 @@ def _is_graph(model):
     return constructor.__module__.split(".")[0] == "keras" and not is_sequential
 
 
-def _quantizers(layer, decision: Decision):
-    """By role, "none" where the rule says nothing; None: the layer stays as it is."""
+def _quantizers(layer: keras.Layer, decision: Decision) -> dict[str, Any] | None:
+    """{role: quantizer or "none"}; None: the layer is copied as it is."""
     if decision.quantizers:
         return {role: "none" if q is None else q for role, q in decision.quantizers.items()}
     is_undone = isinstance(layer, QuantizedLayer) and decision.rule is not None
-    # Only the quantized layers are saved with all that they go on from.
+    # Quantized layers also save the states that Keras leaves out.
     return {} if is_undone or leaves_out_state(layer) else None
 
 
-def _copy_trainable(source, copy):
-    """What Keras' own copies forget. Setting `trainable` reaches the layers inside a model."""
+def _copy_trainable(source: keras.Model, copy: keras.Model) -> None:
+    """Copies `trainable`, which Keras' copies lack, also to the layers inside a model."""
     if source.trainable != copy.trainable:
         copy.trainable = source.trainable
         for old, new in zip(source.layers, copy.layers, strict=True):

@@ -1,11 +1,11 @@
-"""Layers that are built while somebody watches: he says what class and which quantizers each gets.
+"""A hook into the construction of Keras layers, which can give each new layer other quantizers.
 
-Mechanism: while at least one watch is on in the process, each watched class has a `__new__` that
-makes an object of another class, whose `__init__` Python then runs with the caller's own arguments.
-Nothing else is replaced: no module attribute, no base class, no method. Who watches is a matter of
-the context (`contextvars`): of the thread or task, and of what it starts in a copy of its context.
-All others get what the class makes without a watch, and see no more than that `__new__`. When the
-last watch ends the classes are as they were.
+While at least one hook is open in the process, each hooked class has a `__new__` that makes an
+object of the quantized class. Python then calls its `__init__` with the caller's arguments. Nothing
+else is replaced: no module attribute, no base class, no other method. A hook applies to its context
+(`contextvars`): the thread or task that opened it, and what these start with a copy of the context.
+Elsewhere, the hooked classes make the same layers as without a hook. When the last hook is closed,
+the classes are as before.
 """
 
 import contextlib
@@ -20,45 +20,48 @@ from typing import Any
 from tq_halp.errors import InputError
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.layers.sublayers import is_making_parts
 
 _MISSING = object()
 _lock = threading.Lock()
-_watched: dict[type, list] = {}  # class -> [number of watches, its own __new__ or _MISSING]
+_hooked: dict[type, list] = {}  # class -> [number of hooks, its own __new__ or _MISSING]
 
 
 @dataclasses.dataclass(frozen=True)
 class Fate:
-    """What becomes of one layer."""
+    """What happens to one new layer."""
 
-    name: str | None = None  # None: as its constructor says
-    quantizers: Mapping[str, Any] | None = None  # by role; None: it stays what it is
-    overrides: bool = False  # quantizers that the constructor is given are dropped, not refused
-    born: Callable[[Any], object] | None = None  # gets the layer
+    name: str | None = None  # None: the name that its constructor gives it
+    quantizers: Mapping[str, Any] | None = None  # by role; None: it is not changed
+    overrides: bool = False  # drops quantizers among the constructor's arguments; else an error
+    on_new: Callable[[Any], object] | None = None  # called with the new layer
 
 
-Decider = Callable[[type, str | None], Fate]  # (class, the name that was given) -> Fate
+Decider = Callable[[type, str | None], Fate]  # (class, name argument) -> Fate
 
 
 @dataclasses.dataclass
-class _Watch:
-    decide: Decider | None  # None: nobody watches
-    outer: "_Watch | None"  # what it is in
-    is_open: bool = True  # not once its block ended, whatever context still holds it
+class _Hook:
+    """An open hook, in the stack of hooks of a context."""
+
+    decide: Decider | None  # None: new layers are not changed
+    outer: "_Hook | None"  # the hook around it
+    is_open: bool = True  # False after its block, though a context may still hold it
 
 
-# The innermost one here.
-_watch: contextvars.ContextVar[_Watch | None] = contextvars.ContextVar(
+# The innermost hook of this context.
+_innermost: contextvars.ContextVar[_Hook | None] = contextvars.ContextVar(
     "tq_halp.quantization_map.copying.construction_hook", default=None
 )
 
 
 @contextlib.contextmanager
-def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
-    """Inside, `decide` says what becomes of each new layer of exactly one of `classes`.
+def hooked(classes: Iterable[type], decide: Decider) -> Iterator[None]:
+    """A context in which `decide` returns the `Fate` of each new layer.
 
-    In this thread or task alone. What the constructor of such a layer builds in turn is its own
-    affair.
+    It applies to this thread or task only, and to layers whose class is exactly one of `classes`.
+    Layers that the constructor of such a layer makes in turn are not changed.
     """
     classes = list(classes)
     with _lock:
@@ -73,113 +76,115 @@ def watch(classes: Iterable[type], decide: Decider) -> Iterator[None]:
                 _stop(layer_class)
 
 
-def unwatched() -> contextlib.AbstractContextManager[None]:
-    """Inside, no watch of this thread or task sees anything."""
+def unhooked() -> contextlib.AbstractContextManager[None]:
+    """A context, of this thread or task, in which new layers are not changed."""
     return _deciding(None)
 
 
 @contextlib.contextmanager
-def _deciding(decide):
-    watch = _Watch(decide, _watch.get())
-    _watch.set(watch)
+def _deciding(decide: Decider | None) -> Iterator[None]:
+    hook = _Hook(decide, _innermost.get())
+    _innermost.set(hook)
     try:
         yield
     finally:
-        watch.is_open = False
-        # No token: it could not be given back where a generator goes on in another context.
-        _watch.set(watch.outer)
+        hook.is_open = False
+        # Not by a token, which is not valid if a generator continues in another context.
+        _innermost.set(hook.outer)
 
 
 def _decider_here() -> Decider | None:
-    watch = _watch.get()
-    while watch is not None and not watch.is_open:
-        watch = watch.outer
-    return watch and watch.decide
+    hook = _innermost.get()
+    while hook is not None and not hook.is_open:
+        hook = hook.outer
+    return None if hook is None else hook.decide
 
 
-def _start(layer_class):
-    entry = _watched.setdefault(layer_class, [0, vars(layer_class).get("__new__", _MISSING)])
+def _start(layer_class: Any) -> None:
+    entry = _hooked.setdefault(layer_class, [0, vars(layer_class).get("__new__", _MISSING)])
     entry[0] += 1
     if entry[0] == 1:
         layer_class.__new__ = staticmethod(_new(layer_class, entry[1]))
 
 
-def _stop(layer_class):
-    entry = _watched[layer_class]
+def _stop(layer_class: Any) -> None:
+    entry = _hooked[layer_class]
     entry[0] -= 1
     if entry[0] == 0:
-        del _watched[layer_class]
+        del _hooked[layer_class]
         if entry[1] is _MISSING:
             del layer_class.__new__
         else:
             layer_class.__new__ = entry[1]
 
 
-def _new(layer_class, own):
-    newborns = {}
+def _new(layer_class: Any, own: Any) -> Callable[..., Any]:
+    unfinished: dict[type, type] = {}
 
-    def plain_new(cls, *args, **kwargs):
+    def plain_new(cls: type, *args: Any, **kwargs: Any) -> Any:
         if own is _MISSING:
             return super(layer_class, cls).__new__(cls, *args, **kwargs)
         return own.__func__(cls, *args, **kwargs)
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls: type, *args: Any, **kwargs: Any) -> Any:
         decide = _decider_here()
         if cls is not layer_class or decide is None or is_making_parts():
             return plain_new(cls, *args, **kwargs)
         fate = decide(layer_class, kwargs.get("name"))
         target = layer_class if fate.quantizers is None else quantized_class(layer_class)
-        born = target or layer_class
-        if born not in newborns:
-            newborns[born] = _newborn(born)
-        layer = plain_new(newborns[born], *args, **kwargs)
-        vars(layer)["_fate"] = fate
-        if fate.born is not None:
-            fate.born(layer)
+        made_class = target or layer_class
+        if made_class not in unfinished:
+            unfinished[made_class] = _unfinished_class(made_class)
+        layer = plain_new(unfinished[made_class], *args, **kwargs)
+        layer.__dict__["_fate"] = fate
+        if fate.on_new is not None:
+            fate.on_new(layer)
         if target is not None:
-            return layer  # Python goes on with its __init__
-        # What is wrapped around an object of a user's class is none, so Python leaves it at that.
+            return layer  # Python then calls its __init__
+        # A `QuantLayer` is not of the called class, so Python does not call its __init__.
         layer.__init__(*args, **kwargs)
-        with unwatched():
+        with unhooked():
             return QuantLayer(layer, **_chosen(QuantLayer, fate))
 
     return __new__
 
 
-def _newborn(target):
-    class Newborn(target):
-        """Lives from __new__ to __init__, to give a layer its name and its quantizers."""
+def _unfinished_class(target: Any) -> type:
+    is_quantized = quantized_class(target) is target
 
-        def __init__(self, *args, **kwargs):
+    class Unfinished(target):
+        """The class of a layer from __new__ to __init__, which sets name and quantizers."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.__class__ = target
-            fate = vars(self).pop("_fate")
-            if fate.quantizers is not None and quantized_class(target) is target:
+            fate = self.__dict__.pop("_fate")
+            if fate.quantizers is not None and is_quantized:
                 kwargs = _arguments(target, fate, kwargs)
-            with unwatched():
+            with unhooked():
                 target.__init__(self, *args, **kwargs)
             if fate.name is not None:
                 self.name = fate.name
-            self.build = _unwatching(self.build)
+            self.build = _unhooked_build(self.build)  # type: ignore[has-type]
 
-        # Keras derives the default get_config from it.
-        __init__.__signature__ = inspect.signature(target.__init__)
+        # Keras' default get_config reads it.
+        vars(__init__)["__signature__"] = inspect.signature(target.__init__)
 
-    return Newborn
+    return Unfinished
 
 
-def _unwatching(build):
-    """What a layer builds when it is built is its own affair too."""
+def _unhooked_build(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A `build` in which new layers are not changed."""
 
     @functools.wraps(build)
-    def building(*args, **kwargs):
-        with unwatched():
+    def building(*args: Any, **kwargs: Any) -> Any:
+        with unhooked():
             return build(*args, **kwargs)
 
     return building
 
 
-def _arguments(target, fate, given):
-    """The arguments of a quantized class for those that a Keras class was given."""
+def _arguments(target: type[QuantizedLayer], fate: Fate, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the quantized class, from those of the Keras class."""
     name = fate.name or given.get("name")
     clash = [role for role in target.roles if given.get(role) is not None]
     if clash and not fate.overrides:
@@ -190,7 +195,7 @@ def _arguments(target, fate, given):
     return {**given, "name": name, **_chosen(target, fate)}
 
 
-def _chosen(target, fate):
-    """The quantizers as arguments: what is None is meant to be."""
-    chosen = {role: fate.quantizers.get(role) for role in target.roles}
+def _chosen(target: type[QuantizedLayer], fate: Fate) -> dict[str, Any]:
+    """The quantizers as arguments. "none", because None can mean a default."""
+    chosen = {role: (fate.quantizers or {}).get(role) for role in target.roles}
     return {role: "none" if q is None else q for role, q in chosen.items()}

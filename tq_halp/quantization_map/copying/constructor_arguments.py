@@ -1,15 +1,16 @@
-"""Layers and models of a user's own class, made anew: with which arguments, and whether it worked.
+"""New layers and models of a user's class: finding constructor arguments, checking the result.
 
-`get_config` is what knows the arguments of a constructor. A class that has none of its own gets one
-from Keras, which is empty or wrong for models: it gives the defaults, whatever the arguments were.
-There an argument is looked for in the attribute of its name, as in `self.units = units`; and a copy
-only counts if every layer in it is configured as in the source.
+`get_config` returns the arguments of a constructor. A class without its own inherits Keras'
+`get_config`, which for models is empty or returns the defaults. Then an argument is taken from the
+attribute of its name, as in `self.units = units`, and a copy is accepted only if every layer in it
+is configured as in the source.
 """
 
 import copy
 import inspect
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -18,7 +19,7 @@ from tq_halp.layers.quantized_classes import quantized_class
 from tq_halp.quantization_map.layer_tree import children
 
 _OF_KERAS = ("name", "trainable", "dtype")
-# Attributes of any layer or model that say nothing about how it was made.
+# Attributes of layers and models that do not depend on the constructor.
 _OF_TRAINING = (
     *("built", "compiled", "stop_training", "loss", "steps_per_execution", "jit_compile"),
     *("run_eagerly", "supports_jit", "use_cudnn", "optimizer", "auto_scale_loss"),
@@ -28,15 +29,15 @@ _SIMPLE = (bool, int, float, str, type(None))
 
 
 def serialize(source: keras.Layer) -> dict:
-    """What Keras deserializes into a copy of `source`, not yet built.
+    """A configuration from which Keras makes a copy of `source`, not built.
 
     Raises:
-        InputError: nobody knows the arguments of its constructor.
+        InputError: the arguments of its constructor cannot be found.
     """
     source_class = type(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of lambdas: nothing leaves the process here
+            warnings.simplefilter("ignore")  # about lambdas, which are safe within a process
             if knows_itself(source):
                 config = keras.saving.serialize_keras_object(source)
                 kept = ("module", "class_name", "config", "registered_name")
@@ -52,33 +53,33 @@ def serialize(source: keras.Layer) -> dict:
 
 
 def knows_itself(layer: keras.Layer) -> bool:
-    """Whether the class of a layer has a `get_config` that is about that class."""
+    """Whether a layer's `get_config` is Keras' for its own layers, or defined by the user."""
     if type(layer).__module__.split(".")[0] == "keras":
         return True
     definer = next(each for each in type(layer).__mro__ if "get_config" in vars(each))
     return definer.__module__.split(".")[0] != "keras"
 
 
-def construct(config: dict, drawing: dict, safe_mode: bool) -> keras.Layer:
-    """The copy that `serialize` describes, of a layer with that blueprint.
+def construct(config: dict, spec: dict, safe_mode: bool) -> keras.Layer:
+    """The copy from a configuration of `serialize`, of a layer with that build specification.
 
     Raises:
-        InputError: its class does not take its own configuration.
+        InputError: the class of the layer does not accept its configuration.
     """
     try:
-        # Where a whole model is being loaded, its safe_mode goes before this one.
-        # Some classes of Keras take their configuration apart.
+        # While a whole model is loaded, the safe_mode of that load takes precedence.
+        # A copy, for some classes of Keras modify their configuration.
         return keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=safe_mode)
     except InputError:
         raise
-    except Exception as error:  # of the user's own code
+    except Exception as error:  # raised by the user's code
         if str(error).startswith("Could not locate class"):
-            raise InputError(f"{drawing['name']}: {str(error).splitlines()[0]}") from error
-        raise no_copy(drawing["name"], drawing["class"], error) from error
+            raise InputError(f"{spec['name']}: {str(error).splitlines()[0]}") from error
+        raise no_copy(spec["name"], spec["class"], error) from error
 
 
 def check_same(sources: Sequence[keras.Layer], copies: Sequence[keras.Layer]) -> None:
-    """Raises InputError unless each copy is configured as its source."""
+    """Checks that each copy is configured as its source, or raises InputError."""
     for source, made in zip(sources, copies, strict=True):
         ours, theirs = _facts(source), _facts(made)
         for key in ours:
@@ -87,18 +88,18 @@ def check_same(sources: Sequence[keras.Layer], copies: Sequence[keras.Layer]) ->
                 raise no_copy(sources[0].name, type(sources[0]).__name__, error)
 
 
-def no_copy(name: str, class_name: str, error) -> InputError:
-    """The error for what cannot be copied, for the reason that somebody gave."""
+def no_copy(name: str, class_name: str, error: Any) -> InputError:
+    """The error for a layer that cannot be copied, with the reason in `error`."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return InputError(
         f"{name} ({class_name}) cannot be copied: give its class a get_config that returns the "
-        "arguments of its constructor, or build the model inside QuantizationMap.scope(); "
-        f"received: {lines[-1]}"
+        "arguments of its constructor, or build the model inside QuantizationMap.scope(). "
+        f"Received: {lines[-1]}"
     )
 
 
-def _arguments(source):
-    """The arguments of a constructor, from attributes of their names or else from Keras."""
+def _arguments(source: keras.Layer) -> dict[str, Any]:
+    """The arguments of a constructor: from attributes of their names, else from `get_config`."""
     try:
         arguments = dict(source.get_config())
     except NotImplementedError:
@@ -113,8 +114,8 @@ def _arguments(source):
     return arguments
 
 
-def _unbuilt(config):
-    """A configuration in which no layer says how to build it: the blueprint does, in its place."""
+def _unbuilt(config: Any) -> Any:
+    """A configuration without `build_config`, for the build specification replaces it."""
     if isinstance(config, (list, tuple)):
         return [_unbuilt(each) for each in config]
     if not isinstance(config, dict):
@@ -124,8 +125,8 @@ def _unbuilt(config):
     return {key: _unbuilt(value) for key, value in config.items() if key not in dropped}
 
 
-def _facts(layer):
-    """What two equal layers have in common, by name."""
+def _facts(layer: keras.Layer) -> dict[str, Any]:
+    """The simple attributes and the configuration of a layer, to compare with a copy."""
     facts = {key: value for key, value in vars(layer).items() if isinstance(value, _SIMPLE)}
     if quantized_class(type(layer)) is not None or not children(layer):
         roles = getattr(layer, "roles", ())

@@ -1,25 +1,29 @@
-"""A copy of a model compiled as the model is."""
+"""Compiling a copy of a model as the model is compiled."""
 
 import warnings
+from typing import Any
 
 import keras
 
 from tq_halp.keras_internals.training import compile_arguments
 
 
-def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
+def compile_like(model: keras.Model, copy: keras.Model, optimizer: Any = None) -> None:
     """Compiles `copy` with the loss, metrics and other arguments of `model`.
 
-    With the given optimizer, or with a new one like that of `model`.
+    Args:
+        model: a compiled model.
+        copy: its copy.
+        optimizer: None: a new one with the configuration of that of `model`.
 
-    By the model's configuration, as when it is loaded; where that names functions that only this
-    process knows, such as a lambda or one defined in another function, with these functions.
+    The arguments come from the model's compile configuration, as in loading. If it names functions
+    that Keras cannot find again, such as lambdas, the functions themselves are used.
     """
     has_own_compile = type(model).compile is not keras.Model.compile
     if has_own_compile or _is_known(model):
         config = model.get_compile_config()
         if optimizer is not None:
-            # By its configuration, which is what a saved model is compiled from again.
+            # As a configuration, from which a saved model is compiled again.
             config = {**config, "optimizer": keras.saving.serialize_keras_object(optimizer)}
         copy.compile_from_config(config)
         return
@@ -29,19 +33,19 @@ def compile_like(model: keras.Model, copy: keras.Model, optimizer=None) -> None:
         copy.optimizer.build(copy.trainable_variables)
 
 
-def _is_known(model):
-    """Whether the configuration tells all that the model was compiled with."""
+def _is_known(model: keras.Model) -> bool:
+    """Whether Keras can restore all arguments of `compile` from the configuration."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a lambda
+            warnings.simplefilter("ignore")  # about lambdas
             keras.saving.deserialize_keras_object(model.get_compile_config())
     except (TypeError, ValueError):
         return False
     return True
 
 
-def _fresh(given):
-    """A new object in the place of one that has state."""
+def _fresh(given: Any) -> Any:
+    """A new object in place of an optimizer or a metric, which have state."""
     if isinstance(given, (keras.optimizers.Optimizer, keras.metrics.Metric)):
         return type(given).from_config(given.get_config())
     return given

@@ -1,11 +1,12 @@
-"""What a copy of a model has to get from its source: variables, vocabularies, all that is learned.
+"""Copying the state of a model to its copy: variables, vocabularies and other learned state.
 
-Most of it is in variables. A layer with a state of another kind says how it is saved and loaded
-(`save_own_variables`, `save_assets` and their inverses), which is how it is carried over.
+Most state is in variables. Layers with other state define how to save and load it
+(`save_own_variables`, `save_assets` and their inverses), and it is copied in this way.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,10 +21,10 @@ from tq_halp.quantizers.state_layers import bookkeeping_variables
 
 
 def copy_state(source: keras.Model, copy: keras.Model) -> None:
-    """Gives a copy the state of its source.
+    """Copies all state from a model to its copy.
 
     Raises:
-        InputError: the copy is not like the source, or a layer cannot load what it has saved.
+        InputError: the layers or variables differ, or a layer cannot load the state that it saved.
     """
     copy_learned(source, copy)
     old, new = _variables(source), _variables(copy)
@@ -35,27 +36,29 @@ def copy_state(source: keras.Model, copy: keras.Model) -> None:
 
 
 def copy_learned(source: keras.Layer, copy: keras.Layer) -> None:
-    """Gives the copy of a layer, a built one, what the layers in it save in ways of their own.
+    """Copies the state that layers save by methods of their own to a built copy.
 
     Raises:
-        InputError: the copy is not like the source, or a layer cannot load what it has saved.
+        InputError: the layers differ, or a layer cannot load the state that it saved.
     """
     for old, new in _pairs(source, copy, set()):
         _copy_own(old, new)
 
 
 def settle(model: keras.Model) -> None:
-    """Have layers whose variables were set from outside compute with their new values.
+    """Updates what layers derive from their variables, after these were set from outside.
 
-    Normalization derives numbers from its variables, and does so anew only when it loads them.
+    `Normalization` derives mean and variance from its variables only when it loads them.
     """
     for layer in flatten_layers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
-def _pairs(old, new, seen) -> Iterator[tuple[keras.Layer, keras.Layer]]:
-    """Each layer and its copy, once."""
+def _pairs(
+    old: keras.Layer, new: keras.Layer, seen: set[int]
+) -> Iterator[tuple[keras.Layer, keras.Layer]]:
+    """Pairs of a layer and its copy, each once."""
     old, new = _wrapped(old), _wrapped(new)
     if id(old) in seen:
         return
@@ -70,25 +73,27 @@ def _pairs(old, new, seen) -> Iterator[tuple[keras.Layer, keras.Layer]]:
         yield from _pairs(layer, copy, seen)
 
 
-def _held_as(old, new, copied):
-    """What the source holds in the attributes of those layers: one may stand in several there.
+def _held_as(
+    old: keras.Layer, new: keras.Layer, copied: Sequence[keras.Layer]
+) -> list[keras.Layer]:
+    """The layers of the source in the attributes in which the copy has `copied`.
 
-    `LSTM(3, activation=a, recurrent_activation=a)` has one, the copy made of its configuration two.
+    `LSTM(3, activation=a, recurrent_activation=a)` has one layer, its copy has two.
     """
     names = {id(layer): name for name, layer in vars(new).items()}
     found = [vars(old).get(names.get(id(layer))) for layer in copied]
     return [layer for layer in found if isinstance(layer, keras.layers.Layer)]
 
 
-def _wrapped(layer):
+def _wrapped(layer: keras.Layer) -> keras.Layer:
     return _wrapped(layer.layer) if isinstance(layer, QuantLayer) else layer
 
 
-def _copy_own(old, new):
-    """By the layer's own way to be saved and loaded."""
+def _copy_own(old: keras.Layer, new: keras.Layer) -> None:
+    """Copies a layer's own state by its methods for saving and loading."""
     copy_update(old, new)
     if quantized_class(type(old)) is not None:
-        return  # all its state is in its variables
+        return  # its state is in its variables
     try:
         if type(old).load_own_variables is not keras.Layer.load_own_variables:
             store = _Store()
@@ -98,27 +103,27 @@ def _copy_own(old, new):
             with tempfile.TemporaryDirectory() as folder:
                 old.save_assets(folder)
                 new.load_assets(folder)
-    except Exception as error:  # of the user's own code
+    except Exception as error:  # raised by the user's code
         raise InputError(
             f"{old.name} ({type(old).__name__}) cannot be copied: it does not load in a copy what "
-            f"it saves of its state; received: {error}"
+            f"it saves of its state. Received: {error}"
         ) from error
 
 
 class _Store(dict):
-    """Holds arrays, as a file does."""
+    """A store of arrays, as Keras' files are."""
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, np.asarray(keras.ops.convert_to_numpy(value)))
 
 
-def _variables(layer):
-    """All variables but those that quantized layers have on top of their Keras parents."""
+def _variables(layer: keras.Layer) -> list[keras.Variable]:
+    """All variables, without the counters and clocks of quantized layers."""
     extra = bookkeeping_variables(layer)
     return [variable for variable in layer.variables if id(variable) not in extra]
 
 
-def _differs(layer, received):
+def _differs(layer: keras.Layer, received: str) -> InputError:
     return InputError(
         f"{layer.name} ({type(layer).__name__}) cannot be copied: built again it has {received}; "
         "build the model inside QuantizationMap.scope()"

@@ -1,6 +1,7 @@
-"""The map that a quantized model amounts to, from the model alone."""
+"""Derivation of a quantization map from a quantized model."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,22 +10,24 @@ from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer, Quantizer, ScheduledQuantizer
 
 
 def mapping_of(model: keras.Model) -> dict[str, Any]:
     """A map, as `QuantizationMap.from_dict` takes it, with one rule for each layer of a model.
 
     Raises:
-        InputError: no built Keras model; or a layer that no rule can describe: one tensor of it
-            has a schedule in epochs and another one in steps, or its weights differ in momentum.
+        InputError: `model` is not a built Keras model; or no rule can describe a layer, because it
+            has schedules both in epochs and in steps, or its weights differ in momentum.
     """
     momenta = _momenta(model)
     rules = [_rule(layer, leaf, momenta) for layer, leaf in find_leaves(model)]
     return {"version": 1, "rules": rules}
 
 
-def _rule(layer: keras.Layer, leaf: Leaf, momenta) -> dict[str, Any]:
+def _rule(
+    layer: keras.Layer, leaf: Leaf, momenta: Mapping[int, Quantizer | None]
+) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if isinstance(layer, QuantizedLayer) and layer.is_quantizing:
         said = {role: _value(layer.quantizers[role]) for role in layer.roles}
@@ -39,15 +42,15 @@ def _rule(layer: keras.Layer, leaf: Leaf, momenta) -> dict[str, Any]:
     return {"layers": re.escape(leaf.path), **(said or {"quantize": "none"})}
 
 
-def _value(quantizer: Quantizer | ScheduledQuantizer | None):
-    """What a rule says about a tensor at the start of training."""
+def _value(quantizer: AnyQuantizer | None) -> dict[str, Any] | str:
+    """The value of a tensor in a rule, at the start of training."""
     if isinstance(quantizer, ScheduledQuantizer):
         quantizer = quantizer.at(0)
     return "none" if quantizer is None else quantizer.get_config()
 
 
-def _schedule(leaf, quantizers):
-    """The entries of a rule's `schedule`, by start."""
+def _schedule(leaf: Leaf, quantizers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a rule's `schedule`, in order."""
     scheduled = {r: q for r, q in quantizers.items() if isinstance(q, ScheduledQuantizer)}
     units = {quantizer.unit for quantizer in scheduled.values()}
     if len(units) > 1:
@@ -61,8 +64,8 @@ def _schedule(leaf, quantizers):
     return [entries[start] for start in sorted(entries)]
 
 
-def _momenta(model) -> dict[int, Quantizer | None]:
-    """What quantizes the optimizer's slots, by the `id` of the trainable variable."""
+def _momenta(model: keras.Model) -> dict[int, Quantizer | None]:
+    """{id of a trainable variable: quantizer of the optimizer's slots for it}."""
     optimizer = getattr(model, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer

@@ -1,4 +1,4 @@
-"""Keras layers built inside a `with` block come out quantized, whoever builds them."""
+"""`scope`: a `with` block in which all new Keras layers are quantized."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,27 +15,28 @@ from tq_halp.quantization_map.rules.rule import Rule
 
 @contextlib.contextmanager
 def scope(rules: Sequence[Rule]) -> Iterator[None]:
-    """Quantizes what is built inside by `rules`; a layer's path is its own name.
+    """A context in which new layers are quantized by `rules`. The path of a layer is its name.
 
-    A layer that no rule decides comes out as its quantized class without quantizers, which equals
-    the Keras class in every number. A layer class that has no quantized twin is left alone. See
-    `construction_hook` for the mechanism.
+    A layer that no rule matches gets its quantized class without quantizers, with the same numbers
+    as the Keras class. Layers without a quantized class are not changed. For the mechanism see
+    `construction_hook`.
 
     Raises:
-        InputError: at the end, if no exception is under way: a rule could not do what it asks.
+        InputError: at the end of the block, unless an exception is raised: a rule is wrong for the
+            layers that were made (`check_rules`).
     """
     decisions: list[Decision] = []
 
-    def fate(keras_class, name):
+    def fate(keras_class: type, name: str | None) -> construction_hook.Fate:
         name = name or _automatic_name(keras_class)
         decisions.append(decide(Leaf((name,), keras_class, has_weights=True), rules))
         return construction_hook.Fate(name, decisions[-1].quantizers)
 
-    with construction_hook.watch(QUANTIZED, fate):
+    with construction_hook.hooked(QUANTIZED, fate):
         yield
     check(decisions, rules)
 
 
-def _automatic_name(keras_class):
-    """The name that Keras would have given: "dense_1", not "quant_dense_1"."""
+def _automatic_name(keras_class: type) -> str:
+    """The name that Keras would give the layer: "dense_1", not "quant_dense_1"."""
     return type(keras_class.__name__, (keras.layers.Layer,), {})().name

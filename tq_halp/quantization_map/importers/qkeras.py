@@ -1,10 +1,11 @@
-"""QKeras' dictionaries for `model_quantize`, as a quantization map.
+"""Import of QKeras' dictionaries for `model_quantize` as a quantization map.
 
     {"dense_1": {"kernel_quantizer": "quantized_bits(8,0,1,alpha=1)", ...},             by name
      "QDense": {"kernel_quantizer": ...},                                                by class
      "QActivation": {"relu": "quantized_relu(4)"}, "act_1": "quantized_relu(4)"}
 
-A layer's name goes before its class, and decides alone, as in QKeras. Classes are optional rules.
+As in QKeras, the entry of a layer's name takes precedence over that of its class. Entries of
+classes become optional rules.
 """
 
 import re
@@ -26,9 +27,9 @@ _TENSORS = {
     "recurrent_activation_quantizer": "gates",
     "state_quantizer": "state",
 }
-# Where a layer of QKeras sets a missing alpha to "auto_po2".
+# Here the layers of QKeras set a missing alpha to "auto_po2".
 _SCALED = ("kernel_quantizer", "depthwise_quantizer", "gamma_quantizer", "recurrent_quantizer")
-# One quantizer alone stands for these: of an activation.
+# Classes whose entry is one quantizer, that of the activation.
 _ACTIVATIONS = {"QActivation": ("Activation", "ReLU", "LeakyReLU")}
 
 
@@ -36,14 +37,14 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping that `QuantizationMap.from_dict` takes.
 
     Raises:
-        InputError: an entry is not QKeras', or has no equivalent.
+        InputError: an entry is not one of QKeras, or has no equivalent.
     """
     if not isinstance(config, Mapping) or not config:
-        raise InputError(f"config must be a mapping of layers to quantizers, received {config!r}")
+        raise InputError(f"config must be a mapping of layers to quantizers. Received: {config!r}")
     names, classes = [], []
     for key, entry in config.items():
         if not isinstance(key, str) or not key:
-            raise InputError(f"a key must be the name of a layer or a class, received {key!r}")
+            raise InputError(f"a key must be the name of a layer or a class. Received: {key!r}")
         if key in _ACTIVATIONS:
             classes += _activations(key, entry)
         elif re.match("Q[A-Z]", key):
@@ -54,7 +55,7 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, "rules": [*names, *classes]}
 
 
-def _tensors(key, entry):
+def _tensors(key: str, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, Mapping) or "class_name" in entry:
         return {"activations": _quantizer(key, "activation", entry)}
     tensors = {}
@@ -69,11 +70,11 @@ def _tensors(key, entry):
     return tensors
 
 
-def _activations(key, entry):
+def _activations(key: str, entry: Any) -> list[dict[str, Any]]:
     if isinstance(entry, Mapping) and "class_name" not in entry:
         for name in entry:
             if name != "relu":
-                raise InputError(f"{key}: only relu can be told from others, received {name!r}")
+                raise InputError(f"{key}: only relu can be told from others. Received: {name!r}")
         chosen = {"ReLU": entry["relu"]} if entry else {}
     else:
         chosen = dict.fromkeys(_ACTIVATIONS[key], entry)
@@ -84,7 +85,7 @@ def _activations(key, entry):
     ]  # fmt: skip
 
 
-def _quantizer(key, name, value):
+def _quantizer(key: str, name: str, value: Any) -> dict[str, Any] | str:
     try:
         return quantizer(value, of_weights=name in _SCALED)
     except InputError as error:

@@ -1,9 +1,9 @@
-"""TensorQuant's quantizer strings and maps, as a quantization map.
+"""Import of TensorQuant's quantizer strings and maps as a quantization map.
 
-TensorQuant has three maps: of weights (`weight_q_map`), of layer outputs (`extr_q_map`) and of the
-values inside a layer's computation (`intr_q_map`). Each is a string such as "nearest,16,8" for all
-layers, a mapping {part of a layer's name: string}, or the path of a JSON file that holds one. The
-first key that is a part of a layer's name decides. As strings, they mean:
+TensorQuant has three maps: for weights (`weight_q_map`), for layer outputs (`extr_q_map`) and for
+the values inside a layer's computation (`intr_q_map`). Each is a string such as "nearest,16,8" for
+all layers, a mapping {part of a layer's name: string}, or the path of a JSON file with one. The
+first key that is a part of a layer's name decides. The strings mean:
 
     "zero,w,f" "down,w,f" "nearest,w,f" "stochastic,w,f"   fixed point, w bits, f after the point;
                                                            "nearest" rounds halves away from 0
@@ -12,8 +12,9 @@ first key that is a part of a layer's name decides. As strings, they mean:
     "sparse,t"  "binary[,m]"  "ternary[,m[,t]]"            threshold t, level m
     "none" or ""                                           not quantized
 
-Where TensorQuant is not what it says, this is what it says: its Python fixed point saturates at
-half the range or less, by a slip of precedence. A zero stays 0 here; "logarithmic" made it 2^-30.
+Where TensorQuant deviates from its documentation, this import follows the documentation: its Python
+fixed point saturates at half the range or less, by an error of operator precedence. Zero stays 0
+here, whereas its "logarithmic" maps it to 2^-30.
 
 Source: github.com/cc-hpc-itwm/TensorQuant, Quantize/utils.py, Quantizers.py and Kernels/.
 """
@@ -34,7 +35,7 @@ _ROUNDINGS = {
     "nearest": "nearest_away",
     "stochastic": "stochastic",
 }
-# How many arguments each takes, at least and at most.
+# The least and the largest number of arguments.
 _ARGUMENTS = {
     **dict.fromkeys(_ROUNDINGS, (2, 2)),
     **{"sparse": (1, 1), "logarithmic": (0, 0), "fp16": (0, 0), "none": (0, 0)},
@@ -42,16 +43,18 @@ _ARGUMENTS = {
 }
 
 
-def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, Any]:
+def translate(
+    weight_q_map: Any = None, extr_q_map: Any = None, intr_q_map: Any = None
+) -> dict[str, Any]:
     """The mapping that `QuantizationMap.from_dict` takes.
 
-    Weights and bias of a layer get what its weights got in TensorQuant, its output what extr_q_map
-    says. A layer that is in none of the maps stays as it is. Every rule is optional: as in
-    TensorQuant, a key may be a part of no layer's name, and a layer may have no bias.
+    Weights and bias of a layer get the quantizer of weight_q_map, its output that of extr_q_map. A
+    layer in neither map is not quantized. Every rule is optional: as in TensorQuant, a key may
+    match no layer, and a layer may have no bias.
 
     Raises:
-        InputError: a map or a string is not TensorQuant's; or intr_q_map is given, whose rounding
-            after every single operation has no equivalent (see `accumulator` in a rule).
+        InputError: a map or a string is not one of TensorQuant; or intr_q_map is given. It rounds
+            after every operation, which has no equivalent (see `accumulator` in a rule).
     """
     if intr_q_map not in (None, "", {}):
         raise InputError(
@@ -60,16 +63,18 @@ def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, 
         )
     weights, outputs = _entries("weight_q_map", weight_q_map), _entries("extr_q_map", extr_q_map)
     if not weights and not outputs:
-        raise InputError("weight_q_map or extr_q_map must be given, received nothing")
+        raise InputError("weight_q_map or extr_q_map must be given. Received: nothing")
     rules = []
-    # Either map decides by its own first key, so each pair of keys is a rule, in their order.
+    # In each map the first matching key decides. So each pair of keys is a rule, in order.
     for (part, weight), (other, output) in itertools.product(
         [*weights, (None, "none")], [*outputs, (None, "none")]
     ):
         parts = [each for each in (part, other) if each]
         if part is None and other is None:
             continue
-        rule = {"layers": "".join(f"(?=.*{re.escape(each)})" for each in parts) + ".*"}
+        rule: dict[str, Any] = {
+            "layers": "".join(f"(?=.*{re.escape(each)})" for each in parts) + ".*"
+        }
         if weight != "none":
             rule |= {"weights": weight, "bias": weight}
         if output != "none":
@@ -81,13 +86,13 @@ def translate(weight_q_map=None, extr_q_map=None, intr_q_map=None) -> dict[str, 
 
 
 def quantizer(text: str) -> dict[str, Any] | str:
-    """What stands in a map for one of TensorQuant's strings.
+    """The value of a map for one of TensorQuant's strings.
 
     Raises:
-        InputError: it is none of them.
+        InputError: it is not one of them.
     """
     if not isinstance(text, str):
-        raise InputError(f"a quantizer must be a text such as 'nearest,16,8', received {text!r}")
+        raise InputError(f"a quantizer must be a text such as 'nearest,16,8'. Received: {text!r}")
     name, *arguments = (part.strip() for part in text.split(","))
     if not name:
         return "none"
@@ -96,15 +101,15 @@ def quantizer(text: str) -> dict[str, Any] | str:
     least, most = _ARGUMENTS[name]
     if not least <= len(arguments) <= most:
         takes = str(least) if least == most else f"{least} to {most}"
-        raise InputError(f"{name} takes {takes} numbers after it, received {text!r}")
+        raise InputError(f"{name} takes {takes} numbers after it. Received: {text!r}")
     try:
         numbers = [int(a) if name in _ROUNDINGS else float(a) for a in arguments]
     except ValueError as error:
-        raise InputError(f"{name} takes numbers after it, received {text!r}") from error
+        raise InputError(f"{name} takes numbers after it. Received: {text!r}") from error
     return _mapping(name, numbers)
 
 
-def _mapping(name, numbers):
+def _mapping(name: str, numbers: list[int] | list[float]) -> dict[str, Any] | str:
     if name in _ROUNDINGS:
         word, fraction = numbers
         fixed = {"format": "fixed_point", "word_bits": word, "frac_bits": fraction}
@@ -122,7 +127,7 @@ def _mapping(name, numbers):
     return {"format": name, **dict(zip(keys, numbers, strict=True))}
 
 
-def _entries(name: str, given) -> list[tuple[str, dict | str]]:
+def _entries(name: str, given: Any) -> list[tuple[str, dict | str]]:
     """[(part of a layer's name, quantizer)] of one map."""
     where = name
     if isinstance(given, (str, Path)) and given and str(given).split(",")[0] not in _ARGUMENTS:
@@ -138,7 +143,7 @@ def _entries(name: str, given) -> list[tuple[str, dict | str]]:
     if isinstance(given, str):
         given = {"": given}
     if not isinstance(given, Mapping):
-        raise InputError(f"{where} must be a text or a mapping of texts, received {given!r}")
+        raise InputError(f"{where} must be a text or a mapping of texts. Received: {given!r}")
     entries = []
     for part, text in given.items():
         try:

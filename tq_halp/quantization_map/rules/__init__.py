@@ -1,1 +1,1 @@
-"""What a quantization map says: its rules, read, checked, matched with layers, scheduled."""
+"""The rules of a quantization map: reading, checks, matching with layers, schedules."""

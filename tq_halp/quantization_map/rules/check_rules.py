@@ -1,21 +1,25 @@
-"""Whether every rule of a map can do what it asks on the layers of a model."""
+"""Checks of the rules of a map against the layers of a model."""
 
 import difflib
 from collections.abc import Sequence
 
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_classes import QUANTIZED
+from tq_halp.quantization_map.layer_tree import Leaf
 from tq_halp.quantization_map.rules.matching import Decision, target_class
 from tq_halp.quantization_map.rules.rule import Rule
 
 
 def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
-    """Raises InputError for the first rule that cannot do what it asks on these layers.
+    """Checks every rule against the layers of a model.
 
-    A rule is wrong if it matches nothing; if earlier rules decide all that it matches; if it asks
-    to quantize only layers that hold nothing to quantize; if it names a tensor that none of its
-    layers has; or if its blocks do not fit a weight. A catch-all, one that matches every layer, may
-    find nothing left to do, and so may an optional rule.
+    A rule is wrong if it matches no layer; if earlier rules decide all layers that it matches; if
+    it quantizes, but none of its layers has anything to quantize; if it names a tensor that none of
+    its layers has; or if its blocks do not divide a weight. An optional rule, or one that matches
+    every layer, may have nothing to do.
+
+    Raises:
+        InputError: for the first rule that is wrong.
     """
     for rule in rules:
         matched = [decision.leaf for decision in decisions if rule.matches(decision.leaf)]
@@ -24,10 +28,10 @@ def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
         if not matched and not may_be_idle:
             raise rule.error(_unmatched(rule, [decision.leaf for decision in decisions]))
         if not decided and not may_be_idle:
-            first = next(d for d in decisions if d.leaf is matched[0])
+            number = next(d.rule.number for d in decisions if d.rule and d.leaf is matched[0])
             raise rule.error(
-                f"earlier rules decide every layer it matches ({first.leaf}: rule "
-                f"{first.rule.number}); put it before them or remove it"
+                f"earlier rules decide every layer it matches ({matched[0]}: rule {number}); put "
+                "it before them or remove it"
             )
         if rule.quantizers:
             _check_quantizable(rule, [decision.leaf for decision in decided], may_be_idle)
@@ -36,17 +40,17 @@ def check(decisions: Sequence[Decision], rules: Sequence[Rule]) -> None:
             _check_shapes(rule, decision)
 
 
-def _unmatched(rule, leaves):
+def _unmatched(rule: Rule, leaves: Sequence[Leaf]) -> str:
     received = repr(rule.layers.pattern) + (f", class {rule.class_name}" if rule.class_name else "")
     known = _listed(leaves)
     near = difflib.get_close_matches(rule.layers.pattern, [leaf.path for leaf in leaves], n=1)
     hint = f"; did you mean {near[0]!r}?" if near and not rule.class_name else ""
     if any(leaf.path.startswith(f"{rule.layers.pattern}/") for leaf in leaves):
         hint = f"; it holds layers: to mean all of them write '{rule.layers.pattern}/.*'"
-    return f"matches no layer, received {received}, the layers are: {known or 'none'}{hint}"
+    return f"matches no layer. Received: {received}, the layers are: {known or 'none'}{hint}"
 
 
-def _check_quantizable(rule, leaves, may_be_idle):
+def _check_quantizable(rule: Rule, leaves: Sequence[Leaf], may_be_idle: bool) -> None:
     able = [leaf for leaf in leaves if target_class(leaf)]
     holders = [leaf for leaf in leaves if leaf.has_layers]
     if not able and holders and not may_be_idle:
@@ -63,10 +67,11 @@ def _check_quantizable(rule, leaves, may_be_idle):
         )
 
 
-def _check_tensors(rule, leaves):
-    """Each tensor that the rule names exists in one of the layers."""
-    able = [leaf for leaf in leaves if target_class(leaf)]
-    roles = [role for leaf in able for role in target_class(leaf).roles]
+def _check_tensors(rule: Rule, leaves: Sequence[Leaf]) -> None:
+    """Raises InputError for a tensor that none of the layers has."""
+    targets = [(leaf, target) for leaf in leaves if (target := target_class(leaf))]
+    able = [leaf for leaf, _ in targets]
+    roles = [role for _, target in targets for role in target.roles]
     if any(leaf.has_weights for leaf in leaves):
         roles.append("momentum")
     for role, quantizer in rule.quantizers.items():
@@ -77,16 +82,16 @@ def _check_tensors(rule, leaves):
             )
 
 
-def _check_shapes(rule, decision):
-    """Blocks have to fit the weights, and their gradients."""
-    if not decision.quantizers:
-        return
+def _check_shapes(rule: Rule, decision: Decision) -> None:
+    """Raises InputError if blocks do not divide a weight, or the gradient of one."""
     target = target_class(decision.leaf)
+    if not decision.quantizers or target is None:
+        return
     for weight in decision.leaf.weights:
         if weight.name.startswith("moving_"):
             continue  # statistics are never quantized
         role = target.role_of(weight)
-        # The gradients of an embedding have the shape of what was looked up.
+        # The gradient of an embedding has the shape of the gathered rows.
         roles = (role,) if weight.name == "embeddings" else (role, "gradients")
         for role in roles:
             quantizer = decision.quantizers.get(role)
@@ -97,5 +102,5 @@ def _check_shapes(rule, decision):
                 raise rule.error(f"{role}: {weight.name} of {decision.leaf}: {error}") from error
 
 
-def _listed(leaves):
+def _listed(leaves: Sequence[Leaf]) -> str:
     return ", ".join(map(str, leaves[:12])) + (", ..." if len(leaves) > 12 else "")

@@ -1,17 +1,17 @@
-"""What stands in a map for a format: a name, a mapping or none, and the map's defaults."""
+"""The values of a map that stand for formats: names, mappings and none; and the defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quant_ops import facts
 from tq_halp import formats, quantizers
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Accumulator, Quantizer
-from tq_halp.quantizers.format_options import choices
+from tq_halp.quantizers.format_options import options_of
 
-#: Key of `defaults` -> its valid values, None: any that a Quantizer takes.
-DEFAULTS = {
+#: Key of `defaults` -> its valid values; None: those of `Quantizer`.
+DEFAULTS: dict[str, tuple[str, ...] | None] = {
     "rounding": facts.ROUNDINGS,
     "overflow": facts.OVERFLOWS,
     "gradient": facts.GRADIENTS,
@@ -20,23 +20,23 @@ DEFAULTS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Values:
-    """Reads values: the map's own formats by name, and its defaults.
+class ValueParser:
+    """Parses values of a map, with its own named formats and its defaults.
 
-    A default holds for every format that leaves the choice and does not say otherwise: `rounding:
-    stochastic` concerns no `ternary`, which has a threshold, and no format with its own `rounding`.
+    A default applies to every format that can have the key and does not set it. So `rounding:
+    stochastic` does not apply to `ternary`, nor to a format with its own `rounding`.
     """
 
     named: Mapping[str, Quantizer]
     defaults: Mapping[str, Any]
 
     def parse(self, value: Any, key: str, where: str) -> Quantizer | Accumulator | str:
-        """The quantizer that a name or a mapping stands for; "none" for none and null.
+        """The quantizer of a name or a mapping; "none" for none and null.
 
-        Where the key is `accumulator`, an Accumulator instead.
+        For the key `accumulator`, an `Accumulator`.
 
         Raises:
-            InputError: "where: key: ...", what was received and what would be valid.
+            InputError: the value is wrong. The message is "where: key: ...".
         """
         if value is None or value == "none":
             return "none"
@@ -47,7 +47,7 @@ class Values:
             raise InputError(f"{where}: {key}: {formats.unknown('format', value, valid)}")
         if not isinstance(value, (str, Mapping)):
             raise InputError(
-                f"{where}: {key} must be the name of a format, a mapping or none, received "
+                f"{where}: {key} must be the name of a format, a mapping or none. Received: "
                 f"{value!r}"
             )
         try:
@@ -56,20 +56,28 @@ class Values:
             raise InputError(f"{where}: {key}: {error}") from error
 
     def accumulator(self, value: str | Mapping[str, Any]) -> Accumulator:
-        """The same for the sum of a product; defaults but that of the gradient, which is fixed."""
+        """The accumulator of a name or a mapping, with the defaults except for `gradient`.
+
+        Raises:
+            InputError: the value is wrong.
+        """
         if isinstance(value, str) and value in self.named:
             return Accumulator(self.named[value])
         said = {"format": value} if isinstance(value, str) else dict(value)
-        every = said.pop("every", 1)
+        every: Any = said.pop("every", 1)
         return Accumulator(self.quantizer({"gradient": "straight_through", **said}), every)
 
     def quantizer(self, value: str | Mapping[str, Any]) -> Quantizer:
-        """The quantizer of a name or a mapping, with the defaults where they hold."""
+        """The quantizer of a name or a mapping, with the defaults that apply.
+
+        Raises:
+            InputError: the value is wrong.
+        """
         quantizer = quantizers.get(value)
         if not isinstance(quantizer, Quantizer):
-            raise InputError(f"a format must be a name or a mapping of one, received {value!r}")
+            raise InputError(f"a format must be a name or a mapping of one. Received: {value!r}")
         said = value if isinstance(value, Mapping) else ()
-        valid = vars(choices(quantizer.format))
+        valid = vars(options_of(quantizer.format))
         changes = {
             key: default
             for key, default in self.defaults.items()
@@ -80,20 +88,21 @@ class Values:
         return dataclasses.replace(quantizer, **changes)
 
 
-def parse_defaults(raw: Any, place) -> dict[str, Any]:
-    """The map's `defaults`; `place` gives the start of an error message for a path of keys.
+def parse_defaults(raw: Any, place: Callable[..., str]) -> dict[str, Any]:
+    """The map's `defaults`, checked. `place` returns the prefix of an error for a path of keys.
 
     Raises:
-        InputError: no mapping, an unknown key, or a value that no format takes.
+        InputError: not a mapping, an unknown key, or a value that no format can have.
     """
     if not isinstance(raw, Mapping):
-        raise InputError(f"{place('defaults')}: defaults must be a mapping, received {raw!r}")
+        raise InputError(f"{place('defaults')}: defaults must be a mapping. Received: {raw!r}")
     for key, value in raw.items():
         where = place("defaults", key)
         if key not in DEFAULTS:
             raise InputError(f"{where}: defaults: {formats.unknown('key', key, DEFAULTS)}")
-        if DEFAULTS[key] and value not in DEFAULTS[key]:
-            raise InputError(f"{where}: defaults: {formats.unknown(key, value, DEFAULTS[key])}")
+        valid = DEFAULTS[key]
+        if valid and value not in valid:
+            raise InputError(f"{where}: defaults: {formats.unknown(key, value, valid)}")
         try:
             Quantizer("float32", **({key: value} if key == "seed" else {}))
         except InputError as error:

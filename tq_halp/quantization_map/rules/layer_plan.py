@@ -1,9 +1,9 @@
-"""What a map will do to a model, layer by layer and tensor by tensor, before it is done."""
+"""`Plan`: a table of what a map does to each tensor of each layer of a model."""
 
 import dataclasses
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from tq_halp.quantization_map.layer_tree import find_leaves
 from tq_halp.quantization_map.rules.check_rules import check
 from tq_halp.quantization_map.rules.matching import Decision, decide
 from tq_halp.quantization_map.rules.rule import Rule
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Row:
 
     layer: str  # path
     class_name: str
-    tensor: str  # role, or "all" for a layer that stays as it is
-    quantizer: Quantizer | ScheduledQuantizer | None  # None: floating point
+    tensor: str  # role; "all": the layer is not changed
+    quantizer: AnyQuantizer | None  # None: floating point
     rule: int | None  # number of the rule that decided, from 1; None: no rule did
     why: str = ""  # why it stays in floating point
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold; `format` is the quantizer's mapping, as in a map, or null."""
+        """Data for JSON. `format` is the quantizer's mapping, as in a map, or null."""
         row = dataclasses.asdict(dataclasses.replace(self, quantizer=None))
         del row["quantizer"]
         return {**row, "format": self.quantizer and self.quantizer.get_config()}
@@ -39,18 +39,18 @@ class Row:
 class Plan:
     """A row for each tensor of every layer; `print(plan)` shows a table.
 
-    In the table, tensors of a layer that get the same share a line, and layers that hold no weights
-    and stay as they are are counted at the end.
+    In the table, tensors of a layer with the same quantizer share a line. Unchanged layers without
+    weights are listed below.
     """
 
     rows: tuple[Row, ...]
-    idle: tuple[str, ...] = ()  # the layers without weights that stay as they are: paths
+    idle: tuple[str, ...] = ()  # paths of unchanged layers without weights
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold: the rows, and the layers that have nothing to quantize."""
+        """Data for JSON: the rows, and the paths of `idle` layers."""
         return {"rows": [row.to_dict() for row in self.rows], "idle": list(self.idle)}
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = Table("layer", "class", "tensor", "format", "rule")
         for index, (_, rows) in enumerate(itertools.groupby(self.rows, lambda row: row.layer)):
             if index:
@@ -68,8 +68,8 @@ class Plan:
         return console.file.getvalue().rstrip("\n")
 
 
-def _grouped(rows):
-    """((format, rule), rows) for those tensors of a layer that get the same."""
+def _grouped(rows: Iterable[Row]) -> Iterable[tuple[tuple[str, str], list[Row]]]:
+    """((format, rule), rows): the rows of a layer, grouped by format and rule."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         shown = str(row.quantizer) if row.quantizer else f"float: {row.why}" if row.why else "float"
@@ -81,7 +81,7 @@ def plan(model: keras.Model, rules: Sequence[Rule]) -> Plan:
     """The plan of applying `rules` to `model`.
 
     Raises:
-        InputError: a rule cannot do what it asks, or the model's layers cannot be known.
+        InputError: a rule is wrong for the model (`check_rules`), or the model is not built.
     """
     decisions = [decide(leaf, rules) for _, leaf in find_leaves(model)]
     check(decisions, rules)
@@ -90,7 +90,7 @@ def plan(model: keras.Model, rules: Sequence[Rule]) -> Plan:
 
 
 def _rows(decision: Decision) -> list[Row]:
-    leaf, number = decision.leaf, decision.rule and decision.rule.number
+    leaf, number = decision.leaf, decision.rule.number if decision.rule else None
     rows = [
         Row(leaf.path, leaf.class_name, role, quantizer, number)
         for role, quantizer in decision.quantizers.items()

@@ -1,4 +1,4 @@
-"""A quantization map from a YAML file or a mapping, with errors that say where."""
+"""Reading of a quantization map from YAML or a mapping, with errors that name file and line."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.quantization_map.rules.format_values import Values, parse_defaults
+from tq_halp.quantization_map.rules.format_values import ValueParser, parse_defaults
 from tq_halp.quantization_map.rules.rule import Rule, parse_rule
 from tq_halp.yaml_settings import Settings
 
@@ -17,14 +17,15 @@ Origin = Callable[[tuple], str]  # key path -> "file:line"
 
 
 def load(path: str | Path) -> tuple[Mapping[str, Any], tuple[Rule, ...]]:
-    """A YAML file as a plain mapping and as rules.
+    """The mapping in a YAML file, and its rules.
 
     Raises:
-        InputError: "file:line: rule N: ...", what was received and what would be valid.
+        InputError: the file or a rule is wrong. The message is "file:line: rule N: ...", with the
+            value received and the valid ones.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(
-            f"a quantization map's path must be a text or a Path, received {path!r}; "
+            f"a quantization map's path must be a text or a Path. Received: {path!r}; "
             "QuantizationMap.from_dict takes a mapping"
         )
     if not os.path.isfile(path):
@@ -37,8 +38,8 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     """The rules of a map given as a mapping.
 
     Args:
-        mapping: what the YAML file would hold.
-        origin: the file and line of a key path; None: the errors then name the index of a rule.
+        mapping: the keys of the YAML file: version, defaults, formats, rules.
+        origin: a function from a path of keys to "file:line". None: errors name a rule by index.
 
     Raises:
         InputError: as `load`.
@@ -49,7 +50,7 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
         if isinstance(mapping, (str, os.PathLike)):
             hint = "; QuantizationMap.from_yaml takes the path of a file"
         raise InputError(
-            f"{place()}: must be a mapping of {', '.join(KEYS)}, received {mapping!r}{hint}"
+            f"{place()}: must be a mapping of {', '.join(KEYS)}. Received: {mapping!r}{hint}"
         )
     for key in mapping:
         if key not in KEYS:
@@ -57,22 +58,22 @@ def parse(mapping: Mapping[str, Any], origin: Origin | None = None) -> tuple[Rul
     version = mapping.get("version")
     if isinstance(version, bool) or version != 1:
         received = repr(version) if "version" in mapping else "nothing"
-        raise InputError(f"{place('version')}: version must be 1, received {received}")
+        raise InputError(f"{place('version')}: version must be 1. Received: {received}")
     defaults = parse_defaults(mapping.get("defaults") or {}, place)
     values = _parse_formats(mapping.get("formats") or {}, defaults, place)
     raw = mapping.get("rules")
     if not isinstance(raw, (list, tuple)) or not raw:
-        raise InputError(f"{place('rules')}: rules must be a list of rules, received {raw!r}")
+        raise InputError(f"{place('rules')}: rules must be a list of rules. Received: {raw!r}")
     return tuple(
         parse_rule(rule, number, values, lambda *key, k=number - 1: place("rules", k, *key))
         for number, rule in enumerate(raw, start=1)
     )
 
 
-def _parse_formats(raw, defaults, place) -> Values:
+def _parse_formats(raw: Any, defaults: Mapping[str, Any], place: Callable[..., str]) -> ValueParser:
     if not isinstance(raw, Mapping):
-        raise InputError(f"{place('formats')}: formats must be a mapping, received {raw!r}")
-    named, unnamed = {}, Values({}, defaults)
+        raise InputError(f"{place('formats')}: formats must be a mapping. Received: {raw!r}")
+    named, unnamed = {}, ValueParser({}, defaults)
     for name, mapping in raw.items():
         where = f"{place('formats', name)}: formats.{name}"
         if not isinstance(name, str) or name == "none":
@@ -80,21 +81,21 @@ def _parse_formats(raw, defaults, place) -> Values:
         if name in formats.NAMES:
             raise InputError(f"{where}: {name} is the name of a format already, choose another")
         if not isinstance(mapping, (str, Mapping)):
-            raise InputError(f"{where} must be a mapping or a format's name, received {mapping!r}")
+            raise InputError(f"{where} must be a mapping or a format's name. Received: {mapping!r}")
         try:
             named[name] = unnamed.quantizer(mapping)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-    return Values(named, defaults)
+    return ValueParser(named, defaults)
 
 
 class _Place:
     """The start of an error message for a key path: file:line and the rule."""
 
-    def __init__(self, origin: Origin | None):
+    def __init__(self, origin: Origin | None) -> None:
         self._origin = origin
 
-    def __call__(self, *path) -> str:
+    def __call__(self, *path: Any) -> str:
         is_rule = len(path) > 1 and path[0] == "rules"
         if self._origin is None:
             return "quantization map" + (f": rules[{path[1]}]" if is_rule else "")

@@ -1,46 +1,47 @@
-"""Which rule decides which layer, and what that makes of it."""
+"""Matching of rules with layers: the first rule that matches a layer decides its quantizers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tq_halp.layers.quant_layer import QuantLayer
 from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.quantized_layer import QuantizedLayer
 from tq_halp.quantization_map.layer_tree import Leaf
 from tq_halp.quantization_map.rules.rule import Rule
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantizers import AnyQuantizer, Quantizer
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What becomes of one layer."""
+    """The rule for one layer, and the quantizers that follow."""
 
     leaf: Leaf
-    rule: Rule | None  # the rule that decided; None: no rule is about this layer
+    rule: Rule | None  # the rule that decided; None: no rule matches
     # By role; empty: the layer is not quantized.
-    quantizers: Mapping[str, Quantizer | ScheduledQuantizer | None]
-    momentum: Quantizer | None = None  # of the optimizer's slots for the layer's weights
-    why_float: str = ""  # where there are no quantizers
+    quantizers: Mapping[str, AnyQuantizer | None]
+    momentum: Quantizer | None = None  # for the optimizer's slots of the layer's weights
+    why_float: str = ""  # if there are no quantizers: the reason
 
 
-def target_class(leaf: Leaf) -> type | None:
-    """The class that stands for a layer once it is quantized; None: it cannot be.
+def target_class(leaf: Leaf) -> type[QuantizedLayer] | None:
+    """The class of a layer after quantization; None: it cannot be quantized.
 
-    The quantized twin or, for a layer that has weights or is of a user's own class, `QuantLayer`.
+    It is the quantized class or, for a layer with weights or of a user's class, `QuantLayer`.
     """
-    twin = quantized_class(leaf.layer_class)
-    if twin is not None or leaf.has_layers:
-        return twin
+    known = quantized_class(leaf.layer_class)
+    if known is not None or leaf.has_layers:
+        return known
     is_of_keras = leaf.layer_class.__module__.split(".")[0] == "keras"
     return QuantLayer if leaf.has_weights or not is_of_keras else None
 
 
 def decide(leaf: Leaf, rules: Sequence[Rule]) -> Decision:
-    """The first rule that matches decides."""
+    """The decision for a layer: the first rule that matches decides."""
     rule = next((rule for rule in rules if rule.matches(leaf)), None)
     if rule is None:
         return Decision(leaf, None, {}, why_float="no rule matches")
-    momentum = rule.quantizers.get("momentum")
-    momentum = None if momentum == "none" or not leaf.has_weights else momentum
+    asked = rule.quantizers.get("momentum")
+    momentum = asked if isinstance(asked, Quantizer) and leaf.has_weights else None
     target = target_class(leaf)
     if not rule.quantizers:
         return Decision(leaf, rule, {}, why_float="quantize: none")

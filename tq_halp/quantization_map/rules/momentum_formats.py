@@ -1,6 +1,7 @@
-"""The map's `momentum`: the slots that an optimizer keeps for the weights of each layer."""
+"""The key `momentum` of a map: quantizers for the optimizer's slots of each layer's weights."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -15,16 +16,18 @@ def has_momentum(rules: Sequence[Rule]) -> bool:
     return any(rule.quantizers.get("momentum", "none") != "none" for rule in rules)
 
 
-def optimizer_for(model: keras.Model, optimizer, rules: Sequence[Rule]):
-    """The optimizer with the slots of each weight quantized as the rules say.
+def optimizer_for(
+    model: keras.Model, optimizer: Any, rules: Sequence[Rule]
+) -> keras.optimizers.Optimizer:
+    """An optimizer whose slots are quantized by the rules.
 
     Args:
-        model: quantized or not; the rules are matched with its layers.
+        model: a built model, quantized or not, with whose layers the rules are matched.
         optimizer: any Keras optimizer, its name or configuration; it is used, not copied.
-        rules: without a `momentum` among them, the optimizer stays what it is.
+        rules: if none has a `momentum`, `optimizer` itself is returned.
 
     Raises:
-        InputError: no optimizer, or no built Keras model.
+        InputError: `optimizer` is not an optimizer, or `model` not a built Keras model.
     """
     optimizer, leaves = get_optimizer(optimizer), find_leaves(model)
     if not has_momentum(rules):
@@ -34,5 +37,5 @@ def optimizer_for(model: keras.Model, optimizer, rules: Sequence[Rule]):
         for decision in (decide(leaf, rules) for _, leaf in leaves)
         for weight in decision.leaf.weights
     }
-    # By position: two layers of a model may have variables of the same path.
+    # By position, for two layers of a model may have variables of the same path.
     return quantize_momentum(optimizer, [chosen.get(id(v)) for v in model.trainable_variables])

@@ -1,41 +1,42 @@
-"""The schedule of a rule: from when on it quantizes, and how that changes as training goes on.
+"""The key `schedule` of a rule: when it starts to quantize, and how it changes during training.
 
-    schedule: {from_epoch: 2}                   # all that the rule says holds from epoch 2 on
+    schedule: {from_epoch: 2}                   # the rule applies from epoch 2 on
     schedule: [{epoch: 5, weights: w8}, {epoch: 9, weights: w4, activations: a8}]
 
 Epochs and steps count from 0. Before `from_epoch` the tensors are in floating point. Each entry of
-a list changes what it names from then on; until then what the rule itself says holds.
+a list changes the tensors that it names from its start on. Before that, the rule itself applies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_layer import ROLES
-from tq_halp.quantization_map.rules.format_values import Values
-from tq_halp.quantizers import Quantizer, ScheduledQuantizer
+from tq_halp.quantization_map.rules.format_values import ValueParser
+from tq_halp.quantizers import AnyQuantizer, ScheduledQuantizer
 from tq_halp.quantizers.scheduled_quantizer import UNITS
 
 FROM = tuple(f"from_{unit}" for unit in UNITS)
-# An accumulator is part of a kernel, and the optimizer has no clock.
+# An accumulator is part of a compiled kernel, and an optimizer has no training clock.
 FIXED = ("accumulator", "momentum")
 ROLES_WITH_SCHEDULE = tuple(role for role in ROLES if role not in FIXED)
 
 
 def schedule(
-    raw: Any, base: Mapping[str, Quantizer | str], values: Values, where
-) -> dict[str, Quantizer | ScheduledQuantizer | str]:
-    """What becomes of the tensors of a rule: a quantizer, a scheduled one or "none", by role.
+    raw: Any, base: Mapping[str, AnyQuantizer | str], values: ValueParser, where: Callable[..., str]
+) -> dict[str, AnyQuantizer | str]:
+    """The quantizers of a rule with a schedule, by role: also scheduled ones, and "none".
 
     Args:
         raw: the value of `schedule`, unchecked.
-        base: what the rule itself says, by role.
-        values: reads formats.
-        where: gives the prefix of an error message for a path of keys in the rule.
+        base: the quantizers of the rule itself, by role.
+        values: parses formats.
+        where: returns the prefix of an error for a path of keys in the rule.
 
     Raises:
-        InputError: saying where, what was received and what would be valid.
+        InputError: the schedule is wrong. The message has the place, the value received and the
+            valid ones.
     """
     if isinstance(raw, Mapping):
         unit, start = _from(raw, where)
@@ -48,7 +49,7 @@ def schedule(
     if not isinstance(raw, (list, tuple)) or not raw:
         raise InputError(
             f"{where('schedule')}: schedule must be {{from_epoch: 2}}, {{from_step: 1000}} or a "
-            f"list such as [{{epoch: 5, weights: w8}}], received {raw!r}"
+            f"list such as [{{epoch: 5, weights: w8}}]. Received: {raw!r}"
         )
     unit, entries = _entries(raw, values, where)
     roles = dict.fromkeys([*base, *(role for _, changes in entries for role in changes)])
@@ -65,28 +66,33 @@ def schedule(
     }
 
 
-def _from(raw, where):
+def _from(raw: Any, where: Callable[..., str]) -> tuple[str, int]:
     if len(raw) != 1 or next(iter(raw)) not in FROM:
         raise InputError(
-            f"{where('schedule')}: schedule must have one of {', '.join(FROM)}, received "
+            f"{where('schedule')}: schedule must have one of {', '.join(FROM)}. Received: "
             f"{dict(raw)!r}"
         )
     ((key, start),) = raw.items()
     return key.removeprefix("from_"), _start(key, start, where("schedule", key))
 
 
-def _start(key, start, where):
+def _start(key: str, start: Any, where: str) -> int:
     if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start < 2**63:
-        raise InputError(f"{where}: {key} must be a whole number, 0 or greater, received {start!r}")
+        raise InputError(
+            f"{where}: {key} must be a whole number, 0 or greater. Received: {start!r}"
+        )
     return start
 
 
-def _entries(raw, values, where):
-    units, entries = [], []
+def _entries(
+    raw: Any, values: ValueParser, where: Callable[..., str]
+) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
+    units: list[str] = []
+    entries: list[tuple[int, dict[str, Any]]] = []
     for index, entry in enumerate(raw):
         place = where("schedule", index)
         if not isinstance(entry, Mapping):
-            raise InputError(f"{place}: an entry must be a mapping, received {entry!r}")
+            raise InputError(f"{place}: an entry must be a mapping. Received: {entry!r}")
         valid = (*UNITS, *ROLES_WITH_SCHEDULE)
         for key in entry:
             if key not in valid:
@@ -97,14 +103,14 @@ def _entries(raw, values, where):
         if len(found) != 1 or len(entry) < 2 or (units and units[-1] != found[0]):
             raise InputError(
                 f"{place}: an entry must have epoch or step, the same in each, and a tensor that "
-                f"changes then, received {dict(entry)!r}"
+                f"changes then. Received: {dict(entry)!r}"
             )
         units += found
         start = _start(found[0], entry[found[0]], place)
         if entries and entries[-1][0] >= start:
             raise InputError(
-                f"{place}: {found[0]} must be greater than the entry's before, {entries[-1][0]}, "
-                f"received {start}"
+                f"{place}: {found[0]} must be greater than the entry's before, {entries[-1][0]}. "
+                f"Received: {start}"
             )
         changes = {
             role: values.parse(value, role, where("schedule", index, role))
@@ -115,8 +121,8 @@ def _entries(raw, values, where):
     return units[0], entries
 
 
-def _staged(unit, timeline):
-    """One quantizer for [(start, quantizer or "none"), ...]; the last of equal starts holds."""
+def _staged(unit: str, timeline: Sequence[tuple[int, Any]]) -> AnyQuantizer | str:
+    """One quantizer from [(start, quantizer or "none"), ...]; of equal starts the last counts."""
     stages = {0: None, **{start: None if q == "none" else q for start, q in timeline}}
     if len(stages) == 1:
         return stages[0] or "none"
