@@ -10,7 +10,7 @@ NAMES = {"halp": "HALP", "lp": "LP-SGD"}
 def draw(results: Results, path) -> None:
     """The metric after the last epoch against the bits in labels such as "halp8" and "lp4".
 
-    Labels without bits are levels; a cross at the upper edge stands for an entrant none of whose
+    Labels without bits are levels; a cross at the upper edge stands for a candidate none of whose
     runs came to its end.
     """
     import matplotlib
@@ -59,11 +59,11 @@ def draw(results: Results, path) -> None:
 def by_bits(results, metric):
     """({"halp": [(bits, mean)]}, {"sgd": mean})"""
     lines, levels = {}, {}
-    for entrant in results.comparison.entrants:
-        mean = results.final(entrant, metric)
-        found = re.fullmatch(r"([a-z]+)(\d+)", entrant.label)
+    for candidate in results.comparison.candidates:
+        mean = results.final(candidate, metric)
+        found = re.fullmatch(r"([a-z]+)(\d+)", candidate.label)
         if found:
             lines.setdefault(found[1], []).append((int(found[2]), mean))
         else:
-            levels[entrant.label] = mean
+            levels[candidate.label] = mean
     return {name: sorted(points, key=lambda p: p[0]) for name, points in lines.items()}, levels

@@ -22,7 +22,7 @@ from page import fill
 
 from tq_halp import cpu
 from tq_halp.commands.compare import command
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ class Experiment:
 
     Args:
         config: name of a file in ``configs/``.
-        entrants: who; the first value of a grid is taken where nothing is tuned.
+        candidates: who; the first value of a grid is taken where nothing is tuned.
         sizes: settings, "key=value", of "small", "quick" and "full".
         rivals: pairs of labels, the first compared with the second.
         has_figure_of_bits: whether ``bits.draw`` draws one.
@@ -45,7 +45,7 @@ class Experiment:
     """
 
     config: str
-    entrants: Sequence[Entrant]
+    candidates: Sequence[Candidate]
     sizes: Mapping[str, Sequence[str]]
     rivals: Sequence[tuple[str, str]] = ()
     has_figure_of_bits: bool = False
@@ -55,47 +55,47 @@ class Experiment:
         """Of ``python -m tq_halp.compare``."""
         is_tuned = size != "quick"
         found = ["--config", str(ROOT / "configs" / self.config), "--run-dir", str(runs)]
-        found += ["--algorithms", ",".join(f"{e.label}={e.algorithm}" for e in self.entrants)]
+        found += ["--algorithms", ",".join(f"{e.label}={e.algorithm}" for e in self.candidates)]
         found += ["--seeds", self.seeds if is_tuned else self.seeds.split(",")[0], "--jobs", "2"]
         for setting in self.sizes[size]:
             found += ["--set", setting]
-        for entrant in self.entrants:
-            for setting in entrant.settings:
-                found += ["--set", f"{entrant.label}.{setting}"]
-            for key, values in entrant.grid:
-                key = f"{entrant.label}.{key}"
+        for candidate in self.candidates:
+            for setting in candidate.settings:
+                found += ["--set", f"{candidate.label}.{setting}"]
+            for key, values in candidate.grid:
+                key = f"{candidate.label}.{key}"
                 words = [f"{value:g}" for value in values]
                 found += ["--tune", f"{key}={','.join(words)}"] if is_tuned else []
                 found += [] if is_tuned else ["--set", f"{key}={words[0]}"]
         return found
 
 
-def entrant(label, algorithm, rates, *settings) -> Entrant:
+def candidate(label, algorithm, rates, *settings) -> Candidate:
     """One whose learning rate is tuned."""
-    return Entrant(label, algorithm, settings, ((RATE, tuple(rates)),))
+    return Candidate(label, algorithm, settings, ((RATE, tuple(rates)),))
 
 
-def halp(word_bits, rates) -> Entrant:
+def halp(word_bits, rates) -> Candidate:
     """ "halp8" and the like: offsets of so many bits, mu=auto."""
-    return entrant(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
+    return candidate(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
 
 
-def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
+def fixed_grid(label, algorithm, word_bits, rates) -> Candidate:
     """One of the lp_ algorithms, tuned for range against step: weights that span ±2, ±1 or ±0.5."""
     frac_bits = range(word_bits - 2, word_bits + 1)
     grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
-    return Entrant(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
+    return Candidate(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
 
 
-def lp_sgd(word_bits, rates) -> Entrant:
+def lp_sgd(word_bits, rates) -> Candidate:
     """ "lp8" and the like."""
     return fixed_grid("lp", "lp_sgd", word_bits, rates)
 
 
-def momentum(rates) -> Entrant:
+def momentum(rates) -> Candidate:
     """SGD with Nesterov momentum 0.9; a size has to set its ``cosine``."""
     grid = ((f"{RATE}.config.initial_learning_rate", tuple(rates)),)
-    return Entrant("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
+    return Candidate("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
 
 
 def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment:
@@ -105,11 +105,11 @@ def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment
         rates_by_bits: word lengths -> learning rates that are tried with each.
         rates, momentum_rates: likewise in full precision.
     """
-    entrants = [make(*each) for each in rates_by_bits.items() for make in (halp, lp_sgd)]
-    entrants += [entrant("svrg", "svrg", rates), entrant("sgd", "sgd", rates)]
+    candidates = [make(*each) for each in rates_by_bits.items() for make in (halp, lp_sgd)]
+    candidates += [candidate("svrg", "svrg", rates), candidate("sgd", "sgd", rates)]
     return Experiment(
         config=config,
-        entrants=(*entrants, momentum(momentum_rates)),
+        candidates=(*candidates, momentum(momentum_rates)),
         sizes=sizes,
         rivals=[(f"halp{bits}", f"lp{bits}") for bits in rates_by_bits],
         has_figure_of_bits=True,

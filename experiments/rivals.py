@@ -1,4 +1,4 @@
-"""Who wins: pairs of entrants over seeds, as rivals.csv, as a table, and in the README."""
+"""Who wins: pairs of candidates over seeds, as rivals.csv, as a table, and in the README."""
 
 import csv
 import pathlib
@@ -58,11 +58,11 @@ class Rivalry:
 def rivalries(results: Results, pairs: Sequence[tuple[str, str]]) -> list[Rivalry]:
     """The first of each pair against the second, at equal epochs and at equal cost."""
     found = []
-    entrants = {e.label: e for e in results.comparison.entrants}
+    candidates = {e.label: e for e in results.comparison.candidates}
     for ours, theirs in pairs:
         for metric in (TRAINING_LOSS, *results.metrics):
             for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
-                pair = results.paired(entrants[ours], metric, column, theirs)
+                pair = results.paired(candidates[ours], metric, column, theirs)
                 numbers = pair.wins, pair.ties, pair.losses
                 found.append(
                     Rivalry(

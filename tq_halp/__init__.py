@@ -5,6 +5,7 @@ mistake in a config file do not wait for TensorFlow.
 """
 
 import importlib
+from typing import Any
 
 from tq_halp.keras_registration import register_addresses
 
@@ -44,7 +45,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tq_halp' has no attribute {name!r}")
     home = _HOME[name]
@@ -53,7 +54,7 @@ def __getattr__(name):
     return getattr(importlib.import_module(home), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__
 
 

@@ -1,6 +1,7 @@
 """The processor: its cores, which of the compiled ops' instruction sets it has, which they take."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tq_halp.errors import InputError
@@ -34,7 +35,7 @@ def model_name() -> str:
     return _values("model name").strip()
 
 
-def available_sets(needed=SOLVER) -> tuple[str, ...]:
+def available_sets(needed: Mapping[str, set[str]] = SOLVER) -> tuple[str, ...]:
     """Those of INSTRUCTION_SETS that the processor has, the best first.
 
     Without /proc/cpuinfo only "portable" is known to be there.
@@ -43,7 +44,7 @@ def available_sets(needed=SOLVER) -> tuple[str, ...]:
     return tuple(name for name in INSTRUCTION_SETS if needed[name] <= there)
 
 
-def instruction_set(needed=SOLVER) -> str:
+def instruction_set(needed: Mapping[str, set[str]] = SOLVER) -> str:
     """The one that is taken, as the C++ decides: the best one there is below the limit.
 
     The limit is the environment variable QUANT_OPS_ISA. The C++ cannot be asked; what the

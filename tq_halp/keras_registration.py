@@ -11,6 +11,10 @@ somebody imports Keras, by an entry in `sys.meta_path` that then removes itself.
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 # What is registered as "tq_halp>NAME", by module. The twin of a Keras layer NAME is QuantNAME.
 _NAMES = {
@@ -37,13 +41,13 @@ class Address:
     def __init__(self, module: str, name: str):
         self.module, self.name = module, name
 
-    def resolve(self) -> type:
+    def resolve(self) -> Any:
         return getattr(importlib.import_module(self.module), self.name)
 
-    def from_config(self, config):
+    def from_config(self, config: dict[str, Any]) -> Any:
         return self.resolve().from_config(config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<class '{self.module}.{self.name}'>"
 
 
@@ -55,7 +59,7 @@ def register_addresses() -> None:
         sys.meta_path.insert(0, _KerasImport())
 
 
-def addresses(keras) -> dict[str, Address]:
+def addresses(keras: ModuleType) -> dict[str, Address]:
     """What Keras is told: the address of each class by the name that it is registered under."""
     twins = tuple(f"Quant{name}" for name in dir(keras.layers) if name[0].isupper())
     every = {**_NAMES, "tq_halp.layers": _NAMES["tq_halp.layers"] + twins}
@@ -66,7 +70,7 @@ def addresses(keras) -> dict[str, Address]:
     }
 
 
-def _register(keras):
+def _register(keras: ModuleType) -> None:
     registered = keras.saving.get_custom_objects()
     for name, address in addresses(keras).items():
         registered.setdefault(name, address)  # a class that was imported has registered itself
@@ -75,7 +79,9 @@ def _register(keras):
 class _KerasImport:
     """Finds and loads Keras as it would be without us, and then registers the addresses."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if fullname != "keras":
             return None
         sys.meta_path.remove(self)
@@ -83,15 +89,18 @@ class _KerasImport:
         if spec is not None:
             # Who asks need not import it yet: `import tensorflow` asks first.
             sys.meta_path.insert(0, self)
-            self._loader, spec.loader = spec.loader, self
+            self._loader: Any = spec.loader
+            spec.loader = self  # type: ignore[assignment]
         return spec
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        module.__spec__.loader = module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
         self._loader.exec_module(module)
         _register(module)

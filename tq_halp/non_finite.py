@@ -1,11 +1,12 @@
 """Where an array holds the first number that is not finite."""
 
 import numpy as np
+import numpy.typing as npt
 
 _BLOCK = 1 << 19  # elements that are looked at together
 
 
-def first_non_finite(array) -> tuple[int, ...] | None:
+def first_non_finite(array: npt.ArrayLike) -> tuple[int, ...] | None:
     """The index of the first NaN or infinity in the order of rows; None where there is none.
 
     Args:

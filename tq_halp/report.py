@@ -9,4 +9,4 @@ if __name__ == "__main__":
     sys.exit(main())
 
 # `import tq_halp.report` binds the name to what stands here, and it is that of a function.
-sys.modules[__name__] = report
+sys.modules[__name__] = report  # type: ignore[assignment]

@@ -3,6 +3,9 @@
 That is where seed generators are, and what stateful RNNs carry to the next batch.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 
 # What they are called in the file.
@@ -35,27 +38,27 @@ class SavesStates:
     to other sequences.
     """
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)  # type: ignore[misc]
         for key, state in self._states_to_save().items():
             store[key] = state
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         own = {key: store[key] for key in store.keys() if not key.startswith((_SEED, _CARRIED))}
         # Keras' layers count the keys.
-        super().load_own_variables(own)
+        super().load_own_variables(own)  # type: ignore[misc]
         for key, state in self._states_to_save().items():
             if key in store.keys() and tuple(store[key].shape) == tuple(state.shape):
                 state.assign(store[key])
 
-    def _states_to_save(self):
+    def _states_to_save(self) -> dict[str, keras.Variable]:
         return _numbered(_SEED, seed_states(self)) | carried_by_key(self)
 
 
 class SavesCarriedStates(SavesStates):
     """The same for what its layers, which save their seed generators themselves, carry."""
 
-    def _states_to_save(self):
+    def _states_to_save(self) -> dict[str, keras.Variable]:
         return carried_by_key(self)
 
 
@@ -65,9 +68,9 @@ def carried_by_key(layer: keras.Layer) -> dict[str, keras.Variable]:
     return _numbered(_CARRIED, keras.tree.flatten(states))
 
 
-def _numbered(name, variables):
+def _numbered(name: str, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
     return {f"{name}_{index}": variable for index, variable in enumerate(variables)}
 
 
-def _rnns(layer):
+def _rnns(layer: keras.Layer) -> list[keras.layers.RNN]:
     return [each for each in layer._flatten_layers() if isinstance(each, keras.layers.RNN)]

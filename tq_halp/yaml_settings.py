@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -16,7 +17,7 @@ LARGEST_FILE = 1_000_000  # characters
 MOST_VALUES = 100_000
 DEEPEST = 50
 
-KeyPath = tuple[str | int, ...]
+KeyPath = tuple[str | int | float | None, ...]
 
 
 class Settings:
@@ -57,7 +58,7 @@ class Settings:
             raise InputError(f"--set {assignment}: the value is not YAML: {reason}") from error
         self.set(path, value, f"--set {key.strip()}")
 
-    def set(self, path: KeyPath, value, origin: str) -> None:
+    def set(self, path: KeyPath, value: Any, origin: str) -> None:
         """Put `value` at `path`; `origin` says, in an error about it, where it came from."""
         section = self.values
         for depth, part in enumerate(path[:-1]):
@@ -77,20 +78,20 @@ class Settings:
         """Whether the value at `path`, or a mapping around it, came by `set`."""
         return any(path[:length] in self._overridden for length in range(1, len(path) + 1))
 
-    def origin(self, path: Iterable[str | int]) -> str:
+    def origin(self, path: Iterable[str | int | float | None]) -> str:
         """Where the value at `path`, or the nearest mapping around it, came from."""
         path = tuple(path)
         while path and path not in self._origins:
             path = path[:-1]
         return self._origins.get(path, str(self.path))
 
-    def subject(self, path: Iterable[str | int]) -> str:
+    def subject(self, path: Iterable[str | int | float | None]) -> str:
         """How an error begins: where the value at `path` came from, and its key."""
         path = tuple(path)
         origin, key = self.origin(path), ".".join(map(str, path))
         return origin if origin == f"--set {key}" else f"{origin}: {key}"
 
-    def _plain(self, node, path: KeyPath):
+    def _plain(self, node: Any, path: KeyPath) -> Any:
         """`node` as plain Python values; notes the line of every key on the way."""
         self._count += 1
         # Aliases (*name) can stand for exponentially many values, or hold themselves.
@@ -107,11 +108,13 @@ class Settings:
                     )
                 # A key that came by a merge (<<: *base) has no line of its own.
                 line = node.lc.key(key)[0] if key in (node.lc.data or ()) else node.lc.line
-                self._origins[(*path, key)] = f"{self.path}:{line + 1}"
+                inner = (*path, key)
+                self._origins[inner] = f"{self.path}:{line + 1}"
             return {key: self._plain(value, (*path, key)) for key, value in node.items()}
         if isinstance(node, CommentedSeq):
             for index in range(len(node)):
-                self._origins[(*path, index)] = f"{self.path}:{node.lc.item(index)[0] + 1}"
+                inner = (*path, index)
+                self._origins[inner] = f"{self.path}:{node.lc.item(index)[0] + 1}"
             return [self._plain(value, (*path, index)) for index, value in enumerate(node)]
         for plain in (bool, int, float, str):  # ruamel's scalars remember their notation.
             if isinstance(node, plain):

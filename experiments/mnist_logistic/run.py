@@ -12,11 +12,11 @@ from page import fill  # noqa: E402
 RATES = (0.1, 0.5)
 EXPERIMENT = compared.Experiment(
     config="mnist_logistic.yaml",
-    entrants=(
-        compared.entrant("sgd", "sgd", RATES),
+    candidates=(
+        compared.candidate("sgd", "sgd", RATES),
         compared.momentum((0.01, 0.05)),
         *(compared.lp_sgd(bits, RATES) for bits in (8, 16)),
-        compared.entrant("svrg", "svrg", RATES),
+        compared.candidate("svrg", "svrg", RATES),
         *(compared.fixed_grid("lpsvrg", "lp_svrg", bits, RATES) for bits in (8, 16)),
         *(compared.halp(bits, RATES) for bits in (8, 16)),
     ),
@@ -69,7 +69,7 @@ def convergence(results) -> str:
 
     sets = {}
     lines = ["| | training objective | gradient norm | seeds |", "|---|---|---|---|"]
-    for entrant, runs in results.compared.items():
+    for candidate, runs in results.compared.items():
         found = []
         for run in runs:
             if results.outcomes[run].status != "finished":
@@ -83,7 +83,7 @@ def convergence(results) -> str:
             weights = keras.saving.load_model(run.path / "model.keras").get_weights()
             found.append(objective_and_gradient(x, y, weights, config.model.weight_decay))
         columns = [shown(mean_of(list(column))) for column in zip(*found, strict=True)] or ["-"] * 2
-        lines.append(f"| {entrant.label} | {' | '.join(columns)} | {results.seeds(entrant)} |")
+        lines.append(f"| {candidate.label} | {' | '.join(columns)} | {results.seeds(candidate)} |")
     return "\n".join(lines)
 
 

@@ -11,15 +11,15 @@ RATES = (2, 4)
 FLOAT = (
     compared.halp(8, RATES),
     compared.lp_sgd(8, RATES),
-    compared.entrant("sgd", "sgd", RATES),
+    compared.candidate("sgd", "sgd", RATES),
     compared.momentum((0.5, 1)),
 )
 
 
-def quantized(entrant):
+def quantized(candidate):
     """The same with the map of 8 bits everywhere."""
-    settings = (*entrant.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
-    return dataclasses.replace(entrant, label=f"{entrant.label}-quantized", settings=settings)
+    settings = (*candidate.settings, "quantization=maps/lstm_w8a8g8e8.yaml")
+    return dataclasses.replace(candidate, label=f"{candidate.label}-quantized", settings=settings)
 
 
 def schedules(steps):
@@ -29,7 +29,7 @@ def schedules(steps):
 
 EXPERIMENT = compared.Experiment(
     config="lstm_tiny_shakespeare.yaml",
-    entrants=(*map(quantized, FLOAT), *FLOAT),
+    candidates=(*map(quantized, FLOAT), *FLOAT),
     sizes={
         "small": (
             "data.limit=140000",  # 56 steps an epoch
@@ -47,7 +47,7 @@ EXPERIMENT = compared.Experiment(
     },
     rivals=[
         ("halp8-quantized", "lp8-quantized"),
-        *((f"{entrant.label}-quantized", entrant.label) for entrant in FLOAT),
+        *((f"{candidate.label}-quantized", candidate.label) for candidate in FLOAT),
     ],
 )
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 
 from tq_halp.commands import shell_completion
 
@@ -24,7 +25,7 @@ COMMANDS = {
 }
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Dispatch to a command; returns its exit status, 2 for an unknown one."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -34,7 +35,7 @@ def main(arguments=None) -> int:
         return 1
 
 
-def _dispatch(arguments) -> int:
+def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tq-halp COMMAND [options]\n\ncommands:")
         for name, (_, purpose) in COMMANDS.items():
@@ -52,7 +53,7 @@ def _dispatch(arguments) -> int:
     return importlib.import_module(COMMANDS[command][0]).main(rest)
 
 
-def _complete(arguments) -> int:
+def _complete(arguments: Sequence[str]) -> int:
     shell = shell_completion.parser().parse_args(arguments).shell
     parsers = {n: importlib.import_module(module).parser() for n, (module, _) in COMMANDS.items()}
     print(shell_completion.script(shell, parsers), end="")

@@ -1,9 +1,10 @@
 """What the commands share: how they end, what they say of mistakes, options that several have."""
 
+import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tq_halp.cpu import check_environment
 from tq_halp.errors import InputError, reason
@@ -11,7 +12,9 @@ from tq_halp.errors import InputError, reason
 FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INTERRUPTED) -> int:
+def answer(
+    run: Callable[[], int], *, failed: str | None = None, interrupted: int = INTERRUPTED
+) -> int:
     """The exit status of `run`; what ended it otherwise is one line and no traceback.
 
     Args:
@@ -37,14 +40,14 @@ def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INT
 
 
 @contextlib.contextmanager
-def plain_warnings():
+def plain_warnings() -> Iterator[None]:
     """Show a warning as one line of its own, without the source line that happened to raise it."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         yield
 
 
-def add_imports(parser) -> None:
+def add_imports(parser: argparse.ArgumentParser) -> None:
     """The option --import MODULE, `imports`, of commands that load a saved model."""
     parser.add_argument(
         "--import",

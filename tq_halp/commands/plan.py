@@ -3,12 +3,18 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tq_halp.commands.exit_status import FINISHED, add_imports, answer, plain_warnings
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    from tq_halp.config import Config
+    from tq_halp.quantization_map import Plan
 
-def main(arguments=None) -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
     accepted = parser()
     options = accepted.parse_args(arguments)
@@ -37,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _show(options) -> int:
+def _show(options: argparse.Namespace) -> int:
     config = None
     if options.config:  # a typo is answered before TensorFlow is there
         from tq_halp import config as configs
@@ -58,7 +64,7 @@ def _show(options) -> int:
     return FINISHED
 
 
-def _plan_of_config(config):
+def _plan_of_config(config: "Config") -> "Plan":
     from tq_halp import data
     from tq_halp.commands.running import experiment
 
@@ -66,7 +72,7 @@ def _plan_of_config(config):
     return experiment.load_map(config).plan(model)
 
 
-def _plan_of_model(options):
+def _plan_of_model(options: argparse.Namespace) -> "Plan":
     import os
 
     from tq_halp.commands.running.load_keras_model import load_model

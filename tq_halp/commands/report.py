@@ -1,7 +1,9 @@
 """`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,10 +11,15 @@ from tq_halp.commands.exit_status import FAILED, FINISHED, add_imports, answer
 from tq_halp.errors import InputError
 from tq_halp.non_finite import first_non_finite, place
 
+if TYPE_CHECKING:
+    import keras
+
+    from tq_halp.analysis import Report
+
 ARRAYS = ("x", "y", "sample_weight")
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
     options = parser().parse_args(arguments)
     return answer(lambda: _run(options), failed="failed", interrupted=FAILED)
@@ -42,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _run(options) -> int:
+def _run(options: argparse.Namespace) -> int:
     # Files are looked at before TensorFlow is waited for.
     data = _data(options.data)
     if not Path(options.model).is_file():
@@ -57,7 +64,7 @@ def _run(options) -> int:
     return FINISHED
 
 
-def _data(path):
+def _data(path: str) -> tuple[np.ndarray, ...]:
     from tq_halp.data import read_npz
 
     try:
@@ -82,7 +89,7 @@ def _data(path):
     return tuple(arrays[name] for name in ARRAYS if name in arrays)
 
 
-def _model(path, imports):
+def _model(path: str, imports: Sequence[str]) -> "keras.Model":
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()
@@ -94,7 +101,9 @@ def _model(path, imports):
         raise InputError(f"--model {error}") from error
 
 
-def _report(model, data, options):
+def _report(
+    model: "keras.Model", data: tuple[np.ndarray, ...], options: argparse.Namespace
+) -> "Report":
     from tq_halp.analysis import report
 
     return report(

@@ -64,12 +64,14 @@ def script(shell: str, commands: Mapping[str, argparse.ArgumentParser]) -> str:
     return (_ZSH if shell == "zsh" else "") + _bash(nodes)
 
 
-def _nodes(path: str, commands: Mapping, options: list, words: Mapping | None = None):
+def _nodes(
+    path: str, commands: Mapping, options: list, words: Mapping | None = None
+) -> Iterator[tuple[str, tuple[Mapping, list]]]:
     """(path, (words, options)) of "", the program, of " bench", of " bench ops" and so on.
 
     The words are the commands and arguments that may follow, with what each is for.
     """
-    yield path, ((words or {}) | {name: _purpose(made) for name, made in commands.items()}, options)
+    yield path, ({**(words or {}), **{n: _purpose(made) for n, made in commands.items()}}, options)
     for name, made in commands.items():
         below, options, words = {}, [], {}
         for action in made._actions:  # argparse shows them nowhere else

@@ -3,7 +3,9 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.commands.exit_status import (
     FAILED,
@@ -15,12 +17,16 @@ from tq_halp.commands.exit_status import (
 )
 from tq_halp.errors import InputError, reason
 
+if TYPE_CHECKING:
+    from tq_halp.commands.running.experiment import Experiment
+    from tq_halp.config import Config
+
 __all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "main", "parser"]
 
 _EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     options = parser().parse_args(arguments)
     with plain_warnings():
@@ -56,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _train(options) -> int:
+def _train(options: argparse.Namespace) -> int:
     # What needs TensorFlow is imported once the config is known to be right: a typo is answered
     # at once.
     from tq_halp import config as configs
@@ -87,7 +93,7 @@ def _train(options) -> int:
         return _carry_out(experiment, path, found, tracked)
 
 
-def _show(experiment) -> int:
+def _show(experiment: "Experiment") -> int:
     from tq_halp.commands.running import terminal_output
 
     try:
@@ -98,7 +104,9 @@ def _show(experiment) -> int:
     return FINISHED
 
 
-def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
+def _carry_out(
+    experiment: "Experiment", path: Path, found: str | None, tracked: Sequence[str]
+) -> int:
     from tq_halp.commands.running import resumable_run, terminal_output, trackers
     from tq_halp.commands.running.interrupt import StopOnSignal
     from tq_halp.commands.running.run import checkpoints_of, execute
@@ -128,7 +136,7 @@ def _carry_out(experiment, path: Path, found: str | None, tracked) -> int:
     return _EXIT[summary["status"]]
 
 
-def _default_run_dir(config_path: str, config) -> str:
+def _default_run_dir(config_path: str, config: "Config") -> str:
     now = time.strftime("%Y%m%d-%H%M%S")
     return f"runs/{Path(config_path).stem}-{config.algorithm.name}-seed{config.seed}-{now}"
 

@@ -1,5 +1,7 @@
 """Data sets as NumPy arrays; no training, no TensorFlow."""
 
+from typing import Any
+
 from tq_halp.data.arrays import load_arrays, read_npz
 from tq_halp.data.cifar10 import load_cifar10
 from tq_halp.data.dataset import Dataset
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 
-def load(settings) -> Dataset:
+def load(settings: Any) -> Dataset:
     """The set that a config's `data` section names, or the one that stands in for it.
 
     Raises:

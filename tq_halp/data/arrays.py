@@ -3,6 +3,7 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: cannot be read: {reason}") from error
 
 
-def _check_names(path, arrays) -> None:
+def _check_names(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     for name in arrays:
         if name not in _NAMES:
             raise InputError(f"{path}: unknown array {name!r}{suggestion(name, _NAMES)}")

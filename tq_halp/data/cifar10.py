@@ -1,6 +1,7 @@
 """CIFAR-10: colour images of ten kinds, 32 x 32 (Krizhevsky, 2009), from its binary version."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ CIFAR10 = KnownSet(
 
 
 def load_cifar10(
-    directory=None, *, limit: int | None = None, validation_limit: int | None = None
+    directory: str | os.PathLike | None = None,
+    *,
+    limit: int | None = None,
+    validation_limit: int | None = None,
 ) -> Dataset:
     """45,000 images for training, 5,000 for validation, 10,000 for the test.
 

@@ -50,9 +50,10 @@ def _unpack(archive: Path, names: list[str]) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
             name = PurePosixPath(member.name).name
-            if name in names and member.isfile():
+            content = tar.extractfile(member) if name in names and member.isfile() else None
+            if content is not None:
                 with replacing(archive.with_name(name)) as path:
-                    path.write_bytes(tar.extractfile(member).read())
+                    path.write_bytes(content.read())
     archive.unlink()
 
 
@@ -64,7 +65,7 @@ def _answers(url: str) -> bool:
     """
     ok = threading.Event()
 
-    def probe():
+    def probe() -> None:
         import requests
 
         try:

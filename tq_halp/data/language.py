@@ -1,5 +1,6 @@
 """The language-model sets: ptb, tiny_shakespeare and python_docs."""
 
+import os
 import platform
 import warnings
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _TRAIN, _VALIDATION = 0.90, 0.95  # Ends of the parts, as shares of the tokens; 
 def load_language(
     name: str,
     *,
-    directory=None,
+    directory: str | os.PathLike | None = None,
     sequence_length: int = 35,
     limit: int | None = None,
     validation_limit: int | None = None,
@@ -58,11 +59,15 @@ def load_language(
     )
 
 
-def _windows(tokens, index, length, limit, key) -> tuple[np.ndarray, np.ndarray]:
+def _windows(
+    tokens: Sequence[str], index: dict[str, int], length: int, limit: int | None, key: str
+) -> tuple[np.ndarray, np.ndarray]:
     return text.windows(text.encode(tokens[:limit], index), length, limit, key)
 
 
-def _read(name: str, directory) -> tuple[str, str, Sequence[Sequence[str]]]:
+def _read(
+    name: str, directory: str | os.PathLike | None
+) -> tuple[str, str, Sequence[Sequence[str]]]:
     """The set's true name, its source, and its tokens for training, validation and the test."""
     if name == "python_docs":
         return _read_python_docs()
@@ -73,9 +78,8 @@ def _read(name: str, directory) -> tuple[str, str, Sequence[Sequence[str]]]:
         return _read_python_docs()
     if known is PTB:
         parts = [text.words_with_eos(read_verified(folder, file)) for file in PTB.files]
-    else:
-        parts = _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
-    return name, str(folder), parts
+        return name, str(folder), parts
+    return name, str(folder), _split(read_verified(folder, TINY_SHAKESPEARE.files[0]))
 
 
 def _read_python_docs() -> tuple[str, str, Sequence[Sequence[str]]]:
@@ -83,7 +87,7 @@ def _read_python_docs() -> tuple[str, str, Sequence[Sequence[str]]]:
     from pydoc_data.topics import topics
 
     # Every topic is split by itself: the last few of them alone would be tables and little else.
-    parts = [], [], []
+    parts: tuple[list[str], ...] = ([], [], [])
     for key in sorted(topics):
         for part, tokens in zip(parts, _split(text.words_and_signs(topics[key])), strict=True):
             part.extend(tokens)

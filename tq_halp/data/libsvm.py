@@ -1,5 +1,6 @@
 """Data sets in LIBSVM's format."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,7 +48,7 @@ KNOWN = {
 def load_libsvm(
     file: str | None,
     *,
-    directory=None,
+    directory: str | os.PathLike | None = None,
     test_file: str | None = None,
     task: str = "classification",
     limit: int | None = None,

@@ -55,7 +55,11 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
             float32 holds, an index no whole number from 1 in ascending order; or there is no sample
             at all.
     """
-    labels, rows, columns, values, known = [], [], [], [], {}
+    labels: list[float] = []
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
+    known: dict[str, float] = {}
     # Of text without other white space the words are those of split, which is faster.
     words = str.split if text.isascii() and not _SEPARATORS.search(text) else _WORD.findall
     for number, line in enumerate(_LINE_END.split(text), start=1):

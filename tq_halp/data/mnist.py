@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 import zlib
 from pathlib import Path
 
@@ -53,7 +54,10 @@ MNIST = KnownSet(
 
 
 def load_mnist(
-    directory=None, *, limit: int | None = None, validation_limit: int | None = None
+    directory: str | os.PathLike | None = None,
+    *,
+    limit: int | None = None,
+    validation_limit: int | None = None,
 ) -> Dataset:
     """55,000 images for training, 5,000 for validation, 10,000 for the test.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tq_halp.data.dataset import Dataset
+from tq_halp.data.dataset import Dataset, Examples
 
 
 def linear_regression(
@@ -26,7 +26,7 @@ def linear_regression(
     draw = np.random.default_rng(seed)
     solution = draw.normal(size=(features, 1))
 
-    def examples(count):
+    def examples(count: int) -> Examples:
         x = draw.normal(size=(count, features))
         return x, x @ solution + noise * draw.normal(size=(count, 1))
 

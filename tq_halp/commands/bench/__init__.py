@@ -5,6 +5,7 @@ Ratios are taken in one run.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from tq_halp.commands.bench import linear, matmul, ops, step
 from tq_halp.commands.exit_status import FINISHED, answer
@@ -13,7 +14,7 @@ from tq_halp.commands.exit_status import FINISHED, answer
 BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments or ["ops"])

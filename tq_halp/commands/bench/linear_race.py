@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from tq_halp.commands.bench.linear_data_sets import LinearData
 from tq_halp.commands.bench.memory_bandwidth import MemoryReader
 from tq_halp.errors import InputError
 from tq_halp.linear.step_size import automatic_learning_rate
+
+if TYPE_CHECKING:
+    from quant_ops import LinearSolver
 
 L2 = 1e-4
 
@@ -66,7 +70,7 @@ def race(
     entered: Sequence[Contender],
     setting: Setting,
     advance: Callable[[], object] = lambda: None,
-) -> Iterator[dict[str, object]]:
+) -> Iterator[dict[str, Any]]:
     """One row per contender, the baseline's first. `advance` is called after every epoch.
 
     All solvers exist at once and run an epoch each in turn, in an order that is reversed from turn
@@ -132,24 +136,30 @@ def figures(epochs: Sequence[dict], baseline: Sequence[dict]) -> dict[str, float
     return row
 
 
-def _seconds(epochs):
+def _seconds(epochs: Sequence[dict[str, float]]) -> dict[str, list[float]]:
     pairs = [(e["inner_seconds"], e["gradient_seconds"]) for e in epochs[1:]]
     inner, gradient = (list(part) for part in zip(*pairs, strict=True))
     return {"inner": inner, "gradient": gradient, "total": list(map(sum, pairs))}
 
 
-def _quotient(a, b):
+def _quotient(a: float, b: float) -> float:
     return a / b if b else 1.0 if a == b else float("inf")
 
 
-def _bytes(data, contender, setting, epochs, read):
+def _bytes(
+    data: LinearData,
+    contender: Contender,
+    setting: Setting,
+    epochs: Sequence[dict[str, float]],
+    read: float,
+) -> dict[str, float]:
     """Of the elements that an epoch goes through: in the steps, and once for the gradient."""
     once = data.x.size * contender.data_bits / 8
     rate = (setting.passes + 1) * once / min(_seconds(epochs)["total"])
     return {"data_bytes": once, "bytes_per_s": rate, "of_read": rate / read}
 
 
-def _solver(data, contender, setting):
+def _solver(data: LinearData, contender: Contender, setting: Setting) -> "LinearSolver":
     import quant_ops
 
     try:

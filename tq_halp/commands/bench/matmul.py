@@ -8,11 +8,14 @@ takes every term of every output by itself, is timed on an eighth of the rows.
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from tq_halp.commands.bench import arguments
 from tq_halp.config import Rounding
 from tq_halp.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PURPOSE = "products with a low-precision accumulator against tf.matmul"
 
@@ -21,9 +24,16 @@ FORMATS = {
     "minifloat": {"exponent_bits": 5, "mantissa_bits": 10},
 }
 COMPOSITE_TURNS = 2
-FIELDS = ("rows", "terms", "columns", "format", "rounding", "every")
+FIELDS: tuple[str, ...] = ("rows", "terms", "columns", "format", "rounding", "every")
 FIELDS += ("milliseconds", "of_matmul", "composite_of_native")
-COLUMNS = ("format", "rounding", "every", "ms", "of\ntf.matmul", "composite\nof native")
+COLUMNS: tuple[str, ...] = (
+    "format",
+    "rounding",
+    "every",
+    "ms",
+    "of\ntf.matmul",
+    "composite\nof native",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
         results_table.write_csv(options.csv, FIELDS, rows)
 
 
-def _measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+def _measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     import tensorflow as tf
 
     from tq_halp.commands.bench.timing import in_turn, ratio
@@ -93,7 +103,9 @@ def _measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield row
 
 
-def _product(backend, format, rounding, every, a, b) -> Callable[[], object]:
+def _product(
+    backend: str, format: str, rounding: str, every: int, a: "tf.Tensor", b: "tf.Tensor"
+) -> Callable[[], object]:
     """The rounded product on a backend, as a function without arguments."""
     import tensorflow as tf
 
@@ -101,7 +113,7 @@ def _product(backend, format, rounding, every, a, b) -> Callable[[], object]:
     from tq_halp.commands.bench.op_timer import forced
 
     @tf.function(autograph=False)
-    def product(a, b):
+    def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return quant_ops.matmul_rounded(
             a, b, format, every=every, rounding=rounding, **FORMATS[format]
         )
@@ -111,7 +123,7 @@ def _product(backend, format, rounding, every, a, b) -> Callable[[], object]:
     return lambda: traced(a, b)
 
 
-def _cells(row: dict[str, object]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     composite = f"{row['composite_of_native']:,.0f}" if "composite_of_native" in row else ""
     numbers = (f"{row['milliseconds']:,.1f}", f"{row['of_matmul']:.1f}", composite)
     return row["format"], row["rounding"], str(row["every"]), *numbers

@@ -1,6 +1,7 @@
 """Times the cases on one tensor, each beside a copy of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +33,7 @@ class Workbench:
         factor = tf.constant(1.5, dtype)
         self.copy = _functions(lambda x, _: x * factor, self.x, self.loops)
 
-    def measure(self, case: Case, rounding: str) -> dict[str, object]:
+    def measure(self, case: Case, rounding: str) -> dict[str, Any]:
         """The figures of one row, by the names in `ops.FIELDS`."""
         once, looped = _functions(quantizer(case, rounding, self.x), self.x, self.loops)
         seconds = self._in_turn({"copy": self.copy[0], "op": once})
@@ -42,12 +43,12 @@ class Workbench:
             seconds = self._in_turn({"copy": self.copy[1], "op": looped})
             row |= {"loops": self.loops} | _figures(seconds, size * self.loops, "looped_")
         if is_fake_quant(case, rounding, self.x.dtype):
-            rival, _ = _functions(fake_quant, self.x, self.loops)
-            seconds = self._in_turn({"fake_quant": rival, "op": once})
+            baseline, _ = _functions(fake_quant, self.x, self.loops)
+            seconds = self._in_turn({"fake_quant": baseline, "op": once})
             row["of_fake_quant"] = ratio(seconds["fake_quant"], seconds["op"])
         return row
 
-    def measure_composite(self, case: Case, rounding: str) -> dict[str, object]:
+    def measure_composite(self, case: Case, rounding: str) -> dict[str, Any]:
         """The native backend's rate over the composite one's, on a smaller tensor if x is large."""
         large = int(tf.size(self.x)) > COMPOSITE
         x = _normal(self.x.dtype, COMPOSITE) if large else self.x
@@ -72,7 +73,7 @@ def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
         arguments["scale"] = tf.cast(scale, x.dtype)
     op = getattr(quant_ops, case.op)
 
-    def quantize(x, counter):
+    def quantize(x: tf.Tensor, counter: int | tf.Tensor) -> tf.Tensor:
         random = {"rounding": rounding, "counter": counter} if rounding else {}
         return op(x, **arguments, **random)
 
@@ -84,18 +85,18 @@ def is_fake_quant(case: Case, rounding: str, dtype: tf.DType) -> bool:
     return case.op == "fixed_point" and dtype == tf.float32 and rounding.startswith("nearest")
 
 
-def fake_quant(x: tf.Tensor, _) -> tf.Tensor:
+def fake_quant(x: tf.Tensor, _: object) -> tf.Tensor:
     """fixed_point(x, 8, 4, rounding="nearest_up") in TensorFlow's words: 2^8 levels, 2^-4 apart."""
     return tf.quantization.fake_quant_with_min_max_args(x, min=-8, max=8 - 2**-4, num_bits=8)
 
 
-def _functions(quantize: Quantize, x: tf.Tensor, loops: int) -> tuple[Callable, Callable]:
+def _functions(quantize: Quantize, x: tf.Tensor, loops: int) -> tuple[Any, Any]:
     """One application; and `loops` of them, of which none can be left out, merged or moved."""
 
-    def once():
+    def once() -> tf.Tensor:
         return quantize(x, 0)
 
-    def looped():
+    def looped() -> tf.Tensor:
         start = (tf.constant(0, tf.int64), x)
         return tf.while_loop(
             lambda i, _: i < loops,

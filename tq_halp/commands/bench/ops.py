@@ -9,6 +9,7 @@ call. Both leave x as it is and write to other memory.
 import argparse
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tq_halp.commands.bench import arguments
 from tq_halp.commands.bench.op_cases import BLOCK, CASES, DTYPES, OPS, ROUNDINGS
@@ -16,12 +17,12 @@ from tq_halp.errors import InputError
 
 PURPOSE = "the ops against a copy, the composite backend and TensorFlow's fake quantization"
 
-FIELDS = ("op", "arguments", "rounding", "dtype", "elements")
+FIELDS: tuple[str, ...] = ("op", "arguments", "rounding", "dtype", "elements")
 FIELDS += ("melem_per_s", "of_copy", "median_of_copy")
 FIELDS += ("loops", "looped_melem_per_s", "looped_of_copy", "looped_median_of_copy")
 FIELDS += ("of_composite", "of_fake_quant")
 
-COLUMNS = ("op", "rounding", "dtype", "elements", "call\nMelem/s", "of\ncopy")
+COLUMNS: tuple[str, ...] = ("op", "rounding", "dtype", "elements", "call\nMelem/s", "of\ncopy")
 COLUMNS += ("looped\nMelem/s", "of\ncopy", "of\ncomposite", "of\nfake_quant")
 
 # The two ways to compare (timing.py) then disagree: the machine was busy with something else.
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         results_table.write_csv(options.csv, FIELDS, rows)
 
 
-def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, object]]:
+def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, Any]]:
     """The rows; of the composite backend calls alone, which take it longer than any overhead."""
     from rich.console import Console
     from rich.progress import Progress
@@ -100,18 +101,23 @@ def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, ob
                     progress.advance(task)
 
 
-def _cells(row: dict[str, object]) -> Sequence[str]:
-    def number(name, digits):
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    def number(name: str, digits: int) -> str:
         return f"{row[name]:,.{digits}f}" if name in row else ""
 
     label = f"{row['op']} {row['arguments']}".strip()
-    cells = (label, row["rounding"], row["dtype"], arguments.size_text(row["elements"]))
+    cells: tuple[str, ...] = (
+        label,
+        row["rounding"],
+        row["dtype"],
+        arguments.size_text(row["elements"]),
+    )
     cells += (number("melem_per_s", 0), number("of_copy", 2))
     cells += (number("looped_melem_per_s", 0), number("looped_of_copy", 2))
     return *cells, number("of_composite", 1), number("of_fake_quant", 2)
 
 
-def _caption(rows: list[dict[str, object]]) -> str:
+def _caption(rows: list[dict[str, Any]]) -> str:
     """How to read the table, as far as the rows need it."""
     lines = ["Ratios of rates, above 1 where the op is faster. copy: x * c, in turn with the op."]
     if any("loops" in row for row in rows):

@@ -1,8 +1,10 @@
 """Times the steps of algorithms and their snapshots on one model and its data, turn by turn."""
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,14 +52,14 @@ class StepRace:
 
     def steps(self, turns: int) -> dict[str, list[list[float]]]:
         """Seconds of each step but a turn's first, a list for each turn; of each algorithm."""
-        seconds = {name: [] for name in self._trainers}
+        seconds: dict[str, list[list[float]]] = {name: [] for name in self._trainers}
 
-        def fit(name):
+        def fit(name: str) -> None:
             watch = Stopwatch()
             self._fit(self._trainers[name], callbacks=[watch])
             seconds[name].append(watch.seconds[1:] or watch.seconds)
 
-        in_turn({name: lambda name=name: fit(name) for name in seconds}, turns)
+        in_turn({name: functools.partial(fit, name) for name in seconds}, turns)
         # The turn before the first, which does not count, compiles.
         return {name: each[1:] for name, each in seconds.items()}
 
@@ -71,16 +73,16 @@ class StepRace:
         seconds = in_turn(tasks, turns)
         return {name: [[each / self.batches] for each in s] for name, s in seconds.items()}
 
-    def _fit(self, trainer, **options):
+    def _fit(self, trainer: keras.Model, **options: Any) -> None:
         trainer.fit(self._x, self._y, batch_size=self.batch_size, verbose=0, **options)
 
-    def _pass_of_gradients(self):
+    def _pass_of_gradients(self) -> Callable[[], None]:
         model = self._trainers["Keras, SGD"]
         cut = tf.data.Dataset.from_tensor_slices((self._x, self._y)).batch(self.batch_size)
         batches = list(cut)
 
         @tf.function
-        def gradients(x, y):
+        def gradients(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
             # Nothing else: the statistics of a BatchNormalization stay.
             backend = quant_ops.forced(quant_ops.backend())  # as in the steps of `fit`
             with backend, tf.GradientTape() as tape, keras.StatelessScope():
@@ -89,7 +91,7 @@ class StepRace:
             assert all(each is not None for each in found)
             return found
 
-        def whole():
+        def whole() -> None:
             for x, y in batches:
                 gradients(x, y)
 
@@ -99,18 +101,18 @@ class StepRace:
 class Stopwatch(keras.callbacks.Callback):
     """Seconds of each step, what Keras does between steps left out."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.seconds = []
+        self.seconds: list[float] = []
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.seconds.append(time.perf_counter() - self._start)
 
 
-def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, object]]:
+def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, Any]]:
     """For each contender the median and first quartile of all its times, and its ratio.
 
     ratio: the median, over the turns, of the median of a turn by the first contender's in it.

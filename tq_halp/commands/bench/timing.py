@@ -27,7 +27,7 @@ def in_turn(
     """
     for task in tasks.values():
         task()
-    seconds = {name: [] for name in tasks}
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
     calls = dict.fromkeys(tasks, 1)
     for turn in range(max(turns, at_most or 0)):
         if turn >= turns and all(map(_settled, seconds.values())):

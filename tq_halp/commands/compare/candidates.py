@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -18,6 +18,8 @@ ALGORITHMS = get_args(Algorithm.model_fields["name"].annotation)
 Value = bool | int | float | str
 #: Keys and the values that were chosen for them.
 Tuned = tuple[tuple[str, Value], ...]
+#: (label, key, value) of "label.key=value"; the label is None for a setting of all candidates.
+Setting = tuple[str | None, str, Any]
 SECTIONS = tuple(Config.model_fields)
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 #: Keys that have an option of their own.
@@ -25,7 +27,7 @@ _TAKEN = {"algorithm": "--algorithms", "algorithm.name": "--algorithms", "seed":
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Candidate:
     """One line of the figure.
 
     Args:
@@ -48,13 +50,13 @@ class Entrant:
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
 
 
-def assignment(key: str, value) -> str:
+def assignment(key: str, value: Value) -> str:
     """ "key=value"; JSON is YAML."""
     return f"{key}={json.dumps(value)}"
 
 
-def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Entrant, ...]:
-    """Entrants as the command line describes them.
+def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Candidate, ...]:
+    """Candidates as the command line describes them.
 
     Args:
         algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd".
@@ -84,8 +86,8 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
             ]
             for each in (parsed, tuned)
         )
-        settings = tuple(f"{key}={value}" for key, value in settings)
-        found.append(Entrant(label, algorithm, settings, tuple(dict(grid).items()), beside))
+        texts = tuple(f"{key}={value}" for key, value in settings)
+        found.append(Candidate(label, algorithm, texts, tuple(dict(grid).items()), beside))
     return tuple(found)
 
 
@@ -95,17 +97,17 @@ def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
     return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
 
 
-def _check_use(addressed, algorithms: Sequence[str]) -> None:
+def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
     for label, key, value in addressed:
         reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
         if label is None and all(reasons):
             raise InputError(f"{key}: received for all labels, {reasons[0]}")
 
 
-def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | None:
+def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) -> str | None:
     """Why a setting for all does nothing for one that has `own` settings; None if it does."""
     section, _, name = key.partition(".")
-    given = {"name": algorithm}
+    given: dict[str, Any] = {"name": algorithm}
     for path, text in [(key, value), *own]:
         head, _, rest = path.partition(".")
         if head == section:
@@ -115,7 +117,7 @@ def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | N
     return idle({section: given}).get((section, name.split(".")[0]))
 
 
-def _plain(text):
+def _plain(text: object) -> object:
     try:
         return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
     except YAMLError:  # Said of the run's config.
@@ -123,12 +125,12 @@ def _plain(text):
 
 
 def shared(sets: Sequence[str], algorithms: str) -> list[str]:
-    """Those of `sets` that are for all entrants, as "key=value"."""
+    """Those of `sets` that are for all candidates, as "key=value"."""
     parsed = [_addressed("--set", text, list(_labels(algorithms))) for text in sets]
     return [f"{key}={value}" for label, key, value in parsed if label is None]
 
 
-def _labels(text) -> dict[str, str]:
+def _labels(text: str) -> dict[str, str]:
     found = {}
     for part in text.split(","):
         label, equals, algorithm = (piece.strip() for piece in part.partition("="))
@@ -152,7 +154,7 @@ def _labels(text) -> dict[str, str]:
     return found
 
 
-def _addressed(option, text, labels):
+def _addressed(option: str, text: str, labels: Sequence[str]) -> Setting:
     """(label or None, key, value) of "label.key=value"."""
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
@@ -175,7 +177,7 @@ def _addressed(option, text, labels):
     return label, key, value.strip()
 
 
-def _values(key, text):
+def _values(key: str, text: str) -> tuple[Value, ...]:
     try:
         values = YAML(typ="safe", pure=True).load(f"[{text}]")
     except YAMLError as error:

@@ -5,7 +5,9 @@ import contextlib
 import os
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.commands.compare import preflight, process_pool
 from tq_halp.commands.compare.candidates import concerning, parse, shared
@@ -17,10 +19,15 @@ from tq_halp.commands.exit_status import FAILED, FINISHED, INTERRUPTED, WRONG_IN
 from tq_halp.commands.running.interrupt import StopOnSignal
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tq_halp.config import Config
+
 __all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "comparison_of", "main", "parser"]
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments)
@@ -85,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _compare(options, command: str) -> int:
+def _compare(options: argparse.Namespace, command: str) -> int:
     from rich.console import Console
 
     comparison = comparison_of(options)
@@ -113,17 +120,17 @@ def _compare(options, command: str) -> int:
         return _report(comparison, command, console)
 
 
-def comparison_of(options) -> Comparison:
+def comparison_of(options: argparse.Namespace) -> Comparison:
     """What the command's arguments ask for.
 
     Raises:
         InputError: one of them is wrong.
     """
     common = shared(options.sets, options.algorithms)
-    entrants = parse(options.algorithms, options.sets, options.tune)
+    candidates = parse(options.algorithms, options.sets, options.tune)
     seeds = _seeds("--seeds", options.seeds)
     tune_seeds = options.tune_seeds
-    labels = [entrant.label for entrant in entrants]
+    labels = [candidate.label for candidate in candidates]
     baseline = labels[0] if options.baseline is None else options.baseline
     if baseline not in labels:
         raise InputError(f"--baseline {baseline}: no such label; known: {', '.join(labels)}")
@@ -131,8 +138,8 @@ def comparison_of(options) -> Comparison:
         folder=Path(options.run_dir or default_folder(options.config)),
         config_path=options.config,
         shared=tuple(common),
-        common=tuple(_common(options.config, entrants[0].beside, common)),
-        entrants=entrants,
+        common=tuple(_common(options.config, candidates[0].beside, common)),
+        candidates=candidates,
         seeds=seeds,
         tune_seeds=seeds[:1] if tune_seeds is None else _seeds("--tune-seeds", tune_seeds),
         tune_by=options.tune_by,
@@ -140,7 +147,9 @@ def comparison_of(options) -> Comparison:
     )
 
 
-def _common(config_path, algorithms, shared):
+def _common(
+    config_path: str, algorithms: Sequence[str], shared: Sequence[str]
+) -> Iterator["Config"]:
     """The config with the settings for all that do something, for each algorithm."""
     from tq_halp import config as configs
 
@@ -149,7 +158,7 @@ def _common(config_path, algorithms, shared):
         yield configs.load(config_path, [*named, name, *concerning(algorithm, shared)])
 
 
-def _seeds(option, text) -> tuple[int, ...]:
+def _seeds(option: str, text: str) -> tuple[int, ...]:
     try:
         seeds = tuple(int(part) for part in text.split(","))
     except ValueError as error:
@@ -159,7 +168,7 @@ def _seeds(option, text) -> tuple[int, ...]:
     return seeds
 
 
-def _make(folder) -> None:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -177,7 +186,7 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
     return not stop.requested
 
 
-def _report(comparison: Comparison, command: str, console) -> int:
+def _report(comparison: Comparison, command: str, console: "Console") -> int:
     from tq_halp.commands.compare import figures, html_page, summary_tables
 
     results = Results(comparison)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.running import run_identity
 from tq_halp.config import Config
 from tq_halp.errors import InputError
@@ -43,9 +43,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """An entrant with one seed and one choice of the values that are tuned."""
+    """An candidate with one seed and one choice of the values that are tuned."""
 
-    entrant: Entrant
+    candidate: Candidate
     seed: int
     tuned: Tuned
     config_path: str
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        return self.entrant.label
+        return self.candidate.label
 
     @property
     def name(self) -> str:
@@ -83,8 +83,8 @@ class Run:
 
         Each algorithm is named first, so that its keys in the config are known to mean something.
         """
-        named = [f"algorithm.name={name}" for name in self.entrant.beside]
-        return named + self.entrant.overrides(self.tuned)
+        named = [f"algorithm.name={name}" for name in self.candidate.beside]
+        return named + self.candidate.overrides(self.tuned)
 
     @property
     def arguments(self) -> list[str]:
@@ -147,7 +147,7 @@ class Run:
             )
 
 
-def _rows(path):
+def _rows(path: Path) -> tuple[dict[str, str], ...]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return tuple(csv.DictReader(file))
@@ -155,5 +155,5 @@ def _rows(path):
         return ()
 
 
-def _word(value):
+def _word(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+=_-]+", "_", value)

@@ -67,6 +67,6 @@ def at_budget(rows: Rows, metric: Metric, column: str, budget: float) -> float |
     return within[-1] if within else None
 
 
-def _numbers(rows, column):
+def _numbers(rows: Rows, column: str) -> list[float]:
     found = (number(row, column) for row in rows)
     return [value for value in found if value is not None] or [0.0]

@@ -2,17 +2,21 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tq_halp.atomic_files import replacing
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.compared_run import DIVERGED
-from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric, Rows
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import Mean, mean_of
 from tq_halp.commands.running.curves_plot import plain_ticks
@@ -22,7 +26,7 @@ from tq_halp.commands.running.metrics import points
 BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
 MARKERS = "os^Dv<>P"
 #: With gaps, so that a curve that lies upon another leaves it in sight.
-DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Panel:
     def label(self) -> str:
         return f"{'validation' if self.is_validation else 'training'} {self.metric.short}"
 
-    def points(self, rows, x):
+    def points(self, rows: Rows, x: str) -> list[tuple[float, float]]:
         metric = self.metric
         of = metric.validation_points if self.is_validation else metric.training_points
         return of(rows, x)
@@ -70,7 +74,7 @@ def figure(results: Results) -> Figure:
     return made
 
 
-def _place_legend(made, handles, labels):
+def _place_legend(made: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Below the panels, in as many columns, up to three, as are not wider than the figure."""
     for columns in (3, 2, 1):
         legend = made.legend(handles, labels, loc="outside lower center", ncols=columns)
@@ -87,34 +91,36 @@ def png(results: Results, panel: Panel) -> bytes:
     return _bytes(single)
 
 
-def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes]]:
-    """(name, PNG) of what the entrant's algorithm records of itself; a colour for each seed."""
-    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[entrant]}
+def diagnostics(results: Results, candidate: Candidate) -> Iterable[tuple[str, bytes]]:
+    """(name, PNG) of what the candidate's algorithm records of itself; a colour for each seed."""
+    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[candidate]}
     for shown in panels(list(runs.values())):
         single, axes = _single()
         draw(axes, shown, runs)
         yield shown.label, _bytes(single)
 
 
-def series(runs, panel: Panel) -> list[tuple[float, Mean]]:
+def series(runs: Sequence[Rows], panel: Panel) -> list[tuple[float, Mean]]:
     """(budget, value) of each epoch from 1 that all runs have, both means over the runs."""
     budgets = [dict(points(rows, "epoch", panel.budget[0])) for rows in runs]
     values = [dict(panel.points(rows, "epoch")) for rows in runs]
     shared = set.intersection(*(set(b) & set(v) for b, v in zip(budgets, values, strict=True)))
     # The evaluation before the training is the same for all.
-    return [
-        (mean_of([b[epoch] for b in budgets]).value, mean_of([v[epoch] for v in values]))
+    means = [
+        (mean_of([b[epoch] for b in budgets]), mean_of([v[epoch] for v in values]))
         for epoch in sorted(shared)
         if epoch > 0
     ]
+    return [(budget.value, value) for budget, value in means if budget and value]
 
 
-def _draw(axes, results: Results, panel: Panel) -> None:
+def _draw(axes: Axes, results: Results, panel: Panel) -> None:
     seen = []
-    for number, entrant in enumerate(results.comparison.entrants):
-        colour, dash, mark = (c[number % len(c)] for c in (COLOURS, DASHES, MARKERS))
-        runs = list(results.finished(entrant).values())
-        label = results.caption(entrant)
+    for number, candidate in enumerate(results.comparison.candidates):
+        colour = COLOURS[number % len(COLOURS)]
+        dash, mark = DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)]
+        runs = list(results.finished(candidate).values())
+        label = results.caption(candidate)
         line = series(runs, panel) if runs else []
         x, y = [x for x, _ in line], [mean.value for _, mean in line]
         errors = [mean.error or 0.0 for _, mean in line]
@@ -124,7 +130,7 @@ def _draw(axes, results: Results, panel: Panel) -> None:
         axes.plot(x, y, color=colour, ls=dash, marker=mark, ms=4, markevery=every, label=label)
         axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
         seen += y
-        _draw_diverged(axes, results, entrant, panel, colour)
+        _draw_diverged(axes, results, candidate, panel, colour)
     _scale(axes, [value for value in seen if math.isfinite(value)], panel)
     axes.set(xlabel=panel.budget[1], ylabel=panel.label)
     axes.set_xlim(left=0)
@@ -133,15 +139,17 @@ def _draw(axes, results: Results, panel: Panel) -> None:
     axes.grid(True, which="both", alpha=0.3)
 
 
-def _draw_diverged(axes, results, entrant, panel, colour):
-    for run in results.compared[entrant]:
+def _draw_diverged(
+    axes: Axes, results: Results, candidate: Candidate, panel: Panel, colour: str
+) -> None:
+    for run in results.compared[candidate]:
         outcome = results.outcomes[run]
         line = panel.points(outcome.rows, panel.budget[0]) if outcome.status == DIVERGED else []
         if line:
             axes.plot(*zip(*line, strict=True), ":x", ms=6, color=colour, markevery=[-1])
 
 
-def _scale(axes, values, panel):
+def _scale(axes: Axes, values: Sequence[float], panel: Panel) -> None:
     """By the curves that are means: one that diverged would leave nothing to be seen of them."""
     if not values:
         return
@@ -156,11 +164,11 @@ def _scale(axes, values, panel):
     plain_ticks(axes)
 
 
-def _whole(axis):
+def _whole(axis: Axis) -> None:
     axis.get_major_locator().set_params(integer=True)
 
 
-def _single():
+def _single() -> tuple[Figure, Axes]:
     single = Figure(figsize=(5, 3.7), layout="constrained")
     FigureCanvasAgg(single)
     return single, single.subplots()

@@ -11,7 +11,7 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 #: Seconds that the runs of a killed comparison have to write their checkpoints.
 PATIENCE = 60.0
@@ -35,7 +35,7 @@ class Lock:
         #: The file's descriptor, for processes to inherit.
         self.number = -1
 
-    def __enter__(self):
+    def __enter__(self) -> "Lock":
         self.number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         end = time.monotonic() + PATIENCE
         while not _try(self.number):
@@ -51,11 +51,11 @@ class Lock:
         os.pwrite(self.number, f"{os.getpid()}\n".encode(), 0)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         os.close(self.number)
 
 
-def _try(number) -> bool:
+def _try(number: int) -> bool:
     try:
         if fcntl is None:
             msvcrt.locking(number, msvcrt.LK_NBLCK, 1)

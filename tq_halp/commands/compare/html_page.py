@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tq_halp import html_document
 from tq_halp.commands.compare import figures
-from tq_halp.commands.compare.markup import Code, Document, Section, Table
+from tq_halp.commands.compare.markup import Code, Document, Section, Table, Text
 from tq_halp.commands.compare.results import Results
 
 _STYLE = """
@@ -35,7 +35,7 @@ def _section(section: Section) -> str:
     return f"<h2>{escape(section.heading)}</h2>\n" + "\n".join(map(_block, section.blocks))
 
 
-def _block(block) -> str:
+def _block(block: Text | Code | Table) -> str:
     if isinstance(block, Table):
         rows = ([escape(cell) for cell in row] for row in block.rows)
         return html_document.table(block.head, rows, block.words)
@@ -56,12 +56,13 @@ def _curves(results: Results) -> str:
 
 def _diagnostics(results: Results) -> str:
     parts = []
-    for entrant in results.comparison.entrants:
+    for candidate in results.comparison.candidates:
         pictures = [
-            (f"{entrant.label}: {name}", png) for name, png in figures.diagnostics(results, entrant)
+            (f"{candidate.label}: {name}", png)
+            for name, png in figures.diagnostics(results, candidate)
         ]
         if pictures:
-            parts.append(f"<h3>{escape(entrant.label)}</h3>\n{_plots(pictures)}")
+            parts.append(f"<h3>{escape(candidate.label)}</h3>\n{_plots(pictures)}")
     return "<h2>Diagnostics</h2>\n" + "\n".join(parts) if parts else ""
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from tq_halp.commands.compare.compared_run import Run
@@ -29,7 +30,9 @@ def default_jobs() -> int:
     return max(1, usable_cores() // 2)
 
 
-def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer):
+def carry_out(
+    comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer
+) -> None:
     """Train what is not trained yet; a run that ends, however it does, is not tried again.
 
     A stop, asked for by a signal or by an exception, lets the runs write checkpoints first.
@@ -41,7 +44,7 @@ def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, 
     running: dict[Run, subprocess.Popen] = {}
     ended: set[Run] = set()
 
-    def is_over(run):
+    def is_over(run: Run) -> bool:
         return run in ended or run.outcome().is_final
 
     try:
@@ -54,7 +57,8 @@ def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, 
                 show.begun(run)
             over = [run for run, process in running.items() if process.poll() is not None]
             for run in over:
-                running.pop(run).stdin.close()
+                if (pipe := running.pop(run).stdin) is not None:
+                    pipe.close()
                 ended.add(run)
                 show.ended(run)
             if over:
@@ -66,7 +70,7 @@ def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, 
         _stop(list(running.values()))
 
 
-def _start(run, jobs, lock):
+def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
     run.log.parent.mkdir(exist_ok=True)
     # A session of its own: the terminal's Ctrl-C is for the comparison, which passes on one signal.
     with open(run.log, "ab") as log:
@@ -81,7 +85,7 @@ def _start(run, jobs, lock):
         )
 
 
-def _environment(jobs):
+def _environment(jobs: int) -> dict[str, str] | None:
     if jobs == 1:
         return None
     threads = str(max(1, usable_cores() // jobs))
@@ -94,7 +98,7 @@ def _environment(jobs):
     return {**shared, **os.environ}
 
 
-def _stop(processes):
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
     """Asks, once more for each further signal, then kills; returns when all are gone."""
     for end in (subprocess.Popen.terminate, subprocess.Popen.terminate, subprocess.Popen.kill):
         for process in processes:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tq_halp.commands.compare.compared_run import DIVERGED, FAILED, MISSING, UNFINISHED, Run
-from tq_halp.commands.compare.equal_budget import metrics_of
+from tq_halp.commands.compare.equal_budget import Rows, metrics_of
 from tq_halp.commands.running.metrics import number, points
 
 _EVERY = 1.0  # seconds between two looks at the files
@@ -27,12 +27,12 @@ class Progress(contextlib.AbstractContextManager):
         self._seen: set[Run] = set()
         self._epochs = functools.cache(lambda run: run.config().train.epochs)
 
-    def __enter__(self):
+    def __enter__(self) -> "Progress":
         if self._live is not None:
             self._live.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -62,7 +62,7 @@ class Progress(contextlib.AbstractContextManager):
             table.add_row(run.label, str(run.seed), ", ".join(run.values), *self._cells(run))
         self._live.update(table, refresh=True)
 
-    def _cells(self, run) -> list[str]:
+    def _cells(self, run: Run) -> list[str]:
         """State, epoch, last validation value, time left."""
         outcome = run.outcome()
         state = outcome.status
@@ -81,11 +81,10 @@ class Progress(contextlib.AbstractContextManager):
         epoch, value = values[-1]
         epochs = self._epochs(run)
         left = _left(outcome.rows, epochs) if state == "running" else ""
-        value = f"{metric.short} {value:.5g}"
-        return [state + error, f"epoch {epoch:g} of {epochs}", value, left]
+        return [state + error, f"epoch {epoch:g} of {epochs}", f"{metric.short} {value:.5g}", left]
 
 
-def _left(rows, epochs) -> str:
+def _left(rows: Rows, epochs: int) -> str:
     """By the pace so far."""
     epoch, seconds = number(rows[-1], "epoch"), number(rows[-1], "seconds")
     start = number(rows[0], "seconds")

@@ -1,4 +1,4 @@
-"""Which runs a comparison takes: a grid for each entrant, then every seed with what it chose."""
+"""Which runs a comparison takes: a grid for each candidate, then every seed with what it chose."""
 
 import itertools
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tq_halp import config as configs
 from tq_halp.atomic_files import UNFINISHED, replacing
-from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED, Run
 from tq_halp.commands.compare.statistics import Mean, mean_of
 from tq_halp.commands.running import run_identity
@@ -19,7 +19,7 @@ from tq_halp.errors import InputError
 
 #: What the runs have in common; a folder with this file is a comparison's.
 COMMON = "compare.yaml"
-# How the keys begin that entrants and runs have of their own.
+# How the keys begin that candidates and runs have of their own.
 _OF_RUNS = ("seed", "algorithm.")
 
 
@@ -41,29 +41,29 @@ class Comparison:
     config_path: str
     shared: tuple[str, ...]
     common: tuple[Config, ...] = field(repr=False)
-    entrants: tuple[Entrant, ...]
+    candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     tune_seeds: tuple[int, ...]
     tune_by: str
     baseline: str
 
-    def grid(self, entrant: Entrant) -> list[Run]:
+    def grid(self, candidate: Candidate) -> list[Run]:
         """The runs that serve to tune."""
-        return [run for runs in self.tries(entrant).values() for run in runs]
+        return [run for runs in self.tries(candidate).values() for run in runs]
 
-    def tries(self, entrant: Entrant) -> dict[Tuned, list[Run]]:
+    def tries(self, candidate: Candidate) -> dict[Tuned, list[Run]]:
         """A run a seed for each combination of the values to try; of nothing to tune, none."""
-        if not entrant.grid:
+        if not candidate.grid:
             return {}
-        keys, values = zip(*entrant.grid, strict=True)
+        keys, values = zip(*candidate.grid, strict=True)
         every = [tuple(zip(keys, v, strict=True)) for v in itertools.product(*values)]
-        return {t: [self._run(entrant, seed, t) for seed in self.tune_seeds] for t in every}
+        return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
 
-    def choice(self, entrant: Entrant) -> Tuned | None:
+    def choice(self, candidate: Candidate) -> Tuned | None:
         """What has the lowest mean validation loss; None if each combination has a failed run."""
-        scores = {tuned: self.score(runs) for tuned, runs in self.tries(entrant).items()}
+        scores = {tuned: self.score(runs) for tuned, runs in self.tries(candidate).items()}
         finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
-        return min(finished, key=finished.get, default=None)
+        return min(finished, key=finished.__getitem__, default=None)
 
     def score(self, runs: Sequence[Run]) -> Mean | None:
         """The validation loss that chooses; None where a run did not finish."""
@@ -73,22 +73,20 @@ class Comparison:
             return None
         return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
 
-    def chosen(self, entrant: Entrant) -> list[Run]:
+    def chosen(self, candidate: Candidate) -> list[Run]:
         """The runs that are compared, a seed each; none if the grid has no run that finished."""
-        tuned = ()
-        if entrant.grid:
-            tuned = self.choice(entrant)
-            if tuned is None:
-                return []
-        return [self._run(entrant, seed, tuned) for seed in self.seeds]
+        tuned = self.choice(candidate) if candidate.grid else ()
+        if tuned is None:
+            return []
+        return [self._run(candidate, seed, tuned) for seed in self.seeds]
 
     def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
-        """The runs that are known to be needed; more once the grid of an entrant is over."""
-        grids = {entrant: self.grid(entrant) for entrant in self.entrants}
+        """The runs that are known to be needed; more once the grid of a candidate is over."""
+        grids = {candidate: self.grid(candidate) for candidate in self.candidates}
         found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
-        decided = [e for e in self.entrants if all(is_over(run) for run in grids[e])]
-        # By seed first: when it is interrupted, every entrant has as many.
-        rest = itertools.zip_longest(*(self.chosen(entrant) for entrant in decided))
+        decided = [e for e in self.candidates if all(is_over(run) for run in grids[e])]
+        # By seed first: when it is interrupted, every candidate has as many.
+        rest = itertools.zip_longest(*(self.chosen(candidate) for candidate in decided))
         found += [run for runs in rest for run in runs if run]
         return list(dict.fromkeys(found))
 
@@ -101,7 +99,7 @@ class Comparison:
         for run in runs:
             run.check()
 
-    def _check_folder(self):
+    def _check_folder(self) -> None:
         path = self.folder / COMMON
         if path.exists():
             # Of `algorithm` every run holds its own against its folder.
@@ -138,8 +136,8 @@ class Comparison:
             values["algorithm"] |= config.used("algorithm")
         return to_yaml(values)
 
-    def _run(self, entrant, seed, tuned):
-        return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)
+    def _run(self, candidate: Candidate, seed: int, tuned: Tuned) -> Run:
+        return Run(candidate, seed, tuple(tuned), self.config_path, self.folder)
 
 
 def _is_foreign(entry: Path) -> bool:

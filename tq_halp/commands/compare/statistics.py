@@ -66,7 +66,7 @@ def compare(
     )
 
 
-def _p(difference):
+def _p(difference: Mean | None) -> float | None:
     if difference is None or difference.error is None or math.isnan(difference.error):
         return None
     if difference.error == 0:

@@ -14,7 +14,7 @@ def main() -> int:
     return train.main()
 
 
-def _stop_with_parent():
+def _stop_with_parent() -> None:
     os.read(0, 1)  # Returns when the other end is closed, however its process ended.
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -7,6 +7,7 @@ finding     what one check says
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from tq_halp.commands.doctor.finding import FAILURE, Finding, look
 from tq_halp.commands.exit_status import answer
@@ -14,13 +15,13 @@ from tq_halp.commands.exit_status import answer
 USABLE, BROKEN = 0, 1
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 usable, 1 broken, 2 wrong input."""
     options = parser().parse_args(arguments)
     return answer(lambda: _examine(options))
 
 
-def _examine(options) -> int:
+def _examine(options: argparse.Namespace) -> int:
     findings = examine()
     usable = all(finding.status != FAILURE for finding in findings)
     if options.json:

@@ -25,7 +25,7 @@ class Finding:
 
 def look(*checks: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """All that the checks find; an exception in one is a failure, and the others go on."""
-    findings = []
+    findings: list[Finding] = []
     for check in checks:
         try:
             with warnings.catch_warnings():

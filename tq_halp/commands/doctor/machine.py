@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tq_halp import cpu as cpu
+from tq_halp import cpu
 from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
 from tq_halp.errors import InputError
 
@@ -59,8 +59,8 @@ def native_library() -> Iterator[Finding]:
     if library.LIBRARY.load() is None:
         yield Finding("native library", WARNING, library.LIBRARY.problem, library.REMEDY)
     else:
-        path = library.LIBRARY.directory / build.library_name()
-        yield Finding("native library", OK, str(path))
+        folder = library.LIBRARY.directory or build.DEFAULT_OUTPUT
+        yield Finding("native library", OK, str(folder / build.library_name()))
 
 
 def backend() -> Iterator[Finding]:

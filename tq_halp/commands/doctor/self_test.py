@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tq_halp.commands.doctor.finding import FAILURE, OK, Finding
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REMEDY = "remove quant_ops/lib and run python -m quant_ops.build; if that does not help, report it"
 
@@ -88,7 +92,7 @@ def _ops() -> dict[str, Callable]:
     }
 
 
-def _words():
+def _words() -> "np.ndarray":
     """Small and large numbers of either sign, zeros and infinities, float32 [2, 64]."""
     import numpy as np
 

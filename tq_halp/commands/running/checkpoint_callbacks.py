@@ -23,17 +23,17 @@ class Resuming(keras.callbacks.Callback):
         super().__init__()
         self._checkpoint = checkpoint
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """After the algorithm's own callback, which begins anew."""
         self._restore()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """In a started epoch once more: Keras has just cleared the sums behind its metrics."""
         if self._checkpoint is not None and self._checkpoint.step:
             self._restore()
         self._checkpoint = None
 
-    def _restore(self):
+    def _restore(self) -> None:
         if self._checkpoint is not None:
             restore(self.model, self._checkpoint.arrays, self._checkpoint.host_state)
 
@@ -63,14 +63,14 @@ class Checkpointing(keras.callbacks.Callback):
         self._checkpoints, self._order, self._recorder = checkpoints, order, recorder
         self._every_steps = every_steps
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """The first one of a run. A stop requested by now is not left to wait for a snapshot."""
         if self._order.total_steps == 0:
             self._save(0, 0)
         if self._recorder.stop_requested():
             raise KeyboardInterrupt
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """The last step of an epoch is followed by its evaluation, then by `on_epoch_end`."""
         order, recorder = self._order, self._recorder
         due = self._every_steps and order.total_steps % self._every_steps == 0
@@ -79,7 +79,7 @@ class Checkpointing(keras.callbacks.Callback):
         ):
             self._save(order.epoch, order.step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """With the epoch's row."""
         if self._order.epoch_is_done and not self._recorder.failure:
             self._save(epoch + 1, 0)

@@ -35,7 +35,7 @@ def write(path: Path, contents: Mapping, arrays: Sequence[Callable[[], np.ndarra
     digest = hashlib.sha256()
     with replacing(path) as temporary, open(temporary, "wb") as file:
 
-        def put(data):
+        def put(data: bytes | np.ndarray) -> None:
             digest.update(data)
             file.write(data)
 

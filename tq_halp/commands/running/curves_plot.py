@@ -3,9 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.metrics import perplexity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
@@ -42,7 +46,7 @@ def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
         figure.savefig(temporary, dpi=130)
 
 
-def plain_ticks(axes) -> None:
+def plain_ticks(axes: "Axes") -> None:
     """Label a logarithmic axis that spans little more than a decade with plain numbers."""
     from matplotlib.ticker import LogFormatter
 
@@ -54,7 +58,9 @@ def plain_ticks(axes) -> None:
         )
 
 
-def _points(rows, x_column: str, y_column: str, is_language: bool) -> tuple[list, list]:
+def _points(
+    rows: Sequence[Mapping], x_column: str, y_column: str, is_language: bool
+) -> tuple[list, list]:
     """The points that can stand on a logarithmic axis; a diverged run's last ones cannot."""
     points = []
     for row in rows:

@@ -4,14 +4,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.metrics import points
 
-#: Okabe and Ito's, which the colour-blind can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# For more lines than that.
-COLOURS += ("#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The palette of Okabe and Ito, which colour-blind readers can tell apart.
+_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: The colours of lines, with four more for a plot of many.
+COLOURS = (*_OKABE_ITO, "#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
 STYLES = ("o-", "s--")
 
 
@@ -46,7 +50,7 @@ def panels(runs: Sequence[Sequence[Mapping]]) -> list[Panel]:
     ]
 
 
-def draw(axes, panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
+def draw(axes: "Axes", panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
     """Draws a panel against epochs: a colour for each run, a dash for each column.
 
     Args:

@@ -1,6 +1,7 @@
 """Ctrl-C that loses nothing."""
 
 import signal
+from collections.abc import Callable
 
 
 class StopOnSignal:
@@ -19,20 +20,24 @@ class StopOnSignal:
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, announce=lambda name: None, may_stop_now=lambda: False):
+    def __init__(
+        self,
+        announce: Callable[[str], object] = lambda name: None,
+        may_stop_now: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.requested = False
         self._announce = announce
         self._may_stop_now = may_stop_now
 
-    def __enter__(self):
+    def __enter__(self) -> "StopOnSignal":
         self._former = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def _handle(self, number, _frame):
+    def _handle(self, number: int, _frame: object) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

@@ -4,12 +4,20 @@ Keras computes a number of any two arrays: a crossentropy cuts the class 0.9 dow
 without end for a share of 5. What a loss is not defined for is refused before a run begins.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 from tq_halp.non_finite import place
+
+#: A loss of Keras: an object of `keras.losses.Loss`, or a function of targets and outputs.
+Loss = Any
+#: Losses of one kind, each as its class and its function.
+Kind = Sequence[tuple[type, Callable[..., Any]]]
 
 _losses = keras.losses
 # Kinds of crossentropies: of each loss the class and the function.
@@ -34,17 +42,17 @@ _ONE_HOT_ONLY = ((_losses.CategoricalHinge, _losses.categorical_hinge),)
 _SUM = 1e-3  # how far from 1 the shares of an example may add up, in float16 as well
 
 
-def is_of(loss, kind) -> bool:
+def is_of(loss: Loss, kind: Kind) -> bool:
     """Whether a loss, an object or a function, is of a kind."""
     return any(isinstance(loss, made) or loss is function for made, function in kind)
 
 
-def takes_logits(loss) -> bool:
+def takes_logits(loss: Loss) -> bool:
     """Whether a crossentropy is one of logits."""
     return bool(_arguments(loss).get("from_logits", False))
 
 
-def check_targets(loss, output: np.ndarray, dataset: Dataset) -> None:
+def check_targets(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
     """Raise InputError, with the array and the place, for targets that `loss` means nothing for.
 
     Args:
@@ -62,7 +70,7 @@ def check_targets(loss, output: np.ndarray, dataset: Dataset) -> None:
             )
 
 
-def check_probabilities(subject: str, loss, output: np.ndarray) -> None:
+def check_probabilities(subject: str, loss: Loss, output: np.ndarray) -> None:
     """Raise InputError for a crossentropy of what are no probabilities, a number without meaning.
 
     Args:
@@ -83,7 +91,7 @@ def check_probabilities(subject: str, loss, output: np.ndarray) -> None:
         )
 
 
-def _check_shape(loss, output, dataset) -> None:
+def _check_shape(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
     shape = dataset.train[1].shape[1:]
     wanted = output.shape[1:-1] if is_of(loss, SPARSE) else output.shape[1:]
     # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
@@ -94,7 +102,7 @@ def _check_shape(loss, output, dataset) -> None:
         )
 
 
-def _check_values(subject, loss, output, y) -> None:
+def _check_values(subject: str, loss: Loss, output: np.ndarray, y: np.ndarray) -> None:
     if is_of(loss, SPARSE):
         classes = output.shape[-1]
         right = (y >= 0) & (y < classes) & (y == np.floor(y))
@@ -120,7 +128,7 @@ def _check_values(subject, loss, output, y) -> None:
         raise InputError(f"{subject}{place(index)} is {y[index]}, expected {valid}")
 
 
-def _check_sums(subject, axis, output, y) -> None:
+def _check_sums(subject: str, axis: int, output: np.ndarray, y: np.ndarray) -> None:
     y = y[..., None] if y.ndim < output.ndim else y.reshape(len(y), *output.shape[1:])
     sums = y.sum(axis=axis, dtype=np.float64)
     wrong = np.abs(sums - 1) > _SUM
@@ -132,10 +140,10 @@ def _check_sums(subject, axis, output, y) -> None:
         )
 
 
-def _parts(dataset) -> dict[str, np.ndarray]:
+def _parts(dataset: Dataset) -> dict[str, np.ndarray]:
     parts = {"y_train": dataset.train[1], "y_validation": dataset.validation[1]}
     return parts if dataset.test is None else {**parts, "y_test": dataset.test[1]}
 
 
-def _arguments(loss) -> dict:
+def _arguments(loss: Loss) -> dict:
     return loss.get_config() if isinstance(loss, keras.losses.Loss) else {}

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
@@ -51,14 +52,14 @@ class RunRecorder(keras.callbacks.Callback):
             row["val_perplexity"] = perplexity(logs["val_loss"])
         self.run.add_row({key: _number(value) for key, value in row.items()})
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Stop on request, or when the loss is no number any more."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self.failure = f"the training loss became {float(loss)}"
         self._stop_if_asked()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the row; a validation loss that is no number ends the training."""
         logs, order = logs or {}, self._order
         done = order.step / order.steps_per_epoch
@@ -69,12 +70,12 @@ class RunRecorder(keras.callbacks.Callback):
             self.failure = f"the validation loss became {logs['val_loss']} in epoch {epoch + 1}"
         self._stop_if_asked()
 
-    def _stop_if_asked(self):
+    def _stop_if_asked(self) -> None:
         if self.failure or self.stop_requested():
             self.model.stop_training = True
 
 
-def _number(value):
+def _number(value: Any) -> Any:
     """Keras' and NumPy's scalars as the Python numbers they stand for."""
     if value is None or isinstance(value, (int, str)):
         return value

@@ -17,7 +17,7 @@ from tq_halp.yaml_settings import suggestion
 _REFUSALS = (TypeError, ValueError, AttributeError, LookupError)
 
 
-def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
+def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
     """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
 
     Args:
@@ -60,7 +60,7 @@ def check_step(config: Config, model: keras.Model) -> None:
     It steps once from ones, along ones: in the place of each kind of weight, by its dtype and
     number of axes, the smallest one.
     """
-    kinds = {}
+    kinds: dict[tuple[str, int], keras.Variable] = {}
     for variable in sorted(model.trainable_variables, key=lambda v: math.prod(v.shape)):
         kinds.setdefault((variable.dtype, len(variable.shape)), variable)
     # With a name: Keras numbers those without, and the numbers reach what is saved.
@@ -84,7 +84,7 @@ def check_step(config: Config, model: keras.Model) -> None:
         )
 
 
-def number_or_schedule(config: Config, value, path: tuple[str, ...]):
+def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any:
     """`value`, which stands at `path`; a schedule as Keras' object."""
     if not isinstance(value, Schedule):
         return value

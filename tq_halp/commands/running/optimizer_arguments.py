@@ -23,19 +23,19 @@ class _Range:
     valid: str
 
 
-def _finite(value) -> bool:
+def _finite(value: Any) -> bool:
     return is_number(value) and -sys.float_info.max <= value <= sys.float_info.max
 
 
-def _whole(value, low) -> bool:
+def _whole(value: Any, low: int) -> bool:
     return is_number(value) and isinstance(value, int) and low <= value <= MOST
 
 
-def _numbers(value) -> bool:
+def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(_finite(each) and each >= 0 for each in value)
 
 
-def _ascending(value) -> bool:
+def _ascending(value: Any) -> bool:
     return _numbers(value) and all(low < high for low, high in itertools.pairwise(value))
 
 

@@ -4,6 +4,7 @@ import functools
 import math
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -31,7 +32,7 @@ def execute(
     experiment: Experiment,
     run: RunDirectory,
     stop: StopOnSignal,
-    verbose=2,
+    verbose: int = 2,
     start: Checkpoint | None = None,
 ) -> dict:
     """Train `experiment` and write everything to `run`.
@@ -59,7 +60,9 @@ def execute(
     return summary
 
 
-def _write_beginning(experiment, run, summary, start) -> None:
+def _write_beginning(
+    experiment: Experiment, run: RunDirectory, summary: dict, start: Checkpoint | None
+) -> None:
     """The summary first: it makes the folder a run's."""
     config, dataset = experiment.config, experiment.dataset
     comment = WRITTEN_BY_RUN
@@ -76,7 +79,7 @@ def _train(
     experiment: Experiment,
     run: RunDirectory,
     stop: StopOnSignal,
-    verbose,
+    verbose: int,
     start: Checkpoint | None,
 ) -> dict:
     """Evaluate, then train to the end; the summary's status and error."""
@@ -182,7 +185,7 @@ def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
     _attempt(summary, run.write_summary, summary)
 
 
-def _attempt(summary: dict, write: Callable, *arguments) -> None:
+def _attempt(summary: dict, write: Callable, *arguments: Any) -> None:
     try:
         write(*arguments)
     except Exception as error:  # h5py has its own for a full disk.

@@ -8,15 +8,19 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tq_halp.atomic_files import UNFINISHED, replacing
 from tq_halp.commands.running.checkpoint_folder import files as checkpoint_files
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    import keras
+
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 #: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
 COLUMNS = (
@@ -97,7 +101,7 @@ class RunDirectory:
             text = json.dumps(_jsonable(summary), indent=2, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
 
-    def save_model(self, model) -> None:
+    def save_model(self, model: "keras.Model") -> None:
         """Write model.keras."""
         with replacing(self.path / "model.keras") as path:
             model.save(path)
@@ -193,7 +197,7 @@ def _is_foreign(entry: Path) -> bool:
     return not (ours or entry.name.startswith(UNFINISHED))
 
 
-def _jsonable(value):
+def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _jsonable(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):

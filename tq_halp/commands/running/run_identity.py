@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from tq_halp.config import Config
 from tq_halp.config.unused_keys import KEYS, idle
@@ -86,7 +88,7 @@ def _what_does_something(flat: dict) -> dict:
     }
 
 
-def _flat(value, key: str):
+def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         for name, inner in value.items():
             yield from _flat(inner, f"{key}.{name}" if key else name)

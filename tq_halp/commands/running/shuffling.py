@@ -29,7 +29,14 @@ class TrainingOrder(keras.callbacks.Callback):
         together: batches are made up once, and an epoch orders them instead of the examples.
     """
 
-    def __init__(self, x, y, batch_size: int, seed: int | None, together: bool = False):
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        batch_size: int,
+        seed: int | None,
+        together: bool = False,
+    ):
         super().__init__()
         count = len(x)
         self._batch_size, self._seed, self._together = batch_size, seed, together
@@ -49,7 +56,7 @@ class TrainingOrder(keras.callbacks.Callback):
         self._first, self.epoch, self.step = step, epoch, step
         x, y = (tf.convert_to_tensor(array) for array in self.arrays)
 
-        def batch(number):
+        def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             start = self._batches[number] * self._batch_size
             indices = self._examples[start : start + self._batch_size]
             return tf.gather(x, indices), tf.gather(y, indices)
@@ -67,14 +74,14 @@ class TrainingOrder(keras.callbacks.Callback):
         """Whether no step of the epoch is left."""
         return self.step == self.steps_per_epoch
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Keras asks for the epoch's examples after this."""
         self.epoch, self.step = epoch, self._first
         if self._seed is not None:
             order = self._batches if self._together else self._examples
             order.assign(permutation(order.shape[0], self._seed, epoch))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """One more step is done."""
         self.step += 1
 

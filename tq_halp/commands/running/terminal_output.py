@@ -1,6 +1,7 @@
 """What the train command shows: a dry run's plan, a run's outcome."""
 
 import datetime
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -27,7 +28,7 @@ def print_plan(experiment: Experiment) -> None:
     console.print(table)
 
 
-def _cost_rows(experiment: Experiment, seconds: float):
+def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, str]]:
     dataset, epochs = experiment.dataset, experiment.config.train.epochs
     instead = f" in place of {dataset.requested}" if dataset.is_fallback else ""
     yield "data set", dataset.name + instead
@@ -70,7 +71,7 @@ def print_summary(summary: dict, run: RunDirectory) -> None:
             console.print(str(run.path / name), highlight=False, soft_wrap=True)
 
 
-def _short(value) -> str:
+def _short(value: float | str | None) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"

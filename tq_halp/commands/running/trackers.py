@@ -9,12 +9,13 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.run_directory import PICTURES, RunDirectory
 from tq_halp.commands.running.run_identity import settings
+from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.yaml_settings import suggestion
 
@@ -39,9 +40,10 @@ class TensorBoard:
     """
 
     def __init__(self, run: RunDirectory):
-        self._folder, self._writer, self._written = run.path / "tensorboard", None, 0
+        self._folder, self._written = run.path / "tensorboard", 0
+        self._writer: Any = None
 
-    def sync(self, rows):
+    def sync(self, rows: Sequence[Mapping]) -> None:
         import tensorflow as tf
 
         if self._writer is None:
@@ -54,7 +56,7 @@ class TensorBoard:
         self._writer.flush()
         self._written = len(rows)
 
-    def finish(self, run, status):
+    def finish(self, run: RunDirectory, status: str) -> None:
         if self._writer is not None:
             self._writer.close()
 
@@ -88,7 +90,7 @@ class MLflow:
             store = mlflow.get_tracking_uri()
             raise InputError(f"--track mlflow: the store {store}: {_first_line(error)}") from error
 
-    def sync(self, rows):
+    def sync(self, rows: Sequence[Mapping]) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -102,7 +104,7 @@ class MLflow:
             self._client.log_batch(self._id, metrics=some)
             self._known.update((metric.key, metric.step) for metric in some)
 
-    def finish(self, run, status):
+    def finish(self, run: RunDirectory, status: str) -> None:
         for name in self.ARTIFACTS:
             if (run.path / name).exists():
                 self._client.log_artifact(self._id, str(run.path / name))
@@ -147,7 +149,7 @@ class Trackers:
         """As Tracker.finish, of each; a warning instead of an exception."""
         self._each("finish", run, status)
 
-    def _each(self, method: str, *arguments) -> None:
+    def _each(self, method: str, *arguments: Any) -> None:
         for name, tracker in self._trackers.items():
             try:
                 getattr(tracker, method)(*arguments)
@@ -175,13 +177,13 @@ def names(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def follow(run: RunDirectory, chosen: Sequence[str], config) -> Trackers:
+def follow(run: RunDirectory, chosen: Sequence[str], config: Config) -> Trackers:
     """The trackers of those names, told of every row of `run` from now on.
 
     Raises:
         InputError: as MLflow.
     """
-    makers = {
+    makers: dict[str, Callable[[], Tracker]] = {
         "tensorboard": lambda: TensorBoard(run),
         "mlflow": lambda: MLflow(run, settings(config)),
     }

@@ -5,12 +5,14 @@ import zipfile
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tq_halp.commands.running.load_keras_model import load_model
 from tq_halp.commands.running.loss_targets import (
     BINARY,
     ONE_HOT,
     SPARSE,
+    Loss,
     check_probabilities,
     check_targets,
     is_of,
@@ -62,7 +64,7 @@ def load(config: Config) -> keras.Model:
     return model
 
 
-def loss_of(config: Config):
+def loss_of(config: Config) -> Loss:
     """The loss that `train.loss` names, else the one that the model was compiled with.
 
     Raises:
@@ -70,7 +72,7 @@ def loss_of(config: Config):
     """
     wanted, subject = config.train.loss, config.subject("train", "loss")
     if wanted is None:
-        wanted = (_description(config.model.file).get("compile_config") or {}).get("loss")
+        wanted = (_description(str(config.model.file)).get("compile_config") or {}).get("loss")
         if wanted is None:
             raise InputError(
                 f"{subject}: {config.model.file} was saved without a loss; name one of Keras', "
@@ -87,7 +89,7 @@ def loss_of(config: Config):
     return found
 
 
-def accuracy_of(loss) -> list[keras.metrics.Metric]:
+def accuracy_of(loss: Loss) -> list[keras.metrics.Metric]:
     """What a crossentropy's accuracy is measured by; nothing for any other loss."""
     if is_of(loss, SPARSE):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
@@ -100,7 +102,7 @@ def accuracy_of(loss) -> list[keras.metrics.Metric]:
     return []
 
 
-def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndarray:
+def check(config: Config, model: keras.Model, loss: Loss, dataset: Dataset) -> np.ndarray:
     """What `model` makes of the first minibatch; its state stays as it is.
 
     Raises:
@@ -138,7 +140,7 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
     return z
 
 
-def _as_a_run_would(x):
+def _as_a_run_would(x: np.ndarray) -> tf.Tensor:
     floating = np.issubdtype(x.dtype, np.floating)
     return keras.ops.convert_to_tensor(x, dtype=keras.config.floatx() if floating else None)
 

@@ -33,7 +33,7 @@ def git_revision(file: Path) -> str | None:
     None if git does not track `file`: an installed copy may lie in somebody else's repository.
     """
 
-    def git(*arguments):
+    def git(*arguments: str) -> str:
         command = ["git", "-C", str(file.parent), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
         return done.stdout.strip()
