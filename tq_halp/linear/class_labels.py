@@ -1,18 +1,27 @@
-"""Class labels of any kind, as class indices."""
+"""Class labels of any sortable kind, converted to class indices."""
+
+from typing import Any
 
 import numpy as np
 
 from tq_halp.errors import InputError
 
 
-def classes_of(y: np.ndarray, weights: np.ndarray | None):
-    """The sorted classes, and the index of each label's class, float64.
+def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted classes, and the class index of each sample.
 
-    Labels are integers, strings, booleans, whole floating-point numbers, or objects that can be
-    sorted. A sample without weight does not make a class; such an index is 0.
+    Args:
+        y: labels [n]: integers, strings, booleans, whole floating-point numbers, or objects that
+            can be sorted.
+        weights: sample weights [n], or None. The label of a sample of weight 0 adds no class, and
+            its index is 0.
+
+    Returns:
+        (classes [k] of y's dtype, indices float64 [n]).
 
     Raises:
-        InputError: fewer than two classes; a continuous, complex, missing or unsortable label.
+        InputError: there are fewer than two classes, or a label is continuous, complex, missing or
+            cannot be sorted.
     """
     if y.dtype.kind == "c":
         raise InputError(f"Complex data not supported: y must be class labels, received {y.dtype}")
@@ -34,7 +43,8 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None):
     return classes, indices
 
 
-def _check_known(y):
+def _check_known(y: np.ndarray) -> None:
+    """InputError for labels that are continuous, missing or of a dtype that names no classes."""
     if y.dtype.kind == "f":
         if not np.isfinite(y).all():
             raise InputError("y must be class labels, Input y contains NaN or infinity")
@@ -52,7 +62,8 @@ def _check_known(y):
         raise InputError(f"Unknown label type: y must be class labels, received dtype {y.dtype}")
 
 
-def _is_missing(label):
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN or pandas' NA."""
     try:
         return label is None or bool(label != label)
     except (TypeError, ValueError):  # pandas' NA is neither equal nor not

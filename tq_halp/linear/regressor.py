@@ -1,6 +1,7 @@
 """Least squares by LM-HALP."""
 
 import numpy as np
+import numpy.typing as npt
 
 from tq_halp.linear import input_arrays, prediction
 from tq_halp.linear.estimator import LinearEstimator
@@ -71,17 +72,24 @@ class LMHALPRegressor(LinearEstimator):
 
     _estimator_type = "regressor"
 
-    def fit(self, X, y, sample_weight=None):
-        """Trains on X [n, features] and y [n]; returns self.
+    def fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> "LMHALPRegressor":
+        """Trains on X [n, features] and y [n].
 
         Args:
-            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used as they
-                are; float16, bool and integers are converted.
-            sample_weight: [n], 0 or above; an integer weight counts as so many samples.
+            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used without a
+                copy; float16, bool and integers are converted.
+            y: finite numbers.
+            sample_weight: [n], 0 or above; a weight of k is the same as k copies of the sample.
+
+        Returns:
+            The estimator itself.
 
         Raises:
-            InputError, TypeError: a parameter or an array is not usable; says what would be.
-            RuntimeError, MemoryError: threads or memory cannot be had; the last fit is kept.
+            InputError, TypeError: a parameter or an array is not valid; the message says what would
+                be.
+            RuntimeError, MemoryError: there are not enough threads or memory. The last fit is kept.
         """
         check_parameters(self)
         x = input_arrays.features(X)
@@ -93,12 +101,23 @@ class LMHALPRegressor(LinearEstimator):
         self._note_features(X, x)
         return self
 
-    def predict(self, X):
-        """x·coef_ + intercept_, float64 [n]."""
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """X·coef_ + intercept_, float64 [n].
+
+        Raises:
+            InputError: X does not fit the data of `fit`.
+            NotFittedError: `fit` was not called.
+        """
         return self._scores(X)[:, 0]
 
-    def score(self, X, y, sample_weight=None):
-        """R² = 1 − Σ s_i (y_i − ŷ_i)² / Σ s_i (y_i − ȳ)²; for a constant y 1 if exact, else 0."""
+    def score(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """R² = 1 − Σ s_i (y_i − ŷ_i)² / Σ s_i (y_i − ȳ)²; for a constant y 1 if exact, else 0.
+
+        Raises:
+            InputError, NotFittedError: as `predict`, or y does not fit X.
+        """
         predicted = self.predict(X)
         y = input_arrays.target_vector(y, len(predicted), type(self).__name__)
         y = input_arrays.real_targets(y)
