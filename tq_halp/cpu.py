@@ -67,14 +67,14 @@ def check_environment() -> None:
     """Raise InputError if QUANT_OPS_BACKEND or QUANT_OPS_ISA names what there is not."""
     backend = os.environ.get("QUANT_OPS_BACKEND", "")
     if backend not in ("", "native", "composite"):
-        raise InputError(f"QUANT_OPS_BACKEND must be native or composite, received {backend!r}")
+        raise InputError(f"QUANT_OPS_BACKEND must be native or composite. Received: {backend!r}")
     _limit()
 
 
 def _limit() -> str:
     limit = os.environ.get("QUANT_OPS_ISA") or INSTRUCTION_SETS[0]
     if limit not in INSTRUCTION_SETS:
-        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
+        raise InputError(f"QUANT_OPS_ISA must be portable, avx2 or avx512. Received: {limit!r}")
     return limit
 
 

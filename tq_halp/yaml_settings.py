@@ -104,7 +104,7 @@ class Settings:
             for key in node:
                 if not isinstance(key, (str, bool, int, float, type(None))):
                     raise InputError(
-                        f"{self.path}:{node.lc.line + 1}: a key must be a word, received {key!r}"
+                        f"{self.path}:{node.lc.line + 1}: a key must be a word. Received: {key!r}"
                     )
                 # A key that came by a merge (<<: *base) has no line of its own.
                 line = node.lc.key(key)[0] if key in (node.lc.data or ()) else node.lc.line
@@ -121,8 +121,8 @@ class Settings:
                 return plain(node)
         if node is not None:
             raise InputError(
-                f"{self.origin(path)}: expected a text, a number, true, false, null, a list or a "
-                f"mapping, received {type(node).__name__} {node}"
+                f"{self.origin(path)}: must be a text, a number, true, false, null, a list or a "
+                f"mapping. Received: {type(node).__name__} {node}"
             )
         return node
 
@@ -169,7 +169,7 @@ def _mapping(path: Path, text: str) -> CommentedMap:
     if not isinstance(content, CommentedMap):
         kinds = {type(None): "nothing", CommentedSeq: "a list"}
         found = kinds.get(type(content), f"{content!r}")
-        raise InputError(f"{path}: expected a mapping of settings, got {found}")
+        raise InputError(f"{path}: must be a mapping of settings. Received: {found}")
     return content
 
 

@@ -61,13 +61,13 @@ def test_chosen_bits(tmp_path):
     "arguments, message",
     [
         (["--datasets", "mnits"], "did you mean 'mnist'"),
-        (["--data-bits", "5"], "received '5'; known: 4, 8, 16"),
-        (["--word-bits", "4"], "received '4'; known: 8, 16"),
-        (["--threads", "0"], "at least 1, received '0'"),
-        (["--batch-sizes", "64,x"], "at least 1, received 'x'"),
-        (["--scale", "0"], "above 0 and at most 1, received '0'"),
-        (["--scale", "nan"], "above 0 and at most 1, received 'nan'"),
-        (["--epochs", "0"], "at least 1, received '0'"),
+        (["--data-bits", "5"], "Received: '5'; known: 4, 8, 16"),
+        (["--word-bits", "4"], "Received: '4'; known: 8, 16"),
+        (["--threads", "0"], "at least 1. Received: '0'"),
+        (["--batch-sizes", "64,x"], "at least 1. Received: 'x'"),
+        (["--scale", "0"], "above 0 and at most 1. Received: '0'"),
+        (["--scale", "nan"], "above 0 and at most 1. Received: 'nan'"),
+        (["--epochs", "0"], "at least 1. Received: '0'"),
         (["--csv", "no/such/folder/linear.csv"], "folder that exists"),
     ],
 )
@@ -82,7 +82,7 @@ def test_wrong_arguments(arguments, message, capsys):
 def test_wrong_instruction_set(monkeypatch, capsys):
     monkeypatch.setenv("QUANT_OPS_ISA", "sse")
     assert bench.main(TINY) == 2
-    expected = "error: QUANT_OPS_ISA must be portable, avx2 or avx512, received 'sse'\n"
+    expected = "error: QUANT_OPS_ISA must be portable, avx2 or avx512. Received: 'sse'\n"
     assert capsys.readouterr().err == expected
 
 

@@ -187,7 +187,7 @@ def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
         ("{name: sgd, mu: 3.0}", "svrg,sgd", [], "mine.yaml:3: algorithm.mu: received 3.0, which"),
         ("{name: halp}", "halp,sgd", ["--set", "sgd.mu=3"], "sgd: --set algorithm.mu: received 3"),
         ("{name: halp}", "halp,sgd", ["--tune", "sgd.mu=3,4"], "sgd: --set algorithm.mu: receiv"),
-        ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: received for all"),
+        ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: set for all"),
     ]:
         with pytest.raises(InputError, match=said):
             compared(algorithm, names, *more)
@@ -201,7 +201,10 @@ def test_a_comparison_of_a_former_version_goes_on(comparison, leave):
     idle = {"word_bits": 8, "mu": "auto", "average_after": 0}
     for run in (candidate_runs[0] for candidate_runs in map(made.chosen, made.candidates)):
         leave(run, rows([9.0, 1.0]))
-    written = [made.folder / "compare.yaml", made.chosen(made.candidates[0])[0].path / "config.yaml"]
+    written = [
+        made.folder / "compare.yaml",
+        made.chosen(made.candidates[0])[0].path / "config.yaml",
+    ]
     for path, first_line in zip(
         written, (configs.WRITTEN_BY_COMPARISON, configs.WRITTEN_BY_RUN), strict=True
     ):

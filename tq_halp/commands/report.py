@@ -76,7 +76,7 @@ def _data(path: str) -> tuple[np.ndarray, ...]:
     if "x" not in arrays or not set(arrays) <= set(ARRAYS):
         raise InputError(
             f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, or "
-            f"x_train and y_train, received {', '.join(arrays) or 'none'}"
+            f"x_train and y_train. Received: {', '.join(arrays) or 'none'}"
         )
     for name, array in arrays.items():
         floating = np.issubdtype(array.dtype, np.inexact)

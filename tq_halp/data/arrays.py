@@ -110,15 +110,15 @@ def _check_names(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def _check(subject: str, array: np.ndarray) -> None:
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
         raise InputError(
-            f"{subject}: received {array.dtype}, expected numbers, real ones of at most 8 bytes"
+            f"{subject} must hold real numbers of at most 8 bytes. Received: {array.dtype}"
         )
     if array.ndim == 0 or array.size == 0:
         raise InputError(
-            f"{subject}: received shape {array.shape}, expected examples along the first axis"
+            f"{subject} must hold examples along its first axis. Received: shape {array.shape}"
         )
     if array.dtype.kind == "f" and (index := first_non_finite(array)) is not None:
         raise InputError(
-            f"{subject}: holds numbers that are not finite, {place(index)} is {array[index]}"
+            f"{subject} must hold finite numbers. Received: {array[index]} at {place(index)}"
         )
 
 

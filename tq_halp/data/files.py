@@ -94,12 +94,12 @@ def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
         return content
     if len(content) != file.size:
         raise InputError(
-            f"{path}: truncated or altered: expected {file.size:,} bytes, got {len(content):,}; "
-            "replace it by a complete copy"
+            f"{path}: truncated or altered: must have {file.size:,} bytes. Received: "
+            f"{len(content):,}; replace it by a complete copy"
         )
     raise InputError(
-        f"{path}: altered: expected SHA-256 {file.sha256}, got {digest}; "
-        "replace it by the published copy"
+        f"{path}: altered: must have the SHA-256 {file.sha256}. Received: {digest}; replace it by "
+        "the published copy"
     )
 
 
@@ -123,4 +123,6 @@ def sha256_of(path: Path | str) -> str:
 def check_sha256(path: Path | str, expected: str | None) -> None:
     """Raise InputError if a file is not the one with that SHA-256; None: it may be any."""
     if expected is not None and (found := sha256_of(path)) != expected:
-        raise InputError(f"{path}: is another file: expected SHA-256 {expected}, got {found}")
+        raise InputError(
+            f"{path}: must have the SHA-256 {expected}. Received: {found}, another file"
+        )

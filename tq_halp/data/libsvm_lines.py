@@ -95,9 +95,9 @@ def _index(word: str, entry: str, last: int, where: str) -> int:
     if len(digits) <= 10 and last < (index := int(digits)) <= MOST:
         return index
     if len(digits) > 10 or int(digits) > MOST:
-        raise InputError(f"{where}: received {entry[:40]!r}, expected an index of {MOST:,} at most")
+        raise InputError(f"{where}: an index must be at most {MOST:,}. Received: {entry[:40]!r}")
     raise InputError(
-        f"{where}: received {entry[:40]!r}, expected index:value with an index above {last}"
+        f"{where}: must be index:value with an index above {last}. Received: {entry[:40]!r}"
     )
 
 

@@ -70,8 +70,8 @@ def windows(
     count = (len(tokens) - 1) // length
     if count < 1:
         raise InputError(
-            f"data.sequence_length: {length} needs at least {length + 1} tokens, "
-            f"got {len(tokens)}; lower it or raise {key}"
+            f"data.sequence_length: {length} needs at least {length + 1} tokens. Received: "
+            f"{len(tokens)}; lower it or raise {key}"
         )
     x = tokens[: count * length].reshape(count, length)
     y = tokens[1 : count * length + 1].reshape(count, length)

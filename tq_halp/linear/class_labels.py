@@ -24,7 +24,7 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, n
             cannot be sorted.
     """
     if y.dtype.kind == "c":
-        raise InputError(f"Complex data not supported: y must be class labels, received {y.dtype}")
+        raise InputError(f"Complex data not supported: y must be class labels. Received: {y.dtype}")
     _check_known(y)
     used = y if weights is None else y[weights > 0]
     try:
@@ -35,7 +35,7 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, n
         ) from None
     if len(classes) < 2:
         held = ", ".join(map(repr, classes.tolist()))
-        raise InputError(f"y must hold at least two classes, received one class: {held}")
+        raise InputError(f"y must hold at least two classes. Received: one class: {held}")
     if weights is None:
         return classes, np.searchsorted(classes, y).astype(np.float64)
     indices = np.zeros(len(y))
@@ -51,15 +51,15 @@ def _check_known(y: np.ndarray) -> None:
         if (y != np.floor(y)).any():
             example = y[y != np.floor(y)][0]
             raise InputError(
-                f"Unknown label type: continuous. y must be class labels, received {example}; "
+                f"Unknown label type: continuous. y must be class labels. Received: {example}; "
                 "for regression use LMHALPRegressor"
             )
     elif y.dtype.kind == "O":
         missing = [label for label in y.tolist() if _is_missing(label)]
         if missing:
-            raise InputError(f"y must be class labels, received {missing[0]!r} among them")
+            raise InputError(f"y must be class labels. Received: {missing[0]!r} among them")
     elif y.dtype.kind not in "biuUS":
-        raise InputError(f"Unknown label type: y must be class labels, received dtype {y.dtype}")
+        raise InputError(f"Unknown label type: y must be class labels. Received: dtype {y.dtype}")
 
 
 def _is_missing(label: Any) -> bool:

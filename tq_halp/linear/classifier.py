@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from tq_halp.errors import InputError
 from tq_halp.linear import input_arrays, prediction
 from tq_halp.linear.class_labels import classes_of
 from tq_halp.linear.estimator import LinearEstimator
 from tq_halp.linear.parameters import check_parameters
+from tq_halp.linear.warm_start import check_classes
 
 
 class LMHALPClassifier(LinearEstimator):
@@ -36,6 +36,7 @@ class LMHALPClassifier(LinearEstimator):
     """
 
     _estimator_type = "classifier"
+    classes_: np.ndarray
 
     def fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -61,7 +62,8 @@ class LMHALPClassifier(LinearEstimator):
         y = input_arrays.target_vector(y, len(x), type(self).__name__)
         weights = input_arrays.weight_vector(sample_weight, len(x))
         classes, indices = classes_of(y, weights)
-        self._check_continues(classes)
+        if self.warm_start and self._is_fitted():
+            check_classes(self.classes_, classes)
         binary = len(classes) == 2
         self.coef_, self.intercept_ = self._train(
             x,
@@ -73,14 +75,6 @@ class LMHALPClassifier(LinearEstimator):
         self.classes_ = classes
         self._note_features(X, x)
         return self
-
-    def _check_continues(self, classes: np.ndarray) -> None:
-        """InputError if a warm start would continue a fit of other classes."""
-        if self.warm_start and self._is_fitted() and not np.array_equal(self.classes_, classes):
-            raise InputError(
-                f"warm_start continues a fit of the classes {self.classes_.tolist()}, received "
-                f"{classes.tolist()}; set warm_start=False or fit the same classes"
-            )
 
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """The scores a = Wx + b of X [n, features], float64.

@@ -23,17 +23,19 @@ from tq_halp.linear.sklearn_protocol import (
 from tq_halp.linear.solver_problem import Problem, problem_of
 from tq_halp.linear.step_size import automatic_learning_rate
 from tq_halp.linear.threads import thread_count
+from tq_halp.linear.warm_start import check_weights
 
 if TYPE_CHECKING:
     from quant_ops import LinearSolver
 
-# An epoch of fewer steps would be spent on the full gradient and on calls.
+# With fewer inner steps, the full gradient and the calls would take most of an epoch's time.
 FEWEST_STEPS = 100
-# Whose gradients have a norm that tells how good a learning rate is; that of SGD's is its noise.
+# The learning rate adapts to the gradient norm, which for SGD shows its noise alone.
 ADAPTS = ("halp", "svrg")
 ON_GRID = ("lp_svrg", "lp_sgd")
 INTEGER = ("halp", *ON_GRID)
-# For a quadratic α = 1.6 / (2 L(b)) leaves α L(b) / (2 − α L(b)) = two thirds after an epoch.
+# The learning rate grows at most by this factor. For a quadratic, α = 1.6 / (2 L(b)) leaves
+# α L(b) / (2 − α L(b)) = two thirds of the error after an epoch.
 GROWTH = {"squared": 1.6, "logistic": 64.0, "softmax": 64.0}
 
 
@@ -112,7 +114,9 @@ class LinearEstimator(Parameters):
             coefficients [outputs, d] and intercepts [outputs], float64.
         """
         start = time.perf_counter()
-        before = self._last_fit((outputs, x.shape[1]))
+        before = self._weights() if self.warm_start and self._is_fitted() else None
+        if before is not None:
+            check_weights(*before, (outputs, x.shape[1]))
         problem = problem_of(
             x,
             targets,
@@ -135,27 +139,6 @@ class LinearEstimator(Parameters):
         self.learning_rate_ = rate * problem.units.feature**2
         self._warn_unfinished(norm * problem.units.target / problem.units.feature)
         return problem.fitted(solver.weights())
-
-    def _last_fit(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
-        """The coefficients and intercepts that a warm start continues from; None for a fresh start.
-
-        Raises:
-            InputError: they are of another shape, or not finite.
-        """
-        if not (self.warm_start and self._is_fitted()):
-            return None
-        coefficients, intercepts = self._weights()
-        if coefficients.shape != shape:
-            raise InputError(
-                f"warm_start continues a fit with coefficients of shape {coefficients.shape}, "
-                f"received data for {shape}; set warm_start=False or fit data of the same kind"
-            )
-        if not (np.isfinite(coefficients).all() and np.isfinite(intercepts).all()):
-            raise InputError(
-                "warm_start continues from coef_ and intercept_, which must be finite, received "
-                "NaN or infinity; set warm_start=False"
-            )
-        return coefficients, intercepts
 
     def _started(
         self, problem: Problem, before: tuple[np.ndarray, np.ndarray] | None
@@ -289,7 +272,7 @@ class LinearEstimator(Parameters):
         if names is not None and fitted is not None and list(names) != list(fitted):
             raise InputError(
                 "The feature names should match those that were passed during fit: "
-                f"{', '.join(fitted[:5])}, ..., received {', '.join(names[:5])}, ..."
+                f"{', '.join(fitted[:5])}, ... Received: {', '.join(names[:5])}, ..."
             )
         x = input_arrays.features(X)
         if x.shape[1] != self.n_features_in_:

@@ -12,7 +12,7 @@ from tq_halp.linear.power_of_two_units import Units
 if TYPE_CHECKING:
     from quant_ops import LinearSolver
 
-# Without an anchor the pass over all the data only measures, so its time is not the algorithm's.
+# Their pass over all the data only measures the epoch, so its time is not counted.
 WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
 CENTERED = ("halp",)
 
@@ -34,7 +34,7 @@ class Schedule:
     patience: int  # epochs without progress
     n_threads: int
     callback: Callable[[dict], object] | None
-    units: Units  # in which records are told
+    units: Units  # of the records that the user sees
 
 
 def train(solver: "LinearSolver", schedule: Schedule) -> tuple[list[dict], str]:
@@ -206,7 +206,7 @@ def _divergence(schedule: Schedule, last: dict) -> str:
         received.append(f"{rate:g}")
         instead.append("smaller")
     return (
-        f"{' and '.join(must)} to converge, received {' and '.join(received)}: the loss is "
+        f"{' and '.join(must)} to converge. Received: {' and '.join(received)}: the loss is "
         f"{last['loss']} after {last['epoch']} epochs; use 'auto' or a {' and a '.join(instead)} "
         "one"
     )

@@ -17,8 +17,8 @@ from tq_halp.non_finite import first_non_finite
 # The smallest of the solver's dtypes that holds every value of these exactly.
 _EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
           "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
-_LARGEST = 1e150  # of y: sums of squares stay finite
-BLOCK_BYTES = 1 << 22  # of X at a time where a copy in another dtype is needed
+_LARGEST = 1e150  # magnitude of y: sums of squares stay finite
+BLOCK_BYTES = 1 << 22  # where another dtype is needed, so much of X is converted at a time
 
 
 def features(x: npt.ArrayLike) -> np.ndarray:
@@ -33,19 +33,19 @@ def features(x: npt.ArrayLike) -> np.ndarray:
     """
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise TypeError(
-            f"X must be dense, received a sparse {type(x).__name__}; sparse input is not "
+            f"X must be dense. Received: a sparse {type(x).__name__}; sparse input is not "
             "supported, convert it with X.toarray()"
         )
     x = _array("X", x)
     if x.ndim != 2:
         raise InputError(
-            f"Expected 2D array X [samples, features], received {x.ndim}D with shape {x.shape}. "
+            f"Expected 2D array X [samples, features]. Received: {x.ndim}D with shape {x.shape}. "
             "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample"
         )
     for count, what in zip(x.shape, ("sample(s)", "feature(s)"), strict=True):
         if count == 0:
             raise InputError(f"X has 0 {what} (shape={x.shape}) while a minimum of 1 is required.")
-    name = x.dtype.name  # whatever the order of its bytes
+    name = x.dtype.name  # the same for every byte order
     taken_as = name if name in ("uint8", "float32", "float64") else _EXACT.get(name, np.float64)
     x = _converted("X", x, taken_as)
     if x.dtype != np.uint8:
@@ -65,7 +65,7 @@ def target_vector(y: npt.ArrayLike | None, samples: int, estimator: str) -> np.n
     try:
         y = native(np.asarray(y))
     except ValueError as error:
-        raise InputError(f"y must be a 1-D array, received {type(y).__name__} ({error})") from None
+        raise InputError(f"y must be a 1-D array. Received: {type(y).__name__} ({error})") from None
     if y.ndim == 2 and y.shape[1] == 1:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected; it is taken as y.ravel()",
@@ -74,10 +74,10 @@ def target_vector(y: npt.ArrayLike | None, samples: int, estimator: str) -> np.n
         )
         y = y.ravel()
     if y.ndim != 1:
-        raise InputError(f"y should be a 1d array, received shape {y.shape}")
+        raise InputError(f"y should be a 1d array. Received: shape {y.shape}")
     if len(y) != samples:
         raise InputError(
-            "X and y must have the same number of samples, received inconsistent numbers: "
+            "X and y must have the same number of samples. Received: inconsistent numbers: "
             f"{samples} and {len(y)}"
         )
     return y
@@ -93,7 +93,7 @@ def real_targets(y: np.ndarray) -> np.ndarray:
     _check_finite("y", y)
     if (largest := np.abs(y).max()) > _LARGEST:
         raise InputError(
-            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}, received "
+            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}. Received: "
             f"{largest:g}; divide it by its largest"
         )
     return y
@@ -115,13 +115,13 @@ def weight_vector(sample_weight: npt.ArrayLike | None, samples: int) -> np.ndarr
         weights = np.full(samples, weights)
     if weights.shape != (samples,):
         raise InputError(
-            f"sample_weight must have shape ({samples},), one per sample, received {weights.shape}"
+            f"sample_weight must have shape ({samples},), one per sample. Received: {weights.shape}"
         )
     _check_finite("sample_weight", weights)
     if weights.min() < 0:
-        raise InputError(f"sample_weight must be 0 or above, received {weights.min()}")
+        raise InputError(f"sample_weight must be 0 or above. Received: {weights.min()}")
     if weights.max() == 0:
-        raise InputError("sample_weight must hold a weight above zero, received only zeros")
+        raise InputError("sample_weight must hold a weight above zero. Received: only zeros")
     if weights.min() == weights.max():
         return None
     return np.ldexp(weights, -int(np.frexp(weights.max())[1]))
@@ -159,11 +159,13 @@ def _array(name: str, value: npt.ArrayLike) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"{name} must be a rectangular array of numbers ({error})") from None
     if array.dtype.kind == "c":
-        raise InputError(f"Complex data not supported: {name} must be real, received {array.dtype}")
+        raise InputError(
+            f"Complex data not supported: {name} must be real. Received: {array.dtype}"
+        )
     if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16":
         return array
     if array.dtype.kind != "O":
-        raise InputError(f"{name} must be numbers, received dtype {array.dtype}")
+        raise InputError(f"{name} must be numbers. Received: dtype {array.dtype}")
     try:
         return array.astype(np.float64)
     except TypeError as error:
@@ -179,7 +181,7 @@ def _converted(name: str, array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray
     if array.dtype.kind == "f" and array.dtype.itemsize > converted.dtype.itemsize:
         lost = np.isinf(converted) & np.isfinite(array)
         if lost.any():
-            raise InputError(f"{name} must fit into float64, received {array[lost][0]!r}")
+            raise InputError(f"{name} must fit into float64. Received: {array[lost][0]!r}")
     return converted
 
 

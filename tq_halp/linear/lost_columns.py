@@ -8,7 +8,7 @@ from tq_halp.linear.input_arrays import few_rows, largest_in_columns
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
 from tq_halp.linear.solver_problem import Problem
 
-# Of a column and what is to be explained at the start: a hundredth of its variance.
+# Correlation of a column with the residual at the start: it explains 1 % of the variance.
 CORRELATED = 0.1
 
 
@@ -32,7 +32,7 @@ def lost_columns(problem: Problem, data_bits: int) -> np.ndarray:
     largest = largest_in_columns(x) * scale
     columns = np.flatnonzero((largest > 0) & (largest < largest.max() / steps / 2))
     correlations = np.array([_correlation(x[:, j], problem) for j in columns])
-    certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # what chance alone makes is below
+    certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # chance alone stays below
     return columns[correlations >= certain] if len(columns) else columns
 
 

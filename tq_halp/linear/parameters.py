@@ -77,7 +77,7 @@ def check_parameters(p: Any) -> None:
     _boolean("fit_intercept", p.fit_intercept)
     _boolean("warm_start", p.warm_start)
     if p.callback is not None and not callable(p.callback):
-        raise InputError(f"callback must be None or a function, received {p.callback!r}")
+        raise InputError(f"callback must be None or a function. Received: {p.callback!r}")
 
 
 def seed_of(random_state: RandomState) -> int:
@@ -96,7 +96,7 @@ def seed_of(random_state: RandomState) -> int:
         return int(random_state)
     raise InputError(
         "random_state must be an integer from 0 to 2^63 - 1, a numpy.random.Generator or "
-        f"RandomState, or None, received {random_state!r}"
+        f"RandomState, or None. Received: {random_state!r}"
     )
 
 
@@ -111,7 +111,7 @@ def _is_number(value: object) -> bool:
 def _one_of(name: str, value: object, choices: tuple[str | int, ...]) -> None:
     if not any(type(value) is not bool and _same(value, choice) for choice in choices):
         raise InputError(
-            f"{name} must be one of {', '.join(map(str, choices))}, received {value!r}"
+            f"{name} must be one of {', '.join(map(str, choices))}. Received: {value!r}"
         )
 
 
@@ -126,20 +126,20 @@ def _positive(name: str, value: Any, instead: str | None = None) -> None:
         return
     if not _is_number(value) or value <= 0:
         valid = f"{instead!r} or " if instead else ""
-        raise InputError(f"{name} must be {valid}a finite number above 0, received {value!r}")
+        raise InputError(f"{name} must be {valid}a finite number above 0. Received: {value!r}")
 
 
 def _number(name: str, value: Any) -> None:
     if not _is_number(value) or value < 0:
-        raise InputError(f"{name} must be a finite number, 0 or above, received {value!r}")
+        raise InputError(f"{name} must be a finite number, 0 or above. Received: {value!r}")
 
 
 def _count(name: str, value: Any, or_none: bool = False, most: int = 2**31 - 1) -> None:
     if not (value is None and or_none) and not (_is_integer(value) and 1 <= value <= most):
         valid = "None or " if or_none else ""
-        raise InputError(f"{name} must be {valid}an integer from 1 to {most}, received {value!r}")
+        raise InputError(f"{name} must be {valid}an integer from 1 to {most}. Received: {value!r}")
 
 
 def _boolean(name: str, value: object) -> None:
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name} must be True or False, received {value!r}")
+        raise InputError(f"{name} must be True or False. Received: {value!r}")

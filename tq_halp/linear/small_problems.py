@@ -7,7 +7,7 @@ the batches. In the canonical form it is the same to the last bit.
 
 import numpy as np
 
-LARGEST = 1 << 16  # bytes of X: beyond this a sorted copy would be felt
+LARGEST = 1 << 16  # bytes of X; a sorted copy of a larger one would take noticeable time
 
 
 def without_repetition(

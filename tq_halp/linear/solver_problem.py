@@ -16,9 +16,9 @@ from tq_halp.linear.power_of_two_units import Units, power_above
 from tq_halp.linear.small_problems import without_repetition
 from tq_halp.linear.step_size import intercept_value, squared_norms
 
-_ORDINARY = 2.0**32  # rows of a norm up to that, or its inverse, are taken as they are
-_FULL = 2.0**-100  # beside elements of this size, what is below 2^-126 is rounding
-_LEAST = 1e-280  # squared norm of the largest row: below, penalties and rates would overflow
+_ORDINARY = 2.0**32  # X is not scaled if its largest row has a norm between 1 / this and this
+_FULL = 2.0**-100  # beside elements of this size, numbers below 2^-126 are rounding errors
+_LEAST = 1e-280  # squared norm of the largest row; below it, penalties and rates would overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Problem:
         return weights
 
     def first_gradient_norm(self) -> float:
-        """The gradient norm of a fresh start: ‖Σ_i s_i (prediction_i − target_i) x_i‖₂ / Σ_i s_i."""
+        """The gradient norm at the start: ‖Σ_i s_i (prediction_i − target_i) x_i‖₂ / Σ_i s_i."""
         factors = self.residuals()
         factors *= (np.ones(len(self.x)) if self.weights is None else self.weights)[:, None]
         total = np.zeros((self.outputs, self.x.shape[1]))
@@ -200,7 +200,7 @@ def _feature_unit(x: np.ndarray, norms: np.ndarray) -> float:
     if not np.isfinite(largest) or (largest < _LEAST and x.any()):
         advice = "divide it by its largest" if largest > 1 else "multiply it by a constant"
         raise InputError(
-            f"X must have rows whose squares can be added, {advice}, received elements up to "
+            f"X must have rows whose squares can be added, {advice}. Received: elements up to "
             f"{np.abs(x).max():g}"
         )
     row = np.sqrt(largest)

@@ -28,10 +28,10 @@ from tq_halp.errors import InputError
 from tq_halp.linear.input_arrays import blocks
 
 CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}
-_MARGIN = 1.1  # the largest of all batches is above the largest of a few
-_SETS = 8  # of rows that are looked at, fewer of large ones; each has no more than
-_FEW, _MANY, _ELEMENTS = 64, 4096, 1 << 22  # _FEW rows, or _MANY rows and _ELEMENTS elements
-_COLUMNS = 1 << 16  # of _FEW rows at a time
+_MARGIN = 1.1  # the largest L_B of all batches is above the largest of a few
+_SETS = 8  # random sets of rows, fewer if they are large
+_FEW, _MANY, _ELEMENTS = 64, 4096, 1 << 22  # a set has _FEW rows, or up to _MANY and _ELEMENTS
+_COLUMNS = 1 << 16  # columns of _FEW rows at a time
 _POWERS = 16  # steps of power iteration
 
 

@@ -2,7 +2,7 @@
 
 from tq_halp.cpu import usable_cores
 
-# Elements of X that are worth a thread.
+# So many elements of X make another thread worth its cost.
 PER_THREAD = 1 << 16
 
 

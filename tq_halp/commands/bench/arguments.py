@@ -16,7 +16,7 @@ def at_least_one(text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1. Received: {text!r}")
     return number
 
 
@@ -29,7 +29,7 @@ def product(text: str) -> tuple[int, int, int]:
     """The sizes M,K,N of a matrix product."""
     sizes = tuple(map(at_least_one, text.split(",")))
     if len(sizes) != 3:
-        raise argparse.ArgumentTypeError(f"must be three sizes M,K,N, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be three sizes M,K,N. Received: {text!r}")
     return sizes
 
 
@@ -40,7 +40,7 @@ def part(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1. Received: {text!r}")
     return number
 
 
@@ -51,7 +51,8 @@ def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         words = tuple(text.split(","))
         for word in words:
             if word not in choices:
-                raise argparse.ArgumentTypeError(f"received {word!r}{suggestion(word, choices)}")
+                hint = suggestion(word, choices)
+                raise argparse.ArgumentTypeError(f"must be known names. Received: {word!r}{hint}")
         return tuple(dict.fromkeys(words))
 
     return parse
@@ -71,7 +72,7 @@ def _size(word: str, multiple: int) -> int:
     size = int(found[1]) * UNITS[found[2]] if found else 0
     if size < 1 or size % multiple:
         raise argparse.ArgumentTypeError(
-            f"a size must be a multiple of {multiple}, such as 16Mi or 64Ki, received {word!r}"
+            f"a size must be a multiple of {multiple}, such as 16Mi or 64Ki. Received: {word!r}"
         )
     return size
 
@@ -86,6 +87,6 @@ def new_file(text: str) -> Path:
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(
-            f"must be a file in a folder that exists, received {text!r}"
+            f"must be a file in a folder that exists. Received: {text!r}"
         )
     return path

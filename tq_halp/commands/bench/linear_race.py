@@ -60,7 +60,7 @@ def learning_rate(data: LinearData, batch_size: int) -> float:
         loss=data.loss,
         batch_size=batch_size,
         column_scales=None,
-        intercept=0.0,
+        intercept=False,
         l2=np.full(data.x.shape[1], L2),
     )
 

@@ -101,7 +101,7 @@ def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
     for label, key, value in addressed:
         reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
         if label is None and all(reasons):
-            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+            raise InputError(f"{key}: set for all labels, {reasons[0]}")
 
 
 def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) -> str | None:

@@ -118,4 +118,4 @@ def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) 
             )
         valid = valid_values(name, parameters[name].default, value)
         if valid is not None:
-            raise InputError(f"{subject(name)}: received {value!r}, expected {valid}")
+            raise InputError(f"{subject(name)} must be {valid}. Received: {value!r}")

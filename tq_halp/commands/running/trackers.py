@@ -169,7 +169,9 @@ def names(text: str) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(text.split(","))) if text else ()
     for name in chosen:
         if name not in NAMES:
-            raise InputError(f"--track: received {name!r}{suggestion(name, NAMES)}")
+            raise InputError(
+                f"--track must name trackers. Received: {name!r}{suggestion(name, NAMES)}"
+            )
         if importlib.util.find_spec(name) is None:
             raise InputError(
                 f"--track {name}: {name} is not installed; pip install 'tq_halp[{name}]'"

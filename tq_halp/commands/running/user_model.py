@@ -85,7 +85,7 @@ def loss_of(config: Config) -> Loss:
     except Exception as error:
         raise InputError(f"{subject}: {reason(error)}") from error
     if not callable(found):  # A loss for each of several outputs.
-        raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
+        raise InputError(f"{subject} must be one loss, for one output. Received: {wanted!r}")
     return found
 
 
