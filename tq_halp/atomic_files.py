@@ -1,4 +1,4 @@
-"""Files that are never seen half written."""
+"""Files that are replaced in one step, so that none is ever half written."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ UNFINISHED = ".writing-"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `path` in one step if the block ends without an exception.
+    """A context with a temporary path to write to; it becomes `path` if the block succeeds.
 
-    What was written is on the disk before it gets the name, so that even a machine that stops
-    leaves the old file or the new one.
+    The content is on the disk before it gets the name: after a crash of the machine `path` is the
+    old file or the new one. After an exception `path` is unchanged.
     """
     temporary = path.with_name(UNFINISHED + path.name)  # Keeps the ending: Keras decides by it.
     try:

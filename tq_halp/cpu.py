@@ -1,4 +1,4 @@
-"""The processor: its cores, which of the compiled ops' instruction sets it has, which they take."""
+"""The processor: usable cores, and the instruction sets that the compiled ops use on it."""
 
 import os
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ SOLVER = {**OPS, "avx512": {*OPS["avx512"], "avx512_vnni"}}
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def flags() -> set[str]:
-    """The processor's flags; none without /proc/cpuinfo."""
+    """The processor's flags in /proc/cpuinfo; none without that file."""
     return set(_values("flags").split())
 
 
 def model_name() -> str:
-    """What the processor calls itself, "" without /proc/cpuinfo."""
+    """The processor's name in /proc/cpuinfo; "" without that file."""
     return _values("model name").strip()
 
 
@@ -64,7 +64,11 @@ def instruction_set(needed: Mapping[str, set[str]] = SOLVER) -> str:
 
 
 def check_environment() -> None:
-    """Raise InputError if QUANT_OPS_BACKEND or QUANT_OPS_ISA names what there is not."""
+    """Checks the environment variables QUANT_OPS_BACKEND and QUANT_OPS_ISA.
+
+    Raises:
+        InputError: one has a value that is not valid.
+    """
     backend = os.environ.get("QUANT_OPS_BACKEND", "")
     if backend not in ("", "native", "composite"):
         raise InputError(f"QUANT_OPS_BACKEND must be native or composite. Received: {backend!r}")
@@ -79,7 +83,7 @@ def _limit() -> str:
 
 
 def _values(key: str) -> str:
-    """What the first line of /proc/cpuinfo for `key` says."""
+    """The value in the first line of /proc/cpuinfo for `key`; "" if there is none."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:

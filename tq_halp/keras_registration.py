@@ -1,11 +1,11 @@
-"""Loading a model needs `import tq_halp` and no more: Keras is told where our classes are.
+"""Registers our classes with Keras, by address: `import tq_halp` suffices to load a saved model.
 
-Keras builds what a file names from the classes that are registered with it, and imports no module
-of ours by itself. Registering them the usual way would import TensorFlow with `import tq_halp`, so
-what is registered here are their addresses: a class is imported when a file asks for it.
+Keras builds the classes that a file names from those that are registered, and imports none of our
+modules itself. Registering the classes would import TensorFlow with `import tq_halp`. So this
+registers the address of each class, and the class is imported when a file needs it.
 
-That is the one effect that importing tq_halp has. If Keras is not there yet it happens when
-somebody imports Keras, by an entry in `sys.meta_path` that then removes itself.
+That is the only effect of importing tq_halp. If Keras is not imported yet, it happens when Keras
+is, by an entry in `sys.meta_path` that then removes itself.
 """
 
 import importlib
@@ -36,15 +36,17 @@ _NAMES = {
 
 
 class Address:
-    """Stands for a class that is not imported yet, as far as Keras' deserialization needs it."""
+    """Stands for a class that is not imported yet, as Keras' deserialization uses it."""
 
     def __init__(self, module: str, name: str):
         self.module, self.name = module, name
 
     def resolve(self) -> Any:
+        """The class, imported now."""
         return getattr(importlib.import_module(self.module), self.name)
 
     def from_config(self, config: dict[str, Any]) -> Any:
+        """The object that Keras asks for."""
         return self.resolve().from_config(config)
 
     def __repr__(self) -> str:
@@ -52,7 +54,7 @@ class Address:
 
 
 def register_addresses() -> None:
-    """Registers with Keras where our classes are, now or as soon as Keras is imported."""
+    """Registers the addresses with Keras, now or as soon as Keras is imported."""
     if "keras" in sys.modules:
         _register(sys.modules["keras"])
     else:
@@ -60,7 +62,11 @@ def register_addresses() -> None:
 
 
 def addresses(keras: ModuleType) -> dict[str, Address]:
-    """What Keras is told: the address of each class by the name that it is registered under."""
+    """The registered name of each class -> its address.
+
+    Args:
+        keras: the module.
+    """
     twins = tuple(f"Quant{name}" for name in dir(keras.layers) if name[0].isupper())
     every = {**_NAMES, "tq_halp.layers": _NAMES["tq_halp.layers"] + twins}
     return {
@@ -77,11 +83,12 @@ def _register(keras: ModuleType) -> None:
 
 
 class _KerasImport:
-    """Finds and loads Keras as it would be without us, and then registers the addresses."""
+    """A finder and loader of Keras that registers the addresses after the import."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """Keras' spec with this object as the loader; None for other modules."""
         if fullname != "keras":
             return None
         sys.meta_path.remove(self)
@@ -94,9 +101,11 @@ class _KerasImport:
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """As Keras' own loader."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Imports Keras with its own loader, then registers the addresses."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         if module.__spec__ is not None:

@@ -1,4 +1,4 @@
-"""A YAML file and `--set` overrides as one mapping that remembers where each value came from."""
+"""A YAML file with `--set` overrides as one mapping that knows where each value came from."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class Settings:
         path: a YAML file whose top level is a mapping.
 
     Raises:
-        InputError: the file is missing, unreadable, empty, no YAML, no mapping, or repeats a key.
+        InputError: the file is missing, unreadable, empty, not YAML, no mapping, or repeats a key.
     """
 
     def __init__(self, path: str | Path):
@@ -40,10 +40,11 @@ class Settings:
         self.values = self._plain(_mapping(self.path, self.text), ())
 
     def override(self, assignment: str) -> None:
-        """Apply one `key.path=value`; the value is read as YAML, so `null` and `[1, 2]` work.
+        """Applies one `key.path=value`. The value is YAML, so `null` and `[1, 2]` work.
 
         Raises:
-            InputError: it is not of that form, or the path runs through something not a mapping.
+            InputError: it is not of that form, or the path leads through a value that is no
+                mapping.
         """
         key, equals, text = assignment.partition("=")
         path = tuple(part.strip() for part in key.split("."))
@@ -59,7 +60,14 @@ class Settings:
         self.set(path, value, f"--set {key.strip()}")
 
     def set(self, path: KeyPath, value: Any, origin: str) -> None:
-        """Put `value` at `path`; `origin` says, in an error about it, where it came from."""
+        """Sets the value at `path`.
+
+        Args:
+            origin: where it came from, for an error.
+
+        Raises:
+            InputError: the path leads through a value that is no mapping.
+        """
         section = self.values
         for depth, part in enumerate(path[:-1]):
             if section.get(part) is None:
@@ -75,7 +83,7 @@ class Settings:
         self._overridden.add(path)
 
     def is_overridden(self, path: KeyPath) -> bool:
-        """Whether the value at `path`, or a mapping around it, came by `set`."""
+        """Whether `set` has set the value at `path`, or a mapping around it."""
         return any(path[:length] in self._overridden for length in range(1, len(path) + 1))
 
     def origin(self, path: Iterable[str | int | float | None]) -> str:
@@ -86,13 +94,13 @@ class Settings:
         return self._origins.get(path, str(self.path))
 
     def subject(self, path: Iterable[str | int | float | None]) -> str:
-        """How an error begins: where the value at `path` came from, and its key."""
+        """How an error about the value at `path` begins: its origin and its key."""
         path = tuple(path)
         origin, key = self.origin(path), ".".join(map(str, path))
         return origin if origin == f"--set {key}" else f"{origin}: {key}"
 
     def _plain(self, node: Any, path: KeyPath) -> Any:
-        """`node` as plain Python values; notes the line of every key on the way."""
+        """`node` as plain Python values; records the line of every key."""
         self._count += 1
         # Aliases (*name) can stand for exponentially many values, or hold themselves.
         if self._count > MOST_VALUES or len(path) > DEEPEST:
@@ -128,14 +136,21 @@ class Settings:
 
 
 def suggestion(word: object, known: Sequence[str]) -> str:
-    """'; did you mean ...?' if a known word is close, else the list of what is known."""
+    """ "; did you mean ...?" if a known word is similar, else the list of known words."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else f"; known: {', '.join(known)}"
 
 
 def read_text(path: Path, what: str = "config") -> str:
-    """Text of `path`; InputError if it is missing, a folder, unreadable or not UTF-8."""
+    """The text of a file.
+
+    Args:
+        what: the kind of file, for an error.
+
+    Raises:
+        InputError: it is missing, a folder, unreadable or not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -149,6 +164,11 @@ def read_text(path: Path, what: str = "config") -> str:
 
 
 def _mapping(path: Path, text: str) -> CommentedMap:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: it is not YAML, no mapping, too long, or repeats a key.
+    """
     if len(text) > LARGEST_FILE:
         raise InputError(
             f"{path}:1: is {len(text)} characters long, expected settings of at most {LARGEST_FILE}"

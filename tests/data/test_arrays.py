@@ -66,9 +66,12 @@ def test_targets_that_are_no_classes(saved, targets):
         ),
         (
             {"x_train": np.where(np.arange(12).reshape(4, 3) >= 7, np.nan, 1.0)},
-            r"x_train: holds numbers that are not finite, \[2, 1\] is nan",
+            r"x_train must hold finite numbers. Received: nan at \[2, 1\]",
         ),
-        ({"y_validation": np.array([1.0, -np.inf])}, r"y_validation: holds .*, \[1\] is -inf"),
+        (
+            {"y_validation": np.array([1.0, -np.inf])},
+            r"y_validation must hold finite .* Received: -inf at \[1\]",
+        ),
         ({"y_train": np.array([0, 1])}, "x_train has 4 examples, y_train has 2"),
         (
             {"x_validation": np.ones((2, 5))},
@@ -90,7 +93,7 @@ def test_targets_that_are_no_classes(saved, targets):
         ),
         (
             {"x_train": np.where(np.arange(12).reshape(4, 3) == 7, -np.inf, 1.0)},
-            r"x_train: .* not finite, \[2, 1\] is -inf",
+            r"x_train must hold finite .* Received: -inf at \[2, 1\]",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""`tq-halp COMMAND ...`, the same as `python -m tq_halp COMMAND ...`."""
+"""`tq-halp COMMAND ...`, also `python -m tq_halp COMMAND ...`: finds and runs the command."""
 
 import importlib
 import sys
@@ -26,7 +26,14 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Dispatch to a command; returns its exit status, 2 for an unknown one."""
+    """Runs a command with the arguments after its name.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+
+    Returns:
+        The exit status of the command; 2 for an unknown one.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         return _dispatch(arguments)
@@ -54,6 +61,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _complete(arguments: Sequence[str]) -> int:
+    """Prints the completion script, which needs the parsers of all commands."""
     shell = shell_completion.parser().parse_args(arguments).shell
     parsers = {n: importlib.import_module(module).parser() for n, (module, _) in COMMANDS.items()}
     print(shell_completion.script(shell, parsers), end="")

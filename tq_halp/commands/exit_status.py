@@ -1,6 +1,5 @@
-"""What the commands share: how they end, what they say of mistakes, options that several have."""
+"""Exit codes of the commands, and one-line messages for errors and warnings."""
 
-import argparse
 import contextlib
 import sys
 import warnings
@@ -15,13 +14,16 @@ FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 def answer(
     run: Callable[[], int], *, failed: str | None = None, interrupted: int = INTERRUPTED
 ) -> int:
-    """The exit status of `run`; what ended it otherwise is one line and no traceback.
+    """Runs a command and returns its exit status; an exception becomes one line on standard error.
 
     Args:
         run: the command; returns its exit status.
-        failed: how that line begins for an exception that is no `InputError` (status 1); None lets
-            it pass.
+        failed: how the line begins for an exception other than `InputError` (status 1). None: such
+            an exception is raised.
         interrupted: the status after Ctrl-C.
+
+    Returns:
+        What `run` returns; WRONG_INPUT after an `InputError`.
     """
     try:
         check_environment()
@@ -41,19 +43,7 @@ def answer(
 
 @contextlib.contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Show a warning as one line of its own, without the source line that happened to raise it."""
+    """A context in which warnings are printed as one line, without the source line."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         yield
-
-
-def add_imports(parser: argparse.ArgumentParser) -> None:
-    """The option --import MODULE, `imports`, of commands that load a saved model."""
-    parser.add_argument(
-        "--import",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        dest="imports",
-        help="a module that registers classes of the model; may be repeated",
-    )

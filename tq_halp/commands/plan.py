@@ -1,4 +1,4 @@
-"""`python -m tq_halp.plan`: what a quantization map would do to a model, without doing it."""
+"""`python -m tq_halp.plan`: shows what a quantization map would do to each layer of a model."""
 
 import argparse
 import json
@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tq_halp.commands.exit_status import FINISHED, add_imports, answer, plain_warnings
+from tq_halp.commands.exit_status import FINISHED, answer, plain_warnings
+from tq_halp.commands.shared_options import add_imports
 from tq_halp.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     accepted = parser()
     options = accepted.parse_args(arguments)
     if options.schema + bool(options.config) + bool(options.model or options.map) != 1:
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp plan",
         description="Show what a quantization map does to each layer and tensor of a model.",
@@ -65,6 +70,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _plan_of_config(config: "Config") -> "Plan":
+    """The plan for the model and the map of a config."""
     from tq_halp import data
     from tq_halp.commands.running import experiment
 
@@ -73,6 +79,7 @@ def _plan_of_config(config: "Config") -> "Plan":
 
 
 def _plan_of_model(options: argparse.Namespace) -> "Plan":
+    """The plan for the saved model --model and the map --map."""
     import os
 
     from tq_halp.commands.running.load_keras_model import load_model

@@ -1,4 +1,4 @@
-"""`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
+"""`python -m tq_halp.report`: ranges and quantization errors of a saved model's tensors."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tq_halp.commands.exit_status import FAILED, FINISHED, add_imports, answer
+from tq_halp.commands.exit_status import FAILED, FINISHED, answer
+from tq_halp.commands.shared_options import add_imports
 from tq_halp.errors import InputError
 from tq_halp.non_finite import first_non_finite, place
 
@@ -20,13 +21,17 @@ ARRAYS = ("x", "y", "sample_weight")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     options = parser().parse_args(arguments)
     return answer(lambda: _run(options), failed="failed", interrupted=FAILED)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp report",
         description="What number formats do to the tensors of a model, or which would suit them.",
@@ -65,6 +70,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _data(path: str) -> tuple[np.ndarray, ...]:
+    """The arrays of an .npz file: (x,), (x, y) or (x, y, sample_weight).
+
+    A file for training, with x_train and y_train, serves as well.
+
+    Raises:
+        InputError: the file cannot be read, lacks x, holds other arrays, or numbers that are not
+            finite.
+    """
     from tq_halp.data import read_npz
 
     try:
@@ -90,6 +103,11 @@ def _data(path: str) -> tuple[np.ndarray, ...]:
 
 
 def _model(path: str, imports: Sequence[str]) -> "keras.Model":
+    """The saved model, compiled as it was saved.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()

@@ -1,4 +1,4 @@
-"""`python -m tq_halp.train`: train what a config file describes."""
+"""`python -m tq_halp.train`: trains what a config file describes."""
 
 import argparse
 import sys
@@ -27,14 +27,18 @@ _EXIT = {"finished": FINISHED, "failed": FAILED, "interrupted": INTERRUPTED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     options = parser().parse_args(arguments)
     with plain_warnings():
         return answer(lambda: _train(options))
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp train",
         description="Train what a config file describes and leave a run directory.",
@@ -94,6 +98,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _show(experiment: "Experiment") -> int:
+    """Prints the plan of a dry run."""
     from tq_halp.commands.running import terminal_output
 
     try:
@@ -107,6 +112,12 @@ def _show(experiment: "Experiment") -> int:
 def _carry_out(
     experiment: "Experiment", path: Path, found: str | None, tracked: Sequence[str]
 ) -> int:
+    """Trains or resumes in the folder `path`; returns the exit status.
+
+    Args:
+        found: what `resumable_run.found_in` says about the folder; None without --resume.
+        tracked: names of trackers.
+    """
     from tq_halp.commands.running import resumable_run, terminal_output, trackers
     from tq_halp.commands.running.interrupt import StopOnSignal
     from tq_halp.commands.running.run import checkpoints_of, execute

@@ -1,4 +1,4 @@
-"""Data sets as NumPy arrays; no training, no TensorFlow."""
+"""Data sets as NumPy arrays: loaders, search and download. No TensorFlow."""
 
 from typing import Any
 
@@ -24,11 +24,14 @@ __all__ = [
 
 
 def load(settings: Any) -> Dataset:
-    """The set that a config's `data` section names, or the one that stands in for it.
+    """The data set that a config's `data` section names, or the one that replaces it.
+
+    Args:
+        settings: the section: `name`, and the keys that belong to it.
 
     Raises:
-        InputError: its files are missing from `data.dir`, truncated or altered, or too short; of
-            image sets and libsvm files, for which nothing stands in, also if they are nowhere.
+        InputError: files are missing from `data.dir`, truncated, altered or too short. Image sets
+            and libsvm files, which have no replacement, must be found or fetched.
     """
     s = settings
     if s.name == "arrays":

@@ -1,4 +1,4 @@
-"""CIFAR-10: colour images of ten kinds, 32 x 32 (Krizhevsky, 2009), from its binary version."""
+"""CIFAR-10: colour images of ten classes, 32 x 32 (Krizhevsky, 2009), in its binary version."""
 
 import hashlib
 import os
@@ -61,15 +61,15 @@ def load_cifar10(
 
     Args:
         directory: folder of the files; None searches (see `locate`).
-        limit: at most so many training images.
-        validation_limit: at most so many for validation, and as many for the test.
+        limit: maximum number of training images.
+        validation_limit: maximum number of validation images, and of test images.
 
     Returns:
-        x uint8 (n, 32, 32, 3), y int32 (n,), 10 classes. Of a copy whose test images are not all
+        x uint8 (n, 32, 32, 3), y int32 (n,), 10 classes. If a copy has test images that differ from
         the original's, those are left out, and `source` says so.
 
     Raises:
-        InputError: the files are nowhere, or truncated or altered.
+        InputError: the files are not found, truncated or altered.
     """
     folder = find(CIFAR10, directory)
     parts = [
@@ -90,15 +90,17 @@ def load_cifar10(
 
 
 def read_batch(content: bytes, path: Path) -> Examples:
-    """Images, uint8 (n, 32, 32, 3), and labels, int32 (n,), of a file of the binary version.
+    """Images, uint8 (n, 32, 32, 3), and labels, int32 (n,), in a file of the binary version.
 
-    A record is a label and three planes, red, green, blue, each row by row: 1 + 3 · 32 · 32 bytes.
+    A record is a label and three planes, red, green and blue, each row by row: 1 + 3 · 32 · 32
+    bytes.
 
     Args:
-        path: how the file is called in an error.
+        content: of the file.
+        path: the name of the file in an error.
 
     Raises:
-        InputError: it does not consist of such records, or a label is above 9.
+        InputError: the file does not consist of such records, or a label is above 9.
     """
     if not content or len(content) % (1 + _PIXELS):
         raise InputError(
@@ -118,7 +120,7 @@ def read_batch(content: bytes, path: Path) -> Examples:
 
 
 def _read_test(folder: Path) -> tuple[Examples, int]:
-    """The test images that are the original's, and how many others there are."""
+    """The test images that are the original's, and the number of others."""
     file = CIFAR10.files[-1]
     content = read_verified_bytes(folder, file)
     x, y = read_batch(content, folder / file.name)
@@ -129,7 +131,7 @@ def _read_test(folder: Path) -> tuple[Examples, int]:
 
 
 def read_lossy(path: Path, count: int) -> list[int]:
-    """Distinct numbers from 0 to count - 1, one a line.
+    """The distinct numbers from 0 to count − 1 in a text file, one per line.
 
     Raises:
         InputError: the file cannot be read or holds anything else.

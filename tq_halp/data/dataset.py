@@ -1,4 +1,4 @@
-"""What every loader returns."""
+"""The data set that every loader returns."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ Examples = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Examples for training, validation and a test, and the truth about where they came from.
+    """Examples for training, validation and a test, and where they came from.
 
-    Language models: x, y int32 of shape (windows, sequence_length), y being x one token later.
-    Classification: x (samples, features), float32, or images (samples, height, width, channels),
-    uint8; y (samples,), int32, from 0 to classes - 1.
-    Regression: x (samples, features), y (samples, 1), of one floating-point type.
-    A user's own arrays: any shapes and types of numbers, the samples along the first axis.
+    Language models: x, y int32 (windows, sequence_length); y is x shifted by one token.
+    Classification: x float32 (samples, features), or images uint8 (samples, height, width,
+    channels); y int32 (samples,), from 0 to classes - 1. Regression: x (samples, features), y
+    (samples, 1), of one floating-point dtype. A user's own arrays: any shapes and dtypes of
+    numbers, with the samples along the first axis.
     """
 
     #: The set that was actually loaded.
@@ -36,7 +36,7 @@ class Dataset:
 
     @property
     def is_fallback(self) -> bool:
-        """True if another set than the one asked for was loaded."""
+        """Whether another set than the requested one was loaded."""
         return self.name != self.requested
 
     @property
@@ -55,7 +55,7 @@ def of_ten_kinds(
     validation_limit: int | None,
     source: str,
 ) -> Dataset:
-    """A set of images of ten kinds, of whose training examples the last `held_out` validate."""
+    """An image set of ten classes, whose last `held_out` training examples validate."""
     x, y = examples
     return Dataset(
         name=name,
@@ -69,6 +69,6 @@ def of_ten_kinds(
 
 
 def first(examples: Examples, count: int | None) -> Examples:
-    """At most `count` of the examples, the first ones; None takes all."""
+    """The first `count` examples; None takes all."""
     x, y = examples
     return x[:count], y[:count]

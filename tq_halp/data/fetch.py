@@ -1,4 +1,4 @@
-"""Download of a data set's files: checked, atomic, and quick to give up."""
+"""Download of a data set's files: checked, atomic, and quick to give up without a network."""
 
 import tarfile
 import threading
@@ -15,10 +15,13 @@ ANSWER_TIMEOUT = 6.0
 
 
 def fetch(known: KnownSet, folder: Path) -> Path | None:
-    """Fetch the files of `known` that `folder` lacks; None, with a warning, if that fails.
+    """Downloads the files of `known` that `folder` lacks.
 
-    A file appears under its name only once it is complete and its checksum is right (pooch writes
-    to a temporary name first). Proxies come from the environment.
+    A file gets its name only when it is complete and its checksum is right (pooch writes to a
+    temporary name first). Proxies come from the environment.
+
+    Returns:
+        The folder; None if the download failed, with a warning if the network answered.
     """
     missing = known.missing_from(folder)
     files = [known.archive] if known.archive else [f for f in known.files if f.name in missing]
@@ -46,7 +49,7 @@ def fetch(known: KnownSet, folder: Path) -> Path | None:
 
 
 def _unpack(archive: Path, names: list[str]) -> None:
-    """The members of these names, in whatever folder of the archive, beside it; then remove it."""
+    """Extracts the members with these file names beside the archive, and removes the archive."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = PurePosixPath(member.name).name
@@ -60,8 +63,8 @@ def _unpack(archive: Path, names: list[str]) -> None:
 def _answers(url: str) -> bool:
     """Whether `url` responds within `ANSWER_TIMEOUT` seconds in all.
 
-    The thread bounds what no socket timeout does: name resolution, and several addresses tried in
-    turn. A daemon, so that a resolver that hangs cannot keep the process alive.
+    The thread also bounds what no socket timeout does: name resolution, and several addresses tried
+    in turn. It is a daemon, so that a resolver that hangs cannot keep the process alive.
     """
     ok = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Which files make up a data set, and the proof that a file is one of them."""
+"""The published files of data sets, and checksums that verify them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tq_halp.errors import InputError
 
 @dataclass(frozen=True)
 class KnownFile:
-    """One published file: its name, exact size in bytes, SHA-256 and public address."""
+    """A published file: its name, exact size in bytes, SHA-256 and URL."""
 
     name: str
     size: int
@@ -22,7 +22,7 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A named set of files, the folder names it goes by, and the archive they come in, if any."""
+    """A data set: its files, the names that its folder may have, and the archive with the files."""
 
     name: str
     folders: tuple[str, ...]
@@ -30,7 +30,7 @@ class KnownSet:
     archive: KnownFile | None = None
 
     def missing_from(self, folder: Path) -> list[str]:
-        """Names of the files that `folder` lacks."""
+        """The names of the files that `folder` lacks."""
         return [file.name for file in self.files if not (folder / file.name).is_file()]
 
 
@@ -78,11 +78,11 @@ TINY_SHAKESPEARE = KnownSet(
 
 
 def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
-    """Content of `folder / file.name`.
+    """The content of `folder / file.name`.
 
     Raises:
-        InputError: the file cannot be read, or is not byte for byte the published one: a truncated
-            corpus would train without complaint and make every number incomparable.
+        InputError: the file cannot be read, or is not byte for byte the published one. A truncated
+            corpus would train without complaint, and its numbers could not be compared.
     """
     path = folder / file.name
     try:
@@ -104,7 +104,7 @@ def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
 
 
 def read_verified(folder: Path, file: KnownFile) -> str:
-    """The same as text, from UTF-8."""
+    """The same as text, decoded from UTF-8."""
     return read_verified_bytes(folder, file).decode("utf-8")
 
 
@@ -121,7 +121,11 @@ def sha256_of(path: Path | str) -> str:
 
 
 def check_sha256(path: Path | str, expected: str | None) -> None:
-    """Raise InputError if a file is not the one with that SHA-256; None: it may be any."""
+    """Checks the SHA-256 of a file; with None it may be any.
+
+    Raises:
+        InputError: the file has another one, or cannot be read.
+    """
     if expected is not None and (found := sha256_of(path)) != expected:
         raise InputError(
             f"{path}: must have the SHA-256 {expected}. Received: {found}, another file"

@@ -29,13 +29,15 @@ def load_language(
     Args:
         name: "ptb" (words), "tiny_shakespeare" (characters) or "python_docs" (words and signs).
         directory: folder of the files; None searches (see `locate`).
-        limit: at most so many tokens to train on; None takes all. The vocabulary is that of the
+        sequence_length: tokens in a window.
+        limit: maximum number of training tokens; None takes all. The vocabulary is that of the
             whole training text, so a limit does not change the model.
-        validation_limit: at most so many for validation, and as many for the test.
-        vocabulary_size: cap on the distinct tokens, `<unk>` included; None for no cap.
+        validation_limit: maximum number of validation tokens, and of test tokens.
+        vocabulary_size: maximum number of distinct tokens, `<unk>` included; None for no maximum.
 
     Returns:
-        The set, or `python_docs` with a warning if `name` was found nowhere.
+        The set; `python_docs`, with a warning, if `name` was not found. x and y are int32
+        (windows, sequence_length).
 
     Raises:
         InputError: `directory` lacks the files, or a file is truncated or altered.
@@ -68,7 +70,7 @@ def _windows(
 def _read(
     name: str, directory: str | os.PathLike | None
 ) -> tuple[str, str, Sequence[Sequence[str]]]:
-    """The set's true name, its source, and its tokens for training, validation and the test."""
+    """The name of the set that was read, its source, and its tokens: training, validation, test."""
     if name == "python_docs":
         return _read_python_docs()
     known = {"ptb": PTB, "tiny_shakespeare": TINY_SHAKESPEARE}[name]
@@ -96,7 +98,7 @@ def _read_python_docs() -> tuple[str, str, Sequence[Sequence[str]]]:
 
 
 def _split(tokens: Sequence[str]) -> Sequence[Sequence[str]]:
-    """The first 90 percent, the next 5 and the last 5."""
+    """The first 90 % of the tokens, the next 5 % and the last 5 %."""
     train, validation = (int(len(tokens) * share) for share in (_TRAIN, _VALIDATION))
     return tokens[:train], tokens[train:validation], tokens[validation:]
 

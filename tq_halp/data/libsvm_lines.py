@@ -1,8 +1,8 @@
-"""LIBSVM's format: a line per sample, its label, then index:value pairs; what follows a # is told
-to people alone.
+"""Parser of LIBSVM's text format: a line per sample, with its label and index:value pairs.
 
-Lines end with LF, CR LF or CR, and words are separated by spaces, tabs, vertical tabs and form
-feeds: the white space of ASCII. Any other character is part of a word, in a comment too.
+A # begins a comment. Lines end with LF, CR LF or CR; words are separated by spaces, tabs, vertical
+tabs and form feeds, the white space of ASCII. Any other character is part of a word, in a comment
+too.
 """
 
 import re
@@ -29,7 +29,7 @@ _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\3\4":
 def decode(content: bytes, path: Path | str) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
-    Bytes that are no UTF-8 become U+FFFD, which a comment may hold and nothing else.
+    Bytes that are not UTF-8 become U+FFFD, which is valid in comments only.
 
     Raises:
         InputError: the content is compressed, or is UTF-16.
@@ -43,17 +43,21 @@ def decode(content: bytes, path: Path | str) -> str:
 
 
 def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, and of every entry the sample's row from 0, its index from 1 and its value.
+    """The labels, and the row (from 0), index (from 1) and value of every entry.
 
-    Blank lines and what follows a # are skipped.
+    Blank lines and comments are skipped.
+
+    Args:
+        text: of the file.
+        path: the name of the file in an error.
 
     Returns:
-        float64 [samples], int64, int64 and float32 [entries].
+        (labels float64 [samples], rows int64, indices int64, values float32 [entries]).
 
     Raises:
-        InputError: with `path` and the line's number: a label or value is no decimal number that
-            float32 holds, an index no whole number from 1 in ascending order; or there is no sample
-            at all.
+        InputError: a label or value is no decimal number that float32 holds, an index is no whole
+            number from 1 in ascending order, or there is no sample. The message has the line's
+            number.
     """
     labels: list[float] = []
     rows: list[int] = []
@@ -90,6 +94,7 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _index(word: str, entry: str, last: int, where: str) -> int:
+    """The index of an entry, which must be above `last`."""
     is_whole = word.isascii() and word.isdecimal()
     digits = (word.lstrip("0") or "0") if is_whole else "0"
     if len(digits) <= 10 and last < (index := int(digits)) <= MOST:
@@ -102,7 +107,7 @@ def _index(word: str, entry: str, last: int, where: str) -> int:
 
 
 def _number(word: str, what: str, where: str) -> float:
-    """The decimal number. Python's are more: 1_000, nan, digits of any script."""
+    """The decimal number. Python accepts more: 1_000, nan, digits of any script."""
     if not (word.isascii() and _DECIMAL.fullmatch(word)):
         raise InputError(f"{where}: {what} is {word[:40]!r}, expected a finite number")
     number = float(word)

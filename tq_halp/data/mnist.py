@@ -63,14 +63,14 @@ def load_mnist(
 
     Args:
         directory: folder of the files; None searches (see `locate`).
-        limit: at most so many training images.
-        validation_limit: at most so many for validation, and as many for the test.
+        limit: maximum number of training images.
+        validation_limit: maximum number of validation images, and of test images.
 
     Returns:
         x uint8 (n, 28, 28, 1), y int32 (n,), 10 classes.
 
     Raises:
-        InputError: the files are nowhere, or truncated or altered.
+        InputError: the files are not found, truncated or altered.
     """
     folder = find(MNIST, directory)
     return of_ten_kinds(
@@ -85,7 +85,11 @@ def load_mnist(
 
 
 def read_part(folder: Path, part: str) -> Examples:
-    """Images, uint8 (n, 28, 28, 1), and digits, int32 (n,), of `part`, "train" or "t10k"."""
+    """Images, uint8 (n, 28, 28, 1), and digits, int32 (n,), of `part`: "train" or "t10k".
+
+    Raises:
+        InputError: a file cannot be read, or is truncated or altered.
+    """
     images, labels = (
         read_idx(read_verified_bytes(folder, file), folder / file.name)
         for file in MNIST.files
@@ -95,7 +99,7 @@ def read_part(folder: Path, part: str) -> Examples:
 
 
 def read_flat(folder: Path, part: str) -> Examples:
-    """The same for a linear model: float32 (n, 784) in [0, 1], and float64 (n,)."""
+    """The same for a linear model: x float32 (n, 784) in [0, 1], y float64 (n,)."""
     images, labels = read_part(folder, part)
     return images.reshape(len(images), -1) / np.float32(255), labels.astype(np.float64)
 
@@ -104,8 +108,8 @@ def read_idx(compressed: bytes, path: Path) -> np.ndarray:
     """The array in a file of LeCun's idx format: 0, 0, 8, dimensions, sizes, unsigned bytes.
 
     Args:
-        compressed: the file's content, by gzip.
-        path: how the file is called in an error.
+        compressed: the gzip-compressed content of the file.
+        path: the name of the file in an error.
 
     Raises:
         InputError: it is not such a file.

@@ -1,7 +1,4 @@
-"""`python -m tq_halp.bench [ops | matmul | step | linear]`: what things cost, as ratios of times.
-
-Ratios are taken in one run.
-"""
+"""`python -m tq_halp.bench [ops | matmul | step | linear]`: timings, as ratios within one run."""
 
 import argparse
 import sys
@@ -15,7 +12,11 @@ BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
+    """Runs a benchmark, `ops` if none is named; returns the exit status: 0 done, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments or ["ops"])
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp bench",
         description="Time the ops, matrix products, a training step, or linear models; default: "

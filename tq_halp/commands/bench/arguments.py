@@ -1,4 +1,7 @@
-"""What the benchmarks' options may be; argparse prints one message and exits with 2."""
+"""Types of the benchmarks' options; argparse prints their errors in one line and exits with 2.
+
+Each raises argparse.ArgumentTypeError for text that is not valid.
+"""
 
 import argparse
 import re
@@ -11,6 +14,7 @@ UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
 
 
 def at_least_one(text: str) -> int:
+    """An integer of at least 1."""
     try:
         number = int(text)
     except ValueError:
@@ -21,7 +25,7 @@ def at_least_one(text: str) -> int:
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Integers of at least 1, with commas between them."""
+    """Integers of at least 1, separated by commas; repeated ones once."""
     return tuple(dict.fromkeys(map(at_least_one, text.split(","))))
 
 
@@ -45,7 +49,7 @@ def part(text: str) -> float:
 
 
 def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """Words from `choices`, with commas between them."""
+    """The type of words from `choices`, separated by commas; repeated ones once."""
 
     def parse(text: str) -> tuple[str, ...]:
         words = tuple(text.split(","))
@@ -59,7 +63,11 @@ def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def sizes(multiple: int) -> Callable[[str], tuple[int, ...]]:
-    """Numbers of elements such as 16Mi, 64Ki or 4096, with commas between them."""
+    """The type of numbers of elements such as 16Mi, 64Ki or 4096, separated by commas.
+
+    Args:
+        multiple: each must be a multiple of this.
+    """
 
     def parse(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(_size(word, multiple) for word in text.split(",")))
@@ -78,12 +86,13 @@ def _size(word: str, multiple: int) -> int:
 
 
 def size_text(size: int) -> str:
-    """The same, for a table: 16 Mi."""
+    """A number of elements as a table shows it: 16 Mi."""
     unit = next(unit for unit in reversed(UNITS) if size % UNITS[unit] == 0)
     return f"{size // UNITS[unit]} {unit}".strip()
 
 
 def new_file(text: str) -> Path:
+    """The path of a file to write, in a folder that exists."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(

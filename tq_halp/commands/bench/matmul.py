@@ -78,6 +78,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row for each format, rounding and number of terms between roundings.
+
+    Raises:
+        InputError: there is no native library.
+    """
     import tensorflow as tf
 
     from tq_halp.commands.bench.timing import in_turn, ratio
@@ -106,7 +111,7 @@ def _measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def _product(
     backend: str, format: str, rounding: str, every: int, a: "tf.Tensor", b: "tf.Tensor"
 ) -> Callable[[], object]:
-    """The rounded product on a backend, as a function without arguments."""
+    """The rounded product of a and b on a backend, as a function without arguments."""
     import tensorflow as tf
 
     import quant_ops

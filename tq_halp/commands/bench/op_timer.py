@@ -1,4 +1,4 @@
-"""Times the cases on one tensor, each beside a copy of it."""
+"""Times the ops on one tensor, each in turn with a copy of it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,10 @@ Quantize = Callable[[tf.Tensor, int | tf.Tensor], tf.Tensor]  # (x, counter)
 
 
 class Workbench:
-    """A normally distributed tensor of a dtype and size, and a copy of it to compare with, x * c.
+    """A normally distributed tensor x of a dtype and size, and the copy x * c to compare with.
 
-    Every contender leaves x alone and writes to memory that TensorFlow's allocator has at hand:
-    nobody gains by working in place.
+    Every contender leaves x as it is and writes to memory that TensorFlow's allocator has ready, so
+    none gains by working in place.
     """
 
     def __init__(self, dtype: str, size: int, turns: int, looped: bool):
@@ -34,7 +34,7 @@ class Workbench:
         self.copy = _functions(lambda x, _: x * factor, self.x, self.loops)
 
     def measure(self, case: Case, rounding: str) -> dict[str, Any]:
-        """The figures of one row, by the names in `ops.FIELDS`."""
+        """The figures of one row, with the names in `ops.FIELDS`."""
         once, looped = _functions(quantizer(case, rounding, self.x), self.x, self.loops)
         seconds = self._in_turn({"copy": self.copy[0], "op": once})
         size = int(tf.size(self.x))
@@ -49,7 +49,7 @@ class Workbench:
         return row
 
     def measure_composite(self, case: Case, rounding: str) -> dict[str, Any]:
-        """The native backend's rate over the composite one's, on a smaller tensor if x is large."""
+        """The native backend's rate over the composite one's; on a smaller tensor if x is large."""
         large = int(tf.size(self.x)) > COMPOSITE
         x = _normal(self.x.dtype, COMPOSITE) if large else self.x
         tasks = {}
@@ -65,7 +65,7 @@ class Workbench:
 
 
 def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
-    """The op of `case` with its arguments, for tensors such as `x`."""
+    """The op of `case` with its arguments, for tensors of x's shape and dtype."""
     arguments = dict(case.arguments)
     if case.op == "scaled_integer":
         axis = arguments.get("axis")
@@ -81,17 +81,17 @@ def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
 
 
 def is_fake_quant(case: Case, rounding: str, dtype: tf.DType) -> bool:
-    """Whether `fake_quant` does the work of the case, up to what becomes of ties."""
+    """Whether `fake_quant` computes the same as the case, apart from ties."""
     return case.op == "fixed_point" and dtype == tf.float32 and rounding.startswith("nearest")
 
 
 def fake_quant(x: tf.Tensor, _: object) -> tf.Tensor:
-    """fixed_point(x, 8, 4, rounding="nearest_up") in TensorFlow's words: 2^8 levels, 2^-4 apart."""
+    """fixed_point(x, 8, 4, rounding="nearest_up") by TensorFlow's op: 2^8 levels, 2^-4 apart."""
     return tf.quantization.fake_quant_with_min_max_args(x, min=-8, max=8 - 2**-4, num_bits=8)
 
 
 def _functions(quantize: Quantize, x: tf.Tensor, loops: int) -> tuple[Any, Any]:
-    """One application; and `loops` of them, of which none can be left out, merged or moved."""
+    """tf.functions of one application, and of `loops` in a loop, which no compiler can merge."""
 
     def once() -> tf.Tensor:
         return quantize(x, 0)

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, Any]]:
-    """The rows; of the composite backend calls alone, which take it longer than any overhead."""
+    """The rows; for the composite backend calls alone, which take longer than any overhead."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -118,7 +118,7 @@ def _cells(row: dict[str, Any]) -> Sequence[str]:
 
 
 def _caption(rows: list[dict[str, Any]]) -> str:
-    """How to read the table, as far as the rows need it."""
+    """How to read the table; only what its rows need."""
     lines = ["Ratios of rates, above 1 where the op is faster. copy: x * c, in turn with the op."]
     if any("loops" in row for row in rows):
         lines.append(

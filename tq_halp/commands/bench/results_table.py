@@ -1,4 +1,4 @@
-"""A benchmark's table on the terminal, and as a CSV file."""
+"""A benchmark's results as a table on the terminal and as a CSV file."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ WIDTH = 132
 def show(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = ""
 ) -> None:
-    """Prints a table; columns of numbers, which are all but the leading words, to the right."""
+    """Prints a table; columns of words are set to the left, columns of numbers to the right."""
     rows = list(rows)
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for index, column in enumerate(columns):
@@ -31,7 +31,7 @@ def show(
 
 
 def write_csv(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """One line per row; what a row does not have stays empty."""
+    """Writes one line per row; a field that a row lacks is empty."""
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, fields)
         writer.writeheader()

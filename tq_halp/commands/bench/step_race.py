@@ -1,4 +1,4 @@
-"""Times the steps of algorithms and their snapshots on one model and its data, turn by turn."""
+"""Times training steps and snapshots of several algorithms on one model, in turns."""
 
 import functools
 import statistics
@@ -27,11 +27,13 @@ KINDS = {
 
 
 class StepRace:
-    """Models alike, each with an algorithm of its own around it, and the data of one turn.
+    """Copies of a model, each with its own algorithm, and the data of one turn.
 
     Args:
         make_model: makes a ``keras.Model`` with logits of classes.
-        data: x and y; what is left over after the last whole minibatch is not used.
+        data: x and y; examples after the last whole minibatch are not used.
+        batch_size: examples in a minibatch.
+        learning_rate: of SGD.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class StepRace:
             trainer.compile(keras.optimizers.SGD(learning_rate), loss=loss)
 
     def steps(self, turns: int) -> dict[str, list[list[float]]]:
-        """Seconds of each step but a turn's first, a list for each turn; of each algorithm."""
+        """Seconds of every step but the first of a turn: algorithm -> a list for each turn."""
         seconds: dict[str, list[list[float]]] = {name: [] for name in self._trainers}
 
         def fit(name: str) -> None:
@@ -64,7 +66,7 @@ class StepRace:
         return {name: each[1:] for name, each in seconds.items()}
 
     def snapshots(self, turns: int) -> dict[str, list[list[float]]]:
-        """Seconds per minibatch of a pass of gradients, of a snapshot of SVRG and of HALP."""
+        """Seconds per minibatch of a pass of gradients, and of the snapshots of SVRG and HALP."""
         tasks = {GRADIENTS: self._pass_of_gradients()}
         for name, trainer in self._trainers.items():
             if hasattr(trainer, "take_snapshot"):
@@ -77,6 +79,7 @@ class StepRace:
         trainer.fit(self._x, self._y, batch_size=self.batch_size, verbose=0, **options)
 
     def _pass_of_gradients(self) -> Callable[[], None]:
+        """A function that computes the gradients of all minibatches, and nothing else."""
         model = self._trainers["Keras, SGD"]
         cut = tf.data.Dataset.from_tensor_slices((self._x, self._y)).batch(self.batch_size)
         batches = list(cut)
@@ -99,7 +102,7 @@ class StepRace:
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Seconds of each step, what Keras does between steps left out."""
+    """Seconds of each step, without what Keras does between the steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,9 +116,9 @@ class Stopwatch(keras.callbacks.Callback):
 
 
 def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, Any]]:
-    """For each contender the median and first quartile of all its times, and its ratio.
+    """Median and first quartile of all times of each contender, and its ratio to the first one.
 
-    ratio: the median, over the turns, of the median of a turn by the first contender's in it.
+    ratio: the median, over the turns, of (median of the contender's turn / median of the first's).
     """
     first = next(iter(seconds.values()))
     for what, turns in seconds.items():

@@ -1,4 +1,4 @@
-"""Who is compared: a label, an algorithm, its own settings and the grid that it is tuned on."""
+"""The candidates of a comparison: label, algorithm, own settings, and the grid to tune on."""
 
 import json
 import re
@@ -28,14 +28,14 @@ _TAKEN = {"algorithm": "--algorithms", "algorithm.name": "--algorithms", "seed":
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of the figure.
+    """An algorithm with its settings: one curve of the figure.
 
     Args:
-        label: what it is called.
-        algorithm: what `algorithm.name` is.
+        label: its name in tables and figures.
+        algorithm: the value of `algorithm.name`.
         settings: "key=value" on top of the config, in order.
         grid: keys and the values to try for each; empty: nothing is tuned.
-        beside: the algorithms compared, whose keys may stand in the config.
+        beside: all algorithms that are compared; the config may hold keys of any of them.
     """
 
     label: str
@@ -45,27 +45,32 @@ class Candidate:
     beside: tuple[str, ...] = ()
 
     def overrides(self, tuned: Tuned = ()) -> list[str]:
-        """The settings of a run, on top of the config."""
+        """The settings of a run on top of the config, as "key=value".
+
+        Args:
+            tuned: keys of the grid with chosen values.
+        """
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
 
 
 def assignment(key: str, value: Value) -> str:
-    """ "key=value"; JSON is YAML."""
+    """ "key=value" as --set takes it: the value in JSON, which is YAML."""
     return f"{key}={json.dumps(value)}"
 
 
 def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Candidate, ...]:
-    """Candidates as the command line describes them.
+    """The candidates that the command line describes.
 
     Args:
         algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd".
-        sets: "key=value" for all, "label.key=value" for one; a key that begins with no section of
-            a config belongs to `algorithm`.
-        grids: "key=value,value,..." likewise; one for a label replaces the one for all.
+        sets: "key=value" for all candidates, "label.key=value" for one. A key that begins with no
+            section of a config belongs to `algorithm`.
+        grids: "key=value,value,..." in the same way; a grid for one label replaces that for all.
 
     Raises:
-        InputError: a label, an algorithm or a key is unknown, repeated, or has its own option.
+        InputError: a label, an algorithm or a key is unknown or repeated, or has an option of its
+            own.
     """
     named = _labels(algorithms)
     parsed = [_addressed("--set", text, list(named)) for text in sets]
@@ -92,12 +97,13 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[C
 
 
 def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
-    """Those of the settings for all, "key=value", that do something for an algorithm."""
+    """The settings ("key=value") that have an effect for an algorithm."""
     split = (text.partition("=") for text in settings)
     return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
 
 
 def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
+    """InputError for a setting of all candidates that has no effect for any of the algorithms."""
     for label, key, value in addressed:
         reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
         if label is None and all(reasons):
@@ -105,7 +111,7 @@ def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
 
 
 def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) -> str | None:
-    """Why a setting for all does nothing for one that has `own` settings; None if it does."""
+    """Why a setting has no effect for `algorithm` with its `own` settings; None if it has one."""
     section, _, name = key.partition(".")
     given: dict[str, Any] = {"name": algorithm}
     for path, text in [(key, value), *own]:
@@ -118,6 +124,7 @@ def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) ->
 
 
 def _plain(text: object) -> object:
+    """The value of YAML text."""
     try:
         return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
     except YAMLError:  # Said of the run's config.
@@ -125,12 +132,13 @@ def _plain(text: object) -> object:
 
 
 def shared(sets: Sequence[str], algorithms: str) -> list[str]:
-    """Those of `sets` that are for all candidates, as "key=value"."""
+    """The settings in `sets` that are for all candidates, as "key=value"."""
     parsed = [_addressed("--set", text, list(_labels(algorithms))) for text in sets]
     return [f"{key}={value}" for label, key, value in parsed if label is None]
 
 
 def _labels(text: str) -> dict[str, str]:
+    """Label -> algorithm, from the text of --algorithms."""
     found = {}
     for part in text.split(","):
         label, equals, algorithm = (piece.strip() for piece in part.partition("="))
@@ -178,6 +186,7 @@ def _addressed(option: str, text: str, labels: Sequence[str]) -> Setting:
 
 
 def _values(key: str, text: str) -> tuple[Value, ...]:
+    """The values of --tune."""
     try:
         values = YAML(typ="safe", pure=True).load(f"[{text}]")
     except YAMLError as error:

@@ -1,4 +1,4 @@
-"""`python -m tq_halp.compare`: algorithms on one task, over seeds, and what came out."""
+"""The command line of `tq_halp.compare`: parses it, runs the comparison, writes the results."""
 
 import argparse
 import contextlib
@@ -28,7 +28,11 @@ __all__ = ["FAILED", "FINISHED", "INTERRUPTED", "WRONG_INPUT", "comparison_of", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input, 130 stopped.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments)
     command = shlex.join(["python", "-m", "tq_halp.compare", *arguments])
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp compare",
         description="Train by several algorithms with several seeds, and compare what comes out: "
@@ -121,7 +125,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
 
 
 def comparison_of(options: argparse.Namespace) -> Comparison:
-    """What the command's arguments ask for.
+    """The comparison that the command's arguments ask for.
 
     Raises:
         InputError: one of them is wrong.
@@ -150,7 +154,7 @@ def comparison_of(options: argparse.Namespace) -> Comparison:
 def _common(
     config_path: str, algorithms: Sequence[str], shared: Sequence[str]
 ) -> Iterator["Config"]:
-    """The config with the settings for all that do something, for each algorithm."""
+    """The config with the settings for all candidates, for each algorithm."""
     from tq_halp import config as configs
 
     named = [f"algorithm.name={each}" for each in algorithms]
@@ -176,7 +180,7 @@ def _make(folder: Path) -> None:
 
 
 def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
-    """Look at what is still to be trained; False if a stop came meanwhile."""
+    """Checks what remains to be trained; False if a stop was requested meanwhile."""
     wanted = comparison.wanted(lambda run: True)
     left = {run.label: run for run in wanted if not run.outcome().is_final}
     if left:
@@ -187,6 +191,7 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
 
 
 def _report(comparison: Comparison, command: str, console: "Console") -> int:
+    """Writes tables, figures and pages; returns the exit status."""
     from tq_halp.commands.compare import figures, html_page, summary_tables
 
     results = Results(comparison)

@@ -1,4 +1,4 @@
-"""The figures: curves over seeds, and what the algorithms say of themselves."""
+"""The figures of a comparison: curves with standard errors over seeds, and diagnostics."""
 
 import io
 import math
@@ -31,7 +31,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1,
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: a metric of the validation or the training examples against a budget."""
+    """One plot: a metric on the validation or the training examples against a budget."""
 
     metric: Metric
     is_validation: bool
@@ -39,28 +39,30 @@ class Panel:
 
     @property
     def label(self) -> str:
+        """The label of the vertical axis."""
         return f"{'validation' if self.is_validation else 'training'} {self.metric.short}"
 
     def points(self, rows: Rows, x: str) -> list[tuple[float, float]]:
+        """(x, value) of each row that has both."""
         metric = self.metric
         of = metric.validation_points if self.is_validation else metric.training_points
         return of(rows, x)
 
 
 def rows_of_panels(results: Results) -> list[list[Panel]]:
-    """Validation above training, for each metric; epochs, gradient evaluations, seconds."""
+    """The rows of panels: validation, then training, for each metric; a column per budget."""
     kinds = [(metric, kind) for metric in results.metrics for kind in (True, False)]
     return [[Panel(metric, kind, budget) for budget in BUDGETS] for metric, kind in kinds]
 
 
 def write(results: Results, path: Path) -> None:
-    """All panels in one PNG at `path`."""
+    """Writes all panels as one PNG."""
     with replacing(path) as temporary:
         figure(results).savefig(temporary, dpi=130)
 
 
 def figure(results: Results) -> Figure:
-    """All panels, a legend below them."""
+    """All panels, with a legend below them."""
     panels = rows_of_panels(results)
     made = Figure(figsize=(13, 3.4 * len(panels) + 0.9), layout="constrained")
     FigureCanvasAgg(made)
@@ -75,7 +77,7 @@ def figure(results: Results) -> Figure:
 
 
 def _place_legend(made: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Below the panels, in as many columns, up to three, as are not wider than the figure."""
+    """Places the legend below the panels, in at most three columns, as they fit into the width."""
     for columns in (3, 2, 1):
         legend = made.legend(handles, labels, loc="outside lower center", ncols=columns)
         if legend.get_window_extent().width <= made.bbox.width:
@@ -85,14 +87,14 @@ def _place_legend(made: Figure, handles: Sequence[Artist], labels: Sequence[str]
 
 
 def png(results: Results, panel: Panel) -> bytes:
-    """One panel, for a page that arranges them."""
+    """One panel as a PNG."""
     single, axes = _single()
     _draw(axes, results, panel)
     return _bytes(single)
 
 
 def diagnostics(results: Results, candidate: Candidate) -> Iterable[tuple[str, bytes]]:
-    """(name, PNG) of what the candidate's algorithm records of itself; a colour for each seed."""
+    """(name, PNG) of each diagnostic that the algorithm records, with a colour per seed."""
     runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[candidate]}
     for shown in panels(list(runs.values())):
         single, axes = _single()
@@ -101,7 +103,7 @@ def diagnostics(results: Results, candidate: Candidate) -> Iterable[tuple[str, b
 
 
 def series(runs: Sequence[Rows], panel: Panel) -> list[tuple[float, Mean]]:
-    """(budget, value) of each epoch from 1 that all runs have, both means over the runs."""
+    """(budget, value) of each epoch from 1 that all runs have; both are means over the runs."""
     budgets = [dict(points(rows, "epoch", panel.budget[0])) for rows in runs]
     values = [dict(panel.points(rows, "epoch")) for rows in runs]
     shared = set.intersection(*(set(b) & set(v) for b, v in zip(budgets, values, strict=True)))
@@ -150,7 +152,7 @@ def _draw_diverged(
 
 
 def _scale(axes: Axes, values: Sequence[float], panel: Panel) -> None:
-    """By the curves that are means: one that diverged would leave nothing to be seen of them."""
+    """Limits the vertical axis to the mean curves: a diverged run would flatten them."""
     if not values:
         return
     low, high = min(values), max(values)
@@ -165,10 +167,12 @@ def _scale(axes: Axes, values: Sequence[float], panel: Panel) -> None:
 
 
 def _whole(axis: Axis) -> None:
+    """Ticks at integers only."""
     axis.get_major_locator().set_params(integer=True)
 
 
 def _single() -> tuple[Figure, Axes]:
+    """A figure with one plot."""
     single = Figure(figsize=(5, 3.7), layout="constrained")
     FigureCanvasAgg(single)
     return single, single.subplots()

@@ -1,4 +1,4 @@
-"""One comparison at a time in a folder."""
+"""A lock on the folder of a comparison: one comparison at a time."""
 
 import os
 import time
@@ -18,16 +18,16 @@ PATIENCE = 60.0
 
 
 class Lock:
-    """Held from `with` on until this process, and every process that was given `number`, is gone.
+    """Locks a folder while this process, or any process that inherits `number`, lives.
 
-    However they end: the system keeps the lock, not the file. So the runs of a comparison that was
-    killed keep others out until they have stopped; that is waited for.
+    The operating system holds the lock, however the processes end. So the runs of a killed
+    comparison still hold it; entering waits until they have stopped, PATIENCE seconds at most.
 
     Args:
-        folder: that exists.
+        folder: an existing folder.
 
     Raises:
-        InputError: another comparison has it.
+        InputError: another comparison holds the lock.
     """
 
     def __init__(self, folder: Path):
@@ -56,6 +56,7 @@ class Lock:
 
 
 def _try(number: int) -> bool:
+    """Takes the lock; False if another process holds it."""
     try:
         if fcntl is None:
             msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
@@ -67,6 +68,7 @@ def _try(number: int) -> bool:
 
 
 def _is_alive(owner: str) -> bool:
+    """Whether the process with that number, as text, is alive."""
     try:
         os.kill(int(owner), 0)
         return True

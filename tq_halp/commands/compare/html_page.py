@@ -1,4 +1,4 @@
-"""A comparison as one HTML page to be sent to somebody: tables, curves, diagnostics, settings."""
+"""A comparison as one self-contained HTML page: tables, curves, diagnostics, settings."""
 
 from collections.abc import Iterable
 from html import escape
@@ -21,7 +21,7 @@ pre { overflow-x: auto; padding: .7rem; border: 1px solid var(--line); border-ra
 
 
 def write(results: Results, document: Document, path: Path) -> None:
-    """Writes the page: the document's sections, the curves after the results, the diagnostics last.
+    """Writes the page: all sections, the curves after the results, the diagnostics last.
 
     Raises:
         InputError: the file cannot be written.
@@ -36,6 +36,7 @@ def _section(section: Section) -> str:
 
 
 def _block(block: Text | Code | Table) -> str:
+    """The HTML of a block."""
     if isinstance(block, Table):
         rows = ([escape(cell) for cell in row] for row in block.rows)
         return html_document.table(block.head, rows, block.words)

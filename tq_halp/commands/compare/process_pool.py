@@ -1,4 +1,4 @@
-"""The processes of a comparison: a few at a time, each a run, none of which costs another."""
+"""The processes of a comparison: some at a time, one per run, so that one may fail alone."""
 
 import os
 import subprocess
@@ -16,13 +16,16 @@ _POLL = 0.2  # seconds
 
 
 class Observer(Protocol):
-    """What is told how it goes."""
+    """Is told of the progress."""
 
-    def begun(self, run: Run) -> None: ...
+    def begun(self, run: Run) -> None:
+        """The process of `run` has started."""
 
-    def ended(self, run: Run) -> None: ...
+    def ended(self, run: Run) -> None:
+        """The process of `run` has ended."""
 
-    def update(self, wanted: list[Run]) -> None: ...
+    def update(self, wanted: list[Run]) -> None:
+        """Called repeatedly, with the runs that are known to be needed."""
 
 
 def default_jobs() -> int:
@@ -33,13 +36,14 @@ def default_jobs() -> int:
 def carry_out(
     comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer
 ) -> None:
-    """Train what is not trained yet; a run that ends, however it does, is not tried again.
+    """Trains the runs of a comparison that are not final; each is started at most once.
 
-    A stop, asked for by a signal or by an exception, lets the runs write checkpoints first.
+    When a stop is requested, or an exception is raised, the runs write checkpoints first.
 
     Args:
-        jobs: processes at a time; each computes with the same number of threads.
-        lock: a descriptor that the processes inherit.
+        jobs: processes at a time; each gets the same number of threads.
+        lock: a file descriptor that the processes inherit.
+        show: is told of the progress.
     """
     running: dict[Run, subprocess.Popen] = {}
     ended: set[Run] = set()
@@ -71,6 +75,7 @@ def carry_out(
 
 
 def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
+    """Starts the process of a run."""
     run.log.parent.mkdir(exist_ok=True)
     # A session of its own: the terminal's Ctrl-C is for the comparison, which passes on one signal.
     with open(run.log, "ab") as log:
@@ -86,6 +91,7 @@ def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
 
 
 def _environment(jobs: int) -> dict[str, str] | None:
+    """The environment of the processes, in which they share the cores; None leaves it as it is."""
     if jobs == 1:
         return None
     threads = str(max(1, usable_cores() // jobs))
@@ -99,7 +105,7 @@ def _environment(jobs: int) -> dict[str, str] | None:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    """Asks, once more for each further signal, then kills; returns when all are gone."""
+    """Terminates the processes, kills them after a third signal, and waits until all have ended."""
     for end in (subprocess.Popen.terminate, subprocess.Popen.terminate, subprocess.Popen.kill):
         for process in processes:
             end(process)

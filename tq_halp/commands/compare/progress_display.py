@@ -1,4 +1,4 @@
-"""What the terminal shows while runs go on: a live table, or a line for each run that ended."""
+"""The progress of a comparison on the terminal: a live table, or a line for each ended run."""
 
 import contextlib
 import datetime
@@ -17,7 +17,7 @@ _EVERY = 1.0  # seconds between two looks at the files
 
 
 class Progress(contextlib.AbstractContextManager):
-    """Told by the pool; `with` it, so that the cursor comes back."""
+    """An `Observer` that prints; a context, so that the cursor is restored."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -37,10 +37,12 @@ class Progress(contextlib.AbstractContextManager):
             self._live.stop()
 
     def begun(self, run: Run) -> None:
+        """Marks a run as running."""
         self._running.add(run)
         self._looked = 0.0
 
     def ended(self, run: Run) -> None:
+        """Marks a run as ended; without a live table, prints its line."""
         self._running.discard(run)
         self._seen.add(run)
         self._looked = 0.0
@@ -49,7 +51,7 @@ class Progress(contextlib.AbstractContextManager):
             self._console.print(f"{run.name}: {', '.join(cells)}", highlight=False, soft_wrap=True)
 
     def update(self, wanted: list[Run]) -> None:
-        """Draw the table anew, once a second."""
+        """Draws the table again, at most once a second."""
         if self._live is None or time.monotonic() < self._looked + _EVERY:
             return
         self._looked = time.monotonic()
@@ -63,7 +65,7 @@ class Progress(contextlib.AbstractContextManager):
         self._live.update(table, refresh=True)
 
     def _cells(self, run: Run) -> list[str]:
-        """State, epoch, last validation value, time left."""
+        """State, epoch, last validation value and time left of a run."""
         outcome = run.outcome()
         state = outcome.status
         if run in self._running:
@@ -85,7 +87,7 @@ class Progress(contextlib.AbstractContextManager):
 
 
 def _left(rows: Rows, epochs: int) -> str:
-    """By the pace so far."""
+    """The remaining time at the pace so far; "" if it is unknown."""
     epoch, seconds = number(rows[-1], "epoch"), number(rows[-1], "seconds")
     start = number(rows[0], "seconds")
     if not epoch or seconds is None or start is None:

@@ -1,4 +1,4 @@
-"""Which runs a comparison takes: a grid for each candidate, then every seed with what it chose."""
+"""The runs of a comparison: tuning grids, then every seed with the chosen values."""
 
 import itertools
 import os
@@ -25,15 +25,16 @@ _OF_RUNS = ("seed", "algorithm.")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, and where.
+    """What is compared, and the folder of the results.
 
     Args:
-        folder: of all of it.
-        config_path: of the config.
-        shared: the settings for all, as "key=value".
-        common: the config with them, as each of the algorithms takes it.
-        tune_seeds: of the runs on a grid, each combination of values with each.
-        tune_by: which validation loss chooses, "final" or "best".
+        folder: of the whole comparison.
+        config_path: the config file.
+        shared: settings for all candidates, as "key=value".
+        common: the config with these settings, once for each algorithm.
+        seeds: of the compared runs.
+        tune_seeds: of the runs on a grid: each combination of values is run with each.
+        tune_by: the validation loss that chooses: "final", or "best" over the epochs.
         baseline: the label that the others are compared with.
     """
 
@@ -48,11 +49,11 @@ class Comparison:
     baseline: str
 
     def grid(self, candidate: Candidate) -> list[Run]:
-        """The runs that serve to tune."""
+        """The runs for tuning a candidate."""
         return [run for runs in self.tries(candidate).values() for run in runs]
 
     def tries(self, candidate: Candidate) -> dict[Tuned, list[Run]]:
-        """A run a seed for each combination of the values to try; of nothing to tune, none."""
+        """Combination of values -> its runs, one per tuning seed; empty if nothing is tuned."""
         if not candidate.grid:
             return {}
         keys, values = zip(*candidate.grid, strict=True)
@@ -60,13 +61,13 @@ class Comparison:
         return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
 
     def choice(self, candidate: Candidate) -> Tuned | None:
-        """What has the lowest mean validation loss; None if each combination has a failed run."""
+        """The values with the lowest mean validation loss; None if every combination failed."""
         scores = {tuned: self.score(runs) for tuned, runs in self.tries(candidate).items()}
         finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
         return min(finished, key=finished.__getitem__, default=None)
 
     def score(self, runs: Sequence[Run]) -> Mean | None:
-        """The validation loss that chooses; None where a run did not finish."""
+        """The mean validation loss, by `tune_by`, of some runs; None if one did not finish."""
         outcomes = [run.outcome() for run in runs]
         curves = [[y for _, y in points(o.rows, "epoch", "val_loss")] for o in outcomes]
         if not all(curves) or any(outcome.status != FINISHED for outcome in outcomes):
@@ -74,14 +75,14 @@ class Comparison:
         return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
 
     def chosen(self, candidate: Candidate) -> list[Run]:
-        """The runs that are compared, a seed each; none if the grid has no run that finished."""
+        """The compared runs of a candidate, one per seed; none if its whole grid failed."""
         tuned = self.choice(candidate) if candidate.grid else ()
         if tuned is None:
             return []
         return [self._run(candidate, seed, tuned) for seed in self.seeds]
 
     def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
-        """The runs that are known to be needed; more once the grid of a candidate is over."""
+        """The runs that are known to be needed. The end of a candidate's grid adds more."""
         grids = {candidate: self.grid(candidate) for candidate in self.candidates}
         found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
         decided = [e for e in self.candidates if all(is_over(run) for run in grids[e])]
@@ -91,7 +92,11 @@ class Comparison:
         return list(dict.fromkeys(found))
 
     def check(self) -> None:
-        """Raise InputError if a setting is wrong, or the folder holds something else."""
+        """Checks the settings of all runs, and that the folder holds no other comparison.
+
+        Raises:
+            InputError: a setting is wrong, or the folder holds something else.
+        """
         runs = self.wanted(lambda run: run.outcome().is_final)
         for run in runs:
             run.config()
@@ -121,14 +126,14 @@ class Comparison:
             )
 
     def write_common(self) -> None:
-        """Makes the folder a comparison's."""
+        """Writes `compare.yaml`, which marks the folder as that of a comparison."""
         with replacing(self.folder / COMMON) as path:
             path.write_text(configs.WRITTEN_BY_COMPARISON + self.common_yaml(), "utf-8")
 
     def common_yaml(self) -> str:
-        """`common` whole, with the content of its map and the checksums of its files.
+        """`common` as YAML, with the content of its map and the checksums of its files.
 
-        `algorithm` holds what does something for any of them.
+        `algorithm` holds the keys that have an effect for any of the algorithms.
         """
         first, *_ = self.common
         values = run_identity.with_files(first).model_dump()
@@ -141,10 +146,13 @@ class Comparison:
 
 
 def _is_foreign(entry: Path) -> bool:
-    """What a comparison that was killed before it had COMMON leaves is not."""
+    """Whether an entry is none of those that a comparison has before it writes COMMON."""
     return entry.name != "lock" and not entry.name.startswith(UNFINISHED)
 
 
 def default_folder(config_path: str) -> Path:
-    """The same for the same config, so that repeating a command goes on."""
+    """The folder without --run-dir.
+
+    It is the same for the same config, so that a repeated command continues.
+    """
     return Path("runs") / f"compare-{os.path.splitext(os.path.basename(config_path))[0]}"

@@ -1,4 +1,4 @@
-"""The tables and what is said about them."""
+"""The tables of a comparison and the text around them."""
 
 import math
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from tq_halp.commands.compare.statistics import Mean, Paired
 
 
 def document(results: Results, command: str) -> Document:
-    """All of it; a section that would be empty is left out.
+    """The whole summary; empty sections are left out.
 
     Args:
-        command: that was given.
+        command: the command line that was given.
     """
     sections = [
         Section("Results", [_results(results), *map(Text, _notes(results))]),
@@ -30,6 +30,7 @@ def document(results: Results, command: str) -> Document:
 
 
 def _results(results: Results) -> Table:
+    """One row per candidate: final, best and test metrics, and what it took."""
     has_grid, has_test = bool(results.tries), _has_test(results)
     head = ["label", "algorithm"] + (["tuned"] if has_grid else []) + ["seeds"]
     words = len(head) - 1
@@ -55,6 +56,7 @@ def _has_test(results: Results) -> bool:
 
 
 def _notes(results: Results) -> Iterator[str]:
+    """How to read the table of results."""
     yield (
         "Mean ± standard error over the seeds whose run came to its end; after the last epoch, and "
         "of the best one. A pass over the data is as many gradients as it has examples: a step of "
@@ -67,6 +69,7 @@ def _notes(results: Results) -> Iterator[str]:
 
 
 def _pairs(results: Results) -> Iterator[Text | Table]:
+    """The candidates against the baseline, at equal epochs and at equal cost."""
     base = results.comparison.baseline
     others = [e for e in results.comparison.candidates if e.label != base]
     if not others:
@@ -99,6 +102,7 @@ def _tune_seeds(results: Results) -> str:
 
 
 def _tuning(results: Results) -> Iterator[Text | Table]:
+    """A table of each candidate's grid."""
     by = f"{results.comparison.tune_by} validation loss, {_tune_seeds(results)}"
     for candidate, tries in results.tries.items():
         best = results.comparison.choice(candidate)
@@ -117,7 +121,7 @@ def _tuning(results: Results) -> Iterator[Text | Table]:
 
 
 def _edges(candidate: Candidate, best: Tuned | None) -> Iterator[str]:
-    """The keys whose chosen number has no neighbour on one side."""
+    """The keys whose chosen number is the smallest or largest of its grid."""
     for key, value in best or ():
         numbers = [v for v in dict(candidate.grid)[key] if not isinstance(v, (str, bool))]
         if numbers and value in (min(numbers), max(numbers)):
@@ -125,6 +129,7 @@ def _edges(candidate: Candidate, best: Tuned | None) -> Iterator[str]:
 
 
 def _failures(results: Results) -> Iterator[Table]:
+    """The runs that did not finish."""
     rows = []
     for run in results.failed():
         outcome = results.outcomes[run]
@@ -135,6 +140,7 @@ def _failures(results: Results) -> Iterator[Table]:
 
 
 def _settings(results: Results) -> Iterator[Text | Code | Table]:
+    """The common settings, and those of each candidate."""
     comparison = results.comparison
     yield Text("What the runs have in common:")
     yield Code(comparison.common_yaml())
@@ -149,6 +155,7 @@ def _settings(results: Results) -> Iterator[Text | Code | Table]:
 
 
 def _versions(results: Results) -> Iterator[Table]:
+    """The versions that the runs used."""
     found: dict[str, dict[str, None]] = {}
     for outcome in results.outcomes.values():
         summary = outcome.summary
@@ -164,7 +171,7 @@ def _versions(results: Results) -> Iterator[Table]:
 
 
 def shown(mean: Mean | None, sign: str = "") -> str:
-    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same place."""
+    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same decimal place."""
     if mean is None:
         return "-"
     if not mean.error or not math.isfinite(mean.error):
@@ -177,6 +184,7 @@ def shown(mean: Mean | None, sign: str = "") -> str:
 
 
 def p_value(p: float | None) -> str:
+    """A p value in a table."""
     if p is None:
         return "-"
     return "< 0.0001" if p < 0.0001 else f"{p:.2g}"

@@ -1,8 +1,8 @@
 """`python -m tq_halp.doctor`: what is installed, what the machine has, and whether it works.
 
-software    Python and packages           machine     processor, compiler, native library
-data_sets   what is found, and where      self_test   a few words of every op, a step of HALP
-finding     what one check says
+software    Python and packages        machine     processor, compiler, native library
+data_sets   which are on the machine   self_test   results of every op, a step of HALP
+finding     the result of one check
 """
 
 import argparse
@@ -16,7 +16,11 @@ USABLE, BROKEN = 0, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 usable, 1 broken, 2 wrong input."""
+    """Runs the command; returns the exit status: 0 usable, 1 broken, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     options = parser().parse_args(arguments)
     return answer(lambda: _examine(options))
 
@@ -33,7 +37,7 @@ def _examine(options: argparse.Namespace) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp doctor",
         description="Say what is installed, what the machine has, and whether it works.",
@@ -44,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def examine() -> list[Finding]:
-    """All that there is to say; what needs TensorFlow is left out where it cannot be imported."""
+    """All findings; checks that need TensorFlow are left out if it cannot be imported."""
     from tq_halp.commands.doctor import data_sets, machine, self_test, software
 
     findings = look(software.python, software.package, software.dependencies)

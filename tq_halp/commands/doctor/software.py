@@ -1,4 +1,4 @@
-"""Python and the packages."""
+"""Checks of Python and of the packages."""
 
 import importlib.metadata
 import os
@@ -14,14 +14,14 @@ OLDEST_PYTHON = (3, 10)
 
 
 def python() -> Iterator[Finding]:
-    """The interpreter."""
+    """The version of Python."""
     found = f"{platform.python_version()}, {sys.executable}"
     old = sys.version_info < OLDEST_PYTHON
     yield Finding("Python", FAILURE, found, "use 3.10 or newer") if old else _fine("Python", found)
 
 
 def package() -> Iterator[Finding]:
-    """This package: version, revision, place."""
+    """Version, git revision and folder of tq_halp."""
     import tq_halp
     from tq_halp.commands.running.versions import git_revision
 
@@ -32,7 +32,7 @@ def package() -> Iterator[Finding]:
 
 
 def dependencies() -> Iterator[Finding]:
-    """What else has to be installed, and NumPy by name."""
+    """Whether the required packages are installed and recent enough."""
     wanted = requirements()
     if not wanted:
         found = "tq_halp runs without being installed: what it needs is not known"
@@ -52,7 +52,7 @@ def dependencies() -> Iterator[Finding]:
 
 
 def tensorflow() -> Iterator[Finding]:
-    """Whether TensorFlow can be imported, starts, and is no older than it may be."""
+    """Whether TensorFlow can be imported and started, and is recent enough."""
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     oldest = requirements().get("tensorflow", "2.18")
@@ -75,7 +75,7 @@ def tensorflow() -> Iterator[Finding]:
 
 
 def keras() -> Iterator[Finding]:
-    """Whether Keras can be imported and computes with TensorFlow."""
+    """Whether Keras can be imported, with TensorFlow as its backend."""
     other = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
     remedy = "set KERAS_BACKEND=tensorflow, or remove it and ~/.keras/keras.json"
     try:
@@ -93,7 +93,7 @@ def keras() -> Iterator[Finding]:
 
 
 def requirements() -> dict[str, str]:
-    """Name -> oldest version of what this package needs always; empty if it is not installed."""
+    """Package -> oldest version that tq_halp requires; {} if tq_halp is not installed."""
     try:
         lines = importlib.metadata.requires("tq_halp") or []
     except importlib.metadata.PackageNotFoundError:

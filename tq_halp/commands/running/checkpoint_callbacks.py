@@ -1,4 +1,4 @@
-"""When a run writes a checkpoint, and how one is picked up again: two callbacks."""
+"""Keras callbacks that write a run's checkpoints, and that restore the one it resumes from."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from tq_halp.commands.running.training_state import host_state, is_finite, resto
 
 
 class Resuming(keras.callbacks.Callback):
-    """Puts everything back as a checkpoint has it, once `fit` has begun.
+    """Restores all variables and states from a checkpoint when `fit` begins.
 
-    Goes before the callbacks that look at the variables as training begins.
+    It must come before callbacks that read the variables when training begins.
 
     Args:
-        checkpoint: None to begin from the beginning.
+        checkpoint: None for a run from the beginning.
     """
 
     def __init__(self, checkpoint: Checkpoint | None):
@@ -24,11 +24,11 @@ class Resuming(keras.callbacks.Callback):
         self._checkpoint = checkpoint
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """After the algorithm's own callback, which begins anew."""
+        """Restores after the algorithm's own callback, which resets its state."""
         self._restore()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """In a started epoch once more: Keras has just cleared the sums behind its metrics."""
+        """Restores again within an epoch: Keras has just reset the sums of its metrics."""
         if self._checkpoint is not None and self._checkpoint.step:
             self._restore()
         self._checkpoint = None
@@ -41,14 +41,14 @@ class Resuming(keras.callbacks.Callback):
 class Checkpointing(keras.callbacks.Callback):
     """Writes a checkpoint at the start, after every epoch and every N steps.
 
-    Also before every snapshot, which is long and may be broken off, and when a stop is requested.
-    Goes after all callbacks that change variables or rows. Weights that are no numbers are not
-    worth one: it would push out a good one.
+    It also writes one before every snapshot, which is long and may be interrupted, and when a stop
+    is requested. It must come after all callbacks that change variables or rows. Weights that are
+    not finite are not saved: the file would replace a good checkpoint.
 
     Args:
         checkpoints: where to write.
         order: knows how far the run is.
-        recorder: has the rows, and the stop and the failure that may end the run.
+        recorder: has the rows, and knows whether a stop was requested or the run failed.
         every_steps: N; None for epochs only.
     """
 
@@ -64,14 +64,14 @@ class Checkpointing(keras.callbacks.Callback):
         self._every_steps = every_steps
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """The first one of a run. A stop requested by now is not left to wait for a snapshot."""
+        """Writes the first checkpoint, and stops at once if a stop is requested by now."""
         if self._order.total_steps == 0:
             self._save(0, 0)
         if self._recorder.stop_requested():
             raise KeyboardInterrupt
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """The last step of an epoch is followed by its evaluation, then by `on_epoch_end`."""
+        """Writes one if due, except after the last step of an epoch: `on_epoch_end` follows."""
         order, recorder = self._order, self._recorder
         due = self._every_steps and order.total_steps % self._every_steps == 0
         if (due or self.model.snapshot_due or recorder.stop_requested()) and not (
@@ -80,7 +80,7 @@ class Checkpointing(keras.callbacks.Callback):
             self._save(order.epoch, order.step)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """With the epoch's row."""
+        """Writes one with the epoch's row."""
         if self._order.epoch_is_done and not self._recorder.failure:
             self._save(epoch + 1, 0)
 

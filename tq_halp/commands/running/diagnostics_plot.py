@@ -1,4 +1,4 @@
-"""What an algorithm says of itself, epoch by epoch, as pictures: of one run or of several."""
+"""diagnostics.png of a run: what its algorithm records about itself, epoch by epoch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ STYLES = ("o-", "s--")
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: a column of metrics.csv or several of one unit, each with its name in a legend."""
+    """One plot: columns of metrics.csv with the same unit, each with its name in a legend."""
 
     label: str
     columns: Mapping[str, str]
@@ -42,7 +42,7 @@ PANELS = (
 
 
 def panels(runs: Sequence[Sequence[Mapping]]) -> list[Panel]:
-    """Those for which the rows of any of the runs hold a number."""
+    """The panels for which any of the runs has a number."""
     return [
         panel
         for panel in PANELS
@@ -51,9 +51,10 @@ def panels(runs: Sequence[Sequence[Mapping]]) -> list[Panel]:
 
 
 def draw(axes: "Axes", panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
-    """Draws a panel against epochs: a colour for each run, a dash for each column.
+    """Draws a panel against epochs: a colour for each run, a line style for each column.
 
     Args:
+        axes: to draw on.
         runs: a run's name in the legend -> its rows of metrics.csv.
     """
     values = []
@@ -74,11 +75,12 @@ def draw(axes: "Axes", panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> N
 
 
 def plot_diagnostics(rows: Sequence[Mapping], title: str, path: Path) -> None:
-    """All panels of one run as a PNG at `path`; none of an algorithm that says nothing.
+    """Writes a PNG of all panels of a run; nothing for an algorithm that records nothing.
 
     Args:
-        rows: rows of metrics.csv.
-        title: what was trained, on which data.
+        rows: of metrics.csv.
+        title: the model and the data.
+        path: of the PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

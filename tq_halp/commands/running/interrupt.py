@@ -1,21 +1,21 @@
-"""Ctrl-C that loses nothing."""
+"""SIGINT and SIGTERM as a request to stop, so that Ctrl-C loses no work."""
 
 import signal
 from collections.abc import Callable
 
 
 class StopOnSignal:
-    """While active, SIGINT and SIGTERM ask for a stop; a second one interrupts at once.
+    """A context in which SIGINT and SIGTERM request a stop; a second signal interrupts at once.
 
     with StopOnSignal(announce) as stop:
         while not stop.requested: ...
 
-    Args:
-        announce: called once, with the signal's name, when the first signal arrives.
-        may_stop_now: whether the first signal may interrupt at once, because what is going on can
-            be thrown away and nobody would look at `requested` before it ends.
+    The previous handlers are restored afterwards. Use it in the main thread, as `signal` demands.
 
-    The former handlers are back afterwards. Use it in the main thread, as `signal` demands.
+    Args:
+        announce: called once, with the signal's name, at the first signal.
+        may_stop_now: whether the first signal may interrupt at once, because the current work can
+            be thrown away and nobody would check `requested` before it ends.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)

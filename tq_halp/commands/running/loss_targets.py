@@ -1,7 +1,7 @@
-"""Whether a loss can be taken of a set's targets and a model's outputs.
+"""Checks that a loss is defined for a data set's targets and a model's outputs.
 
-Keras computes a number of any two arrays: a crossentropy cuts the class 0.9 down to 0, and falls
-without end for a share of 5. What a loss is not defined for is refused before a run begins.
+Keras computes a loss of any two arrays. A crossentropy truncates the class 0.9 to 0, and decreases
+without bound for a probability of 5. So undefined combinations are refused before a run begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,15 +48,18 @@ def is_of(loss: Loss, kind: Kind) -> bool:
 
 
 def takes_logits(loss: Loss) -> bool:
-    """Whether a crossentropy is one of logits."""
+    """Whether a crossentropy takes logits."""
     return bool(_arguments(loss).get("from_logits", False))
 
 
 def check_targets(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
-    """Raise InputError, with the array and the place, for targets that `loss` means nothing for.
+    """Checks that `loss` is defined for all targets of the data set.
 
     Args:
-        output: what the model makes of some examples, [n, ...].
+        output: the model's output for some examples, [n, ...].
+
+    Raises:
+        InputError: it is not; the message names the array and the place.
     """
     _check_shape(loss, output, dataset)
     parts = _parts(dataset)
@@ -71,10 +74,14 @@ def check_targets(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
 
 
 def check_probabilities(subject: str, loss: Loss, output: np.ndarray) -> None:
-    """Raise InputError for a crossentropy of what are no probabilities, a number without meaning.
+    """Checks that a crossentropy of probabilities gets probabilities.
 
     Args:
         subject: how the message begins.
+        output: the model's output for some examples, [n, ...].
+
+    Raises:
+        InputError: the outputs are no probabilities.
     """
     kinds = (kind for kind in (SPARSE, ONE_HOT, BINARY) if is_of(loss, kind))
     kind = next(kinds, None)
@@ -92,6 +99,7 @@ def check_probabilities(subject: str, loss: Loss, output: np.ndarray) -> None:
 
 
 def _check_shape(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
+    """InputError for targets whose shape the loss cannot take with such outputs."""
     shape = dataset.train[1].shape[1:]
     wanted = output.shape[1:-1] if is_of(loss, SPARSE) else output.shape[1:]
     # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
@@ -103,6 +111,7 @@ def _check_shape(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
 
 
 def _check_values(subject: str, loss: Loss, output: np.ndarray, y: np.ndarray) -> None:
+    """InputError for a target that is outside the loss' domain."""
     if is_of(loss, SPARSE):
         classes = output.shape[-1]
         right = (y >= 0) & (y < classes) & (y == np.floor(y))
@@ -129,6 +138,7 @@ def _check_values(subject: str, loss: Loss, output: np.ndarray, y: np.ndarray) -
 
 
 def _check_sums(subject: str, axis: int, output: np.ndarray, y: np.ndarray) -> None:
+    """InputError for an example whose probabilities do not add up to 1."""
     y = y[..., None] if y.ndim < output.ndim else y.reshape(len(y), *output.shape[1:])
     sums = y.sum(axis=axis, dtype=np.float64)
     wrong = np.abs(sums - 1) > _SUM
@@ -141,9 +151,11 @@ def _check_sums(subject: str, axis: int, output: np.ndarray, y: np.ndarray) -> N
 
 
 def _parts(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The targets of each part of the data set."""
     parts = {"y_train": dataset.train[1], "y_validation": dataset.validation[1]}
     return parts if dataset.test is None else {**parts, "y_test": dataset.test[1]}
 
 
 def _arguments(loss: Loss) -> dict:
+    """The configuration of a loss object; {} of a function."""
     return loss.get_config() if isinstance(loss, keras.losses.Loss) else {}

@@ -1,4 +1,4 @@
-"""The callback that writes down what happens while it happens."""
+"""The Keras callback that writes metrics.csv and ends a run that diverged or was stopped."""
 
 import math
 import time
@@ -13,13 +13,13 @@ from tq_halp.commands.running.shuffling import TrainingOrder
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """One row per epoch; ends the training when it is asked to, or diverged.
+    """Writes one row per epoch; ends training if a stop is requested or a loss is not finite.
 
     Args:
         run: where to write.
-        order: knows how far the epoch is; an interrupted one is recorded as the fraction it was.
+        order: knows how far the epoch is; an interrupted epoch is recorded as a fraction.
         is_language_model: whether to record perplexities.
-        stop_requested: polled after every step and every epoch.
+        stop_requested: called after every step and every epoch.
         seconds: how long the run took before this process.
     """
 
@@ -41,11 +41,11 @@ class RunRecorder(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """How long the run took so far."""
+        """Seconds since the run began, without interruptions."""
         return round(time.perf_counter() - self._start, 3)
 
     def record(self, epoch: float, logs: Mapping) -> None:
-        """Write the row of an evaluation."""
+        """Writes the row of an evaluation."""
         row = {**logs, "epoch": epoch, "seconds": self.seconds}
         row |= {f"train_{name}": logs.get(name) for name in ("loss", "accuracy")}
         if self.is_language_model and "val_loss" in logs:
@@ -53,14 +53,14 @@ class RunRecorder(keras.callbacks.Callback):
         self.run.add_row({key: _number(value) for key, value in row.items()})
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Stop on request, or when the loss is no number any more."""
+        """Ends training if a stop is requested or the loss is not finite."""
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self.failure = f"the training loss became {float(loss)}"
         self._stop_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write the row; a validation loss that is no number ends the training."""
+        """Writes the row; a validation loss that is not finite ends training."""
         logs, order = logs or {}, self._order
         done = order.step / order.steps_per_epoch
         self.record(epoch + 1 if order.epoch_is_done else round(epoch + done, 4), logs)
@@ -76,7 +76,7 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 def _number(value: Any) -> Any:
-    """Keras' and NumPy's scalars as the Python numbers they stand for."""
+    """Scalars of Keras and NumPy as Python numbers."""
     if value is None or isinstance(value, (int, str)):
         return value
     return float(value)

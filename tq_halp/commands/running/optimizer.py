@@ -1,4 +1,4 @@
-"""Keras' optimizers and schedules, as a config names them."""
+"""Keras' optimizers and learning-rate schedules from a config."""
 
 import inspect
 import math
@@ -18,14 +18,13 @@ _REFUSALS = (TypeError, ValueError, AttributeError, LookupError)
 
 
 def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
+    """The Keras optimizer that `config.optimizer` describes; its name in any case.
 
     Args:
-        more: arguments in place of the config's.
+        more: arguments that replace those of the config.
 
     Raises:
-        InputError: no such optimizer, argument or schedule, or a value that means nothing there or
-            that Keras refuses.
+        InputError: there is no such optimizer, argument or schedule, or a value is not valid.
     """
     wanted = config.optimizer
     known = {
@@ -55,10 +54,13 @@ def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
 
 
 def check_step(config: Config, model: keras.Model) -> None:
-    """Raise InputError if the optimizer of a config cannot step.
+    """Checks that the optimizer of a config can train the model's weights.
 
-    It steps once from ones, along ones: in the place of each kind of weight, by its dtype and
-    number of axes, the smallest one.
+    It makes one step from weights of 1 along gradients of 1, for the smallest weight of each dtype
+    and rank.
+
+    Raises:
+        InputError: the step fails, or leaves a weight that is not finite.
     """
     kinds: dict[tuple[str, int], keras.Variable] = {}
     for variable in sorted(model.trainable_variables, key=lambda v: math.prod(v.shape)):
@@ -85,7 +87,11 @@ def check_step(config: Config, model: keras.Model) -> None:
 
 
 def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any:
-    """`value`, which stands at `path`; a schedule as Keras' object."""
+    """`value`, which the config has at `path`; a schedule becomes Keras' object.
+
+    Raises:
+        InputError: there is no such schedule, or Keras refuses its arguments.
+    """
     if not isinstance(value, Schedule):
         return value
     known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
@@ -104,9 +110,9 @@ def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any
 
 
 def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) -> None:
-    """InputError for an argument that a class does not have, or of a type that means nothing there.
+    """InputError for an argument that a class does not have, or whose value has no meaning there.
 
-    Keras takes a word for true, also "no", and fails of another in the first step.
+    Keras takes any word, also "no", for true, and fails for others only in the first step.
     """
     parameters = dict(inspect.signature(kind).parameters)
     parameters.pop("kwargs", None)

@@ -1,7 +1,7 @@
-"""Which values mean something for an argument of Keras' optimizers and schedules.
+"""Valid values for the arguments of Keras' optimizers and schedules.
 
-Keras takes nearly any: a negative bound leaves gradients as they are, a decay beyond 1 or a NaN
-fails of itself in some later step.
+Keras accepts nearly any value. A negative bound has no effect; a decay above 1 or a NaN fails only
+in a later step.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from tq_halp.config.value_types import MOST, is_number
 
 @dataclass(frozen=True)
 class _Range:
-    """The arguments whose whole name matches `names`: what is valid, as a rule and in words."""
+    """Valid values, as a rule and in words, of the arguments whose names match `names`."""
 
     names: str
     accepts: Callable[[Any], bool]
@@ -78,10 +78,12 @@ _RANGES = (
 
 
 def valid_values(name: str, default: Any, value: Any) -> str | None:
-    """What would be valid for an argument; None if the value may be.
+    """What would be valid for an argument; None if `value` is.
 
     Args:
-        default: of the argument, which tells its type where its name is not known here.
+        name: of the argument.
+        default: of the argument; it tells the type if the name is not known here.
+        value: the one that is given.
     """
     if value is None and default is None:
         return None

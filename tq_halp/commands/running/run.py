@@ -1,4 +1,4 @@
-"""One run, from the first evaluation to the last file; whatever ends it, its directory is whole."""
+"""One training run; however it ends, its run directory is complete."""
 
 import functools
 import math
@@ -35,14 +35,16 @@ def execute(
     verbose: int = 2,
     start: Checkpoint | None = None,
 ) -> dict:
-    """Train `experiment` and write everything to `run`.
+    """Trains `experiment` and writes everything to `run`.
 
     Args:
-        start: where to go on; None to begin.
+        stop: tells whether a stop is requested.
+        verbose: of Keras' `fit`.
+        start: the checkpoint to continue from; None for a new run.
 
     Returns:
-        The summary, as in summary.json. Its `status` is "finished"; "interrupted" if `stop` was
-        requested; "failed", with an `error`, if a loss stopped being a number or an exception came.
+        The summary, as in summary.json. Its `status` is "finished"; "interrupted" if a stop was
+        requested; "failed", with an `error`, if a loss was not finite or an exception was raised.
     """
     summary = {"status": "running", "error": None, **_description(experiment)}
     summary |= {"resumed_after_step": start.total_steps if start else None, "test": None}
@@ -63,7 +65,7 @@ def execute(
 def _write_beginning(
     experiment: Experiment, run: RunDirectory, summary: dict, start: Checkpoint | None
 ) -> None:
-    """The summary first: it makes the folder a run's."""
+    """Writes the summary first, which marks the folder as that of a run, then the config."""
     config, dataset = experiment.config, experiment.dataset
     comment = WRITTEN_BY_RUN
     if dataset.is_fallback:
@@ -82,7 +84,7 @@ def _train(
     verbose: int,
     start: Checkpoint | None,
 ) -> dict:
-    """Evaluate, then train to the end; the summary's status and error."""
+    """Evaluates, then trains to the end; returns the summary's status and error."""
     train, trainer = experiment.config.train, experiment.trainer
     x, y = experiment.dataset.train
     order = TrainingOrder(
@@ -142,7 +144,7 @@ def _evaluated(experiment: Experiment, examples: Examples) -> dict:
 
 
 def _test(experiment: Experiment) -> dict | None:
-    """The final weights' numbers on the test examples, with which nothing was chosen."""
+    """The metrics of the final weights on the test examples, which were used for no choice."""
     if experiment.dataset.test is None:
         return None
     numbers = _evaluated(experiment, experiment.dataset.test)
@@ -152,7 +154,7 @@ def _test(experiment: Experiment) -> dict | None:
 
 
 def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
-    """The checkpoints of `experiment`, whose variables exist from now on, in `run`."""
+    """The checkpoints of `experiment` in `run`; creates the optimizer's variables."""
     trainer = experiment.trainer
     trainer.optimizer.build(trainer.trainable_variables)
     return Checkpoints(
@@ -163,6 +165,7 @@ def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
 
 
 def _failure(error: Exception) -> dict:
+    """The summary's entries for an exception."""
     said = reason(error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
@@ -171,9 +174,10 @@ def _failure(error: Exception) -> dict:
 
 
 def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
-    """Model, curves and summary; the summary last, so that its status vouches for the others.
+    """Writes model, pictures and summary.
 
-    What cannot be written fails the run, and what was there before stays.
+    The summary comes last, so that its status vouches for the other files. If a file cannot be
+    written the run has failed, and the file's previous content stays.
     """
     rated = [row for row in run.rows if math.isfinite(row["val_loss"])]
     summary["final"] = run.rows[-1] if run.rows else None
@@ -193,7 +197,7 @@ def _attempt(summary: dict, write: Callable, *arguments: Any) -> None:
 
 
 def title(experiment: Experiment) -> str:
-    """What was trained on what, by its true name."""
+    """The model, the data that were used, and the algorithm, for a headline."""
     config, dataset = experiment.config, experiment.dataset
     algorithm = config.algorithm
     format = formats.get(algorithm.format) if algorithm.format else f"{algorithm.word_bits} bits"
@@ -203,7 +207,7 @@ def title(experiment: Experiment) -> str:
 
 
 def _description(experiment: Experiment) -> dict:
-    """What is known before the first step."""
+    """The summary's entries that are known before the first step."""
     config, dataset = experiment.config, experiment.dataset
     return {
         "algorithm": config.algorithm.name,

@@ -1,4 +1,4 @@
-"""What the train command shows: a dry run's plan, a run's outcome."""
+"""What the train command prints: the plan of a dry run, the summary of a run."""
 
 import datetime
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tq_halp.commands.running.run_directory import COLUMNS, PICTURES, RunDirecto
 
 
 def print_plan(experiment: Experiment) -> None:
-    """The resolved config, the map's plan and the cost, estimated from a few real steps."""
+    """Prints the resolved config, the map's plan, and the cost, estimated from a few real steps."""
     console = Console()
     console.rule("config")
     console.print(Syntax(experiment.config.to_yaml(), "yaml", background_color="default"))
@@ -29,6 +29,7 @@ def print_plan(experiment: Experiment) -> None:
 
 
 def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, str]]:
+    """(label, value) of the table of costs."""
     dataset, epochs = experiment.dataset, experiment.config.train.epochs
     instead = f" in place of {dataset.requested}" if dataset.is_fallback else ""
     yield "data set", dataset.name + instead
@@ -49,7 +50,7 @@ def _duration(seconds: float) -> str:
 
 
 def print_summary(summary: dict, run: RunDirectory) -> None:
-    """The last and the best evaluation, and where everything is."""
+    """Prints the last and the best evaluation, and the paths of the files."""
     console = Console()
     table = Table(title=f"{summary['status']}: {summary['algorithm']}")
     table.add_column("")

@@ -1,7 +1,7 @@
-"""Where the rows of metrics.csv go besides: TensorBoard's event files, an MLflow store.
+"""Experiment trackers that get the rows of metrics.csv too: TensorBoard and MLflow.
 
-A tracker is told all rows each time and writes those that are not there yet, so that a resumed run
-goes on without a step twice. One that fails costs a warning, never the run: metrics.csv has it all.
+A tracker gets all rows each time and writes the new ones, so that a resumed run records no step
+twice. If a tracker fails, the run continues with a warning: metrics.csv has every row.
 """
 
 import importlib.util
@@ -34,9 +34,9 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in <run-dir>/tensorboard: each column as a scalar, against the row's step.
+    """Event files in <run-dir>/tensorboard: each column as a scalar against the row's step.
 
-    They are written anew when a run goes on: rows after the checkpoint are gone by then.
+    They are written again when a run resumes, for rows after the checkpoint are gone by then.
     """
 
     def __init__(self, run: RunDirectory):
@@ -44,6 +44,7 @@ class TensorBoard:
         self._writer: Any = None
 
     def sync(self, rows: Sequence[Mapping]) -> None:
+        """Writes the rows that are not written yet."""
         import tensorflow as tf
 
         if self._writer is None:
@@ -57,19 +58,20 @@ class TensorBoard:
         self._written = len(rows)
 
     def finish(self, run: RunDirectory, status: str) -> None:
+        """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
 
 
 class MLflow:
-    """An MLflow run: settings as parameters, columns as metrics, its small files as artifacts.
+    """An MLflow run: settings as parameters, columns as metrics, small files as artifacts.
 
-    In the store that MLflow itself takes: $MLFLOW_TRACKING_URI, else its local default in the
-    working directory; in the experiment $MLFLOW_EXPERIMENT_NAME, else "tq_halp". The run's id is
-    kept in <run-dir>/mlflow_run_id: resumed, it is the same MLflow run.
+    It is written to MLflow's own store ($MLFLOW_TRACKING_URI, else MLflow's default in the working
+    directory), in the experiment $MLFLOW_EXPERIMENT_NAME, else "tq_halp". <run-dir>/mlflow_run_id
+    keeps its id: a resumed run continues the same MLflow run.
 
     Raises:
-        InputError: the store cannot be reached or does not have the run that is to go on.
+        InputError: the store cannot be reached, or does not have the run to continue.
     """
 
     ARTIFACTS = ("config.yaml", "metrics.csv", "summary.json", *PICTURES)
@@ -91,6 +93,7 @@ class MLflow:
             raise InputError(f"--track mlflow: the store {store}: {_first_line(error)}") from error
 
     def sync(self, rows: Sequence[Mapping]) -> None:
+        """Writes the rows that the store does not have."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -105,13 +108,14 @@ class MLflow:
             self._known.update((metric.key, metric.step) for metric in some)
 
     def finish(self, run: RunDirectory, status: str) -> None:
+        """Adds the run's files and sets its status."""
         for name in self.ARTIFACTS:
             if (run.path / name).exists():
                 self._client.log_artifact(self._id, str(run.path / name))
         self._client.set_terminated(self._id, self._STATUS[status])
 
     def _open(self, run: RunDirectory, parameters: Mapping) -> str:
-        """The id of the run that goes on, or of a new one."""
+        """The id of the run to continue, or of a new one."""
         from mlflow.entities import Param
 
         file = run.path / "mlflow_run_id"
@@ -132,7 +136,7 @@ class MLflow:
 
 
 class Trackers:
-    """Some trackers as one that never fails.
+    """Several trackers as one that never fails.
 
     Args:
         trackers: by name.
@@ -142,11 +146,11 @@ class Trackers:
         self._trackers = dict(trackers or {})
 
     def sync(self, rows: Sequence[Mapping]) -> None:
-        """As Tracker.sync, of each; a warning instead of an exception. The next row tries again."""
+        """`Tracker.sync` of each. An exception becomes a warning, and the next row tries again."""
         self._each("sync", rows)
 
     def finish(self, run: RunDirectory, status: str) -> None:
-        """As Tracker.finish, of each; a warning instead of an exception."""
+        """`Tracker.finish` of each. An exception becomes a warning."""
         self._each("finish", run, status)
 
     def _each(self, method: str, *arguments: Any) -> None:
@@ -161,7 +165,7 @@ class Trackers:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The trackers in "tensorboard,mlflow".
+    """The trackers in a text such as "tensorboard,mlflow".
 
     Raises:
         InputError: one is unknown, or its package is not installed.
@@ -180,10 +184,10 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def follow(run: RunDirectory, chosen: Sequence[str], config: Config) -> Trackers:
-    """The trackers of those names, told of every row of `run` from now on.
+    """The trackers of these names, which get every row of `run` from now on.
 
     Raises:
-        InputError: as MLflow.
+        InputError: MLflow's store cannot be reached, or does not have the run to continue.
     """
     makers: dict[str, Callable[[], Tracker]] = {
         "tensorboard": lambda: TensorBoard(run),

@@ -1,4 +1,4 @@
-"""A model of the user's own, from a .keras file, and the loss that it is trained by."""
+"""The user's own model from a .keras file, and the loss that it is trained with."""
 
 import json
 import zipfile
@@ -29,12 +29,12 @@ from tq_halp.non_finite import first_non_finite, place
 def load(config: Config) -> keras.Model:
     """The model in `config.model.file`, not compiled.
 
-    With `model.weights: fresh` each layer in which anything is trained begins as if it had just
-    been built; the others (frozen, or adapted to data, as Normalization) stay as in the file.
+    With `model.weights: fresh`, each layer with trainable weights is initialised anew; the others
+    (frozen, or adapted to data, as Normalization is) keep the weights of the file.
 
     Raises:
-        InputError: there is no file, it is another one or no .keras file, Keras cannot load it, or
-            a weight is no finite number.
+        InputError: the file is missing, has another checksum or is no .keras file, Keras cannot
+            load it, or a weight is not finite.
     """
     wanted, subject = config.model, config.subject("model", "file")
     if wanted.file is None:
@@ -68,7 +68,7 @@ def loss_of(config: Config) -> Loss:
     """The loss that `train.loss` names, else the one that the model was compiled with.
 
     Raises:
-        InputError: neither says one, it is several, or Keras has none of that name.
+        InputError: there is none, there are several, or Keras has none of that name.
     """
     wanted, subject = config.train.loss, config.subject("train", "loss")
     if wanted is None:
@@ -90,7 +90,7 @@ def loss_of(config: Config) -> Loss:
 
 
 def accuracy_of(loss: Loss) -> list[keras.metrics.Metric]:
-    """What a crossentropy's accuracy is measured by; nothing for any other loss."""
+    """The accuracy metric that suits a crossentropy; none for other losses."""
     if is_of(loss, SPARSE):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     if is_of(loss, ONE_HOT):
@@ -103,11 +103,11 @@ def accuracy_of(loss: Loss) -> list[keras.metrics.Metric]:
 
 
 def check(config: Config, model: keras.Model, loss: Loss, dataset: Dataset) -> np.ndarray:
-    """What `model` makes of the first minibatch; its state stays as it is.
+    """The model's output for the first minibatch; the model's state stays as it is.
 
     Raises:
-        InputError: it cannot take the examples, has nothing to train, or `loss` cannot be taken of
-            what comes out and the targets.
+        InputError: the model cannot take the examples, has nothing to train, or `loss` is not
+            defined for its output and the targets.
     """
     x, y = (array[: config.train.batch_size] for array in dataset.train)
     subject = config.subject("model", "file")
@@ -141,12 +141,13 @@ def check(config: Config, model: keras.Model, loss: Loss, dataset: Dataset) -> n
 
 
 def _as_a_run_would(x: np.ndarray) -> tf.Tensor:
+    """`x` as a tensor of the dtype in which Keras would pass it."""
     floating = np.issubdtype(x.dtype, np.floating)
     return keras.ops.convert_to_tensor(x, dtype=keras.config.floatx() if floating else None)
 
 
 def _begin_anew(model: keras.Model, path: str) -> None:
-    """Give layers in which anything is trained the variables of a model without the weights."""
+    """Initialises the layers with trainable weights anew."""
     description = _description(path)
     description.pop("compile_config", None)
     new = keras.saving.deserialize_keras_object(description)
@@ -162,6 +163,6 @@ def _begin_anew(model: keras.Model, path: str) -> None:
 
 
 def _description(path: str) -> dict:
-    """What a .keras file says of its model, the weights apart."""
+    """The configuration in a .keras file, without the weights."""
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("config.json"))
