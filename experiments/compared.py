@@ -172,9 +172,9 @@ def keep(results: Results, experiment: Experiment, found, folder: pathlib.Path) 
     summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
     curves = "![validation and training curves](curves.png)"
     sections = _sections(summary) | {"time": _time(results), "curves": curves}
-    failures = sections.get("runs that did not come to their end")
+    failures = sections.get("runs that did not finish")
     if failures:
-        sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
+        sections["results"] += f"\n\nRuns that did not finish:\n\n{failures}"
     if found:
         rivals.write(found, folder)
         sections["rivals"] = rivals.table(found)

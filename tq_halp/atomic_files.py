@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-#: How the name of a file begins while it is written; a killed process leaves such a file behind.
+#: Prefix of a file's name while it is written. A killed process leaves such a file behind.
 UNFINISHED = ".writing-"
 
 
@@ -16,7 +16,9 @@ def replacing(path: Path) -> Iterator[Path]:
     The content is on the disk before it gets the name: after a crash of the machine `path` is the
     old file or the new one. After an exception `path` is unchanged.
     """
-    temporary = path.with_name(UNFINISHED + path.name)  # Keeps the ending: Keras decides by it.
+    temporary = path.with_name(
+        UNFINISHED + path.name
+    )  # Keeps the suffix: Keras tells the format by it.
     try:
         yield temporary
         _flush(temporary)

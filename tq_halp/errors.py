@@ -4,9 +4,9 @@ import itertools
 import re
 import textwrap
 
-#: Characters of a reason, at most.
+#: Largest number of characters of a reason.
 LONGEST = 300
-# What Keras and TensorFlow put around a reason, line by line.
+# Beginnings of the lines that Keras and TensorFlow put around a reason.
 _AROUND = re.compile(
     r"\s|File \"|in user code:|Graph execution error:|Detected at node |Traceback |"
     r"Exception encountered when calling |Could not automatically infer the output shape|"

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# What is registered as "tq_halp>NAME", by module. The twin of a Keras layer NAME is QuantNAME.
+# Module -> names of classes, registered as "tq_halp>NAME". Keras' layers get QuantNAME as well.
 _NAMES = {
     "tq_halp.algorithms": (
         "BitCenteredSGD",
@@ -79,7 +79,7 @@ def addresses(keras: ModuleType) -> dict[str, Address]:
 def _register(keras: ModuleType) -> None:
     registered = keras.saving.get_custom_objects()
     for name, address in addresses(keras).items():
-        registered.setdefault(name, address)  # a class that was imported has registered itself
+        registered.setdefault(name, address)  # an imported class has registered itself
 
 
 class _KerasImport:
@@ -94,7 +94,7 @@ class _KerasImport:
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("keras")
         if spec is not None:
-            # Who asks need not import it yet: `import tensorflow` asks first.
+            # A spec need not be used: `import tensorflow` asks for it before it imports Keras.
             sys.meta_path.insert(0, self)
             self._loader: Any = spec.loader
             spec.loader = self  # type: ignore[assignment]

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-_BLOCK = 1 << 19  # elements that are looked at together
+_BLOCK = 1 << 19  # elements that are checked at a time
 
 
 def first_non_finite(array: npt.ArrayLike) -> tuple[int, ...] | None:
@@ -17,7 +17,7 @@ def first_non_finite(array: npt.ArrayLike) -> tuple[int, ...] | None:
     is_float = array.dtype.kind in "fc" or array.dtype.name == "bfloat16"
     if not is_float or array.size == 0:
         return None
-    # A NaN or an infinity reaches the smallest or the largest element: two fast passes.
+    # Two fast passes: a NaN or an infinity shows in the smallest or the largest element.
     if array.dtype.kind == "f" and np.isfinite(array.min()) and np.isfinite(array.max()):
         return None
     rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)

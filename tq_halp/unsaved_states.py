@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-# What they are called in the file.
+# The keys of the states in a file.
 _SEED = "seed_generator_state"
 _CARRIED = "carried_state"
 
@@ -46,7 +46,7 @@ class SavesStates:
     def load_own_variables(self, store: Any) -> None:
         """Reads the layer's variables, and the states that fit, from `store`."""
         own = {key: store[key] for key in store.keys() if not key.startswith((_SEED, _CARRIED))}
-        # Keras' layers count the keys.
+        # Without our keys: Keras' layers check the number of keys.
         super().load_own_variables(own)  # type: ignore[misc]
         for key, state in self._states_to_save().items():
             if key in store.keys() and tuple(store[key].shape) == tuple(state.shape):

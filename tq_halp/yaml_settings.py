@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tq_halp.errors import InputError
 
-# Far more than any settings need; what is larger is a mistake, or meant to exhaust the memory.
+# Far more than any settings need: a larger file is a mistake, or an attack on the memory.
 LARGEST_FILE = 1_000_000  # characters
 MOST_VALUES = 100_000
 DEEPEST = 50
@@ -124,7 +124,7 @@ class Settings:
                 inner = (*path, index)
                 self._origins[inner] = f"{self.path}:{node.lc.item(index)[0] + 1}"
             return [self._plain(value, (*path, index)) for index, value in enumerate(node)]
-        for plain in (bool, int, float, str):  # ruamel's scalars remember their notation.
+        for plain in (bool, int, float, str):  # ruamel's scalars are subclasses.
             if isinstance(node, plain):
                 return plain(node)
         if node is not None:
@@ -184,7 +184,7 @@ def _mapping(path: Path, text: str) -> CommentedMap:
         raise InputError(f"{path}:{mark.line + 1}: not valid YAML: {_reason(error)}") from error
     except RecursionError as error:
         raise InputError(f"{path}:1: not valid YAML: nested too deeply") from error
-    except Exception as error:  # ruamel has many kinds for what it did not expect
+    except Exception as error:  # ruamel raises many kinds
         raise InputError(f"{path}:1: not valid YAML: {_reason(error)}") from error
     if not isinstance(content, CommentedMap):
         kinds = {type(None): "nothing", CommentedSeq: "a list"}

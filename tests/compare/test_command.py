@@ -74,13 +74,13 @@ def story(config, tmp_path_factory):
 
 def test_two_at_once_are_refused(story):
     code, said = story["refused"]
-    assert code == command.WRONG_INPUT and "another comparison is going on there" in said
+    assert code == command.WRONG_INPUT and "another comparison is running there" in said
 
 
 def test_stopped_gracefully(story):
     assert (story["code"], story["status"]) == (command.INTERRUPTED, "interrupted")
     assert "SIGINT: the runs stop" in story["said"]
-    assert "to go on: the same command again" in story["said"]
+    assert "to continue, run the same command again" in story["said"]
     assert "Traceback" not in story["said"]
 
 

@@ -16,7 +16,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 def test_a_second_one_is_refused_at_once(tmp_path):
     start = time.monotonic()
-    with Lock(tmp_path), pytest.raises(InputError, match=f"going on there .process {os.getpid()}"):
+    with Lock(tmp_path), pytest.raises(InputError, match=f"running there .process {os.getpid()}"):
         Lock(tmp_path).__enter__()
     assert time.monotonic() < start + folder_lock.PATIENCE / 2
     with Lock(tmp_path):

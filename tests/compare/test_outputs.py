@@ -111,7 +111,7 @@ def test_grid_failures_and_settings_are_told(folder):
         ["learning_rate=2", "2.5", "chosen"],
     ]
     assert "the chosen optimizer.learning_rate is at the edge of its grid" in text
-    assert table(text, "Runs that did not come to their end")[2:] == [
+    assert table(text, "Runs that did not finish")[2:] == [
         ["wild-seed1", "diverged", "the training loss became inf", "1"],
         ["wild-seed2", "diverged", "the training loss became inf", "1"],
     ]

@@ -12,12 +12,15 @@ COMMANDS = {
     "train": ("tq_halp.commands.train", "train what a config file describes"),
     "compare": (
         "tq_halp.commands.compare.command",
-        "several algorithms, over seeds, and what came out",
+        "train with several algorithms and seeds, and compare the results",
     ),
-    "report": ("tq_halp.commands.report", "what number formats do to a model's tensors"),
+    "report": ("tq_halp.commands.report", "show what number formats do to a model's tensors"),
     "plan": ("tq_halp.commands.plan", "show what a quantization map does to a model"),
-    "bench": ("tq_halp.commands.bench", "time the ops, or a training step"),
-    "doctor": ("tq_halp.commands.doctor", "say what is installed and whether it works"),
+    "bench": (
+        "tq_halp.commands.bench",
+        "time the ops, matrix products, a training step, or linear models",
+    ),
+    "doctor": ("tq_halp.commands.doctor", "show what is installed and whether it works"),
     "completion": (
         "tq_halp.commands.shell_completion",
         "print a script for the shell's completion",

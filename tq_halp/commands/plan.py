@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _show(options: argparse.Namespace) -> int:
     config = None
-    if options.config:  # a typo is answered before TensorFlow is there
+    if options.config:  # before TensorFlow starts: a typo is reported at once
         from tq_halp import config as configs
 
         config = configs.load(options.config)

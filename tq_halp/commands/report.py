@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp report",
-        description="What number formats do to the tensors of a model, or which would suit them.",
+        description="Show what number formats do to a model's tensors, or which would suit them.",
         epilog="Exit status: 0 done, 1 the run failed, 2 wrong input.",
     )
     add = made.add_argument
@@ -43,19 +43,23 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         required=True,
         metavar="FILE.npz",
-        help="arrays x and, for gradients, y; or those of train",
+        help="arrays x and, for gradients, y; or x_train and y_train",
     )
     add_imports(made)
     add("--html", metavar="OUT", help="also write a page with plots")
-    add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
-    add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
-    add("--batches", type=int, metavar="N", help="at most so many batches (all)")
-    add("--word-bits", type=int, default=8, metavar="N", help="of suggestions (8)")
+    add(
+        "--loss",
+        metavar="NAME",
+        help="a Keras loss in place of the one that the model is compiled with",
+    )
+    add("--batch-size", type=int, default=32, metavar="N", help="examples per batch (32)")
+    add("--batches", type=int, metavar="N", help="maximum number of batches (all)")
+    add("--word-bits", type=int, default=8, metavar="N", help="word bits of suggested formats (8)")
     return made
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Files are looked at before TensorFlow is waited for.
+    # Before TensorFlow starts: a wrong file is reported at once.
     data = _data(options.data)
     if not Path(options.model).is_file():
         raise InputError(f"--model {options.model}: no such file")
@@ -84,7 +88,7 @@ def _data(path: str) -> tuple[np.ndarray, ...]:
         arrays = read_npz(Path(path))
     except InputError as error:
         raise InputError(f"--data {error}") from error
-    if "x_train" in arrays:  # What the train command takes.
+    if "x_train" in arrays:  # The arrays of the train command.
         arrays = {n: arrays[f"{n}_train"] for n in ("x", "y") if f"{n}_train" in arrays}
     if "x" not in arrays or not set(arrays) <= set(ARRAYS):
         raise InputError(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 SHELLS = ("bash", "zsh", "fish")
 
-# What completes to nothing is left to the shell, which then completes file names.
+# Without a completion of ours, the shell completes file names.
 _BASH = """\
 # Completes tq-halp. In ~/.bashrc:  eval "$(tq-halp completion bash)"
 _tq_halp() {
@@ -77,7 +77,7 @@ def _nodes(
     yield path, ({**(words or {}), **{n: _purpose(made) for n, made in commands.items()}}, options)
     for name, made in commands.items():
         below, options, words = {}, [], {}
-        for action in made._actions:  # argparse shows them nowhere else
+        for action in made._actions:  # argparse has no public list
             if isinstance(action, argparse._SubParsersAction):
                 below = action.choices
             elif action.option_strings:

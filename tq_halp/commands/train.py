@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp train",
-        description="Train what a config file describes and leave a run directory.",
+        description="Train what a config file describes, and write a run directory.",
         epilog="Exit status: 0 done, 1 the run failed, 2 wrong input, 130 stopped by a signal.",
     )
     add = made.add_argument
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--resume",
         action="store_true",
-        help="go on with the run in DIR; begin it if there is nothing to go on with",
+        help="continue the run in DIR, or start it if there is none",
     )
     add("--track", default="", metavar="NAME,...", help="also write to tensorboard, mlflow")
     add("--dry-run", action="store_true", help="show what would run and its cost; write nothing")
@@ -77,7 +77,7 @@ def _train(options: argparse.Namespace) -> int:
 
     config = configs.load(options.config, options.overrides, options.seed)
     if options.resume and not options.run_dir:
-        raise InputError("--resume: needs --run-dir, the folder of the run that is to go on")
+        raise InputError("--resume: needs --run-dir, the folder of the run to continue")
     tracked = trackers.names(options.track)
     path = Path(options.run_dir or _default_run_dir(options.config, config))
     if not options.resume:
@@ -103,7 +103,7 @@ def _show(experiment: "Experiment") -> int:
 
     try:
         terminal_output.print_plan(experiment)
-    except Exception as error:  # Of its first steps, as a run's.
+    except Exception as error:  # The first steps may raise anything, as in a run.
         print(f"error: the run would fail: {reason(error)}", file=sys.stderr)
         return FAILED
     return FINISHED
@@ -127,14 +127,14 @@ def _carry_out(
     known = resumable_run.KNOWN if found == resumable_run.NOTHING else ()
     run = RunDirectory(path, resume=resume, known=known)
     if found == resumable_run.NOTHING:
-        print(f"nothing to go on with in {path}; the run begins anew", flush=True)
+        print(f"no run to continue in {path}; a new one starts", flush=True)
     print(f"run directory: {run.path}", flush=True)
     start = checkpoints_of(experiment, run).newest() if resume else None
     if start is not None:
-        print(f"going on after step {start.total_steps}", flush=True)
+        print(f"continuing after step {start.total_steps}", flush=True)
     followers = trackers.follow(run, tracked, experiment.config)
     trainer = experiment.trainer
-    # A snapshot is a whole pass over the data, and no weight moves meanwhile.
+    # During a snapshot, a long pass over the data, no weight changes: it may be interrupted.
     with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.taking_snapshot) as stop:
         verbose = 1 if sys.stdout.isatty() else 2
         summary = execute(experiment, run, stop, verbose, start)
@@ -143,7 +143,7 @@ def _carry_out(
     if summary["status"] == "failed":
         print(f"error: the run failed: {summary['error']}; see {run.path}", file=sys.stderr)
     if summary["status"] == "interrupted":
-        print(f"to go on: the same again with --run-dir {run.path} --resume", file=sys.stderr)
+        print(f"to continue, add --run-dir {run.path} --resume", file=sys.stderr)
     return _EXIT[summary["status"]]
 
 
@@ -154,7 +154,8 @@ def _default_run_dir(config_path: str, config: "Config") -> str:
 
 def _announce_stop(name: str) -> None:
     print(
-        f"\n{name}: stopping after this step, then writing the run directory; once more stops now",
+        f"\n{name}: stopping after this step, then writing the run directory; a second signal stops "
+        "at once",
         file=sys.stderr,
         flush=True,
     )

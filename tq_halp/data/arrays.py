@@ -18,7 +18,7 @@ from tq_halp.yaml_settings import suggestion
 _PARTS = ("train", "validation", "test")
 _NAMES = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")
 _KINDS = "fiub"
-# What NumPy and zipfile raise for a file that is damaged, encrypted, pickled or of another kind.
+# Exceptions of NumPy and zipfile for a damaged, encrypted, pickled or other file.
 _UNREADABLE = (
     OSError,
     ValueError,

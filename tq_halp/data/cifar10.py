@@ -11,9 +11,9 @@ from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
-#: The last so many training images validate.
+#: The last so many training images are for validation.
 HELD_OUT = 5000
-#: Where a copy of the test images names those that are not the original's, by their numbers.
+#: The file in which a copy lists the numbers of test images that differ from the original's.
 LOSSY = "test_batch.lossy_indices.txt"
 
 _SIDE, _CHANNELS = 32, 3

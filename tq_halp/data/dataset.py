@@ -20,18 +20,18 @@ class Dataset:
 
     #: The set that was actually loaded.
     name: str
-    #: The set that was asked for; differs from `name` after a fallback.
+    #: The requested set; it differs from `name` after a fallback.
     requested: str
     train: Examples
-    #: What a run is judged by while it goes on, and settings are chosen by.
+    #: For evaluations during a run, and for choosing settings.
     validation: Examples
-    #: What is looked at once, when a run has finished; None where the set has nothing for it.
+    #: For one evaluation after the run; None if the set has no such part.
     test: Examples | None = None
-    #: Distinct tokens; None where the examples are not tokens.
+    #: Number of distinct tokens; None if the examples are not tokens.
     vocabulary_size: int | None = None
-    #: Kinds of examples that are to be told apart; None where that is not the task.
+    #: Number of classes; None if the task is not classification.
     classes: int | None = None
-    #: The folder, or the words, that tell where the data came from.
+    #: Where the data came from: a folder, or a description.
     source: str = ""
 
     @property

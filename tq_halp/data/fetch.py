@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from tq_halp.atomic_files import replacing
 from tq_halp.data.files import KnownSet
 
-#: Seconds for a connection, and for the next bytes of one.
+#: Seconds to wait for a connection, and for its next bytes.
 CONNECT_TIMEOUT, READ_TIMEOUT = 4.0, 10.0
 #: Seconds after which a network that has not answered at all counts as absent.
 ANSWER_TIMEOUT = 6.0

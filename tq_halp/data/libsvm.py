@@ -13,7 +13,7 @@ from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
 _URL = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/"
-#: Files that are verified when they were searched for, and that can be fetched.
+#: Known files: they are verified when they are found by a search, and can be fetched.
 KNOWN = {
     file.name: file
     for file in (
@@ -76,7 +76,7 @@ def load_libsvm(
     if file is None:
         raise InputError("data.file: libsvm needs the name of a file, e.g. a9a")
     names = [file] if test_file is None else [file, test_file]
-    # What a user keeps in a folder of their own may be called as they like.
+    # A user's own file may have the name of a known one.
     known = KNOWN if directory is None else {}
     files = tuple(known.get(name) or KnownFile(name, 0, "") for name in names)
     folder = find(KnownSet("libsvm", ("libsvm",), files), directory)

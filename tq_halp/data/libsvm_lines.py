@@ -12,16 +12,16 @@ import numpy as np
 
 from tq_halp.errors import InputError
 
-#: Elements of the dense float32 array, 4 GiB: whoever has more wants another program.
+#: Largest number of elements of the dense float32 array: 4 GiB.
 MOST = 2**30
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_REMEMBERED = 4096  # values that are read once: most files have few
+_REMEMBERED = 4096  # so many distinct values are parsed once: most files have few
 _SEPARATORS = re.compile(r"[\x1c-\x1f]")
 _WORD = re.compile(r"[^ \t\v\f]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_ZERO = re.compile(r"[^eE]*[1-9]")
-# What rounds to infinity in float32, and what rounds to 0.
+# In float32, numbers from the first on round to infinity, up to the second to 0.
 _TOO_LARGE, _TOO_SMALL = (2 - 2.0**-24) * 2.0**127, 2.0**-150
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\3\4": "zip"}
 
@@ -64,7 +64,7 @@ def parse(text: str, path: Path | str) -> tuple[np.ndarray, np.ndarray, np.ndarr
     columns: list[int] = []
     values: list[float] = []
     known: dict[str, float] = {}
-    # Of text without other white space the words are those of split, which is faster.
+    # Without other white space, str.split finds the same words, and is faster.
     words = str.split if text.isascii() and not _SEPARATORS.search(text) else _WORD.findall
     for number, line in enumerate(_LINE_END.split(text), start=1):
         label, *entries = words(line.partition("#")[0]) or [None]

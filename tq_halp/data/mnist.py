@@ -13,7 +13,7 @@ from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
-#: The last so many training images validate.
+#: The last so many training images are for validation.
 HELD_OUT = 5000
 
 _URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -31,7 +31,7 @@ MNIST = KnownSet(
             "train-images-idx3-ubyte.gz",
             9912422,
             "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            # Compressed anew to 9,719,438 bytes.
+            # The same images, compressed to 9,719,438 bytes.
             "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971",
         ),
         _file(

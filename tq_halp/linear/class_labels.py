@@ -66,5 +66,5 @@ def _is_missing(label: Any) -> bool:
     """Whether a label is None, NaN or pandas' NA."""
     try:
         return label is None or bool(label != label)
-    except (TypeError, ValueError):  # pandas' NA is neither equal nor not
+    except (TypeError, ValueError):  # comparing pandas' NA gives no bool
         return True

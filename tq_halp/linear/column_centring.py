@@ -9,7 +9,7 @@ import numpy as np
 
 from tq_halp.linear.input_arrays import blocks, few_rows
 
-# A column is far from 0 if its mean is so many times its range.
+# A column is centred if its mean is more than so many times its range.
 FAR = 2.0
 
 

@@ -291,7 +291,7 @@ class LinearEstimator(Parameters):
 
 
 def _solver_class() -> type["LinearSolver"]:
-    # Imports TensorFlow: not before there is something to train.
+    # Not at the top: quant_ops imports TensorFlow.
     from quant_ops import LinearSolver
 
     return LinearSolver

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
 CENTERED = ("halp",)
 
-_PROGRESS = 1e-3  # of the best gradient norm, or of the whole decrease of the loss
+_PROGRESS = 1e-3  # least progress: of the best gradient norm, or of the loss' whole decrease
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +25,12 @@ class Schedule:
 
     algorithm: str
     learning_rate: float
-    growth: float | None  # of the learning rate, at most; None keeps it as it is
-    steps: int  # inner steps of an epoch
+    growth: float | None  # largest factor of the learning rate; None keeps the rate constant
+    steps: int  # inner steps per epoch
     mu: float | None  # HALP's scale parameter; None chooses the scale
     word_bits: int
     epochs: int
-    tolerance: float  # a gradient norm
+    tolerance: float  # the gradient norm at which training ends
     patience: int  # epochs without progress
     n_threads: int
     callback: Callable[[dict], object] | None

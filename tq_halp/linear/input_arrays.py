@@ -14,7 +14,7 @@ from tq_halp.errors import InputError
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
 from tq_halp.non_finite import first_non_finite
 
-# The smallest of the solver's dtypes that holds every value of these exactly.
+# Dtype -> the smallest of the solver's dtypes that holds all its values exactly.
 _EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
           "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
 _LARGEST = 1e150  # magnitude of y: sums of squares stay finite

@@ -25,7 +25,7 @@ def lost_columns(problem: Problem, data_bits: int) -> np.ndarray:
     steps = 2 ** (data_bits - 1) - 1
     scale = 1.0 if problem.scales is None else problem.scales
     x = problem.x
-    # No element is larger than the largest row.
+    # No element is larger than the norm of the largest row.
     half = np.sqrt(problem.norms.max()) / steps / 2
     if not (np.abs(few_rows(x) * scale).max(axis=0) < half).any():
         return np.zeros(0, np.intp)

@@ -32,7 +32,7 @@ def shared_with_sklearn(ours: type) -> type:
 
 @functools.cache
 def _joined(ours: type, theirs: type) -> type:
-    # Pickled as ours: it has a name to be found by, in a process without scikit-learn too.
+    # Pickled as our class, which can be found by name, also in a process without scikit-learn.
     members = {
         "__doc__": ours.__doc__,
         "__module__": ours.__module__,

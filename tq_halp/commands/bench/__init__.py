@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tq_halp.commands.bench import linear, matmul, ops, step
 from tq_halp.commands.exit_status import FINISHED, answer
 
-#: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
+#: Benchmark -> its module, which has `PURPOSE`, `add_arguments(parser)` and `run(options)`.
 BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 
 

@@ -45,13 +45,14 @@ SUMMARY = ("words/data", "batch", "threads", "of SVRG", "inner", "gradient", "da
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     text = f"some of {', '.join(DATASETS)} (samples x features); default: all"
     add("--datasets", type=arguments.listed(DATASETS), default=DATASETS, metavar="A,B", help=text)
     bits = ("4", "8", "16")
-    text = "of the data; default: all"
+    text = "bits of the quantized data; default: all"
     add("--data-bits", type=arguments.listed(bits), default=bits, metavar="A,B", help=text)
-    text = "of the offsets; default: 8, and 16 for data of 16 bits"
+    text = "bits of the offsets; default: 8, and 16 for data of 16 bits"
     add("--word-bits", type=arguments.listed(bits[1:]), metavar="A,B", help=text)
     text = "numbers of threads, default: %(default)s"
     add("--threads", type=arguments.counts, default="1,2", metavar="A,B", help=text)
@@ -61,9 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=arguments.at_least_one, default=10, metavar="N", help=text)
     text = "passes over the data in an epoch's inner loop, more for tiny data; default: %(default)s"
     add("--passes", type=arguments.at_least_one, default=1, metavar="N", help=text)
-    text = "part of the samples, for a quick look; default: 1"
+    text = "fraction of the samples, for a quick look; default: 1"
     add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -144,7 +150,7 @@ def summarize(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def bits(row: dict[str, Any]) -> str:
-    """What stands for a contender in a table."""
+    """A contender in a table: "float32", or the bits of words and data such as "8/8"."""
     return "float32" if row["algorithm"] == "svrg" else f"{row['word_bits']}/{row['data_bits']}"
 
 

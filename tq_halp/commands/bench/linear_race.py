@@ -28,6 +28,7 @@ class Contender:
 
     @property
     def label(self) -> str:
+        """The contender in a figure, such as "HALP 8/8": bits of words and data."""
         return f"{self.algorithm.upper()} {self.word_bits}/{self.data_bits}"
 
 
@@ -53,7 +54,7 @@ class Setting:
     threads: int
     epochs: int
     learning_rate: float
-    passes: int = 1  # of an epoch's inner loop over as many samples as there are
+    passes: int = 1  # an epoch has so many steps per minibatch
 
 
 def learning_rate(data: LinearData, batch_size: int) -> float:

@@ -37,6 +37,7 @@ COLUMNS: tuple[str, ...] = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     text = "rows, terms, columns; default: %(default)s"
     add("--shape", type=arguments.product, default="256,1024,1024", metavar="M,K,N", help=text)
@@ -52,10 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help=text,
     )
-    text = "timed turns, and more until they settle, default: %(default)s"
+    text = "number of timed turns; more are added until the times settle (%(default)s)"
     add("--repeats", type=arguments.at_least_one, default=9, metavar="N", help=text)
-    add("--no-composite", action="store_true", help="leave the composite backend out: it is slow")
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
+    )
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -123,7 +131,7 @@ def _product(
             a, b, format, every=every, rounding=rounding, **FORMATS[format]
         )
 
-    with forced(backend):  # which backend it is shows when it is traced
+    with forced(backend):  # tracing chooses the backend
         traced = product.get_concrete_function(a, b)
     return lambda: traced(a, b)
 

@@ -9,7 +9,7 @@ from tq_halp.config import Rounding
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ROUNDINGS = get_args(Rounding)
 BLOCK = 32
-# Those that an op takes, where it does not take them all.
+# The roundings of ops that do not have all.
 ROUNDINGS_OF = {"binary": ("nearest_up", "stochastic"), "ternary": (), "sparse": ()}
 
 

@@ -11,10 +11,10 @@ from quant_ops.library import forced
 from tq_halp.commands.bench.op_cases import Case, shape
 from tq_halp.commands.bench.timing import in_turn, median_ratio, ratio
 
-LOOPED = 1 << 22  # elements that one call of a loop goes through, in as many steps as that takes
-COMPOSITE = 1 << 20  # elements, at most, that the composite backend is timed with
+LOOPED = 1 << 22  # elements per call of a loop; a small tensor is used many times
+COMPOSITE = 1 << 20  # largest number of elements for the composite backend
 COMPOSITE_TURNS = 3
-PATIENCE = 6  # times the turns, at most, until the contenders have settled
+PATIENCE = 6  # at most so many times `turns` until the times have settled
 
 Quantize = Callable[[tf.Tensor, int | tf.Tensor], tf.Tensor]  # (x, counter)
 

@@ -25,11 +25,12 @@ FIELDS += ("of_composite", "of_fake_quant")
 COLUMNS: tuple[str, ...] = ("op", "rounding", "dtype", "elements", "call\nMelem/s", "of\ncopy")
 COLUMNS += ("looped\nMelem/s", "of\ncopy", "of\ncomposite", "of\nfake_quant")
 
-# The two ways to compare (timing.py) then disagree: the machine was busy with something else.
+# If the two ways to compare (timing.py) differ by more, the machine was busy.
 DISTURBED = 1.15
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     for name, known, default in (
         ("ops", OPS, OPS),
@@ -43,10 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = arguments.sizes(multiple=BLOCK * BLOCK)
     text = "elements per tensor, default: %(default)s"
     add("--sizes", type=sizes, default="16Mi,64Ki", metavar="A,B", help=text)
-    text = "timed turns, and more until they settle, default: %(default)s"
+    text = "number of timed turns; more are added until the times settle (%(default)s)"
     add("--repeats", type=arguments.at_least_one, default=15, metavar="N", help=text)
-    add("--no-composite", action="store_true", help="leave the composite backend out: it is slow")
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
+    )
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -67,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
         backend = quant_ops.backend()
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
-    # There a call returns when the work is done, and not before.
+    # On the CPU a call returns when the work is done.
     with tf.device("CPU"):
         rows = list(_measure(options, backend))
     title = f"{backend} backend, TensorFlow {tf.__version__}, {os.cpu_count()} processors"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tq_halp.atomic_files import replacing
 
-# A table sent to a file is not cut off where a narrow terminal would end.
+# Width of a table that is not written to a terminal.
 WIDTH = 132
 
 

@@ -12,6 +12,7 @@ PURPOSE = "a training step of each algorithm against Keras' own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     for name, default, text in (
         ("repeats", 5, "timed turns, default: %(default)s"),
         ("steps", 12, "of a turn, and minibatches of a snapshot, default: %(default)s"),

@@ -16,7 +16,7 @@ from tq_halp.commands.bench.timing import in_turn
 
 GRADIENTS = "gradients alone"
 GRID = tq_halp.formats.FixedPoint(8, 6)
-#: The first is what the others are compared with.
+#: Name -> wraps a model. The others are compared with the first.
 KINDS = {
     "Keras, SGD": lambda model: model,
     "SGD": tq_halp.SGD,
@@ -62,7 +62,7 @@ class StepRace:
             seconds[name].append(watch.seconds[1:] or watch.seconds)
 
         in_turn({name: functools.partial(fit, name) for name in seconds}, turns)
-        # The turn before the first, which does not count, compiles.
+        # The call before the first turn does not count: it compiles.
         return {name: each[1:] for name, each in seconds.items()}
 
     def snapshots(self, turns: int) -> dict[str, list[list[float]]]:
@@ -86,7 +86,7 @@ class StepRace:
 
         @tf.function
         def gradients(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
-            # Nothing else: the statistics of a BatchNormalization stay.
+            # Updates nothing, not even the statistics of a BatchNormalization.
             backend = quant_ops.forced(quant_ops.backend())  # as in the steps of `fit`
             with backend, tf.GradientTape() as tape, keras.StatelessScope():
                 loss = model.compute_loss(x, y, model(x, training=True), training=True)
@@ -109,9 +109,11 @@ class Stopwatch(keras.callbacks.Callback):
         self.seconds: list[float] = []
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the clock."""
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stops the clock."""
         self.seconds.append(time.perf_counter() - self._start)
 
 

@@ -5,9 +5,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-# A turn shorter than this is filled with more calls.
+# Seconds; a shorter turn is repeated within the turn.
 SHORTEST_TURN = 2e-3
-# Settled: the third fastest turn is within this factor of the fastest.
+# Times have settled when the third fastest turn is within this factor of the fastest.
 SETTLED = 1.05
 
 

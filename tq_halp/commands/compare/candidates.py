@@ -16,7 +16,7 @@ from tq_halp.yaml_settings import suggestion
 
 ALGORITHMS = get_args(Algorithm.model_fields["name"].annotation)
 Value = bool | int | float | str
-#: Keys and the values that were chosen for them.
+#: Keys of a grid with chosen values.
 Tuned = tuple[tuple[str, Value], ...]
 #: (label, key, value) of "label.key=value"; the label is None for a setting of all candidates.
 Setting = tuple[str | None, str, Any]
@@ -78,7 +78,7 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[C
     tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
     beside = tuple(dict.fromkeys(named.values()))
     _check_use(parsed + tuned, beside)
-    # What is for one comes after what is for all.
+    # A setting of one candidate comes after those of all, and so wins.
     parsed, tuned = (sorted(each, key=lambda item: item[0] is not None) for each in (parsed, tuned))
     found = []
     for label, algorithm in named.items():
@@ -127,7 +127,7 @@ def _plain(text: object) -> object:
     """The value of YAML text."""
     try:
         return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
-    except YAMLError:  # Said of the run's config.
+    except YAMLError:  # Loading the run's config reports it.
         return text
 
 

@@ -43,11 +43,11 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp compare",
-        description="Train by several algorithms with several seeds, and compare what comes out: "
-        "compare.csv, curves.png, summary.md and report.html in a folder. Repeating the command "
-        "goes on where it was stopped.",
-        epilog="Exit status: 0 done, though runs may have diverged; 1 a run failed otherwise, or "
-        "none came to its end; 2 wrong input; 130 stopped by a signal.",
+        description="Train with several algorithms and several seeds, and compare the results: "
+        "compare.csv, curves.png, summary.md and report.html in a folder. Repeat the command "
+        "to continue where it was stopped.",
+        epilog="Exit status: 0 done, even if runs diverged; 1 a run failed otherwise, or "
+        "no run finished; 2 wrong input; 130 stopped by a signal.",
     )
     add = made.add_argument
     add("--config", required=True, metavar="FILE", help="YAML file, e.g. configs/lstm_ptb.yaml")
@@ -55,9 +55,14 @@ def parser() -> argparse.ArgumentParser:
         "--algorithms",
         default="halp,lp_sgd,svrg,sgd",
         metavar="[LABEL=]NAME,...",
-        help="what is compared (halp,lp_sgd,svrg,sgd); labels tell twins apart: halp8=halp,...",
+        help="the candidates (halp,lp_sgd,svrg,sgd); with labels: halp8=halp,halp4=halp",
     )
-    add("--seeds", default="0,1,2", metavar="N,...", help="a run for each (0,1,2)")
+    add(
+        "--seeds",
+        default="0,1,2",
+        metavar="N,...",
+        help="one run of each candidate per seed (0,1,2)",
+    )
     add("--run-dir", metavar="DIR", help="default: runs/compare-<config>")
     add(
         "--set",
@@ -65,33 +70,37 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="[LABEL.]KEY=VALUE",
         dest="sets",
-        help="change one setting for all, or for a label: train.epochs=4, halp.mu=0.01; repeatable",
+        help="set a key for all, or for one label: train.epochs=4, halp.mu=0.01; repeatable",
     )
     add(
         "--tune",
         action="append",
         default=[],
         metavar="[LABEL.]KEY=VALUE,...",
-        help="try each value, and go on with the best; repeatable",
+        help="try each value and use the best; repeatable",
     )
-    add("--tune-seeds", metavar="N,...", help="seeds to try with (the first of --seeds)")
+    add("--tune-seeds", metavar="N,...", help="seeds of the tuning runs (the first of --seeds)")
     add(
         "--tune-by",
         choices=("final", "best"),
         default="final",
-        help="the validation loss that chooses: after the last epoch, or the lowest (final)",
+        help="tune by the validation loss after the last epoch, or by the lowest one (final)",
     )
-    add("--baseline", metavar="LABEL", help="whom the others are compared with (the first)")
+    add(
+        "--baseline",
+        metavar="LABEL",
+        help="the candidate that the others are compared with (the first)",
+    )
     add(
         "--jobs",
         type=int,
         metavar="N",
-        help="runs at a time, which share the cores (half as many as cores)",
+        help="number of parallel runs, which share the cores (half the number of cores)",
     )
     add(
         "--report-only",
         action="store_true",
-        help="write the results of the runs that are there; train nothing",
+        help="train nothing; write the results of the existing runs",
     )
     return made
 
@@ -110,7 +119,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         _make(comparison.folder)
         lock = stack.enter_context(Lock(comparison.folder))
         stop = stack.enter_context(StopOnSignal(_announce_stop))
-        comparison.check()  # What another comparison did meanwhile is there now.
+        comparison.check()  # Again: another comparison may have held the lock until now.
         console = Console()
         console.print(f"comparison: {comparison.folder}", highlight=False, soft_wrap=True)
         if not _check(comparison, stop):
@@ -119,7 +128,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         with Progress(console) as progress:
             process_pool.carry_out(comparison, jobs, stop, lock.number, progress)
         if stop.requested:
-            print("to go on: the same command again", file=sys.stderr)
+            print("to continue, run the same command again", file=sys.stderr)
             return INTERRUPTED
         return _report(comparison, command, console)
 
@@ -197,7 +206,7 @@ def _report(comparison: Comparison, command: str, console: "Console") -> int:
     results = Results(comparison)
     results.write_csv()
     if results.is_empty:
-        print("failed: no run came to its end, so there is nothing to compare", file=sys.stderr)
+        print("failed: no run finished, so there is nothing to compare", file=sys.stderr)
         for run in results.failed():
             print(f"  {run.name}: {run.reason(results.outcomes[run])}", file=sys.stderr)
         return FAILED
@@ -210,14 +219,15 @@ def _report(comparison: Comparison, command: str, console: "Console") -> int:
         path = os.path.join(comparison.folder, name)
         console.print(path, highlight=False, soft_wrap=True)
     if results.has_unfinished:
-        print("some runs failed; repeating the command tries them again", file=sys.stderr)
+        print("some runs failed; run the same command again to retry them", file=sys.stderr)
         return FAILED
     return FINISHED
 
 
 def _announce_stop(name: str) -> None:
     print(
-        f"\n{name}: the runs stop after this step and write checkpoints; once more stops them now",
+        f"\n{name}: the runs stop after this step and write checkpoints; a second signal stops them "
+        "at once",
         file=sys.stderr,
         flush=True,
     )

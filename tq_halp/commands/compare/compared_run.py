@@ -50,7 +50,7 @@ class Run:
     seed: int
     tuned: Tuned
     config_path: str
-    #: Of the whole comparison.
+    #: The folder of the comparison.
     folder: Path
 
     @property
@@ -148,7 +148,7 @@ class Run:
         if outcome.status == MISSING or not path.exists():
             return
         theirs = run_identity.settings(configs.load(path))
-        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the one that stood in.
+        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the set that was used.
             theirs["data.name"] = outcome.summary["dataset"]["requested"]
         found = run_identity.differences(theirs, ours)
         if found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tq_halp.commands.running.metrics import number, perplexity, points
 
 Rows = Sequence[Mapping[str, str]]
-#: What a budget can be of: the column, and what it is called.
+#: The kinds of budget: column of metrics.csv, and name.
 EPOCHS = ("epoch", "epochs")
 EVALUATIONS = ("gradient_evaluations", "gradient evaluations (passes over the training data)")
 SECONDS = ("seconds", "seconds")
@@ -69,7 +69,7 @@ def common_budget(runs: Iterable[Rows], column: str) -> float | None:
 
 def at_budget(rows: Rows, metric: Metric, column: str, budget: float) -> float | None:
     """The metric at the last evaluation whose `column` is at most `budget`, or None."""
-    # Sums of passes over minibatches are rounded.
+    # Gradient evaluations are sums, with rounding errors.
     within = [y for x, y in points(rows, column, metric.column) if x <= budget * (1 + 1e-9)]
     return within[-1] if within else None
 

@@ -25,7 +25,7 @@ from tq_halp.commands.running.metrics import points
 
 BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
 MARKERS = "os^Dv<>P"
-#: With gaps, so that a curve that lies upon another leaves it in sight.
+#: Line styles with gaps, through which a curve underneath can be seen.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
@@ -107,7 +107,7 @@ def series(runs: Sequence[Rows], panel: Panel) -> list[tuple[float, Mean]]:
     budgets = [dict(points(rows, "epoch", panel.budget[0])) for rows in runs]
     values = [dict(panel.points(rows, "epoch")) for rows in runs]
     shared = set.intersection(*(set(b) & set(v) for b, v in zip(budgets, values, strict=True)))
-    # The evaluation before the training is the same for all.
+    # Not epoch 0: the evaluation before training is the same for all.
     means = [
         (mean_of([b[epoch] for b in budgets]), mean_of([v[epoch] for v in values]))
         for epoch in sorted(shared)

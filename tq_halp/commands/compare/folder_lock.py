@@ -13,7 +13,7 @@ except ImportError:  # Windows
 
     fcntl = None  # type: ignore[assignment]
 
-#: Seconds that the runs of a killed comparison have to write their checkpoints.
+#: Seconds to wait for the runs of a killed comparison, which write checkpoints.
 PATIENCE = 60.0
 
 
@@ -32,7 +32,7 @@ class Lock:
 
     def __init__(self, folder: Path):
         self._path = folder / "lock"
-        #: The file's descriptor, for processes to inherit.
+        #: The file descriptor of the lock, which processes inherit.
         self.number = -1
 
     def __enter__(self) -> "Lock":
@@ -43,7 +43,7 @@ class Lock:
             if _is_alive(owner) or time.monotonic() > end:
                 os.close(self.number)
                 raise InputError(
-                    f"--run-dir {self._path.parent}: another comparison is going on there (process "
+                    f"--run-dir {self._path.parent}: another comparison is running there (process "
                     f"{owner}); wait for it, or name another folder"
                 )
             time.sleep(0.1)

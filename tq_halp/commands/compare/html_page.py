@@ -49,7 +49,7 @@ def _curves(results: Results) -> str:
     panels = [panel for row in figures.rows_of_panels(results) for panel in row]
     pictures = [(f"{p.label} against {p.budget[1]}", figures.png(results, p)) for p in panels]
     return (
-        "<h2>Curves</h2>\n<p>Mean over the seeds whose run came to its end, with a band of one "
+        "<h2>Curves</h2>\n<p>Mean over the seeds whose run finished, with a band of one "
         "standard error on either side. Dotted, up to a cross: a run that diverged.</p>\n"
         + _plots(pictures)
     )

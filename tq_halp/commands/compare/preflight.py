@@ -29,7 +29,7 @@ def check(runs: Sequence[Run]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        start_new_session=True,  # Ctrl-C is for the comparison, which waits for the answer.
+        start_new_session=True,  # Ctrl-C must reach the comparison alone.
     )
     if done.returncode == WRONG_INPUT:
         raise InputError(done.stdout.strip())

@@ -77,7 +77,7 @@ def carry_out(
 def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
     """Starts the process of a run."""
     run.log.parent.mkdir(exist_ok=True)
-    # A session of its own: the terminal's Ctrl-C is for the comparison, which passes on one signal.
+    # In its own session, Ctrl-C reaches the comparison alone, which passes on one signal.
     with open(run.log, "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tq_halp.commands.compare.worker_process", *run.arguments],

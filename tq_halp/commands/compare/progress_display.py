@@ -13,7 +13,7 @@ from tq_halp.commands.compare.compared_run import DIVERGED, FAILED, MISSING, UNF
 from tq_halp.commands.compare.equal_budget import Rows, metrics_of
 from tq_halp.commands.running.metrics import number, points
 
-_EVERY = 1.0  # seconds between two looks at the files
+_EVERY = 1.0  # seconds between two readings of the files
 
 
 class Progress(contextlib.AbstractContextManager):
@@ -59,7 +59,7 @@ class Progress(contextlib.AbstractContextManager):
         table = Table(caption=f"{over} of {len(wanted)} runs are over", caption_justify="left")
         for heading in ("label", "seed", "tuned", "state", "progress", "validation", "time left"):
             table.add_column(heading)
-        # Those that go on first: a terminal may be too low for all.
+        # Running ones first: a terminal may have too few lines for all.
         for run in sorted(wanted, key=lambda run: run not in self._running):
             table.add_row(run.label, str(run.seed), ", ".join(run.values), *self._cells(run))
         self._live.update(table, refresh=True)

@@ -17,9 +17,9 @@ from tq_halp.config import Config
 from tq_halp.config.schema import to_yaml
 from tq_halp.errors import InputError
 
-#: What the runs have in common; a folder with this file is a comparison's.
+#: The file of the common settings; it marks the folder of a comparison.
 COMMON = "compare.yaml"
-# How the keys begin that candidates and runs have of their own.
+# Prefixes of the keys that differ between runs.
 _OF_RUNS = ("seed", "algorithm.")
 
 
@@ -86,7 +86,7 @@ class Comparison:
         grids = {candidate: self.grid(candidate) for candidate in self.candidates}
         found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
         decided = [e for e in self.candidates if all(is_over(run) for run in grids[e])]
-        # By seed first: when it is interrupted, every candidate has as many.
+        # By seed first, so that an interrupted comparison has as many seeds for each candidate.
         rest = itertools.zip_longest(*(self.chosen(candidate) for candidate in decided))
         found += [run for runs in rest for run in runs if run]
         return list(dict.fromkeys(found))
@@ -107,7 +107,7 @@ class Comparison:
     def _check_folder(self) -> None:
         path = self.folder / COMMON
         if path.exists():
-            # Of `algorithm` every run holds its own against its folder.
+            # Each run checks its own `algorithm` section.
             theirs, ours = (
                 {k: v for k, v in run_identity.settings(c).items() if not k.startswith(_OF_RUNS)}
                 for c in (configs.load(path), self.common[0])

@@ -39,7 +39,7 @@ def mean_of(values: Sequence[float]) -> Mean | None:
         return None
     if n == 1:
         return Mean(values[0], None, 1)
-    if min(values) == max(values):  # Their sum may be rounded.
+    if min(values) == max(values):  # Their sum may have rounding errors.
         return Mean(values[0], 0.0, n)
     mean = sum(values) / n
     variance = sum((value - mean) * (value - mean) for value in values) / (n - 1)

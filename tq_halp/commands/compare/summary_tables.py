@@ -21,7 +21,7 @@ def document(results: Results, command: str) -> Document:
         Section("Results", [_results(results), *map(Text, _notes(results))]),
         Section("Pairs", list(_pairs(results))),
         Section("Tuning", list(_tuning(results))),
-        Section("Runs that did not come to their end", list(_failures(results))),
+        Section("Runs that did not finish", list(_failures(results))),
         Section("Settings", list(_settings(results))),
         Section("Versions", list(_versions(results))),
         Section("Command", [Code(command)]),
@@ -58,9 +58,9 @@ def _has_test(results: Results) -> bool:
 def _notes(results: Results) -> Iterator[str]:
     """How to read the table of results."""
     yield (
-        "Mean ± standard error over the seeds whose run came to its end; after the last epoch, and "
-        "of the best one. A pass over the data is as many gradients as it has examples: a step of "
-        "an SVRG kind takes two minibatch gradients, a snapshot a whole pass."
+        "Mean ± standard error over the seeds whose run finished: after the last epoch, and at the "
+        "best one. One pass over the data is one gradient per training example: a step of HALP or "
+        "SVRG takes two minibatch gradients, a snapshot takes a whole pass."
     )
     if results.tries:
         by = f"{results.comparison.tune_by} validation loss of {_tune_seeds(results)}"
@@ -75,12 +75,12 @@ def _pairs(results: Results) -> Iterator[Text | Table]:
     if not others:
         return
     yield Text(
-        f"Each against {base}, run by run with the same seed. At equal epochs: the last evaluation "
-        "not after the epoch that every finished run reached. At equal cost: the last evaluation "
-        "that had taken no more gradient evaluations than every finished run reached. Difference: "
-        f"its value minus that of {base}, mean ± standard error over the pairs in which both came "
-        "to their end; p: two-sided paired t-test. A run that failed where its partner did not "
-        "lost the pair, and is in no mean."
+        f"Each candidate against {base}, in pairs of runs with the same seed. At equal epochs: the "
+        "last evaluation up to the epoch that every finished run reached. At equal cost: the last "
+        "evaluation up to the gradient evaluations that every finished run reached. Difference: "
+        f"its value minus that of {base}, mean ± standard error over the pairs in which both runs "
+        "finished; p: two-sided paired t-test. A run that failed while the other of its pair "
+        "finished lost the pair, and is in no mean."
     )
     head = ("label", "metric", "difference", "p", "better / equal / worse", "pairs")
     for title, (column, unit) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):

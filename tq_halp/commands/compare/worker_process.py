@@ -16,7 +16,7 @@ def main() -> int:
 
 def _stop_with_parent() -> None:
     """Sends SIGTERM to this process when the parent closes its end of the pipe."""
-    os.read(0, 1)  # Returns when the other end is closed, however its process ended.
+    os.read(0, 1)  # Returns when the other end is closed, however that process ends.
     os.kill(os.getpid(), signal.SIGTERM)
 
 

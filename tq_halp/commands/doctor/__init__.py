@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp doctor",
-        description="Say what is installed, what the machine has, and whether it works.",
+        description="Show what is installed, what the machine has, and whether it works.",
         epilog="Exit status: 0 usable, 1 broken (a line says failure), 2 wrong arguments.",
     )
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -74,7 +74,7 @@ def _show(findings: list[Finding]) -> None:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
-    except ImportError:  # The table has a line about that.
+    except ImportError:  # A line of the table says that rich is missing.
         for finding in findings:
             print(f"{finding.status:8} {finding.name}: {finding.found}. {finding.remedy}")
         return

@@ -35,7 +35,7 @@ def look(*checks: Callable[[], Iterable[Finding]]) -> list[Finding]:
     for check in checks:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # A check says in its finding what is wrong.
+                warnings.simplefilter("ignore")  # The finding says what is wrong.
                 findings += check()
         except Exception as error:
             name = check.__name__.replace("_", " ")

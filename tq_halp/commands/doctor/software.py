@@ -80,7 +80,7 @@ def keras() -> Iterator[Finding]:
     remedy = "set KERAS_BACKEND=tensorflow, or remove it and ~/.keras/keras.json"
     try:
         import keras
-    except Exception as error:  # also of the backend
+    except Exception as error:  # The backend may raise anything.
         install = f"pip install 'keras>={requirements().get('keras', '3.5')}'"
         found = f"cannot be imported: {reason(error)}"
         yield Finding("Keras", FAILURE, found, remedy if other else install)
@@ -103,7 +103,7 @@ def requirements() -> dict[str, str]:
 
 
 def _version(name: str) -> str | None:
-    # TensorFlow goes by several names, and has a check of its own.
+    # TensorFlow's package has several names.
     if name == "tensorflow" and "tensorflow" in sys.modules:
         return sys.modules["tensorflow"].__version__
     try:

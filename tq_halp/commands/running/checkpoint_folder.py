@@ -20,11 +20,11 @@ _PATTERN = "step-*.checkpoint"
 class Checkpoint:
     """The state of a run, and all that is needed to continue it."""
 
-    #: The epoch that is going on, from 0, and how many of its steps are done.
+    #: The current epoch, from 0, and the number of its steps that are done.
     epoch: int
     step: int
     total_steps: int
-    #: Rows of metrics.csv, and how long the run took so far.
+    #: The rows of metrics.csv, and the seconds that the run has taken.
     rows: list[dict]
     seconds: float
     host_state: dict
@@ -78,7 +78,7 @@ class Checkpoints:
             for objection in objections:
                 warnings.warn(f"checkpoint {objection}; using {path.name}", stacklevel=2)
             self._remove_unfinished()
-            if not objections:  # Else an older one may be needed next.
+            if not objections:  # Otherwise an older one may still be needed.
                 self._remove_old()
             return checkpoint
         raise InputError(f"--resume: no checkpoint can be used: {'; '.join(objections)}")

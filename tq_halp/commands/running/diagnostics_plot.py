@@ -25,7 +25,7 @@ class Panel:
 
     label: str
     columns: Mapping[str, str]
-    #: What separates gain from loss, if anything does.
+    #: A horizontal line: values below it are a gain.
     threshold: float | None = None
 
 

@@ -23,14 +23,14 @@ def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) ->
     for name in imports:
         try:
             importlib.import_module(name)
-        except Exception as error:  # Whatever the user's module raises.
+        except Exception as error:  # The user's module may raise anything.
             raise InputError(
                 f"{name} cannot be imported: {error}; start the command with python -m, in the "
                 "folder of the module"
             ) from error
     try:
         return keras.models.load_model(path, compile=compile)
-    except Exception as error:  # Of Keras or the user's own classes.
+    except Exception as error:  # Keras, or the user's classes, may raise anything.
         raise InputError(f"{path}: cannot be loaded as a Keras model: {_reason(error)}") from error
 
 

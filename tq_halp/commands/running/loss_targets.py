@@ -20,7 +20,7 @@ Loss = Any
 Kind = Sequence[tuple[type, Callable[..., Any]]]
 
 _losses = keras.losses
-# Kinds of crossentropies: of each loss the class and the function.
+# The kinds of crossentropies.
 SPARSE = ((_losses.SparseCategoricalCrossentropy, _losses.sparse_categorical_crossentropy),)
 ONE_HOT = (
     (_losses.CategoricalCrossentropy, _losses.categorical_crossentropy),
@@ -30,7 +30,7 @@ BINARY = (
     (_losses.BinaryCrossentropy, _losses.binary_crossentropy),
     (_losses.BinaryFocalCrossentropy, _losses.binary_focal_crossentropy),
 )
-# Others that are not defined for every number.
+# Other losses that are not defined for every number.
 _DIVERGENCE = ((_losses.KLDivergence, _losses.kl_divergence),)
 _NOT_NEGATIVE = (
     (_losses.Poisson, _losses.poisson),
@@ -39,7 +39,7 @@ _NOT_NEGATIVE = (
 _SIGNS = ((_losses.Hinge, _losses.hinge), (_losses.SquaredHinge, _losses.squared_hinge))
 _ONE_HOT_ONLY = ((_losses.CategoricalHinge, _losses.categorical_hinge),)
 
-_SUM = 1e-3  # how far from 1 the shares of an example may add up, in float16 as well
+_SUM = 1e-3  # tolerance of the sum of an example's probabilities, which may be float16
 
 
 def is_of(loss: Loss, kind: Kind) -> bool:
@@ -102,7 +102,7 @@ def _check_shape(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
     """InputError for targets whose shape the loss cannot take with such outputs."""
     shape = dataset.train[1].shape[1:]
     wanted = output.shape[1:-1] if is_of(loss, SPARSE) else output.shape[1:]
-    # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
+    # Keras adds or removes a last axis of one, but broadcasts other shapes that differ.
     if shape not in (wanted, (*wanted, 1)) and (*shape, 1) != wanted:
         raise InputError(
             f"{dataset.name}: y has shape {shape} per example, expected {wanted} for an output of "

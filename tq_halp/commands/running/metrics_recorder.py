@@ -35,7 +35,7 @@ class RunRecorder(keras.callbacks.Callback):
         super().__init__()
         self.run, self._order = run, order
         self.is_language_model, self.stop_requested = is_language_model, stop_requested
-        #: Why the training went wrong, or None.
+        #: Why training failed, or None.
         self.failure: str | None = None
         self._start = time.perf_counter() - seconds
 

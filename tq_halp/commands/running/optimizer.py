@@ -13,7 +13,7 @@ from tq_halp.config import Config, Schedule
 from tq_halp.errors import InputError, reason
 from tq_halp.yaml_settings import suggestion
 
-# What Keras' constructors raise of a wrong value.
+# Exceptions of Keras' constructors for a wrong value.
 _REFUSALS = (TypeError, ValueError, AttributeError, LookupError)
 
 
@@ -32,7 +32,7 @@ def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
         for name, value in vars(keras.optimizers).items()
         if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
     }
-    del known["Optimizer"]  # The abstract one.
+    del known["Optimizer"]  # the abstract class
     kind = {name.lower(): value for name, value in known.items()}.get(wanted.name.lower())
     if kind is None:
         raise InputError(
@@ -41,7 +41,7 @@ def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
         )
     _check(kind, wanted.model_extra, lambda name: config.subject("optimizer", name))
     rate = number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
-    # Keras takes 0.0 for a momentum, and not 0.
+    # Keras accepts 0.0 as a momentum, but not 0.
     defaults = inspect.signature(kind).parameters
     given = {
         name: float(value) if isinstance(defaults[name].default, float) else value
@@ -65,14 +65,14 @@ def check_step(config: Config, model: keras.Model) -> None:
     kinds: dict[tuple[str, int], keras.Variable] = {}
     for variable in sorted(model.trainable_variables, key=lambda v: math.prod(v.shape)):
         kinds.setdefault((variable.dtype, len(variable.shape)), variable)
-    # With a name: Keras numbers those without, and the numbers reach what is saved.
+    # Keras numbers optimizers without a name, and the number would appear in saved files.
     optimizer = build_optimizer(config, name="trial")
     weights = [
         keras.Variable("ones", shape=v.shape, dtype=v.dtype, name=v.name) for v in kinds.values()
     ]
     try:
         optimizer.apply([keras.ops.ones_like(weight) for weight in weights], weights)
-    except Exception as error:  # Of any kind: Keras leaves it to TensorFlow.
+    except Exception as error:  # TensorFlow may raise anything.
         types = ", ".join(sorted({weight.dtype for weight in weights}))
         raise InputError(
             f"{config.blame('optimizer', str(error))}: {type(optimizer).__name__} cannot train "
@@ -95,7 +95,7 @@ def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any
     if not isinstance(value, Schedule):
         return value
     known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
-    known.remove("LearningRateSchedule")  # The abstract one.
+    known.remove("LearningRateSchedule")  # the abstract class
     if value.class_name not in known:
         raise InputError(
             f"{config.subject(*path, 'class_name')}: no Keras schedule {value.class_name!r}"

@@ -12,9 +12,9 @@ from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 
-#: The run in a folder, as far as `--resume` is concerned.
+#: What --resume finds: a finished run, one with a checkpoint, or no run.
 FINISHED, STARTED, NOTHING = "finished", "started", "nothing"
-#: What may lie there where that is nothing: it was found to be of the same run.
+#: Files that may be in the folder without a run: they were found to be of the same run.
 KNOWN = ("config.yaml",)
 
 

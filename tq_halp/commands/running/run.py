@@ -117,7 +117,7 @@ def _train(
             full_gradient_data=order.arrays,
             batch_size=train.batch_size,
             initial_epoch=epoch,
-            # In one fit all epochs are equally long to Keras: the rest of one is a fit of its own.
+            # Within one `fit` all epochs have equally many steps: the rest of one is its own `fit`.
             epochs=epoch + 1 if step else train.epochs,
             callbacks=[
                 Resuming(start),
@@ -192,7 +192,7 @@ def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
 def _attempt(summary: dict, write: Callable, *arguments: Any) -> None:
     try:
         write(*arguments)
-    except Exception as error:  # h5py has its own for a full disk.
+    except Exception as error:  # h5py raises its own for a full disk.
         summary |= _failure(error) | ({"error": summary["error"]} if summary["error"] else {})
 
 

@@ -22,7 +22,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
+#: The columns of metrics.csv. A cell is empty if the algorithm or the task has no such number.
 COLUMNS = (
     "epoch",
     "step",
@@ -41,7 +41,7 @@ COLUMNS = (
     "variance_ratio",
 )
 
-#: The second only where the algorithm has something to say of itself.
+#: The pictures; the second only for an algorithm that records diagnostics.
 PICTURES = ("curves.png", "diagnostics.png")
 
 
@@ -61,7 +61,7 @@ class RunDirectory:
     def __init__(self, path: str | os.PathLike, resume: bool = False, known: Collection[str] = ()):
         self.path = Path(path)
         self.rows: list[dict] = []
-        #: Told all rows whenever metrics.csv is written.
+        #: Called with all rows whenever metrics.csv is written.
         self.on_rows: Callable[[list[dict]], None] = lambda rows: None
         if resume:
             check_resumable(self.path)
@@ -112,7 +112,7 @@ class RunDirectory:
         self.checkpoints.mkdir()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         others = ("config.yaml", "metrics.csv", *PICTURES, "model.keras", "mlflow_run_id")
-        # The summary last: while it is there, the folder is known to be a run's.
+        # The summary last, because it marks the folder as that of a run.
         for name in (*others, "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
@@ -135,8 +135,8 @@ def check_free(path: Path, known: Collection[str] = ()) -> None:
         raise InputError(f"--run-dir {path}: holds {held}; name another or remove it")
     if checkpoint_files(path / "checkpoints"):
         raise InputError(
-            f"--run-dir {path}: holds an unfinished run; go on with --resume, name another or "
-            "remove it"
+            f"--run-dir {path}: holds an unfinished run; continue it with --resume, name another "
+            "folder, or remove it"
         )
     entries = path.iterdir() if status is None and path.is_dir() else ()
     if any(_is_foreign(entry) for entry in entries if entry.name not in known):
@@ -150,7 +150,7 @@ def check_resumable(path: Path) -> None:
         InputError: it does not.
     """
     if status_of(path) == "finished":
-        raise InputError(f"--resume: the run in {path} is finished; there is nothing to go on with")
+        raise InputError(f"--resume: the run in {path} is finished; there is nothing to continue")
     if not checkpoint_files(path / "checkpoints"):
         raise InputError(
             f"--resume: {path} holds no checkpoint; start the run without --resume, or name the "
@@ -173,7 +173,7 @@ def alone(path: Path) -> Iterator[None]:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # Some network file systems lock no folders.
+        with contextlib.suppress(OSError):  # Some network file systems cannot lock folders.
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -11,9 +11,9 @@ from tq_halp.data import Dataset
 from tq_halp.data.files import sha256_of
 from tq_halp.yaml_settings import Settings
 
-# Where the data lies and how often a checkpoint is written changes no number.
+# Keys that change no number.
 _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
-# The sections that may name a file of the user's own, and what `name` is then.
+# Sections that may name a user's file -> the value of `name` in that case.
 _WITH_FILE = {"data": "arrays", "model": "file"}
 
 
@@ -28,7 +28,9 @@ def identity(config: Config, dataset: Dataset) -> dict:
 
 def settings(config: Config) -> dict:
     """Full key -> value of every setting that changes the numbers; a file counts by its content."""
-    values = json.loads(json.dumps(with_files(config).model_dump()))  # As a file would give them.
+    values = json.loads(
+        json.dumps(with_files(config).model_dump())
+    )  # As they are read from a file.
     for section in _WITH_FILE:
         if values[section].get("sha256") is not None:
             del values[section]["file"]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Where an epoch's number stands, for the batches that stay together.
+# In place of an epoch's number: the order in which minibatches are formed once.
 _ONCE = 2**63
 
 
@@ -41,12 +41,12 @@ class TrainingOrder(keras.callbacks.Callback):
         count = len(x)
         self._batch_size, self._seed, self._together = batch_size, seed, together
         self.steps_per_epoch = -(-count // batch_size)
-        #: The examples; cut into batches as they are here, the batches if they stay together.
+        #: The examples, in the order in which minibatches are cut from them.
         self.arrays = tuple(_as_keras_would(array) for array in (x, y))
         if together and seed is not None:
             once = permutation(count, seed, _ONCE)
             self.arrays = tuple(array[once] for array in self.arrays)
-        #: The epoch that is going on, from 0, and how many of its steps are done.
+        #: The current epoch, from 0, and the number of its steps that are done.
         self.epoch, self.step = 0, 0
         self._examples = tf.Variable(np.arange(count))
         self._batches = tf.Variable(np.arange(self.steps_per_epoch))

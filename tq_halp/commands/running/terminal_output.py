@@ -45,7 +45,7 @@ def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, st
 def _duration(seconds: float) -> str:
     try:
         return str(datetime.timedelta(seconds=round(seconds)))
-    except OverflowError:  # A billion days.
+    except OverflowError:  # more than a billion days
         return f"{seconds / 86400:.3g} days"
 
 

@@ -19,7 +19,7 @@ from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.yaml_settings import suggestion
 
-#: Names of the trackers, which are those of their packages and of the extras with these.
+#: Names of the trackers, of their packages, and of the extras that install them.
 NAMES = ("tensorboard", "mlflow")
 
 
@@ -88,7 +88,7 @@ class MLflow:
                 for column in self._client.get_run(self._id).data.metrics
                 for metric in self._client.get_metric_history(self._id, column)
             }
-        except Exception as error:  # of the store, the network, SQL
+        except Exception as error:  # The store, the network or SQL may raise anything.
             store = mlflow.get_tracking_uri()
             raise InputError(f"--track mlflow: the store {store}: {_first_line(error)}") from error
 

@@ -84,7 +84,7 @@ def loss_of(config: Config) -> Loss:
         found = keras.losses.get(wanted)
     except Exception as error:
         raise InputError(f"{subject}: {reason(error)}") from error
-    if not callable(found):  # A loss for each of several outputs.
+    if not callable(found):  # It is a loss for each of several outputs.
         raise InputError(f"{subject} must be one loss, for one output. Received: {wanted!r}")
     return found
 
@@ -127,12 +127,12 @@ def check(config: Config, model: keras.Model, loss: Loss, dataset: Dataset) -> n
         raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
     if np.issubdtype(z.dtype, np.inexact) and not np.isfinite(z).all():
         raise InputError(
-            f"{subject}: of the first {len(x)} examples {config.model.title} makes numbers that "
+            f"{subject}: for the first {len(x)} examples {config.model.title} returns numbers that "
             "are not finite"
         )
     if not model.trainable_variables:
         raise InputError(
-            f"{subject}: {config.model.title} has nothing to train, all its weights are frozen or "
+            f"{subject}: {config.model.title} has nothing to train: all its weights are frozen, or "
             "there are none; expected a model with a trainable weight"
         )
     check_targets(loss, z, dataset)
