@@ -154,8 +154,8 @@ def _default_run_dir(config_path: str, config: "Config") -> str:
 
 def _announce_stop(name: str) -> None:
     print(
-        f"\n{name}: stopping after this step, then writing the run directory; a second signal stops "
-        "at once",
+        f"\n{name}: stopping after this step, then writing the run directory; a second signal "
+        "stops at once",
         file=sys.stderr,
         flush=True,
     )

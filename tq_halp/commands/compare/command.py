@@ -226,8 +226,8 @@ def _report(comparison: Comparison, command: str, console: "Console") -> int:
 
 def _announce_stop(name: str) -> None:
     print(
-        f"\n{name}: the runs stop after this step and write checkpoints; a second signal stops them "
-        "at once",
+        f"\n{name}: the runs stop after this step and write checkpoints; a second signal stops "
+        "them at once",
         file=sys.stderr,
         flush=True,
     )
