@@ -100,9 +100,9 @@ def test_no_native_library(monkeypatch, capsys):
 def test_mnist_is_left_out_where_it_is_not(monkeypatch, capsys):
     monkeypatch.setattr(linear_data_sets, "locate", lambda known: None)
     assert bench.main([*TINY, "--datasets", "25000x4096,mnist"]) == 0
-    assert "Left out, as it is not there and cannot be fetched: mnist." in capsys.readouterr().out
+    assert "Left out, because they were not found or fetched: mnist." in capsys.readouterr().out
     assert bench.main([*TINY, "--datasets", "mnist"]) == 2
-    assert "error: --datasets: mnist is not there" in capsys.readouterr().err
+    assert "error: --datasets: mnist was not found" in capsys.readouterr().err
 
 
 def test_mnist_is_softmax_of_a_part_of_it(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 """Time HALP for linear models against full-precision SVRG.
 
-Logistic regression on dense synthetic data (samples x features) and softmax regression on MNIST.
-Float32 SVRG and HALP, labelled by the bits of its words and of its data, take turns epoch by
-epoch, with the same learning rate and number of steps. "total" is the inner loop and the pass over
-all the data that gives the full gradient; "of SVRG" is how many times as fast as SVRG's it is, at
-the fastest epoch of each. QUANT_OPS_ISA=avx2 or =portable in the environment forces instructions.
+The problems are logistic regression on dense synthetic data (samples x features) and softmax
+regression on MNIST. Float32 SVRG and HALP take turns of one epoch, with the same learning rate and
+number of steps; HALP is labelled by the bits of its words and of its data. "total" is the time of
+the inner loop and of the pass over all data for the full gradient. "of SVRG" is the speed relative
+to SVRG, at the fastest epoch of each. Set QUANT_OPS_ISA=avx2 or =portable to limit the
+instructions.
 """
 
 import argparse
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     missing: list[str] = []
     rows = [{"isa": isa, **row} for row in _measure(options, missing)]
     if not rows:
-        raise InputError(f"--datasets: {', '.join(missing)} is not there and cannot be fetched")
+        raise InputError(f"--datasets: {', '.join(missing)} was not found and cannot be fetched")
     title = f"{isa} instructions, {os.cpu_count()} processors"
     results_table.show(title, COLUMNS, map(_cells, rows), _caption(rows, missing))
     results_table.show(
@@ -176,11 +177,11 @@ def _caption(rows: Sequence[dict[str, Any]], missing: Sequence[str]) -> str:
         reads[row["threads"]] = max(reads.get(row["threads"], 0), row["read_bytes_per_s"])
     rates = ", ".join(f"{rate / 1e9:.1f} with {threads}" for threads, rate in reads.items())
     lines = [
-        "Ratios above 1: faster than float32 SVRG in the same run. set-up (quantization and copy) "
-        "is not in total.",
-        f"GB/s: of data, against reading memory in the same run: {rates} threads.",
-        "norm: HALP's gradient norm over SVRG's, after each epoch.",
+        "Ratios above 1: faster than float32 SVRG in the same run. total does not include set-up "
+        "(quantization and copy).",
+        f"GB/s: of data. of read: relative to reading memory in the same run, {rates} threads.",
+        "norm: HALP's gradient norm relative to SVRG's, after each epoch.",
     ]
     if missing:
-        lines.append(f"Left out, as it is not there and cannot be fetched: {', '.join(missing)}.")
+        lines.append(f"Left out, because they were not found or fetched: {', '.join(missing)}.")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""Time matrix products whose running sum is rounded against TensorFlow's own.
+"""Time matrix products with a rounded running sum against TensorFlow's own product.
 
-rows x terms x columns in float32. The rounded product and tf.matmul take turns, and the fastest
-turn of each counts; "of tf.matmul" is how many times as long it takes. The composite backend, which
-takes every term of every output by itself, is timed on an eighth of the rows.
+The sizes are rows x terms x columns, in float32. The rounded product and tf.matmul take turns, and
+the fastest turn of each counts. "of tf.matmul" is the time relative to tf.matmul. The composite
+backend, which adds one term at a time, is timed on an eighth of the rows.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     rows = list(_measure(options))
     shape = " x ".join(map(str, options.shape))
     title = f"{shape} (rows x terms x columns), {os.cpu_count()} processors"
-    results_table.show(title, COLUMNS, map(_cells, rows), "Times, as multiples: above 1 is slower.")
+    results_table.show(title, COLUMNS, map(_cells, rows), "Ratios are of times: above 1 is slower.")
     if options.csv:
         results_table.write_csv(options.csv, FIELDS, rows)
 

@@ -1,9 +1,9 @@
 """Time the ops of quant_ops against a copy.
 
-Every figure is a ratio of rates from one run. An op and x * c, a copy, take turns, and the fastest
-turn of each counts. "call" is one application per call of a tf.function; with a small tensor that
-shows TensorFlow's own 100 us or so, and "looped" is one application of many in a loop within a
-call. Both leave x as it is and write to other memory.
+Every figure is a ratio of rates within one run: an op and the copy x * c take turns, and the
+fastest turn of each counts. "call" is one application per call of a tf.function; for a small tensor
+it shows TensorFlow's overhead of about 100 us. "looped" is one of many applications in a loop
+within one call. Both leave x as it is and write to other memory.
 """
 
 import argparse
@@ -127,11 +127,11 @@ def _cells(row: dict[str, Any]) -> Sequence[str]:
 
 def _caption(rows: list[dict[str, Any]]) -> str:
     """How to read the table; only what its rows need."""
-    lines = ["Ratios of rates, above 1 where the op is faster. copy: x * c, in turn with the op."]
+    lines = ["Ratios of rates: above 1 the op is faster. copy: x * c, in turn with the op."]
     if any("loops" in row for row in rows):
         lines.append(
-            "looped: one of many applications in a tf.while_loop, whose own few us are in both; "
-            "call: one per call."
+            "looped: one of many applications in a tf.while_loop, whose overhead of a few us is "
+            "in both; call: one application per call."
         )
     if any("of_composite" in row for row in rows):
         lines.append("composite: calls, 3 turns, with 1 Mi elements where the tensor has more.")
@@ -144,7 +144,7 @@ def _caption(rows: list[dict[str, Any]]) -> str:
     disturbed = sum(max(pair) > DISTURBED * min(pair) for pair in pairs)
     if disturbed:
         lines.append(
-            f"In {disturbed} of {len(rows)} rows the fastest turns (shown) and the median turn "
-            "disagree by over 15 %: the machine is busy."
+            f"In {disturbed} of {len(rows)} rows the ratio of the fastest turns (shown) and the "
+            "median ratio differ by over 15 %: the machine is busy."
         )
     return "\n".join(lines)

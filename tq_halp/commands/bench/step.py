@@ -1,7 +1,7 @@
 """Time training steps and snapshots of the PTB LSTM (1 x 128, 32 x 35 tokens, 10,000 words).
 
-A step beside Keras' own; a snapshot, per minibatch of its pass, beside a compiled function that
-takes the minibatch's gradients and does nothing else. All take turns.
+A step is compared with Keras' own. A snapshot is compared, per minibatch of its pass, with a
+compiled function that computes the gradients of the minibatch and nothing else. All take turns.
 """
 
 import argparse
