@@ -14,7 +14,7 @@ import pytest
 
 from tq_halp.commands import train
 from tq_halp.commands.compare import command
-from tq_halp.commands.compare.folder_lock import Lock
+from tq_halp.commands.compare.folder_lock import FolderLock
 
 # A run takes a second or more once TensorFlow has started, so that it can be stopped on its way.
 LONG = ["--set", "train.epochs=30"]
@@ -112,7 +112,7 @@ def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
     wait_for_epoch(run, process)
     process.kill()
     process.communicate()
-    with Lock(folder):  # Waits for the run.
+    with FolderLock(folder):  # Waits for the run.
         assert status(run) == "interrupted"
 
 

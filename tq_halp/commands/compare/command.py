@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tq_halp.commands.compare import preflight, process_pool
 from tq_halp.commands.compare.candidates import concerning, parse, shared
-from tq_halp.commands.compare.folder_lock import Lock
+from tq_halp.commands.compare.folder_lock import FolderLock
 from tq_halp.commands.compare.progress_display import Progress
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.run_grid import Comparison, default_folder
@@ -117,7 +117,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         return _report(comparison, command, Console())
     with contextlib.ExitStack() as stack:
         _make(comparison.folder)
-        lock = stack.enter_context(Lock(comparison.folder))
+        lock = stack.enter_context(FolderLock(comparison.folder))
         stop = stack.enter_context(StopOnSignal(_announce_stop))
         comparison.check()  # Again: another comparison may have held the lock until now.
         console = Console()
@@ -126,7 +126,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
             return INTERRUPTED
         comparison.write_common()
         with Progress(console) as progress:
-            process_pool.carry_out(comparison, jobs, stop, lock.number, progress)
+            process_pool.carry_out(comparison, jobs, stop, lock.descriptor, progress)
         if stop.requested:
             print("to continue, run the same command again", file=sys.stderr)
             return INTERRUPTED

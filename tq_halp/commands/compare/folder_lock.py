@@ -17,8 +17,8 @@ except ImportError:  # Windows
 PATIENCE = 60.0
 
 
-class Lock:
-    """Locks a folder while this process, or any process that inherits `number`, lives.
+class FolderLock:
+    """Locks a folder while this process, or any process that inherits `descriptor`, lives.
 
     The operating system holds the lock, however the processes end. So the runs of a killed
     comparison still hold it; entering waits until they have stopped, PATIENCE seconds at most.
@@ -33,35 +33,35 @@ class Lock:
     def __init__(self, folder: Path):
         self._path = folder / "lock"
         #: The file descriptor of the lock, which processes inherit.
-        self.number = -1
+        self.descriptor = -1
 
-    def __enter__(self) -> "Lock":
-        self.number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+    def __enter__(self) -> "FolderLock":
+        self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         end = time.monotonic() + PATIENCE
-        while not _try(self.number):
+        while not _try(self.descriptor):
             owner = self._path.read_text("ascii", "replace").strip()
             if _is_alive(owner) or time.monotonic() > end:
-                os.close(self.number)
+                os.close(self.descriptor)
                 raise InputError(
                     f"--run-dir {self._path.parent}: another comparison is running there (process "
                     f"{owner}); wait for it, or name another folder"
                 )
             time.sleep(0.1)
-        os.ftruncate(self.number, 0)
-        os.pwrite(self.number, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self.number)
+        os.close(self.descriptor)
 
 
-def _try(number: int) -> bool:
+def _try(descriptor: int) -> bool:
     """Takes the lock; False if another process holds it."""
     try:
         if fcntl is None:
-            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     except (BlockingIOError, PermissionError):
         return False

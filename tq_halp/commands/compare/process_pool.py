@@ -34,7 +34,7 @@ def default_jobs() -> int:
 
 
 def carry_out(
-    comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer
+    comparison: Comparison, jobs: int, stop: StopOnSignal, lock_descriptor: int, show: Observer
 ) -> None:
     """Trains the runs of a comparison that are not final; each is started at most once.
 
@@ -42,7 +42,7 @@ def carry_out(
 
     Args:
         jobs: processes at a time; each gets the same number of threads.
-        lock: a file descriptor that the processes inherit.
+        lock_descriptor: of the lock on the folder; the processes inherit it.
         show: is told of the progress.
     """
     running: dict[Run, subprocess.Popen] = {}
@@ -57,7 +57,7 @@ def carry_out(
         while (waiting or running) and not stop.requested:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                running[run] = _start(run, jobs, lock)
+                running[run] = _start(run, jobs, lock_descriptor)
                 show.begun(run)
             over = [run for run, process in running.items() if process.poll() is not None]
             for run in over:
@@ -74,7 +74,7 @@ def carry_out(
         _stop(list(running.values()))
 
 
-def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
+def _start(run: Run, jobs: int, lock_descriptor: int) -> subprocess.Popen:
     """Starts the process of a run."""
     run.log.parent.mkdir(exist_ok=True)
     # In its own session, Ctrl-C reaches the comparison alone, which passes on one signal.
@@ -85,7 +85,7 @@ def _start(run: Run, jobs: int, lock: int) -> subprocess.Popen:
             stdout=log,
             stderr=log,
             env=_environment(jobs),
-            pass_fds=[lock],
+            pass_fds=[lock_descriptor],
             start_new_session=True,
         )
 

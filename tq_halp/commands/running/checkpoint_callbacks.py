@@ -6,7 +6,7 @@ import keras
 
 from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints
 from tq_halp.commands.running.metrics_recorder import RunRecorder
-from tq_halp.commands.running.shuffling import TrainingOrder
+from tq_halp.commands.running.shuffling import ShuffledExamples
 from tq_halp.commands.running.training_state import host_state, is_finite, restore, variables_of
 
 
@@ -47,7 +47,7 @@ class Checkpointing(keras.callbacks.Callback):
 
     Args:
         checkpoints: where to write.
-        order: knows how far the run is.
+        examples: knows how far the run is.
         recorder: has the rows, and knows whether a stop was requested or the run failed.
         every_steps: N; None for epochs only.
     """
@@ -55,33 +55,33 @@ class Checkpointing(keras.callbacks.Callback):
     def __init__(
         self,
         checkpoints: Checkpoints,
-        order: TrainingOrder,
+        examples: ShuffledExamples,
         recorder: RunRecorder,
         every_steps: int | None = None,
     ):
         super().__init__()
-        self._checkpoints, self._order, self._recorder = checkpoints, order, recorder
+        self._checkpoints, self._examples, self._recorder = checkpoints, examples, recorder
         self._every_steps = every_steps
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Writes the first checkpoint, and stops at once if a stop is requested by now."""
-        if self._order.total_steps == 0:
+        if self._examples.total_steps == 0:
             self._save(0, 0)
         if self._recorder.stop_requested():
             raise KeyboardInterrupt
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Writes one if due, except after the last step of an epoch: `on_epoch_end` follows."""
-        order, recorder = self._order, self._recorder
-        due = self._every_steps and order.total_steps % self._every_steps == 0
+        examples, recorder = self._examples, self._recorder
+        due = self._every_steps and examples.total_steps % self._every_steps == 0
         if (due or self.model.snapshot_due or recorder.stop_requested()) and not (
-            order.epoch_is_done or recorder.failure
+            examples.epoch_is_done or recorder.failure
         ):
-            self._save(order.epoch, order.step)
+            self._save(examples.epoch, examples.step)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes one with the epoch's row."""
-        if self._order.epoch_is_done and not self._recorder.failure:
+        if self._examples.epoch_is_done and not self._recorder.failure:
             self._save(epoch + 1, 0)
 
     def _save(self, epoch: int, step: int) -> None:
@@ -90,7 +90,7 @@ class Checkpointing(keras.callbacks.Callback):
         checkpoint = Checkpoint(
             epoch=epoch,
             step=step,
-            total_steps=self._order.total_steps,
+            total_steps=self._examples.total_steps,
             rows=self._recorder.run.rows,
             seconds=self._recorder.seconds,
             host_state=host_state(self.model),

@@ -9,7 +9,7 @@ import keras
 
 from tq_halp.commands.running.metrics import perplexity
 from tq_halp.commands.running.run_directory import RunDirectory
-from tq_halp.commands.running.shuffling import TrainingOrder
+from tq_halp.commands.running.shuffling import ShuffledExamples
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -17,7 +17,7 @@ class RunRecorder(keras.callbacks.Callback):
 
     Args:
         run: where to write.
-        order: knows how far the epoch is; an interrupted epoch is recorded as a fraction.
+        examples: knows how far the epoch is; an interrupted epoch is recorded as a fraction.
         is_language_model: whether to record perplexities.
         stop_requested: called after every step and every epoch.
         seconds: how long the run took before this process.
@@ -26,14 +26,14 @@ class RunRecorder(keras.callbacks.Callback):
     def __init__(
         self,
         run: RunDirectory,
-        order: TrainingOrder,
+        examples: ShuffledExamples,
         *,
         is_language_model: bool,
         stop_requested: Callable[[], bool] = lambda: False,
         seconds: float = 0.0,
     ):
         super().__init__()
-        self.run, self._order = run, order
+        self.run, self._examples = run, examples
         self.is_language_model, self.stop_requested = is_language_model, stop_requested
         #: Why training failed, or None.
         self.failure: str | None = None
@@ -61,9 +61,9 @@ class RunRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the row; a validation loss that is not finite ends training."""
-        logs, order = logs or {}, self._order
-        done = order.step / order.steps_per_epoch
-        self.record(epoch + 1 if order.epoch_is_done else round(epoch + done, 4), logs)
+        logs, examples = logs or {}, self._examples
+        done = examples.step / examples.steps_per_epoch
+        self.record(epoch + 1 if examples.epoch_is_done else round(epoch + done, 4), logs)
         if self.failure:
             self.failure += f" in epoch {epoch + 1}"
         elif not math.isfinite(logs.get("val_loss", 0.0)):

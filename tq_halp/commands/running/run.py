@@ -19,7 +19,7 @@ from tq_halp.commands.running.metrics import perplexity
 from tq_halp.commands.running.metrics_recorder import RunRecorder
 from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.commands.running.run_identity import identity
-from tq_halp.commands.running.shuffling import TrainingOrder
+from tq_halp.commands.running.shuffling import ShuffledExamples
 from tq_halp.commands.running.training_state import mismatch
 from tq_halp.commands.running.versions import provenance
 from tq_halp.config import WRITTEN_BY_RUN
@@ -87,7 +87,7 @@ def _train(
     """Evaluates, then trains to the end; returns the summary's status and error."""
     train, trainer = experiment.config.train, experiment.trainer
     x, y = experiment.dataset.train
-    order = TrainingOrder(
+    examples = ShuffledExamples(
         x,
         y,
         train.batch_size,
@@ -96,7 +96,7 @@ def _train(
     )
     recorder = RunRecorder(
         run,
-        order,
+        examples,
         is_language_model=experiment.is_language_model,
         stop_requested=lambda: stop.requested,
         seconds=start.seconds if start else 0.0,
@@ -113,25 +113,25 @@ def _train(
     while True:
         epoch, step = (start.epoch, start.step) if start else (0, 0)
         trainer.fit(
-            order.batches(epoch, step),
-            full_gradient_data=order.arrays,
+            examples.batches(epoch, step),
+            full_gradient_data=examples.arrays,
             batch_size=train.batch_size,
             initial_epoch=epoch,
             # Within one `fit` all epochs have equally many steps: the rest of one is its own `fit`.
             epochs=epoch + 1 if step else train.epochs,
             callbacks=[
                 Resuming(start),
-                order,
+                examples,
                 QuantizationSchedule(),
                 recorder,
-                Checkpointing(checkpoints, order, recorder, train.checkpoint_every_steps),
+                Checkpointing(checkpoints, examples, recorder, train.checkpoint_every_steps),
             ],
             verbose=verbose,
             **validation,
         )
         if recorder.failure:
             return {"status": "failed", "error": recorder.failure}
-        if order.total_steps == train.epochs * order.steps_per_epoch:
+        if examples.total_steps == train.epochs * examples.steps_per_epoch:
             return {"status": "finished"}
         if stop.requested:
             return {"status": "interrupted"}

@@ -18,7 +18,7 @@ def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.argsort(words, kind="stable")
 
 
-class TrainingOrder(keras.callbacks.Callback):
+class ShuffledExamples(keras.callbacks.Callback):
     """Serves the examples of each epoch in its order, and knows how far the epoch is.
 
     Args:
