@@ -1,4 +1,4 @@
-"""Who is compared, as the command line says it."""
+"""The candidates that the command line describes."""
 
 import pytest
 

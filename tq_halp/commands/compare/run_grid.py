@@ -61,7 +61,7 @@ class Comparison:
         return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
 
     def choice(self, candidate: Candidate) -> Tuned | None:
-        """The values with the lowest mean validation loss; None if every combination failed."""
+        """The values with the lowest mean validation loss; None if each combination has a failed run."""
         scores = {tuned: self.score(runs) for tuned, runs in self.tries(candidate).items()}
         finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
         return min(finished, key=finished.__getitem__, default=None)
@@ -75,7 +75,7 @@ class Comparison:
         return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
 
     def chosen(self, candidate: Candidate) -> list[Run]:
-        """The compared runs of a candidate, one per seed; none if its whole grid failed."""
+        """The compared runs of a candidate, one per seed; none if tuning chose no values."""
         tuned = self.choice(candidate) if candidate.grid else ()
         if tuned is None:
             return []
