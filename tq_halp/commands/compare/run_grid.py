@@ -61,7 +61,10 @@ class Comparison:
         return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
 
     def choice(self, candidate: Candidate) -> Tuned | None:
-        """The values with the lowest mean validation loss; None if each combination has a failed run."""
+        """The values with the lowest mean validation loss.
+
+        None if each combination of values has a run that did not finish.
+        """
         scores = {tuned: self.score(runs) for tuned, runs in self.tries(candidate).items()}
         finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
         return min(finished, key=finished.__getitem__, default=None)
