@@ -60,7 +60,7 @@ class BaselineComparison:
 def compare(results: Results, pairs: Sequence[tuple[str, str]]) -> list[BaselineComparison]:
     """The first of each pair against the second, at equal epochs and at equal cost."""
     found = []
-    candidates = {c.label: c for c in results.comparison.entrants}
+    candidates = {c.label: c for c in results.comparison.candidates}
     for ours, theirs in pairs:
         for metric in (TRAINING_LOSS, *results.metrics):
             for at, (column, _) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):

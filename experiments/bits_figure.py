@@ -59,7 +59,7 @@ def draw(results: Results, path) -> None:
 def by_bits(results, metric):
     """({"halp": [(bits, mean)]}, {"sgd": mean})"""
     lines, levels = {}, {}
-    for candidate in results.comparison.entrants:
+    for candidate in results.comparison.candidates:
         mean = results.final(candidate, metric)
         found = re.fullmatch(r"([a-z]+)(\d+)", candidate.label)
         if found:

@@ -21,7 +21,7 @@ from experiments import baselines, bits_figure
 from experiments.markdown_sections import fill
 from tq_halp import cpu
 from tq_halp.commands.compare import command
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.results import Results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -44,7 +44,7 @@ class Experiment:
     """
 
     config: str
-    candidates: Sequence[Entrant]
+    candidates: Sequence[Candidate]
     sizes: Mapping[str, Sequence[str]]
     baselines: Sequence[tuple[str, str]] = ()
     has_figure_of_bits: bool = False
@@ -69,32 +69,32 @@ class Experiment:
         return found
 
 
-def candidate(label, algorithm, rates, *settings) -> Entrant:
+def candidate(label, algorithm, rates, *settings) -> Candidate:
     """A candidate whose learning rate is tuned."""
-    return Entrant(label, algorithm, settings, ((RATE, tuple(rates)),))
+    return Candidate(label, algorithm, settings, ((RATE, tuple(rates)),))
 
 
-def halp(word_bits, rates) -> Entrant:
+def halp(word_bits, rates) -> Candidate:
     """HALP with offsets of ``word_bits`` bits and mu=auto, labelled "halp8" and the like."""
     return candidate(f"halp{word_bits}", "halp", rates, f"word_bits={word_bits}")
 
 
-def fixed_grid(label, algorithm, word_bits, rates) -> Entrant:
+def fixed_grid(label, algorithm, word_bits, rates) -> Candidate:
     """One of the lp_ algorithms. Its weights span ±2, ±1 or ±0.5, whichever tuning prefers."""
     frac_bits = range(word_bits - 2, word_bits + 1)
     grid = (("frac_bits", tuple(frac_bits)), (RATE, tuple(rates)))
-    return Entrant(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
+    return Candidate(f"{label}{word_bits}", algorithm, (f"word_bits={word_bits}",), grid)
 
 
-def lp_sgd(word_bits, rates) -> Entrant:
+def lp_sgd(word_bits, rates) -> Candidate:
     """LP-SGD with weights of ``word_bits`` bits, labelled "lp8" and the like."""
     return fixed_grid("lp", "lp_sgd", word_bits, rates)
 
 
-def momentum(rates) -> Entrant:
+def momentum(rates) -> Candidate:
     """SGD with Nesterov momentum 0.9. Each size of the experiment must set its ``cosine``."""
     grid = ((f"{RATE}.config.initial_learning_rate", tuple(rates)),)
-    return Entrant("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
+    return Candidate("momentum", "sgd", ("optimizer.momentum=0.9", "optimizer.nesterov=true"), grid)
 
 
 def over_bits(config, rates_by_bits, rates, momentum_rates, sizes) -> Experiment:
@@ -171,9 +171,9 @@ def keep(results: Results, experiment: Experiment, found, folder: pathlib.Path) 
     summary = (results.comparison.folder / "summary.md").read_text(encoding="utf-8")
     curves = "![validation and training curves](curves.png)"
     sections = _sections(summary) | {"time": _time(results), "curves": curves}
-    failures = sections.get("runs that did not come to their end")
+    failures = sections.get("runs that did not finish")
     if failures:
-        sections["results"] += f"\n\nRuns that did not come to their end:\n\n{failures}"
+        sections["results"] += f"\n\nRuns that did not finish:\n\n{failures}"
     if found:
         baselines.write(found, folder)
         sections["baselines"] = baselines.table(found)

@@ -1,4 +1,7 @@
-"""Checks of the ops' arguments: each error names the argument, what came and what is valid."""
+"""Checks of the ops' arguments: each error names the argument, the valid values, what was received.
+
+They raise ValueError or TypeError, not `tq_halp.InputError`: quant_ops knows nothing of tq_halp.
+"""
 
 import numbers
 from typing import Any
@@ -14,6 +17,11 @@ INT64 = (-(1 << 63), (1 << 63) - 1)  # tf.int64.min and .max ask NumPy anew, for
 
 
 def float_tensor(value: Any, name: str) -> tf.Tensor:
+    """`value` as a tensor of float16, bfloat16, float32 or float64; its dtype is kept.
+
+    Raises:
+        TypeError: the dtype is another one.
+    """
     tensor = tf.convert_to_tensor(value)
     if tensor.dtype not in CARRIERS:
         raise TypeError(
@@ -24,6 +32,11 @@ def float_tensor(value: Any, name: str) -> tf.Tensor:
 
 
 def check_size(x: tf.Tensor) -> None:
+    """Checks that 32 bits can index the elements of `x`, as far as its shape is known.
+
+    Raises:
+        ValueError: `x` has 2^32 elements or more.
+    """
     if (x.shape.num_elements() or 0) >= counter_rng.MAX_ELEMENTS:
         raise ValueError(
             "x must have fewer than 2^32 elements on the composite backend, received shape "
@@ -32,6 +45,11 @@ def check_size(x: tf.Tensor) -> None:
 
 
 def integer(value: Any, name: str, low: int, high: int) -> int:
+    """`value` as a Python integer.
+
+    Raises:
+        ValueError: it is no integer (a bool is none), or outside [low, high].
+    """
     facts.check_integer(name, value, low, high)
     return int(value)
 
@@ -43,19 +61,35 @@ def parameter(value: Any, name: str, format: str) -> int:
 
 
 def boolean(value: Any, name: str) -> bool:
+    """`value` as a Python bool.
+
+    Raises:
+        ValueError: it is not a bool.
+    """
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, received {value!r}")
     return bool(value)
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    """`value` itself.
+
+    Raises:
+        ValueError: it is not among `choices`.
+    """
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")
     return value
 
 
 def int64_scalar(value: Any, name: str) -> int | tf.Tensor:
-    """A Python integer stays one: an op takes it as it is, and an eager constant costs 3 us."""
+    """`value` as an op's int64 input: a scalar tensor, or the Python integer itself.
+
+    An op takes a Python integer as it is; an eager constant would cost 3 us.
+
+    Raises:
+        ValueError: it is no integer, not a scalar, or does not fit into int64.
+    """
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return integer(value, name, *INT64)
     tensor = tf.convert_to_tensor(value)

@@ -1,8 +1,8 @@
 """Compiles the native library: `python -m quant_ops.build`, or `python quant_ops/build.py`.
 
-The library's file name is its stamp: the TensorFlow version and a hash of everything it is built
-from. A changed source or another TensorFlow is simply a file that is not there. Runs on its own:
-nothing of the package is imported, so that an installer can call it by path.
+The file name of the library holds the TensorFlow version and a hash of the sources and flags, so a
+library that does not match is simply not found. This module imports nothing else of the package: an
+installer can run it by its path.
 """
 
 import argparse
@@ -22,27 +22,32 @@ PACKAGE = Path(__file__).resolve().parent
 SOURCES = PACKAGE / "cc"
 DEFAULT_OUTPUT = PACKAGE / "lib"
 
-# No -march=native: a library may be built on one machine and used on another. No contraction into
-# fused multiply-adds: the composite backend rounds twice, so must we. The other two only promise
-# that nobody reads errno or the floating-point exception flags, without which rint and floor are
-# calls.
+# No -march=native: a library may be built on one machine and used on another.
+# -ffp-contract=off: the composite backend rounds the product and the sum, so a fused multiply-add
+# would give other bits. -fno-math-errno and -fno-trapping-math: nobody reads errno or the exception
+# flags, and without these two rint and floor are function calls.
+FLAGS: tuple[str, ...]
 FLAGS = ("-O3", "-fPIC", "-std=c++17", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno")
 FLAGS += ("-fno-trapping-math",)
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 INSTRUCTION_SETS = {"portable": (), "avx2": AVX2, "avx512": (*AVX512, "-mfma")}
-# The linear solvers' loops take the instructions for products of bytes for granted in AVX-512.
-# Those in floating point may fuse multiplications and additions: nothing has to agree with them.
+# The AVX-512 loops of the linear solvers need VNNI, the instructions for dot products of bytes.
+# Their floating-point loops may use fused multiply-adds: no other backend has to agree with them.
 BYTE_PRODUCTS = {"avx512": ("-mavx512vnni",)}
 FUSED = ("-ffp-contract=fast",)
 
 
 class BuildError(Exception):
-    """The library cannot be built; the message is for the user."""
+    """The library cannot be built. The message is written for the user."""
 
 
 def tensorflow_version() -> str:
-    """The installed TensorFlow's version, without importing it."""
+    """The version of the installed TensorFlow, read without importing it.
+
+    Raises:
+        BuildError: TensorFlow is not installed.
+    """
     for distribution in ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-macos"):
         try:
             return importlib.metadata.version(distribution)
@@ -52,7 +57,7 @@ def tensorflow_version() -> str:
 
 
 def source_hash() -> str:
-    """Twelve hexadecimal digits over all that determines the library: flags and sources."""
+    """A hash of the flags and sources, which determine the library: 12 hexadecimal digits."""
     flags = (FLAGS, INSTRUCTION_SETS, BYTE_PRODUCTS, FUSED)
     digest = hashlib.sha256(repr(flags).encode())
     for path in [*_core_and_glue("*.h"), *_core_and_glue("*.cc")]:
@@ -62,14 +67,21 @@ def source_hash() -> str:
 
 
 def library_name() -> str:
-    """The file name of the library that belongs to this TensorFlow and these sources."""
+    """The file name of the library for the installed TensorFlow and these sources.
+
+    Raises:
+        BuildError: TensorFlow is not installed.
+    """
     return f"_quant_ops-tf{tensorflow_version()}-{source_hash()}.so"
 
 
 def build(output: Path = DEFAULT_OUTPUT) -> Path:
-    """Compiles the library into the directory `output` unless it is there; returns its path.
+    """Compiles the library into the directory `output`, unless it is there already.
 
-    Libraries for other versions are removed from `output` once this one is complete.
+    Once it is complete, libraries for other versions are removed from `output`.
+
+    Returns:
+        The library's path.
 
     Raises:
         BuildError: no TensorFlow, no compiler, a compiler error, or `output` cannot be written.
@@ -90,7 +102,7 @@ def build(output: Path = DEFAULT_OUTPUT) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 when the library is there, 1 with one message when it cannot be made."""
+    """Builds the native library of ops, unless it is up to date; exit status 1 if that fails."""
     parser = argparse.ArgumentParser(prog="python -m quant_ops.build", description=main.__doc__)
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, help="directory (%(default)s)"
@@ -107,7 +119,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compiler() -> list[str]:
-    """The C++ compiler's command, from $CXX or the first usual name that runs."""
+    """The command of the C++ compiler: $CXX, or the first of g++, c++ and clang++ that runs.
+
+    Raises:
+        BuildError: none runs.
+    """
     candidates = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++", "clang++"]
     for candidate in candidates:
         command = shlex.split(candidate)
@@ -125,9 +141,12 @@ def compiler() -> list[str]:
 def core_commands(
     cxx: list[str], scratch: Path, options: tuple[str, ...] = ()
 ) -> dict[Path, list[str]]:
-    """Object file -> command, for the arithmetic alone: it needs no TensorFlow.
+    """The compilations of `cc/core`, which needs no TensorFlow: object file -> command.
 
-    `options` override the library's own flags: a test may want sanitizers, or to wait less.
+    Args:
+        cxx: the compiler's command.
+        scratch: folder of the object files.
+        options: more flags, after the library's own, which they override: sanitizers, for example.
     """
     flags = (*FLAGS, *options)
     commands = {
@@ -144,7 +163,7 @@ def core_commands(
 def linear_commands(
     cxx: list[str], scratch: Path, options: tuple[str, ...] = ()
 ) -> dict[Path, list[str]]:
-    """As core_commands, for the solvers of linear models, which need no TensorFlow either."""
+    """The same for `cc/linear`, the solvers of linear models, which need no TensorFlow either."""
     folder, flags = SOURCES / "linear", (*FLAGS, *options)
     per_set = {"integer_kernel_tables": (), "float_kernel_tables": FUSED}
     commands = {
@@ -163,7 +182,7 @@ def linear_commands(
 
 
 def _instruction_sets() -> list[tuple[str, tuple[str, ...]]]:
-    """Those that this machine's compiler knows, with their flags."""
+    """The instruction sets that this machine's compiler knows, with their flags."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     return [
         (name, (*flags, f"-DQUANT_OPS_ISA={name}"))
@@ -173,7 +192,11 @@ def _instruction_sets() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def run_all(commands: dict[Path, list[str]]) -> None:
-    """Runs the compilations, as many at a time as there are processors."""
+    """Runs the compilations in parallel, one per processor.
+
+    Raises:
+        BuildError: one of them fails; the message ends with the compiler's last 30 lines.
+    """
 
     def run(item: tuple[Path, list[str]]) -> None:
         target, command = item
@@ -187,14 +210,14 @@ def run_all(commands: dict[Path, list[str]]) -> None:
 
 
 def _compile(scratch: Path) -> Path:
-    """All objects and the library in `scratch`."""
+    """Compiles all objects into `scratch` and links the library there; returns its path."""
     cxx = compiler()
     version = tensorflow_version()
     compile_flags, link_flags = _tensorflow_flags()
-    nowhere = _without_places(compile_flags)
-    commands = core_commands(cxx, scratch, nowhere) | linear_commands(cxx, scratch, nowhere)
+    prefix_map = _prefix_map_flags(compile_flags)
+    commands = core_commands(cxx, scratch, prefix_map) | linear_commands(cxx, scratch, prefix_map)
     for source in (*sorted(SOURCES.glob("kernels/*.cc")), *sorted(SOURCES.glob("ops/*.cc"))):
-        command = [*cxx, *FLAGS, *nowhere, *compile_flags, "-c", str(source)]
+        command = [*cxx, *FLAGS, *prefix_map, *compile_flags, "-c", str(source)]
         commands[scratch / f"{source.stem}.o"] = command
     print(f"quant_ops: compiling {len(commands)} files for TensorFlow {version} ...", flush=True)
     run_all(commands)
@@ -203,7 +226,7 @@ def _compile(scratch: Path) -> Path:
     return library
 
 
-def _without_places(compile_flags: list[str]) -> tuple[str, ...]:
+def _prefix_map_flags(compile_flags: list[str]) -> tuple[str, ...]:
     """Flags that keep this machine's folders out of the messages of failed checks."""
     includes = (flag for flag in compile_flags if os.path.isabs(flag))
     names = {str(PACKAGE): PACKAGE.name, **dict.fromkeys(includes, "tensorflow")}
@@ -211,9 +234,10 @@ def _without_places(compile_flags: list[str]) -> tuple[str, ...]:
 
 
 def _tensorflow_flags() -> tuple[list[str], list[str]]:
-    """TensorFlow's own compile and link flags; its headers are not ours to be warned about.
+    """TensorFlow's own compile and link flags.
 
-    Asked for in another process, which keeps its start-up log out of ours.
+    Its include folders become system folders, whose headers cause no warnings. Another process asks
+    for the flags, so that TensorFlow's start-up log does not appear here.
     """
     question = "import json, tensorflow.sysconfig as c; print(json.dumps([*map(list, ["
     question += "c.get_compile_flags(), c.get_link_flags()])]))"
@@ -229,7 +253,7 @@ def _tensorflow_flags() -> tuple[list[str], list[str]]:
 
 
 def _core_and_glue(pattern: str) -> list[Path]:
-    """The sources of the library: all but the tests."""
+    """The sources of the library: all files below `cc` but the tests."""
     return sorted(p for p in SOURCES.rglob(pattern) if p.relative_to(SOURCES).parts[0] != "tests")
 
 

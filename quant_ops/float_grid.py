@@ -1,4 +1,4 @@
-"""Floating-point grids as plain facts: what both backends need to know of a minifloat."""
+"""Floating-point grids as plain numbers (no TensorFlow): precision, exponents, largest number."""
 
 import dataclasses
 from fractions import Fraction
@@ -27,7 +27,7 @@ class FloatGrid:
         return self.max_significand * Fraction(2) ** (self.max_exponent - self.mantissa_bits)
 
     def attributes(self, overflow: str) -> dict[str, int | bool | str]:
-        """The grid as attributes of the ops; `overflow` is "saturate" or "infinity"."""
+        """The grid as attributes of the op `minifloat`; `overflow` is "saturate" or "infinity"."""
         facts = dict(vars(self))
         beyond = facts.pop("beyond")
         return {**facts, "overflow": beyond if overflow == "infinity" else overflow}

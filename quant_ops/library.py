@@ -1,4 +1,4 @@
-"""Finds and loads the native library, and decides which backend new ops use."""
+"""The native library (found and loaded on first use) and the choice of the backend of new ops."""
 
 import contextlib
 import contextvars
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,7 +21,7 @@ REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout
 
 
 class NativeLibrary:
-    """The compiled ops, looked for on first use; either `module` or `problem` is then set."""
+    """The compiled ops. They are loaded on first use, which sets either `module` or `problem`."""
 
     def __init__(self, directory: Path | None = None):
         self.directory = directory
@@ -31,7 +32,7 @@ class NativeLibrary:
         self._lock = threading.Lock()
 
     def load(self) -> ModuleType | None:
-        """The module of ops, or None; the file system is asked once only."""
+        """The module of ops, or None if it cannot be loaded; only the first call looks for it."""
         with self._lock:
             if not self._looked:
                 self.module, self.problem = self._find_and_load()
@@ -39,13 +40,18 @@ class NativeLibrary:
         return self.module
 
     def require(self) -> ModuleType:
-        """The module of ops; RuntimeError with the reason and the remedy if there is none."""
-        if self.load() is None:
+        """The module of ops.
+
+        Raises:
+            RuntimeError: there is none; the message has the reason and the remedy.
+        """
+        module = self.load()
+        if module is None:
             raise RuntimeError(f"{self.problem} {REMEDY}")
-        return self.module
+        return module
 
     def warn_once(self) -> None:
-        """Says that the composite backend stands in, why, and what to do about it."""
+        """Warns, once, that the composite backend is used, why, and how to build the native one."""
         with self._lock:
             first, self._warned = not self._warned, True
         if first:
@@ -56,7 +62,7 @@ class NativeLibrary:
             )
 
     def _find_and_load(self) -> tuple[ModuleType | None, str]:
-        # Not at the top: `python -m quant_ops.build` would find its own module loaded already.
+        # Not at the top: `python -m quant_ops.build` would then find its module imported already.
         from quant_ops import build
 
         try:
@@ -74,7 +80,7 @@ class NativeLibrary:
         return module, ""
 
     def _why_missing(self, path: Path) -> str:
-        others = sorted(other.name for other in self.directory.glob("_quant_ops-*.so"))
+        others = sorted(other.name for other in path.parent.glob("_quant_ops-*.so"))
         reason = "it was never built"
         if others:
             reason = (
@@ -92,9 +98,9 @@ _forced: contextvars.ContextVar[str] = contextvars.ContextVar("quant_ops.backend
 def backend(library: NativeLibrary = LIBRARY) -> str:
     """The backend of ops that are built now: "native" or "composite".
 
-    `forced` or the environment variable QUANT_OPS_BACKEND decide, in this order. Otherwise it is
-    native, unless a GPU is visible (the native ops would drag their tensors to the CPU) or there is
-    no native library, which is said once.
+    `forced` decides, then the environment variable QUANT_OPS_BACKEND. Without either it is native,
+    unless a GPU is visible (the native ops would copy their tensors to the CPU) or there is no
+    native library; one warning then says so.
 
     Raises:
         ValueError: QUANT_OPS_BACKEND names no backend.
@@ -115,10 +121,10 @@ def backend(library: NativeLibrary = LIBRARY) -> str:
 
 @contextlib.contextmanager
 def forced(name: str) -> Iterator[None]:
-    """Inside, in this thread or task alone, ops are built for the backend of that name.
+    """A context in which ops are built for the backend `name`, in this thread or task alone.
 
-    A graph keeps what it was built with, wherever it runs later. With "composite" a SavedModel
-    holds TensorFlow's own ops only, and loads where quant_ops is not installed.
+    A graph keeps the backend that it was built with, wherever it runs later. With "composite" a
+    SavedModel holds TensorFlow's own ops only, and loads where quant_ops is not installed.
 
     Raises:
         ValueError: there is no such backend.
@@ -133,16 +139,19 @@ def forced(name: str) -> Iterator[None]:
 
 
 def is_forced() -> bool:
-    """Whether somebody has chosen a backend here, by `forced` or by QUANT_OPS_BACKEND."""
+    """Whether `forced` or QUANT_OPS_BACKEND has chosen the backend here."""
     return bool(_forced.get() or requested_backend())
 
 
 def as_forced_now(function: Callable) -> Callable:
-    """The function, called later with the backend that is forced now: for gradients."""
+    """`function`, called with the backend that is forced now, also after the context has ended.
+
+    Gradients need it: TensorFlow builds them later.
+    """
     name = _forced.get()
 
     @functools.wraps(function)
-    def called(*args, **kwargs):
+    def called(*args: Any, **kwargs: Any) -> Any:
         token = _forced.set(name)
         try:
             return function(*args, **kwargs)
@@ -153,7 +162,7 @@ def as_forced_now(function: Callable) -> Callable:
 
 
 def native() -> ModuleType:
-    """The module of native ops."""
+    """The module of native ops; RuntimeError if there is none."""
     return LIBRARY.require()
 
 
@@ -185,7 +194,7 @@ def available_instruction_sets(*, byte_products: bool = False) -> tuple[str, ...
 
 
 def _callers_level() -> int:
-    """The stack level, for a warning of the calling function, of the first frame outside."""
+    """The `stacklevel` of the caller's warning: that of the first frame outside quant_ops."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None:
         if frame.f_globals.get("__name__", "").split(".")[0] not in ("quant_ops", "tensorflow"):
@@ -195,11 +204,11 @@ def _callers_level() -> int:
 
 
 def _register_gradients(module: ModuleType) -> None:
-    """Straight through to the quantizers' first input, `x`; nothing reaches the others."""
+    """Registers the straight-through gradient: upstream to the first input, `x`, else None."""
 
     others = ("QuantOpsLinear", "QuantOpsMatmul")
 
-    def gradient(op, upstream):
+    def gradient(op: tf.Operation, upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         return upstream, *[None] * (len(op.inputs) - 1)
 
     for name in dir(module):

@@ -41,7 +41,12 @@ LEVELS = (
     {"tq_halp.persistence", "tq_halp.analysis"},
     {"tq_halp"},  # the lazy names of __init__: for those who use everything
     # the tools: what a run does with them
-    {"tq_halp.commands", "tq_halp.commands.exit_status", "tq_halp.commands.shell_completion"},
+    {
+        "tq_halp.commands",
+        "tq_halp.commands.exit_status",
+        "tq_halp.commands.shared_options",
+        "tq_halp.commands.shell_completion",
+    },
     {"tq_halp.commands.running"},
     {
         "tq_halp.commands.train",

@@ -1,7 +1,7 @@
-"""Train any Keras model in emulated low precision, and find out what each bit costs.
+"""Training of any Keras model in emulated low precision, and the cost of each bit.
 
-Public names are imported on first use (PEP 562), so that ``import tq_halp.formats`` and a
-mistake in a config file do not wait for TensorFlow.
+Public names are imported on first use (PEP 562), so ``import tq_halp.formats`` and an error in a
+config file need not wait for TensorFlow.
 """
 
 import importlib

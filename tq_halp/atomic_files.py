@@ -1,22 +1,24 @@
-"""Files that are never seen half written."""
+"""Files that are replaced in one step, so that none is ever half written."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-#: How the name of a file begins while it is written; a killed process leaves such a file behind.
+#: Prefix of a file's name while it is written. A killed process leaves such a file behind.
 UNFINISHED = ".writing-"
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `path` in one step if the block ends without an exception.
+    """A context with a temporary path to write to; it becomes `path` if the block succeeds.
 
-    What was written is on the disk before it gets the name, so that even a machine that stops
-    leaves the old file or the new one.
+    The content is on the disk before it gets the name: after a crash of the machine `path` is the
+    old file or the new one. After an exception `path` is unchanged.
     """
-    temporary = path.with_name(UNFINISHED + path.name)  # Keeps the ending: Keras decides by it.
+    temporary = path.with_name(
+        UNFINISHED + path.name
+    )  # Keeps the suffix: Keras tells the format by it.
     try:
         yield temporary
         _flush(temporary)

@@ -1,8 +1,8 @@
-"""The order of an array's bytes."""
+"""The byte order of arrays."""
 
 import numpy as np
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """The same numbers, their bytes in the order in which this machine has them."""
+    """The same numbers in this machine's byte order; not copied if they are in it."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)

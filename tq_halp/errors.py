@@ -1,15 +1,12 @@
-"""The one exception that means: the user's input was wrong, and here is what would be right.
-
-And what any other exception says is the reason, in one line.
-"""
+"""The exception for wrong input, and the reason of any other exception in one line."""
 
 import itertools
 import re
 import textwrap
 
-#: Characters of a reason, at most.
+#: Largest number of characters of a reason.
 LONGEST = 300
-# What Keras and TensorFlow put around a reason, line by line.
+# Beginnings of the lines that Keras and TensorFlow put around a reason.
 _AROUND = re.compile(
     r"\s|File \"|in user code:|Graph execution error:|Detected at node |Traceback |"
     r"Exception encountered when calling |Could not automatically infer the output shape|"
@@ -21,15 +18,18 @@ _NUMBERED = re.compile(r"^ *\(\d+\) +", re.MULTILINE)
 
 
 class InputError(ValueError):
-    """Wrong input (a config, a map, a file, an argument).
+    """Wrong input: a config, a map, a file or an argument.
 
-    The message names the argument or ``file:line``, what was received and what would be valid; it
-    is all the user needs to see. The command line prints it alone and exits with status 2.
+    The message names the argument or ``file:line``, what was received and what would be valid; the
+    user needs nothing else. The command line prints the message alone and exits with status 2.
     """
 
 
 def reason(error: BaseException) -> str:
-    """What an exception's message says is why, in one line; its kind where it says nothing."""
+    """The reason in an exception's message, in one line; the exception's kind if it has none.
+
+    Stack traces and other lines that Keras and TensorFlow put around the reason are left out.
+    """
     text = _NUMBERED.sub("", _COLOUR.sub("", str(error)).strip())
     first, newline, rest = text.partition("\n")
     lines = [first, *textwrap.dedent(rest).splitlines()] if newline else [first]
@@ -42,4 +42,5 @@ def reason(error: BaseException) -> str:
 
 
 def _goes_on(line: str) -> bool:
+    """Whether a line continues the reason."""
     return bool(line.strip()) and "[[" not in line and not _AROUND.match(line.strip())

@@ -1,4 +1,4 @@
-"""What the project's HTML pages share: one file, styles and pictures inside, nothing to fetch."""
+"""Self-contained HTML pages: styles and pictures inside, nothing to download."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -26,12 +26,12 @@ figure { margin: 0; padding: .7rem; border: 1px solid var(--line); border-radius
 
 
 def page(title: str, body: str, style: str = "") -> str:
-    """The text of a whole page.
+    """The text of a page.
 
     Args:
         title: plain text.
         body: HTML below the title.
-        style: CSS after the shared one.
+        style: CSS after the common one.
     """
     title = escape(title)
     return (
@@ -43,12 +43,13 @@ def page(title: str, body: str, style: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A table that scrolls in a box of its own where the page is narrow.
+    """The HTML of a table, which scrolls within its own box on a narrow page.
 
     Args:
         head: plain text.
         rows: HTML of the cells.
-        words: so many of the first columns are words, set to the left; the others numbers.
+        words: the first so many columns hold words and are set to the left; the others hold
+            numbers.
     """
     sides = [' class="word"' if k < words else "" for k in range(len(head))]
     first = "".join(f"<th{side}>{escape(n)}</th>" for side, n in zip(sides, head, strict=True))
@@ -61,13 +62,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) ->
 
 
 def image(png: bytes, description: str) -> str:
-    """A picture whose bytes are in the page."""
+    """The HTML of a PNG, with its bytes inside."""
     data = base64.b64encode(png).decode("ascii")
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{data}">'
 
 
 def save(path: Path, text: str) -> None:
-    """Writes a page; the file is never seen half written.
+    """Writes a page in one step.
 
     Raises:
         InputError: it cannot be written.

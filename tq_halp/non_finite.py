@@ -1,24 +1,23 @@
-"""Where an array holds the first number that is not finite."""
-
-from typing import Any
+"""The first NaN or infinity in an array."""
 
 import numpy as np
+import numpy.typing as npt
 
-_BLOCK = 1 << 19  # elements that are looked at together
+_BLOCK = 1 << 19  # elements that are checked at a time
 
 
-def first_non_finite(array: Any) -> tuple[int, ...] | None:
-    """The index of the first NaN or infinity in the order of rows; None where there is none.
+def first_non_finite(array: npt.ArrayLike) -> tuple[int, ...] | None:
+    """The index of the first NaN or infinity in C order; None if there is none.
 
     Args:
-        array: anything that is, or becomes, a NumPy array, of any shape. What is no floating-point
-            number is finite.
+        array: an array of any shape, or what converts to one. Numbers that are not floating-point
+            are finite.
     """
     array = np.asarray(array)
     is_float = array.dtype.kind in "fc" or array.dtype.name == "bfloat16"
     if not is_float or array.size == 0:
         return None
-    # A NaN or an infinity reaches the smallest or the largest element: two fast passes.
+    # Two fast passes: a NaN or an infinity shows in the smallest or the largest element.
     if array.dtype.kind == "f" and np.isfinite(array.min()) and np.isfinite(array.max()):
         return None
     rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
@@ -32,5 +31,5 @@ def first_non_finite(array: Any) -> tuple[int, ...] | None:
 
 
 def place(index: tuple[int, ...]) -> str:
-    """ "[3, 1]", as it is written in Python; of a scalar nothing."""
+    """ "[3, 1]", an index as Python writes it; "" for that of a scalar."""
     return f"[{', '.join(map(str, index))}]" if index else ""

@@ -8,5 +8,5 @@ from tq_halp.commands.report import main
 if __name__ == "__main__":
     sys.exit(main())
 
-# `import tq_halp.report` binds the name to what stands here, and it is that of a function.
+# `tq_halp.report` is a function, also after `import tq_halp.report` has bound that name.
 sys.modules[__name__] = report  # type: ignore[assignment]

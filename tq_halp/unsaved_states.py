@@ -1,6 +1,6 @@
-"""Keeps with a layer, when it is saved, what Keras leaves out of the file.
+"""Saves with a layer the states that Keras leaves out of files.
 
-That is where seed generators are, and what stateful RNNs carry to the next batch.
+These are the states of seed generators, and those that stateful RNNs carry to the next batch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,23 +10,23 @@ import keras
 
 from tq_halp.keras_internals.layers import flatten_layers, own_seed_generators
 
-# What they are called in the file.
+# The keys of the states in a file.
 _SEED = "seed_generator_state"
 _CARRIED = "carried_state"
 
 
 def seed_states(layer: keras.Layer) -> list[keras.Variable]:
-    """`[seed, number of draws]` of each `keras.random.SeedGenerator` in a layer or a model.
+    """The state `[seed, number of draws]` of each `keras.random.SeedGenerator` in a layer or model.
 
-    Found as Keras itself finds them, by the generators that it tracks: a variable of the user's may
-    have the same name.
+    They are found by the generators that Keras tracks, as Keras itself does: a variable of the
+    user's may have the same name.
     """
     generators = [each for part in flatten_layers(layer) for each in own_seed_generators(part)]
     return list({id(each.state): each.state for each in generators}.values())
 
 
 def leaves_out_state(layer: keras.Layer) -> bool:
-    """Whether Keras would save a layer, or one in it, without something that it goes on from."""
+    """Whether Keras would save a layer without the state of a generator or RNN in it."""
     return bool(seed_states(layer)) or any(each.stateful for each in _rnns(layer))
 
 
@@ -37,21 +37,22 @@ else:
 
 
 class SavesStates(_MixinBase):
-    """Mixin before a Keras layer: loaded, it goes on as it would have gone on.
+    """Mixin before a Keras layer that saves those states beside its variables.
 
-    The states of the layer's seed generators and those that its stateful RNNs carry, and those of
-    its sublayers, are saved beside its own variables. A file without them, such as one of plain
-    Keras, loads as well, and carried states of another batch size are left in the file: they belong
-    to other sequences.
+    It saves the states of the layer's seed generators, those that its stateful RNNs carry, and
+    those of its sublayers. A file without them, such as one of plain Keras, can be loaded too.
+    Carried states of another batch size are not loaded: they belong to other sequences.
     """
 
     def save_own_variables(self, store: Any) -> None:
+        """Writes the layer's variables and states to `store`."""
         super().save_own_variables(store)
         for key, state in self._states_to_save().items():
             store[key] = state
 
     def load_own_variables(self, store: Any) -> None:
-        # Keras' layers count the keys.
+        """Reads the layer's variables, and the states that fit, from `store`."""
+        # Without our keys: Keras' layers check the number of keys.
         super().load_own_variables(saved_by_keras(store))
         restore(self._states_to_save(), store)
 
@@ -60,7 +61,7 @@ class SavesStates(_MixinBase):
 
 
 class SavesCarriedStates(SavesStates):
-    """The same for what its layers, which save their seed generators themselves, carry."""
+    """As SavesStates, for a model whose layers save their seed generators themselves."""
 
     def _states_to_save(self) -> dict[str, keras.Variable]:
         return carried_by_key(self)
@@ -84,7 +85,7 @@ def restore(states: Mapping[str, keras.Variable], store: Mapping) -> None:
 
 
 def carried_by_key(layer: keras.Layer) -> dict[str, keras.Variable]:
-    """What the stateful RNNs of a built layer carry, by its name in a file."""
+    """Key in a file -> state, for the states that the stateful RNNs of a built layer carry."""
     states = [each.states for each in _rnns(layer) if each.stateful and each.states is not None]
     return _numbered(_CARRIED, keras.tree.flatten(states))
 

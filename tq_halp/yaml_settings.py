@@ -1,4 +1,4 @@
-"""A YAML file and `--set` overrides as one mapping that remembers where each value came from."""
+"""A YAML file with `--set` overrides as one mapping that knows where each value came from."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tq_halp.errors import InputError
 
-# Far more than any settings need; what is larger is a mistake, or meant to exhaust the memory.
+# Far more than any settings need: a larger file is a mistake, or an attack on the memory.
 LARGEST_FILE = 1_000_000  # characters
 MOST_VALUES = 100_000
 DEEPEST = 50
@@ -27,7 +27,7 @@ class Settings:
         path: a YAML file whose top level is a mapping.
 
     Raises:
-        InputError: the file is missing, unreadable, empty, no YAML, no mapping, or repeats a key.
+        InputError: the file is missing, unreadable, empty, not YAML, no mapping, or repeats a key.
     """
 
     def __init__(self, path: str | Path):
@@ -40,10 +40,11 @@ class Settings:
         self.values = self._plain(_mapping(self.path, self.text), ())
 
     def override(self, assignment: str) -> None:
-        """Apply one `key.path=value`; the value is read as YAML, so `null` and `[1, 2]` work.
+        """Applies one `key.path=value`. The value is YAML, so `null` and `[1, 2]` work.
 
         Raises:
-            InputError: it is not of that form, or the path runs through something not a mapping.
+            InputError: it is not of that form, or the path leads through a value that is no
+                mapping.
         """
         key, equals, text = assignment.partition("=")
         path = tuple(part.strip() for part in key.split("."))
@@ -59,7 +60,14 @@ class Settings:
         self.set(path, value, f"--set {key.strip()}")
 
     def set(self, path: KeyPath, value: Any, origin: str) -> None:
-        """Put `value` at `path`; `origin` says, in an error about it, where it came from."""
+        """Sets the value at `path`.
+
+        Args:
+            origin: where it came from, for an error.
+
+        Raises:
+            InputError: the path leads through a value that is no mapping.
+        """
         section = self.values
         for depth, part in enumerate(path[:-1]):
             if section.get(part) is None:
@@ -80,21 +88,21 @@ class Settings:
             path[: len(each)] == each or each[: len(path)] == path for each in self._overridden
         )
 
-    def origin(self, path: Iterable[str | int]) -> str:
+    def origin(self, path: Iterable[str | int | float | None]) -> str:
         """Where the value at `path`, or the nearest mapping around it, came from."""
         path = tuple(path)
         while path and path not in self._origins:
             path = path[:-1]
         return self._origins.get(path, str(self.path))
 
-    def subject(self, path: Iterable[str | int]) -> str:
-        """How an error begins: where the value at `path` came from, and its key."""
+    def subject(self, path: Iterable[str | int | float | None]) -> str:
+        """How an error about the value at `path` begins: its origin and its key."""
         path = tuple(path)
         origin, key = self.origin(path), ".".join(map(str, path))
         return origin if origin == f"--set {key}" else f"{origin}: {key}"
 
     def _plain(self, node: Any, path: KeyPath) -> Any:
-        """`node` as plain Python values; notes the line of every key on the way."""
+        """`node` as plain Python values; records the line of every key."""
         self._count += 1
         # Aliases (*name) can stand for exponentially many values, or hold themselves.
         if self._count > MOST_VALUES or len(path) > DEEPEST:
@@ -106,36 +114,45 @@ class Settings:
             for key in node:
                 if not isinstance(key, (str, bool, int, float, type(None))):
                     raise InputError(
-                        f"{self.path}:{node.lc.line + 1}: a key must be a word, received {key!r}"
+                        f"{self.path}:{node.lc.line + 1}: a key must be a word. Received: {key!r}"
                     )
                 # A key that came by a merge (<<: *base) has no line of its own.
                 line = node.lc.key(key)[0] if key in (node.lc.data or ()) else node.lc.line
-                self._origins[(*path, key)] = f"{self.path}:{line + 1}"
+                inner = (*path, key)
+                self._origins[inner] = f"{self.path}:{line + 1}"
             return {key: self._plain(value, (*path, key)) for key, value in node.items()}
         if isinstance(node, CommentedSeq):
             for index in range(len(node)):
-                self._origins[(*path, index)] = f"{self.path}:{node.lc.item(index)[0] + 1}"
+                inner = (*path, index)
+                self._origins[inner] = f"{self.path}:{node.lc.item(index)[0] + 1}"
             return [self._plain(value, (*path, index)) for index, value in enumerate(node)]
-        for plain in (bool, int, float, str):  # ruamel's scalars remember their notation.
+        for plain in (bool, int, float, str):  # ruamel's scalars are subclasses.
             if isinstance(node, plain):
                 return plain(node)
         if node is not None:
             raise InputError(
-                f"{self.origin(path)}: expected a text, a number, true, false, null, a list or a "
-                f"mapping, received {type(node).__name__} {node}"
+                f"{self.origin(path)}: must be a text, a number, true, false, null, a list or a "
+                f"mapping. Received: {type(node).__name__} {node}"
             )
         return node
 
 
 def suggestion(word: object, known: Sequence[str]) -> str:
-    """'; did you mean ...?' if a known word is close, else the list of what is known."""
+    """ "; did you mean ...?" if a known word is similar, else the list of known words."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else f"; known: {', '.join(known)}"
 
 
 def read_text(path: Path, what: str = "config") -> str:
-    """Text of `path`; InputError if it is missing, a folder, unreadable or not UTF-8."""
+    """The text of a file.
+
+    Args:
+        what: the kind of file, for an error.
+
+    Raises:
+        InputError: it is missing, a folder, unreadable or not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -149,6 +166,11 @@ def read_text(path: Path, what: str = "config") -> str:
 
 
 def _mapping(path: Path, text: str) -> CommentedMap:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: it is not YAML, no mapping, too long, or repeats a key.
+    """
     if len(text) > LARGEST_FILE:
         raise InputError(
             f"{path}:1: is {len(text)} characters long, expected settings of at most {LARGEST_FILE}"
@@ -164,12 +186,12 @@ def _mapping(path: Path, text: str) -> CommentedMap:
         raise InputError(f"{path}:{mark.line + 1}: not valid YAML: {_reason(error)}") from error
     except RecursionError as error:
         raise InputError(f"{path}:1: not valid YAML: nested too deeply") from error
-    except Exception as error:  # ruamel has many kinds for what it did not expect
+    except Exception as error:  # ruamel raises many kinds
         raise InputError(f"{path}:1: not valid YAML: {_reason(error)}") from error
     if not isinstance(content, CommentedMap):
         kinds = {type(None): "nothing", CommentedSeq: "a list"}
         found = kinds.get(type(content), f"{content!r}")
-        raise InputError(f"{path}: expected a mapping of settings, got {found}")
+        raise InputError(f"{path}: must be a mapping of settings. Received: {found}")
     return content
 
 

@@ -1,8 +1,8 @@
-"""The quantizers written with TensorFlow ops only: the twin of `cc/core/`, bit for bit.
+"""The composite backend: the quantizers in TensorFlow ops only, with the same bits as `cc/core/`.
 
-Each step is exact in the compute dtype, or defined to be one IEEE operation, so any correct
-evaluation gives the same bits: eager, graph, another device, a compiler that fuses a product into a
-sum.
+Each step is exact in the compute dtype, or defined to be one IEEE operation. So every correct
+evaluation gives the same bits: eager or graph, on any device, also by a compiler that fuses a
+product into a sum.
 """
 
 from quant_ops.composite.block_scaled import block_scaled

@@ -1,6 +1,7 @@
-"""`block_float` and `mx` in TensorFlow ops: one shared power of two for each block."""
+"""`block_float` and `mx` in TensorFlow ops: the elements of a block share a power-of-two scale."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,16 +30,21 @@ def block_scaled(
     max_significand: int,
     max_exponent: int,
 ) -> tf.Tensor:
-    """See `quant_ops.block_float` and `mx`.
+    """The arithmetic of `quant_ops.block_float` and `mx`; the arguments are valid and converted.
 
-    element "integer": multiples of 2^-(w-2) in (-2, 2), w = word_bits, the float facts are 0;
-    "float": a minifloat with subnormals, word_bits is 0. `limited_scale` keeps the shared exponent
-    within that of E8M0.
+    Args:
+        element: "integer": the elements are multiples of 2^-(w-2) in (-2, 2), w = word_bits, and
+            the four facts of a float are 0. "float": they are a minifloat with subnormals, and
+            word_bits is 0.
+        limited_scale: whether the shared exponent is clamped to the range of E8M0, [-127, 127].
+
+    Raises:
+        tf.errors.InvalidArgumentError: axis or block_size does not fit x, found at run time.
     """
     if element == "integer":
         # Up to 2 the float whose smallest normal exponent is 1 has this one step.
         bits, largest = word_bits - 2, 2.0 - 2.0 ** (2 - word_bits)
-        grid = {"mantissa_bits": word_bits - 1, "min_exponent": 1}
+        grid: dict[str, Any] = {"mantissa_bits": word_bits - 1, "min_exponent": 1}
     else:
         bits, largest = mantissa_bits, math.ldexp(max_significand, max_exponent - mantissa_bits)
         grid = {"mantissa_bits": mantissa_bits, "min_exponent": min_exponent}
@@ -65,7 +71,7 @@ def block_scaled(
 
 
 def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
-    """`x` as [..., block_size, ...], three axes; the elements keep their order."""
+    """`x` as [outer, block_size, inner]; the elements keep their order."""
     shape = tf.shape(x, tf.int64)
     if x.shape.rank is None:
         exists = tf.debugging.assert_greater(
@@ -87,10 +93,11 @@ def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
 
 
 def _shared_exponent(blocks: tf.Tensor, classes: float_bits.Classes, above: float) -> tf.Tensor:
-    """The exponent of each block's largest finite magnitude, one more from significand `above`.
+    """int64 [outer, 1, inner]: the exponent of each block's largest finite magnitude.
 
-    Infinities count only where no finite element is nonzero, and then as the dtype's largest
-    number: so they do not end at zero.
+    It is one higher where that magnitude's significand is `above` or more. Infinities count only
+    where no finite element is nonzero, and then as the dtype's largest number: they must not become
+    zero.
     """
     bits = float_bits.magnitude_bits(blocks)
     bits = tf.where(tf.logical_or(classes.infinite, classes.nan), tf.zeros_like(bits), bits)
@@ -123,7 +130,9 @@ def _held(limit: float, shared: tf.Tensor, dtype: tf.DType, grid: dict[str, int]
     return _truncate(significand, exponent, carrier.precision - 1, lowest)
 
 
-def _truncate(significand, exponent, mantissa_bits: int, min_exponent) -> tf.Tensor:
+def _truncate(
+    significand: tf.Tensor, exponent: tf.Tensor, mantissa_bits: int, min_exponent: int | tf.Tensor
+) -> tf.Tensor:
     """A positive number rounded towards zero to a floating-point grid."""
     return round_to_float(
         significand, exponent, tf.constant(False), mantissa_bits=mantissa_bits,

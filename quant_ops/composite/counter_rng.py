@@ -8,11 +8,10 @@ thread count, device, process or evaluation order.
     s      = mix64(mix64(mix64(seed + c0) ^ mix64(counter + c1)) ^ (index >> 32))
     k0, k1 = low, high 32 bits of s
     bits   = triple32(index) (Wellons, "Prospecting for hash functions", 2018), with k0 xored into
-    its
-             input and k1 added after the first multiplication
+             its input and k1 added after the first multiplication
 
-Were k1 not injected, two seeds would only xor the index with two constants: their streams would be
-the same numbers in another order. Adding it in the middle gives every seed its own permutation.
+Without k1 the seed would only xor the index with a constant: the streams of two seeds would be the
+same numbers in another order. Adding k1 in the middle gives every seed its own permutation.
 """
 
 import tensorflow as tf
@@ -21,7 +20,7 @@ MAX_ELEMENTS = 1 << 32  # beyond, the keys would change with index >> 32
 
 
 def keys(seed: tf.Tensor, counter: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The two uint32 keys of elements 0 .. 2^32 - 1, from int64 scalars."""
+    """The two uint32 keys k0 and k1 of elements 0 .. 2^32 - 1, from int64 scalars."""
     seed, counter = tf.bitcast(seed, tf.uint64), tf.bitcast(counter, tf.uint64)
     state = _mix64(seed + _uint64(0x9E3779B97F4A7C15))
     state = _mix64(tf.bitwise.bitwise_xor(state, _mix64(counter + _uint64(0xD1B54A32D192ED03))))

@@ -26,13 +26,13 @@ def fixed_point(
     rounding: str,
     overflow: str,
 ) -> tf.Tensor:
-    """See `quant_ops.fixed_point`; the arguments are valid and converted here."""
+    """The arithmetic of `quant_ops.fixed_point`; the arguments are valid and converted."""
     narrow = x.dtype != tf.float64 and abs(frac_bits) <= 60 and word_bits <= 32
     compute, margin = (tf.float32, 64) if narrow else (tf.float64, 200)
     classes = float_bits.classify(x)
     value = tf.cast(x, tf.float32) if narrow else float_bits.to_float64(x)
-    # The bounds keep the scaling clear of overflow and underflow; what is beyond them rounds and
-    # saturates as they do, and wraps to 0 as they do: it is a multiple of 2^word_bits steps.
+    # Within these bounds scaling neither overflows nor underflows. Values beyond them round and
+    # saturate as the bounds do, and wrap to 0 as they do: as multiples of 2^word_bits steps.
     value = clamp_magnitude(
         value, classes, 2.0 ** (-frac_bits - margin), 2.0 ** (-frac_bits + margin)
     )
@@ -54,10 +54,10 @@ def fixed_point(
 def fixed_point_limits(
     carrier: Carrier, word_bits: int, frac_bits: int, signed: bool
 ) -> tuple[int, int]:
-    """Smallest and largest step count, rounded inwards to what `carrier` can hold.
+    """The smallest and the largest integer of the grid, rounded inwards to what `carrier` can hold.
 
-    A limit's value has at most `precision` bits, is at most the carrier's maximum, and is a
-    multiple of its smallest subnormal.
+    The value of each, integer * 2^-frac_bits, then has at most `precision` bits, is at most the
+    carrier's maximum, and is a multiple of its smallest subnormal.
     """
     low = 1 << (word_bits - 1) if signed else 0
     high = (1 << (word_bits - 1)) - 1 if signed else (1 << word_bits) - 1

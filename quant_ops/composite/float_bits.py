@@ -1,10 +1,10 @@
-"""The four carrier dtypes seen as bit patterns, in TensorFlow ops.
+"""Bit patterns of float16, bfloat16, float32 and float64 ("carriers"), in TensorFlow ops.
 
 TensorFlow's threads run with flush-to-zero and denormals-are-zero set: even `x * 1.0` or a cast to
-float64 turns a float32 subnormal into 0. So what a value *is* (zero, NaN, negative, subnormal) is
-read from its bits, and subnormal results are put together from bits; the float arithmetic in
-between only ever sees normal numbers. `cc/core/float_types.h` holds the same facts for the native
-backend.
+float64 turns a float32 subnormal into 0. So this module reads from the bits whether a value is
+zero, NaN, negative or subnormal, and assembles subnormal results from bits; the floating-point
+arithmetic in between sees normal numbers only. `cc/core/float_types.h` has the same facts for the
+native backend.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Carrier:
 
     @property
     def infinity_bits(self) -> int:
-        """The pattern of +inf: larger magnitudes are NaN."""
+        """The pattern of +inf; a larger pattern, the sign bit left out, is a NaN."""
         return (2 * self.max_exponent + 1) << (self.precision - 1)
 
     @property
@@ -60,7 +60,7 @@ CARRIERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
-    """Boolean tensors: which elements are what, decided on the bits."""
+    """Boolean tensors, read from the bits: negative (also -0), zero, infinite or NaN."""
 
     negative: tf.Tensor
     zero: tf.Tensor
@@ -69,7 +69,7 @@ class Classes:
 
 
 def classify(x: tf.Tensor) -> Classes:
-    """Sorts the elements of `x` (any carrier dtype) by their bit patterns."""
+    """The classes of x's elements, of any carrier dtype, as their bits tell them."""
     carrier = CARRIERS[x.dtype]
     bits = tf.bitcast(x, carrier.bits_dtype)
     # Without the sign bit; not by `bitwise_and`, which TFLite does not have.
@@ -87,14 +87,14 @@ def nan(dtype: tf.DType) -> tf.Tensor:
 
 
 def select(condition: tf.Tensor, chosen: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """`tf.where` that keeps the bits of a NaN: XLA takes a detour over float32 for bfloat16."""
+    """`tf.where` that keeps the bits of a NaN: for bfloat16, XLA's own goes through float32."""
     bits_dtype = CARRIERS[chosen.dtype].bits_dtype
     bits = tf.where(condition, tf.bitcast(chosen, bits_dtype), tf.bitcast(other, bits_dtype))
     return tf.bitcast(bits, chosen.dtype)
 
 
 def with_sign(magnitude: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-    """`magnitude`, which is not negative, with a minus sign where `negative`: also on a zero."""
+    """`magnitude` (not negative) with a minus sign where `negative`; a zero becomes -0 there."""
     carrier = CARRIERS[magnitude.dtype]
     bits = tf.bitcast(magnitude, carrier.bits_dtype)
     sign = tf.where(negative, _constant(carrier.bits_dtype.min, carrier), tf.zeros_like(bits))
@@ -107,16 +107,16 @@ def power_of_two(exponent: tf.Tensor) -> tf.Tensor:
 
 
 def magnitude_bits(x: tf.Tensor) -> tf.Tensor:
-    """|x| exactly, as float64's bits in int64: they order as the numbers do, below those of NaN."""
+    """The bits of |x| as float64, in int64: exact, ordered as the numbers are, NaN the largest."""
     exact = x if x.dtype == tf.float64 else to_float64(x)
     return tf.bitwise.bitwise_and(tf.bitcast(exact, tf.int64), tf.int64.max)
 
 
 def split(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """|x| = significand 2^exponent: float64 in [1, 2) and int64, subnormals included.
+    """The significand (float64 in [1, 2)) and exponent (int64) of |x| = significand 2^exponent.
 
-    A zero has significand 0 and an exponent below that of any number; infinity and NaN seem to be
-    numbers with an exponent above that of any.
+    That holds for subnormals too. A zero has significand 0 and an exponent below that of every
+    number; infinity and NaN have an exponent above that of every number.
     """
     bits = magnitude_bits(x)
     zero, none = tf.equal(bits, 0), tf.zeros_like(bits)
@@ -142,7 +142,8 @@ def join(magnitude: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
 def to_float64(x: tf.Tensor) -> tf.Tensor:
     """The exact value of `x` in float64, subnormals of the narrower dtypes included.
 
-    float64's own subnormals become 0 and a NaN becomes some NaN: callers select on `classify(x)`.
+    A float64 subnormal becomes 0, and a NaN may become another NaN: callers select on
+    `classify(x)`.
     """
     if x.dtype == tf.float64:
         return tf.where(tf.abs(x) < 2.0**-1022, tf.zeros_like(x), x)
@@ -160,12 +161,12 @@ def to_float64(x: tf.Tensor) -> tf.Tensor:
 
 
 def round_to_carrier(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Rounds float64 `value` once, to nearest even, to what `dtype` can hold; stays float64.
+    """float64 `value` rounded once, to nearest even, to a number that `dtype` holds; still float64.
 
-    Overflow is left to the caller: the exponent range is only bounded below. In the normal range
-    the low 53 - p mantissa bits are rounded away in integer arithmetic (a carry runs into the
-    exponent, which is right); below it the spacing is constant, so scaling and rounding to an
-    integer does it.
+    The exponent has no upper bound here: the caller handles overflow. In the normal range integer
+    arithmetic rounds away the low 53 - p bits of the mantissa, p = the dtype's precision; a carry
+    runs into the exponent, as it should. Below the normal range the spacing is constant, so `value`
+    is scaled and rounded to an integer.
     """
     if dtype == tf.float64:
         return value
@@ -183,7 +184,7 @@ def round_to_carrier(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 
 def from_float64(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Converts float64 `value`, finite and representable in `dtype`, to `dtype` exactly."""
+    """float64 `value` in `dtype`, exactly; it must be finite and representable there."""
     if dtype == tf.float64:
         return value
     narrow = tf.cast(tf.cast(value, tf.float32), dtype)
@@ -198,17 +199,18 @@ def from_float64(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 
 def convert(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Rounds once, to nearest even, to another carrier dtype: unlike `tf.cast` with subnormals."""
+    """x in another carrier dtype, rounded once to nearest even; `tf.cast` loses subnormals."""
     if x.dtype == dtype:
         return x
     return from_float64(round_to_carrier(to_float64(x), dtype), dtype)
 
 
 def opaque(divisor: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """`divisor`, shaped like `value` (both float64), in a form that no compiler takes for constant.
+    """`divisor`, with value's shape (both float64), in a form that no compiler takes for constant.
 
-    Grappler and XLA replace division by a constant with a product, which rounds differently. Here
-    every element's bits are or-ed with a zero that only shows as one to who tracks single bits.
+    Grappler and XLA replace division by a constant with a product, which rounds differently. This
+    ors a zero into the bits of every element. The zero is computed from `value`, so that a compiler
+    would have to track single bits to see that it is constant.
     """
     lowest = tf.bitwise.bitwise_and(tf.bitcast(value, tf.int64), 1)
     zero = tf.bitwise.right_shift(lowest, tf.ones_like(lowest))

@@ -1,4 +1,4 @@
-"""`binary`, `ternary` and `sparse` in TensorFlow ops."""
+"""`binary`, `ternary` and `sparse` in TensorFlow ops: the twin of `cc/core/levels.h`."""
 
 import tensorflow as tf
 
@@ -10,7 +10,11 @@ from quant_ops.composite.float_bits import CARRIERS
 def binary(
     x: tf.Tensor, level: tf.Tensor, seed: tf.Tensor, counter: tf.Tensor, *, rounding: str
 ) -> tf.Tensor:
-    """See `quant_ops.binary`; `level` has x's dtype."""
+    """The arithmetic of `quant_ops.binary`; `level` is a scalar of x's dtype.
+
+    Raises:
+        tf.errors.InvalidArgumentError: `level` is not positive and finite, found at run time.
+    """
     level = _checked_level(level)
     classes = float_bits.classify(x)
     if rounding == "nearest_up":
@@ -23,7 +27,12 @@ def binary(
 
 
 def ternary(x: tf.Tensor, level: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
-    """See `quant_ops.ternary`; `level` has x's dtype, `threshold` is float64."""
+    """The arithmetic of `quant_ops.ternary`; scalars: `level` of x's dtype, `threshold` float64.
+
+    Raises:
+        tf.errors.InvalidArgumentError: `level` is not positive and finite, or `threshold` not
+            finite and not negative, found at run time.
+    """
     level, threshold = _checked_level(level), _checked_threshold(threshold)
     classes = float_bits.classify(x)
     above = float_bits.magnitude_bits(x) > float_bits.magnitude_bits(threshold)
@@ -33,7 +42,12 @@ def ternary(x: tf.Tensor, level: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
 
 
 def sparse(x: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
-    """See `quant_ops.sparse`; `threshold` is float64."""
+    """The arithmetic of `quant_ops.sparse`; `threshold` is a float64 scalar.
+
+    Raises:
+        tf.errors.InvalidArgumentError: `threshold` is not finite and not negative, found at run
+            time.
+    """
     threshold = _checked_threshold(threshold)
     bits = float_bits.magnitude_bits(x)
     kept = tf.logical_and(bits >= float_bits.magnitude_bits(threshold), tf.not_equal(bits, 0))
@@ -41,13 +55,18 @@ def sparse(x: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
 
 
 def ternary_threshold(x: tf.Tensor) -> tf.Tensor:
-    """0.7 mean |x| over the finite elements; float64, the same for any order of summation.
+    """The threshold of Ternary Weight Networks: 0.7 mean |x| over the finite elements.
 
     With the largest finite |x| in [2^E, 2^(E+1)), n finite elements and s = 62 - bit_length(size):
 
         threshold = float64(sum floor(|x| 2^(s-1-E))) * (0.7 / n) * 2^(E+1-s)
 
-    The sum, of int64, is exact; it cannot overflow.
+    The int64 sum is exact and cannot overflow, so its order does not matter.
+
+    Returns:
+        float64 scalar.
+
+    References: Li et al., Ternary Weight Networks, arXiv 1605.04711, equation 6.
     """
     bits = float_bits.magnitude_bits(x)
     finite = bits < CARRIERS[tf.float64].infinity_bits
@@ -63,7 +82,7 @@ def ternary_threshold(x: tf.Tensor) -> tf.Tensor:
 
 
 def _scaled(magnitude: tf.Tensor, exponent: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """magnitude 2^exponent, below 2^63; exact from 1 upwards."""
+    """magnitude 2^exponent, which is below 2^63; exact where it is 1 or more."""
     if dtype != tf.float64:  # far from the ends of float64
         return magnitude * float_bits.power_of_two(tf.minimum(exponent, 1000))
     significand, own = float_bits.split(magnitude)
@@ -71,9 +90,9 @@ def _scaled(magnitude: tf.Tensor, exponent: tf.Tensor, dtype: tf.DType) -> tf.Te
 
 
 def _clamped_ratio(x: tf.Tensor, level: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-    """clamp(x, -level, level) / level in float64: one division, of the significands.
+    """clamp(x, -level, level) / level in float64, by one division, of the significands.
 
-    It serves as a summand beside 1, where all ratios below 2^-200 are the same.
+    Ratios below 2^-200 may be inexact: the caller adds the ratio to 1.
     """
     significand, exponent = float_bits.split(x)
     divisor, level_exponent = float_bits.split(level)
@@ -86,14 +105,14 @@ def _clamped_ratio(x: tf.Tensor, level: tf.Tensor, negative: tf.Tensor) -> tf.Te
 
 
 def _checked_level(level: tf.Tensor) -> tf.Tensor:
-    """`level`; raises where it is none."""
+    """`level`, with a check at run time that it is positive and finite."""
     classes = float_bits.classify(level)
     valid = tf.logical_not(classes.negative | classes.zero | classes.infinite | classes.nan)
     return _checked(level, valid, "level must be positive and finite")
 
 
 def _checked_threshold(threshold: tf.Tensor) -> tf.Tensor:
-    """`threshold`; raises where it is none."""
+    """`threshold`, with a check at run time that it is finite and not negative."""
     classes = float_bits.classify(threshold)
     below = tf.logical_and(classes.negative, tf.logical_not(classes.zero))
     valid = tf.logical_not(below | classes.infinite | classes.nan)

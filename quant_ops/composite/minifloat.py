@@ -1,4 +1,4 @@
-"""`minifloat` in TensorFlow ops, and the rounding to floating-point grids that others build on."""
+"""`minifloat` in TensorFlow ops, and rounding to any floating-point grid, which `mx` uses too."""
 
 import functools
 from fractions import Fraction
@@ -10,7 +10,7 @@ from quant_ops.composite.float_bits import CARRIERS
 from quant_ops.composite.rounding import round_steps
 from quant_ops.float_grid import FloatGrid
 
-TINY = -200  # as an exponent of a number of steps: to any rounding, nothing but nonzero
+TINY = -200  # exponent of a number of steps; smaller ones are raised to it, and round the same
 
 
 def minifloat(
@@ -28,7 +28,10 @@ def minifloat(
     rounding: str,
     overflow: str,
 ) -> tf.Tensor:
-    """See `quant_ops.minifloat` and `FloatGrid`; overflow is "saturate", "infinity" or "nan"."""
+    """The arithmetic of `quant_ops.minifloat`; the arguments are those of `FloatGrid` and valid.
+
+    overflow: "saturate", "infinity" or "nan".
+    """
     grid = FloatGrid(mantissa_bits, min_exponent, max_significand, max_exponent, subnormals)
     limit = _largest_held(grid, x.dtype)
     classes = float_bits.classify(x)
@@ -63,9 +66,11 @@ def round_to_float(
     subnormals: bool = True,
     odd_bias: bool = True,
 ) -> tf.Tensor:
-    """|x| rounded to the grid of a float without a largest number: float64, exact.
+    """|x| rounded to a floating-point grid without a largest number; float64, exact.
 
-    x is given as `float_bits.split` does, and by its sign, which directed roundings need.
+    Args:
+        significand, exponent: of x, as `float_bits.split` gives them.
+        negative: x's sign, which the directed roundings need.
     """
     unit = tf.maximum(exponent, min_exponent) - mantissa_bits
     if not subnormals:  # one step from 0 to the smallest number
@@ -81,7 +86,7 @@ def round_to_float(
 
 @functools.cache
 def _largest_held(grid: FloatGrid, dtype: tf.DType) -> float:
-    """The largest number of the grid that `dtype` holds; 0 if it holds none."""
+    """The largest number of the grid that `dtype` holds; 0 if it holds no number of the grid."""
     carrier = CARRIERS[dtype]
     largest = min(grid.max, Fraction(carrier.max))
     exponent = largest.numerator.bit_length() - largest.denominator.bit_length()
@@ -104,7 +109,7 @@ def _points_outwards(rounding: str, negative: tf.Tensor) -> tf.Tensor:
 
 
 def _beyond(overflow: str, classes: float_bits.Classes, dtype: tf.DType) -> tf.Tensor:
-    """What stands for a number beyond the largest: an infinity with x's sign, or NaN."""
+    """The result of an overflow: an infinity with x's sign, or the canonical NaN."""
     if overflow == "nan":
         return float_bits.nan(dtype)
     carrier = CARRIERS[dtype]

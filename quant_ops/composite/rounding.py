@@ -1,4 +1,4 @@
-"""What the composite quantizers share: rounding to a whole number of steps, wrapping, bounds."""
+"""Rounding to integers, wrapping and clamping in TensorFlow ops, for the composite quantizers."""
 
 import tensorflow as tf
 
@@ -8,9 +8,9 @@ from quant_ops.composite.float_bits import CARRIERS
 
 
 def clamp_magnitude(
-    value, classes: float_bits.Classes, smallest: float, largest: float
+    value: tf.Tensor, classes: float_bits.Classes, smallest: float, largest: float
 ) -> tf.Tensor:
-    """Sign kept, |value| in [smallest, largest]; zero and NaN become 0."""
+    """`value` with |value| clamped to [smallest, largest] and its sign kept; 0 for zero and NaN."""
     smallest, largest = tf.constant(smallest, value.dtype), tf.constant(largest, value.dtype)
     magnitude = tf.abs(value)
     magnitude = tf.where(magnitude > smallest, magnitude, smallest)
@@ -20,7 +20,13 @@ def clamp_magnitude(
 
 
 def round_steps(value: tf.Tensor, rounding: str, seed: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
-    """Rounds to an integer; a difference is exact wherever its comparison depends on it."""
+    """`value` (float32 or float64) rounded to an integer of the same dtype.
+
+    Args:
+        rounding: one of `quant_ops.arguments.ROUNDINGS`.
+        seed, counter: int64 scalars; only "stochastic" reads them.
+    """
+    # value - floor(value) is exact wherever the comparison with 0.5 or a chance depends on it.
     one = tf.ones([], value.dtype)
     zero = tf.zeros([], value.dtype)
     if rounding == "nearest_even":
@@ -44,7 +50,10 @@ def round_steps(value: tf.Tensor, rounding: str, seed: tf.Tensor, counter: tf.Te
 
 
 def wrap_signed(steps: tf.Tensor, word_bits: int) -> tf.Tensor:
-    """Into [-2^(w-1), 2^(w-1)), modulo 2^w: exact, as the rest has no lower bits than `steps`."""
+    """`steps` modulo 2^w, in [-2^(w-1), 2^(w-1)), w = word_bits.
+
+    Exact: the rest has no lower bits than `steps`.
+    """
     turns = steps * power(-word_bits, steps.dtype)
     rest = turns - tf.round(turns)
     rest = tf.where(tf.equal(rest, 0.5), -rest, rest)
@@ -52,10 +61,10 @@ def wrap_signed(steps: tf.Tensor, word_bits: int) -> tf.Tensor:
 
 
 def wrap_unsigned(steps: tf.Tensor, word_bits: int, precision: int) -> tf.Tensor:
-    """Into [0, 2^w), modulo 2^w, rounded towards zero to `precision` bits.
+    """`steps` modulo 2^w, in [0, 2^w), w = word_bits, rounded towards zero to `precision` bits.
 
-    For -1 < turns < 0 the remainder 1 + turns may need more bits than there are: where it was
-    rounded up (and rest - 1 is exact, so that shows) one unit in the last place is taken back.
+    For -1 < turns < 0 the remainder 1 + turns may need more bits than the dtype has. Where it was
+    rounded up, which rest - 1 shows because it is exact, one unit in the last place is subtracted.
     """
     turns = steps * power(-word_bits, steps.dtype)
     rest = turns - tf.floor(turns)
@@ -68,14 +77,16 @@ def wrap_unsigned(steps: tf.Tensor, word_bits: int, precision: int) -> tf.Tensor
 
 
 def positive_zero(value: tf.Tensor) -> tf.Tensor:
-    """Replaces -0 by +0 with a select: adding 0.0 would be optimised away."""
+    """`value` with +0 for -0, by a select: a compiler would remove the addition of 0.0."""
     return tf.where(tf.equal(value, 0.0), tf.zeros_like(value), value)
 
 
 def power(exponent: int, dtype: tf.DType) -> tf.Tensor:
+    """2^exponent as a constant scalar of `dtype`."""
     return tf.constant(2.0**exponent, dtype)
 
 
 def truncate(integer: int, precision: int) -> int:
+    """`integer` >= 0, rounded towards zero to `precision` significant bits."""
     drop = max(0, integer.bit_length() - precision)
     return integer >> drop << drop

@@ -26,12 +26,17 @@ def scaled_integer(
     rounding: str,
     overflow: str,
 ) -> tf.Tensor:
-    """See `quant_ops.scaled_integer`; the arguments are valid and converted here."""
+    """The arithmetic of `quant_ops.scaled_integer`; the arguments are valid and converted.
+
+    Raises:
+        tf.errors.InvalidArgumentError: `scale` is negative, infinite or NaN, or does not fit the
+            axis, found at run time.
+    """
     exact = overflow == "saturate" and word_bits <= 20 and tf.float64 not in (x.dtype, scale.dtype)
     scale = _broadcast_scale(_checked_scale(scale), x, axis if per_axis else None)
     classes = float_bits.classify(x)
     value = float_bits.to_float64(x)
-    ratio = value / _opaque(scale, value)
+    ratio = value / float_bits.opaque(scale, value)
     ratio = clamp_magnitude(ratio, classes, 2.0**-200, 2.0**200)
     if rounding == "stochastic" and exact:
         steps = _round_exactly(value, ratio, scale, random_bits31(tf.shape(x), seed, counter))
@@ -61,11 +66,11 @@ def scaled_integer(
 def _round_exactly(
     value: tf.Tensor, ratio: tf.Tensor, scale: tf.Tensor, bits31: tf.Tensor
 ) -> tf.Tensor:
-    """Stochastic rounding of value / scale by its exact fraction, for operands of up to 24 bits.
+    """Stochastic rounding of value / scale by the exact fraction, for operands of up to 24 bits.
 
-    Their quotient is so far from an integer below 2^22 that it does not round to one: the remainder
-    is exact. bits31 < floor(remainder / scale * 2^31) is the sign of a sum whose last term may be
-    rounded; `is_drawn` in `cc/core/exact_quotient.h` says why.
+    The remainder is exact: below 2^22, a quotient of two such operands that is no integer is too
+    far from one to round to it. bits31 < floor(remainder / scale * 2^31) is decided by the sign of
+    a sum whose last term may be rounded; `is_drawn` in `cc/core/exact_quotient.h` has the proof.
     """
     whole = tf.floor(tf.abs(ratio))
     remainder = tf.abs(value) - whole * scale
@@ -77,7 +82,7 @@ def _round_exactly(
 
 
 def _checked_scale(scale: tf.Tensor) -> tf.Tensor:
-    """`scale` in float64, with 0 for zero and float64's subnormals; raises where it is no scale."""
+    """`scale` in float64, with 0 for float64's subnormals; its values are checked at run time."""
     classes = float_bits.classify(scale)
     invalid = (
         tf.logical_and(classes.negative, tf.logical_not(classes.zero))
@@ -92,7 +97,7 @@ def _checked_scale(scale: tf.Tensor) -> tf.Tensor:
 
 
 def _broadcast_scale(scale: tf.Tensor, x: tf.Tensor, axis: int | None) -> tf.Tensor:
-    """Shapes a vector `scale` so that it broadcasts along `axis` of `x`."""
+    """`scale`, a vector, reshaped so that it broadcasts along `axis` of `x`."""
     if axis is None:
         return scale
     rank = tf.rank(x)
@@ -102,14 +107,3 @@ def _broadcast_scale(scale: tf.Tensor, x: tf.Tensor, axis: int | None) -> tf.Ten
     )
     with tf.control_dependencies([check] if check is not None else []):
         return tf.reshape(scale, tf.one_hot(axis, rank, on_value=tf.size(scale), off_value=1))
-
-
-def _opaque(scale: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """`scale`, shaped like `value` (both float64), in a form that no compiler takes for a constant.
-
-    Grappler and XLA replace division by a constant with a product, which rounds differently. Here
-    every element's bits are or-ed with a zero that only shows as one to who tracks single bits.
-    """
-    lowest = tf.bitwise.bitwise_and(tf.bitcast(value, tf.int64), 1)
-    zero = tf.bitwise.right_shift(lowest, tf.ones_like(lowest))
-    return tf.bitcast(tf.bitwise.bitwise_or(tf.bitcast(scale, tf.int64), zero), tf.float64)

@@ -1,4 +1,4 @@
-"""Block formats: `block_float` and `mx`, one shared power of two for each block of elements."""
+"""Block formats, `block_float` and `mx`: the elements of a block share a power-of-two scale."""
 
 from typing import Any
 
@@ -172,7 +172,7 @@ def _in_blocks(
 
 
 def _check_blocks(shape: tf.TensorShape, axis: int, block_size: int) -> None:
-    """As far as the shape is known."""
+    """Checks axis and block_size against the shape, as far as it is known."""
     if shape.rank is None:
         return
     if not -shape.rank <= axis < shape.rank:

@@ -1,4 +1,4 @@
-"""A few levels and zero: `binary`, `ternary` and `sparse`."""
+"""Quantizers to few levels: `binary`, `ternary`, and `sparse`, which sets small values to zero."""
 
 import numbers
 from typing import Any
@@ -121,7 +121,7 @@ def sparse(x: Any, threshold: Any) -> tf.Tensor:
 
 
 def _level(level: Any, dtype: tf.DType) -> tf.Tensor:
-    """A scalar of x's dtype."""
+    """`level` as a scalar tensor of x's dtype."""
     if not _is_number(level):
         return float_bits.convert(_scalar(level, "level"), dtype)
     with np.errstate(over="ignore", under="ignore"):
@@ -134,7 +134,7 @@ def _level(level: Any, dtype: tf.DType) -> tf.Tensor:
 
 
 def _threshold(threshold: Any) -> tf.Tensor:
-    """A scalar of float64."""
+    """`threshold` as a float64 scalar tensor."""
     if not _is_number(threshold):
         return float_bits.convert(_scalar(threshold, "threshold"), tf.float64)
     if not 0 <= threshold < np.inf:

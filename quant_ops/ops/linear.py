@@ -1,6 +1,7 @@
-"""`LinearSolver`: linear models fitted by integer arithmetic, and the baselines beside it."""
+"""`LinearSolver`: linear models trained by HALP in integers, or by one of its baselines."""
 
 import time
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ MEASUREMENTS = (
 
 
 class LinearSolver:
-    """A linear model being fitted, one outer epoch at a time (De Sa et al. 2018, LM-HALP).
+    """Trains a linear model, one outer epoch per call (LM-HALP, De Sa et al. 2018, Algorithm 3).
 
         f(w, b) = sum_i s_i loss_i(w . x_i + b) / sum_i s_i + 1/2 sum_j l2_j |w_j|^2
 
@@ -36,9 +37,9 @@ class LinearSolver:
         gamma_i = Q(rate (loss'_i(x_i . (w + z)) - loss'_i(x_i . w)))    one integer per sample
         z       = Q(z - sum_i gamma_i x_i - rate gradient(w))            integer arithmetic only
 
-    Q is stochastic rounding. Then w moves by z in double precision, and the gradient follows by one
-    integer pass over the data; what that pass rounds off is part of the next. The result depends on
-    the arguments and the seed, not on the number of threads or the machine's instruction set.
+    Q is stochastic rounding. Then w moves by z in double precision, and one integer pass over the
+    data gives the gradient there; the rounding error of a pass is added to the next. The result
+    depends on the arguments and the seed, not on the number of threads or the instruction set.
 
     "lp_svrg" and "lp_sgd" hold the weights themselves in word_bits, on a fixed grid. "svrg" and
     "sgd" compute in x's own floating-point type; their sums depend on the number of threads.
@@ -56,20 +57,22 @@ class LinearSolver:
         word_bits: 8 or 16. data_bits: 4, 8 or 16.
         weight_range: the weights of "lp_svrg" and "lp_sgd" are in [-range, range).
         initial: [outputs, d + intercept] weights to start from; zero if None.
-        seed: of order, batches and rounding.
-        n_threads: for the preparation of the data, 1 to 1024.
+        seed: of the batches and of stochastic rounding.
+        n_threads: 1 to 1024; for quantizing and copying the data.
 
     Attributes:
         measurement: loss, gradient_norm (2-norm of f's gradient, for the quantized x where x is
             quantized, to one percent), inner_seconds, gradient_seconds, scale (step of the epoch's
             offsets) and saturated (share of offsets at the ends of their range).
-        setup_seconds: what quantization and copying of the data took.
+        setup_seconds: seconds that quantizing and copying the data took.
 
     Raises:
         ValueError: an argument is out of its range, shapes do not agree, or x is not finite.
         RuntimeError: there is no native library, and this op has no other backend; or a thread
             could not be started.
         MemoryError: there is not enough memory. An epoch that raises leaves the solver as it was.
+
+    References: De Sa et al., High-Accuracy Low-Precision Training, arXiv 1803.03383, section 5.
     """
 
     def __init__(
@@ -139,10 +142,20 @@ class LinearSolver:
     def epoch(
         self, learning_rate: float, steps: int, mu: float | None = None, n_threads: int = 1
     ) -> dict[str, float]:
-        """Runs one outer epoch of `steps` inner steps and returns its measurement.
+        """Runs one outer epoch.
 
-        mu: HALP's scale is |gradient| / (mu (2^(word_bits-1) - 1)); None chooses the scale from the
-        largest offset of the epoch before and the gradient's decrease.
+        Args:
+            learning_rate: of the inner steps.
+            steps: inner steps, 0 or more.
+            mu: HALP's scale is |gradient| / (mu (2^(word_bits-1) - 1)). None chooses the scale from
+                the largest offset of the epoch before and the decrease of the gradient.
+            n_threads: 1 to 1024.
+
+        Returns:
+            The epoch's `measurement`.
+
+        Raises:
+            ValueError: an argument is out of its range.
         """
         if mu is not None and not mu > 0:
             raise ValueError(f"mu must be positive or None, received {mu!r}")
@@ -159,7 +172,7 @@ class LinearSolver:
         return self.measurement
 
     def weights(self) -> np.ndarray:
-        """The iterate, float64 [outputs, d + intercept], for x as it was given; b is last."""
+        """The weights for x's columns as given, float64 [outputs, d + intercept]; b is last."""
         weights = self._state()[0]
         if self._scales is not None:
             weights[:, : self._scales.size] *= self._scales
@@ -171,7 +184,7 @@ class LinearSolver:
         return np.array(weights), _measurement(values)
 
     def _scaled(self, initial: Any, shape: tuple[int, int]) -> np.ndarray:
-        """Weights for the scaled columns; none at all for zero."""
+        """`initial` for the scaled columns; an empty array stands for zeros."""
         if initial is None:
             return np.zeros(0)
         weights = np.array(_vector("initial", initial))
@@ -186,7 +199,7 @@ class LinearSolver:
 
 
 class _user_errors:
-    """Turns TensorFlow's errors into Python's, and says where x is not finite."""
+    """A context that turns TensorFlow's errors into Python's, and says where x is not finite."""
 
     _KINDS = {
         tf.errors.InvalidArgumentError: ValueError,
@@ -197,12 +210,17 @@ class _user_errors:
     def __init__(self, x: np.ndarray | None = None):
         self._x = x
 
-    def __enter__(self):
+    def __enter__(self) -> "_user_errors":
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind in self._KINDS:
-            message = str(error.message).split(" [Op:")[0].split("}} ")[-1]
+            message = str(getattr(error, "message", "")).split(" [Op:")[0].split("}} ")[-1]
             if self._x is not None and message.startswith("x must be finite"):
                 _check_finite("x", self._x)
             if kind is tf.errors.UnavailableError:

@@ -138,18 +138,26 @@ def _matrices(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     )
 
 
-def _product(name, a, b, streams, attributes) -> tf.Tensor:
+def _product(
+    name: str,
+    a: tf.Tensor,
+    b: tf.Tensor,
+    streams: tuple[int | tf.Tensor, int | tf.Tensor],
+    attributes: dict[str, Any],
+) -> tf.Tensor:
     if takes_native():
         return getattr(library.native(), f"quant_ops_{name}")(a, b, *streams, **attributes)
-    streams = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in streams)
-    return getattr(composite, name)(a, b, *streams, **attributes)
+    constants = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in streams)
+    return getattr(composite, name)(a, b, *constants, **attributes)
 
 
 @tf.custom_gradient
-def _with_plain_gradient(a: tf.Tensor, b: tf.Tensor, product: tf.Tensor):
+def _with_plain_gradient(
+    a: tf.Tensor, b: tf.Tensor, product: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
     """The value `product` with the gradient of a b."""
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
         if b.shape.rank == 2:
             # One product for all leading dimensions, as in the layers' own gradient.
             rows, columns = tf.shape(a)[-1], tf.shape(b)[-1]

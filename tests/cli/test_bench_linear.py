@@ -61,13 +61,13 @@ def test_chosen_bits(tmp_path):
     "arguments, message",
     [
         (["--datasets", "mnits"], "did you mean 'mnist'"),
-        (["--data-bits", "5"], "received '5'; known: 4, 8, 16"),
-        (["--word-bits", "4"], "received '4'; known: 8, 16"),
-        (["--threads", "0"], "at least 1, received '0'"),
-        (["--batch-sizes", "64,x"], "at least 1, received 'x'"),
-        (["--scale", "0"], "above 0 and at most 1, received '0'"),
-        (["--scale", "nan"], "above 0 and at most 1, received 'nan'"),
-        (["--epochs", "0"], "at least 1, received '0'"),
+        (["--data-bits", "5"], "Received: '5'; known: 4, 8, 16"),
+        (["--word-bits", "4"], "Received: '4'; known: 8, 16"),
+        (["--threads", "0"], "at least 1. Received: '0'"),
+        (["--batch-sizes", "64,x"], "at least 1. Received: 'x'"),
+        (["--scale", "0"], "above 0 and at most 1. Received: '0'"),
+        (["--scale", "nan"], "above 0 and at most 1. Received: 'nan'"),
+        (["--epochs", "0"], "at least 1. Received: '0'"),
         (["--csv", "no/such/folder/linear.csv"], "folder that exists"),
     ],
 )
@@ -82,7 +82,7 @@ def test_wrong_arguments(arguments, message, capsys):
 def test_wrong_instruction_set(monkeypatch, capsys):
     monkeypatch.setenv("QUANT_OPS_ISA", "sse")
     assert bench.main(TINY) == 2
-    expected = "error: QUANT_OPS_ISA must be portable, avx2 or avx512, received 'sse'\n"
+    expected = "error: QUANT_OPS_ISA must be portable, avx2 or avx512. Received: 'sse'\n"
     assert capsys.readouterr().err == expected
 
 
@@ -100,9 +100,9 @@ def test_no_native_library(monkeypatch, capsys):
 def test_mnist_is_left_out_where_it_is_not(monkeypatch, capsys):
     monkeypatch.setattr(linear_data_sets, "locate", lambda known: None)
     assert bench.main([*TINY, "--datasets", "25000x4096,mnist"]) == 0
-    assert "Left out, as it is not there and cannot be fetched: mnist." in capsys.readouterr().out
+    assert "Left out, because they were not found or fetched: mnist." in capsys.readouterr().out
     assert bench.main([*TINY, "--datasets", "mnist"]) == 2
-    assert "error: --datasets: mnist is not there" in capsys.readouterr().err
+    assert "error: --datasets: mnist was not found" in capsys.readouterr().err
 
 
 def test_mnist_is_softmax_of_a_part_of_it(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_wrong_line_is_answered_with_its_place(tmp_path, capsys):
     (tmp_path / "train").write_text("1 1:1\n-1 0:1\n")
     data = {"name": "libsvm", "dir": str(tmp_path), "file": "train"}
     assert run({"data": data, **SOFTMAX}, tmp_path / "run") == train.WRONG_INPUT
-    message = f"error: {tmp_path}/train:2: received '0:1', expected index:value"
+    message = f"error: {tmp_path}/train:2: must be index:value"
     assert capsys.readouterr().err.startswith(message)
 
 

@@ -22,5 +22,5 @@ def test_is_one_message_and_no_folder(folder, capsys, monkeypatch, command, name
     assert cli([command, *COMMANDS[command]]) == 2
     errors = capsys.readouterr().err
     assert errors.startswith(f"error: QUANT_OPS_{name} must be ") and errors.count("\n") == 1
-    assert f"received {value!r}" in errors
+    assert f"Received: {value!r}" in errors
     assert not (folder / "made").exists()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tq_halp.commands.running.shuffling import TrainingOrder, permutation
+from tq_halp.commands.running.shuffling import ShuffledExamples, permutation
 
 X = np.arange(10)[:, None] * np.array([[1, 10]])
 Y = np.arange(10) * 0.5
@@ -38,7 +38,7 @@ def test_permutation_is_that_of_seed_and_epoch():
 
 @pytest.mark.parametrize("together", [False, True])
 def test_an_epoch_has_every_example_once_in_an_order_of_its_own(together):
-    found = epochs(TrainingOrder(X, Y, 4, seed=7, together=together))
+    found = epochs(ShuffledExamples(X, Y, 4, seed=7, together=together))
     for epoch in found:
         assert sorted(sum(epoch, [])) == list(range(10))
         assert sorted(map(len, epoch)) == [2, 4, 4]
@@ -49,21 +49,21 @@ def test_an_epoch_has_every_example_once_in_an_order_of_its_own(together):
 
 @pytest.mark.parametrize("together", [False, True])
 def test_the_rest_of_an_epoch_needs_nothing_of_what_was_before(together):
-    whole = epochs(TrainingOrder(X, Y, 4, seed=7, together=together))
+    whole = epochs(ShuffledExamples(X, Y, 4, seed=7, together=together))
     for epoch in range(3):
         for step in range(1, 3):
-            order = TrainingOrder(X, Y, 4, seed=7, together=together)
+            order = ShuffledExamples(X, Y, 4, seed=7, together=together)
             assert epochs(order, epoch, step) == [whole[epoch][step:]]
             assert order.total_steps == 3 * (epoch + 1)
 
 
 def test_arrays_are_cut_into_the_batches_that_stay_together():
-    order = TrainingOrder(X, Y, 4, seed=7, together=True)
+    order = ShuffledExamples(X, Y, 4, seed=7, together=True)
     cut = [order.arrays[0][start : start + 4, 0].tolist() for start in (0, 4, 8)]
     assert sorted(cut) == sorted(epochs(order, until=1)[0])
 
 
 def test_without_a_seed_the_order_is_that_of_the_arrays():
     for together in (False, True):
-        order = TrainingOrder(X, Y, 4, seed=None, together=together)
+        order = ShuffledExamples(X, Y, 4, seed=None, together=together)
         assert epochs(order) == [[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]] * 3

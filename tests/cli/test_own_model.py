@@ -11,7 +11,7 @@ from resuming import outcome, run, unbroken
 
 from tq_halp import config as configs
 from tq_halp.commands import train
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.compared_run import Run
 from tq_halp.commands.plan import main as plan_command
 from tq_halp.commands.running import user_model
@@ -206,7 +206,7 @@ def test_another_file_is_another_run(folder, tmp_path):
         (place / name).write_bytes((folder / name).read_bytes())
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps(changed(place, train={"epochs": 1})))
-    made = Run(Entrant("sgd", "sgd", ()), 0, (), str(path), tmp_path / "out")
+    made = Run(Candidate("sgd", "sgd", ()), 0, (), str(path), tmp_path / "out")
     assert train.main(made.arguments) == train.FINISHED
     made.check()
     path.write_text(json.dumps(changed(folder, train={"epochs": 1})))

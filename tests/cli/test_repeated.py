@@ -67,7 +67,7 @@ def test_it_begins_anew_where_there_is_nothing_to_go_on_with(story, tmp_path, ca
         if left.exists():
             shutil.copytree(left, copy)
         assert run(REGRESSION, copy, "--resume") == train.FINISHED
-        assert f"nothing to go on with in {copy}; the run begins anew\n" in capsys.readouterr().out
+        assert f"no run to continue in {copy}; a new one starts\n" in capsys.readouterr().out
         assert outcome(copy) == expected
 
 

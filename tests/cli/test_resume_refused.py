@@ -73,7 +73,7 @@ def test_damaged_checkpoint_is_said_and_the_one_before_used(plain, started, caps
     captured = capsys.readouterr()
     warnings = [line for line in captured.err.splitlines() if "warning: checkpoint" in line]
     assert len(warnings) == 1 and f"{newest.name} is damaged" in warnings[0]
-    assert "going on after step 15" in captured.out
+    assert "continuing after step 15" in captured.out
     assert outcome(started) == expected
 
 
@@ -94,7 +94,7 @@ def outcome_of_files(folder):
 def test_neither_a_finished_run_nor_another_beginning_touches_what_is_there(plain, started, capsys):
     config, expected, _ = plain
     assert run(config, started) == train.WRONG_INPUT
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue it with --resume" in capsys.readouterr().err
     assert run(config, started, "--resume") == train.FINISHED
     before = outcome_of_files(started)
     assert run(config, started, "--resume") == train.FINISHED

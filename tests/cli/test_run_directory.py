@@ -65,7 +65,7 @@ def test_unfinished_run_with_a_checkpoint_is_refused_and_untouched(tmp_path):
     run = RunDirectory(tmp_path / "run")
     run.write_summary({"status": "interrupted"})
     (run.checkpoints / "step-0000000007.checkpoint").write_text("")
-    with pytest.raises(InputError, match="go on with --resume"):
+    with pytest.raises(InputError, match="continue it with --resume"):
         RunDirectory(run.path)
     assert RunDirectory(run.path, resume=True).checkpoints == run.checkpoints
     assert len(list(run.checkpoints.iterdir())) == 1

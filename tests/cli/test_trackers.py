@@ -172,7 +172,7 @@ def test_what_can_be_asked_for(monkeypatch):
     assert trackers.names("") == ()
     with pytest.raises(InputError, match=r"--track mlflow: .*pip install 'tq_halp\[mlflow\]'"):
         trackers.names("mlflow")
-    with pytest.raises(InputError, match="received 'tensorbord'; did you mean 'tensorboard'"):
+    with pytest.raises(InputError, match="Received: 'tensorbord'; did you mean 'tensorboard'"):
         trackers.names("tensorbord")
     monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda name: name)
     assert trackers.names("mlflow,tensorboard,mlflow") == ("mlflow", "tensorboard")
@@ -181,7 +181,10 @@ def test_what_can_be_asked_for(monkeypatch):
 def test_an_unknown_tracker_is_one_line(config, tmp_path, capsys):
     assert run(config, tmp_path / "run", "--track", "wandb") == train.WRONG_INPUT
     shown = capsys.readouterr().err
-    assert shown == "error: --track: received 'wandb'; known: tensorboard, mlflow\n"
+    assert (
+        shown
+        == "error: --track must name trackers. Received: 'wandb'; known: tensorboard, mlflow\n"
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tq_halp.commands import train
 from tq_halp.commands.compare import command
-from tq_halp.commands.compare.folder_lock import Lock
+from tq_halp.commands.compare.folder_lock import FolderLock
 
 # A run takes a second or more once TensorFlow has started, so that it can be stopped on its way.
 LONG = ["--set", "train.epochs=30"]
@@ -74,13 +74,13 @@ def story(config, tmp_path_factory):
 
 def test_two_at_once_are_refused(story):
     code, said = story["refused"]
-    assert code == command.WRONG_INPUT and "another comparison is going on there" in said
+    assert code == command.WRONG_INPUT and "another comparison is running there" in said
 
 
 def test_stopped_gracefully(story):
     assert (story["code"], story["status"]) == (command.INTERRUPTED, "interrupted")
     assert "SIGINT: the runs stop" in story["said"]
-    assert "to go on: the same command again" in story["said"]
+    assert "to continue, run the same command again" in story["said"]
     assert "Traceback" not in story["said"]
 
 
@@ -112,7 +112,7 @@ def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
     wait_for_epoch(run, process)
     process.kill()
     process.communicate()
-    with Lock(folder):  # Waits for the run.
+    with FolderLock(folder):  # Waits for the run.
         assert status(run) == "interrupted"
 
 

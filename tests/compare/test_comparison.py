@@ -18,7 +18,7 @@ def names(runs):
 
 def test_seeds_in_turn_and_more_once_a_grid_is_over(comparison, leave):
     made = comparison(*GRID)
-    halp, sgd = made.entrants
+    halp, sgd = made.candidates
     grid = [f"sgd-seed0-learning_rate={rate}" for rate in (1, 2, 4)]
     assert names(made.wanted(lambda run: False)) == [*grid, "halp-seed0", "halp-seed1"]
     for run, loss in zip(made.grid(sgd), (3.0, 2.0, 5.0), strict=True):
@@ -32,29 +32,29 @@ def test_what_chooses(comparison, leave):
     final, best = comparison(*GRID), comparison(*GRID, "--tune-by", "best")
     losses = [[9.0, 1.0, 4.0], [9.0, 3.0, 2.0], [9.0, 0.5, "nan"]]
     statuses = ["finished", "finished", "failed"]
-    for run, loss, status in zip(final.grid(final.entrants[1]), losses, statuses, strict=True):
+    for run, loss, status in zip(final.grid(final.candidates[1]), losses, statuses, strict=True):
         leave(run, rows(loss), status)
-    assert final.choice(final.entrants[1]) == (("optimizer.learning_rate", 2),)
-    assert best.choice(best.entrants[1]) == (("optimizer.learning_rate", 1),)
+    assert final.choice(final.candidates[1]) == (("optimizer.learning_rate", 2),)
+    assert best.choice(best.candidates[1]) == (("optimizer.learning_rate", 1),)
 
 
 def test_a_grid_that_failed_as_a_whole_asks_for_no_more(comparison, leave):
     made = comparison(*GRID)
-    for run in made.grid(made.entrants[1]):
+    for run in made.grid(made.candidates[1]):
         leave(run, rows([9.0]), "failed")
-    assert made.choice(made.entrants[1]) is None
+    assert made.choice(made.candidates[1]) is None
     assert not any("seed1-" in name for name in names(made.wanted(lambda run: True)))
 
 
 def test_a_grid_has_a_seed_of_its_own(comparison):
     made = comparison(*GRID, "--tune-seeds", "7")
-    assert {run.seed for run in made.grid(made.entrants[1])} == {7}
+    assert {run.seed for run in made.grid(made.candidates[1])} == {7}
 
 
 def test_a_grid_of_several_seeds_is_decided_by_the_mean(comparison, leave):
     """1 is the best with seed 0 and 4 with seed 1; 4 fails with one of them."""
     made = comparison(*GRID, "--tune-seeds", "0,1")
-    halp, sgd = made.entrants
+    halp, sgd = made.candidates
     losses = {1: (1.0, 9.0), 2: (3.0, 3.0), 4: (2.0, 2.0)}
     for tuned, runs in made.tries(sgd).items():
         for run, loss in zip(runs, losses[dict(tuned)["optimizer.learning_rate"]], strict=True):
@@ -78,12 +78,12 @@ def test_seeds_are_different_whole_numbers(comparison, option):
 
 def test_keys_of_one_name_are_told_apart(comparison):
     made = comparison("--algorithms", "sgd", "--tune", "data.seed=0,1", "--tune", "model.seed=0,1")
-    assert made.grid(made.entrants[0])[1].name == "sgd-seed0-data.seed=0-model.seed=1"
+    assert made.grid(made.candidates[0])[1].name == "sgd-seed0-data.seed=0-model.seed=1"
 
 
 def test_how_runs_ended(comparison, leave):
     first, second, third, fourth = comparison("--algorithms", "sgd", "--seeds", "0,1,2,3").chosen(
-        comparison("--algorithms", "sgd").entrants[0]
+        comparison("--algorithms", "sgd").candidates[0]
     )
     leave(first, rows([9.0, 8.0]), "failed", error="the training loss became inf")
     leave(second, rows([9.0, 8.0]), "failed", error="No space left", traceback="...")
@@ -101,7 +101,7 @@ def test_other_labels_and_seeds_are_welcome(comparison, leave):
     made = comparison("--algorithms", "halp", "--seeds", "0")
     made.folder.mkdir()
     made.write_common()
-    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    leave(made.chosen(made.candidates[0])[0], rows([9.0, 1.0]))
     comparison("--algorithms", "halp,sgd", "--seeds", "0,1", "--set", "sgd.train.epochs=9").check()
 
 
@@ -118,7 +118,7 @@ def test_other_settings_are_refused(comparison, leave, arguments, message):
     made = comparison("--algorithms", "halp", "--seeds", "0")
     made.folder.mkdir()
     made.write_common()
-    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    leave(made.chosen(made.candidates[0])[0], rows([9.0, 1.0]))
     with pytest.raises(InputError, match=message):
         comparison("--algorithms", "halp", "--seeds", "0", *arguments).check()
 
@@ -127,7 +127,7 @@ def test_how_often_a_checkpoint_is_written_is_no_setting(comparison, leave):
     made = comparison("--algorithms", "halp", "--seeds", "0")
     made.folder.mkdir()
     made.write_common()
-    leave(made.chosen(made.entrants[0])[0], rows([9.0, 1.0]))
+    leave(made.chosen(made.candidates[0])[0], rows([9.0, 1.0]))
     here = ["--set", "train.checkpoint_every_steps=5"]
     comparison("--algorithms", "halp", "--seeds", "0", *here).check()
 
@@ -172,7 +172,7 @@ def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
         fixed = ["--config", str(path), "--run-dir", str(tmp_path / "out"), "--algorithms", names]
         made = command.comparison_of(command.parser().parse_args([*fixed, *more]))
         made.check()
-        return made, [made.chosen(e)[0].config().used("algorithm") for e in made.entrants]
+        return made, [made.chosen(e)[0].config().used("algorithm") for e in made.candidates]
 
     made, (halp, lp, sgd) = compared("{name: sgd, mu: 3.0, frac_bits: 5}", "halp,lp_sgd,sgd")
     assert (halp["mu"], lp["frac_bits"], sgd) == (3.0, 5, {})
@@ -187,7 +187,7 @@ def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
         ("{name: sgd, mu: 3.0}", "svrg,sgd", [], "mine.yaml:3: algorithm.mu: received 3.0, which"),
         ("{name: halp}", "halp,sgd", ["--set", "sgd.mu=3"], "sgd: --set algorithm.mu: received 3"),
         ("{name: halp}", "halp,sgd", ["--tune", "sgd.mu=3,4"], "sgd: --set algorithm.mu: receiv"),
-        ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: received for all"),
+        ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: set for all"),
     ]:
         with pytest.raises(InputError, match=said):
             compared(algorithm, names, *more)
@@ -199,9 +199,12 @@ def test_a_comparison_of_a_former_version_goes_on(comparison, leave):
     made.folder.mkdir()
     made.write_common()
     idle = {"word_bits": 8, "mu": "auto", "average_after": 0}
-    for run in (entrant_runs[0] for entrant_runs in map(made.chosen, made.entrants)):
+    for run in (candidate_runs[0] for candidate_runs in map(made.chosen, made.candidates)):
         leave(run, rows([9.0, 1.0]))
-    written = [made.folder / "compare.yaml", made.chosen(made.entrants[0])[0].path / "config.yaml"]
+    written = [
+        made.folder / "compare.yaml",
+        made.chosen(made.candidates[0])[0].path / "config.yaml",
+    ]
     for path, first_line in zip(
         written, (configs.WRITTEN_BY_COMPARISON, configs.WRITTEN_BY_RUN), strict=True
     ):

@@ -37,10 +37,10 @@ def comparison_of(name, size, folder):
     return command.comparison_of(command.parser().parse_args(arguments))
 
 
-def choices(entrant):
-    """Every setting of an entrant's grid; one, of no settings, where nothing is tuned."""
-    keys = [key for key, _ in entrant.grid]
-    values = itertools.product(*(values for _, values in entrant.grid))
+def choices(candidate):
+    """Every setting of a candidate's grid; one, of no settings, where nothing is tuned."""
+    keys = [key for key, _ in candidate.grid]
+    values = itertools.product(*(values for _, values in candidate.grid))
     return [list(zip(keys, each, strict=True)) for each in values]
 
 
@@ -55,16 +55,16 @@ def test_every_run_of_every_size_can_be(name, tmp_path):
         made = comparison_of(name, size, tmp_path / "out")
         made.check()
         assert made.seeds == ((0,) if size == "quick" else (0, 1, 2))
-        for entrant in made.entrants:
-            assert bool(entrant.grid) == (size != "quick")
-            for tuned in choices(entrant):
-                algorithm = load(made.config_path, entrant.overrides(tuned)).algorithm
-                if entrant.algorithm in ("lp_sgd", "lp_svrg"):
+        for candidate in made.candidates:
+            assert bool(candidate.grid) == (size != "quick")
+            for tuned in choices(candidate):
+                algorithm = load(made.config_path, candidate.overrides(tuned)).algorithm
+                if candidate.algorithm in ("lp_sgd", "lp_svrg"):
                     assert span(algorithm) in (2, 1, 0.5)
-                if entrant.algorithm not in ("sgd", "svrg"):
-                    label = entrant.label.removesuffix("-quantized")
+                if candidate.algorithm not in ("sgd", "svrg"):
+                    label = candidate.label.removesuffix("-quantized")
                     assert label.endswith(str(algorithm.word_bits))
-    labels = {entrant.label for entrant in made.entrants}
+    labels = {candidate.label for candidate in made.candidates}
     assert all(label in labels for pair in experiment(name).baselines for label in pair)
 
 
@@ -72,8 +72,8 @@ def test_every_run_of_every_size_can_be(name, tmp_path):
 @pytest.mark.parametrize("size", ["small", "quick", "full"])
 def test_the_schedule_ends_with_the_training(name, size, tmp_path):
     made = comparison_of(name, size, tmp_path / "out")
-    (entrant, *others) = (e for e in made.entrants if e.label.startswith("momentum"))
-    config = load(made.config_path, entrant.overrides())
+    (candidate, *others) = (e for e in made.candidates if e.label.startswith("momentum"))
+    config = load(made.config_path, candidate.overrides())
     for other in others:
         assert load(made.config_path, other.overrides()).optimizer == config.optimizer
     examples = config.data.limit or WHOLE[config.data.name]
@@ -97,9 +97,9 @@ def test_what_is_kept(comparison, leave, tmp_path):
     made = comparison("--algorithms", "halp8=halp,lp8=lp_sgd,svrg,lp4=lp_sgd", "--seeds", "0,1,2")
     made.folder.mkdir()
     made.write_common()
-    halp, lp_sgd, svrg, broken = made.entrants
+    halp, lp_sgd, svrg, broken = made.candidates
     for seed in (0, 1, 2):
-        halp_run, lp_run, svrg_run, broken_run = (made.chosen(e)[seed] for e in made.entrants)
+        halp_run, lp_run, svrg_run, broken_run = (made.chosen(e)[seed] for e in made.candidates)
         leave(halp_run, rows([x + seed for x in HALP], passes=3.0))
         leave(lp_run, rows([x + 2 * seed for x in SGD]))
         leave(svrg_run, rows(HALP, passes=3.0))
@@ -154,8 +154,8 @@ def test_what_is_kept(comparison, leave, tmp_path):
 
 def test_figure_of_bits_takes_labels_apart(comparison, leave):
     made = comparison("--algorithms", "halp8=halp,halp4=halp,sgd", "--seeds", "0")
-    for entrant, loss in zip(made.entrants, (1.0, 2.0, 3.0), strict=True):
-        leave(made.chosen(entrant)[0], rows([9.0, loss]))
+    for candidate, loss in zip(made.candidates, (1.0, 2.0, 3.0), strict=True):
+        leave(made.chosen(candidate)[0], rows([9.0, loss]))
     results = Results(made)
     lines, levels = bits_figure.by_bits(results, results.metrics[-1])
     assert [(n, mean.value) for n, mean in lines["halp"]] == [(4, 2.0), (8, 1.0)]

@@ -34,7 +34,7 @@ def made(comparison_in, leave, tmp_path_factory):
     made = comparison_in(tmp_path_factory.mktemp("outputs") / "out", *ARGUMENTS)
     made.folder.mkdir()
     made.write_common()
-    halp, wild, lp_sgd = made.entrants
+    halp, wild, lp_sgd = made.candidates
     for run in made.chosen(halp):
         leave(run, halp_rows(run.seed))
     for run in made.chosen(wild):
@@ -111,7 +111,7 @@ def test_grid_failures_and_settings_are_told(folder):
         ["learning_rate=2", "2.5", "chosen"],
     ]
     assert "the chosen optimizer.learning_rate is at the edge of its grid" in text
-    assert table(text, "Runs that did not come to their end")[2:] == [
+    assert table(text, "Runs that did not finish")[2:] == [
         ["wild-seed1", "diverged", "the training loss became inf", "1"],
         ["wild-seed2", "diverged", "the training loss became inf", "1"],
     ]
@@ -141,7 +141,7 @@ def test_curves_are_means_with_bands(made):
     results = Results(made)
     panel = figures.rows_of_panels(results)[0][1]
     assert (panel.label, panel.budget[0]) == ("validation loss", "gradient_evaluations")
-    found = figures.series(list(results.finished(made.entrants[0]).values()), panel)
+    found = figures.series(list(results.finished(made.candidates[0]).values()), panel)
     assert [x for x, _ in found] == [3.0, 6.0, 9.0]  # not the evaluation before the training
     assert [mean.value for _, mean in found] == [5.0, 3.0, 1.5]
     assert found[0][1].error == pytest.approx(1 / 3**0.5)
@@ -164,8 +164,8 @@ def test_the_legend_stays_in_the_figure(comparison, leave, length):
     """With its seeds a label of 60 letters takes half of the width."""
     labels = [letter * length for letter in "abcd"]
     made = comparison("--algorithms", ",".join(f"{x}=sgd" for x in labels), "--seeds", "0")
-    for entrant in made.entrants:
-        leave(made.chosen(entrant)[0], rows([9.0, 1.0]))
+    for candidate in made.candidates:
+        leave(made.chosen(candidate)[0], rows([9.0, 1.0]))
     figure = figures.figure(Results(made))
     figure.canvas.draw()
     (legend,) = figure.legends
@@ -176,7 +176,7 @@ def test_the_legend_stays_in_the_figure(comparison, leave, length):
 
 def test_nothing_to_compare(comparison, leave, config, capsys):
     made = comparison("--algorithms", "sgd", "--seeds", "0")
-    leave(made.chosen(made.entrants[0])[0], rows([9.0]), "failed", error="it became inf")
+    leave(made.chosen(made.candidates[0])[0], rows([9.0]), "failed", error="it became inf")
     made.write_common()
     arguments = ["--config", str(config), "--run-dir", str(made.folder), "--algorithms", "sgd"]
     assert command.main([*arguments, "--seeds", "0", "--report-only"]) == command.FAILED
@@ -186,7 +186,7 @@ def test_nothing_to_compare(comparison, leave, config, capsys):
 
 def test_runs_on_other_data_are_told(comparison, leave):
     made = comparison("--algorithms", "sgd", "--seeds", "0,1")
-    runs = made.chosen(made.entrants[0])
+    runs = made.chosen(made.candidates[0])
     for run in runs:
         leave(run, rows([9.0, 1.0]))
     summary = json.loads((runs[1].path / "summary.json").read_text())

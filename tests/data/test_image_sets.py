@@ -134,7 +134,7 @@ def test_truncated_altered_and_absent_files(tmp_path, monkeypatch, name):
     with pytest.raises(InputError, match=f"{path.name}: truncated or altered"):
         load(tmp_path)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(InputError, match=f"{path.name}: altered: expected SHA-256"):
+    with pytest.raises(InputError, match=f"{path.name}: altered: must have the SHA-256"):
         load(tmp_path)
     path.unlink()
     with pytest.raises(InputError, match=rf"data\.dir: .* lacks {path.name}"):

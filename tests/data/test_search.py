@@ -79,9 +79,9 @@ def test_given_folder_without_the_files_is_an_error(known, places, tmp_path, exi
 @pytest.mark.parametrize(
     "content, message",
     [
-        (CONTENT[:-1], "expected 380 bytes, got 379"),
-        (b"", "expected 380 bytes, got 0"),
-        (CONTENT.replace(b"not", b"now"), "expected SHA-256 .*, got "),
+        (CONTENT[:-1], "must have 380 bytes. Received: 379"),
+        (b"", "must have 380 bytes. Received: 0"),
+        (CONTENT.replace(b"not", b"now"), "must have the SHA-256 .*. Received: "),
     ],
 )
 def test_truncated_or_altered_file(known, places, content, message):

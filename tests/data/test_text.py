@@ -64,5 +64,7 @@ def test_last_window_needs_the_token_after_it():
 
 
 def test_too_few_tokens_for_a_window():
-    with pytest.raises(InputError, match=r"data\.sequence_length: 4 .* at least 5 tokens, got 4"):
+    with pytest.raises(
+        InputError, match=r"data\.sequence_length: 4 .* at least 5 tokens. Received: 4"
+    ):
         text.windows(np.arange(4), 4)

@@ -160,7 +160,7 @@ class NotAvailable:
 
 def test_labels_that_are_missing():
     labels = np.array(["a", NotAvailable()] * 30, object)
-    with pytest.raises(InputError, match="y must be class labels, received <NA> among them"):
+    with pytest.raises(InputError, match="y must be class labels. Received: <NA> among them"):
         LMHALPClassifier().fit(X, labels)
 
 

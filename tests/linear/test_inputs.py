@@ -59,7 +59,7 @@ BAD_FEATURES = [
         InputError,
         r"Expected 2D array X .* 1D with shape \(60,\).*reshape\(-1, 1\)",
     ),
-    (lambda: X[None], InputError, "received 3D with shape"),
+    (lambda: X[None], InputError, "Received: 3D with shape"),
     (
         lambda: X[:0],
         InputError,
@@ -72,15 +72,23 @@ BAD_FEATURES = [
         InputError,
         "X must be finite.* contains infinity",
     ),
-    (lambda: X + 0j, InputError, "Complex data not supported: X must be real, received complex128"),
-    (lambda: X.astype(str), InputError, "X must be numbers, received dtype <U"),
-    (lambda: X.astype("datetime64[s]"), InputError, "X must be numbers, received dtype datetime64"),
-    (lambda: [[1, "two"]] * 60, InputError, "X must be numbers, received dtype <U"),
+    (
+        lambda: X + 0j,
+        InputError,
+        "Complex data not supported: X must be real. Received: complex128",
+    ),
+    (lambda: X.astype(str), InputError, "X must be numbers. Received: dtype <U"),
+    (
+        lambda: X.astype("datetime64[s]"),
+        InputError,
+        "X must be numbers. Received: dtype datetime64",
+    ),
+    (lambda: [[1, "two"]] * 60, InputError, "X must be numbers. Received: dtype <U"),
     (lambda: np.full((60, 1), "a", object), InputError, "X must be numbers: could not convert"),
     (lambda: np.full((60, 1), {}, object), TypeError, "X must be numbers: .* not 'dict'"),
     (lambda: [[1.0], [1.0, 2.0]], InputError, "X must be a rectangular array of numbers"),
     (lambda: np.ma.masked_equal(X, X[0, 0]), InputError, "X must have no masked elements"),
-    (lambda: sparse(X), TypeError, "X must be dense, received a sparse csr_matrix.*toarray"),
+    (lambda: sparse(X), TypeError, "X must be dense. Received: a sparse csr_matrix.*toarray"),
     (lambda: X * 1e200, InputError, "rows whose squares can be added, divide it by its largest"),
 ]
 
@@ -103,15 +111,15 @@ def test_where_a_nan_is():
     "y, message",
     [
         (None, "LMHALPRegressor requires y to be passed, but the target y is None"),
-        (Y[:-1], "same number of samples, received inconsistent numbers: 60 and 59"),
-        (np.stack([Y, Y], 1), r"y should be a 1d array, received shape \(60, 2\)"),
-        (3.0, r"y should be a 1d array, received shape \(\)"),
+        (Y[:-1], "same number of samples. Received: inconsistent numbers: 60 and 59"),
+        (np.stack([Y, Y], 1), r"y should be a 1d array. Received: shape \(60, 2\)"),
+        (3.0, r"y should be a 1d array. Received: shape \(\)"),
         (np.full(60, np.nan), r"y must be finite, Input y contains NaN at index \[0\]"),
         (np.full(60, np.inf), "Input y contains infinity"),
         (Y + 0j, "Complex data not supported: y must be real"),
-        (np.full(60, "a"), "y must be numbers, received dtype <U1"),
+        (np.full(60, "a"), "y must be numbers. Received: dtype <U1"),
         (np.ma.masked_less(Y, 0), "y must have no masked elements"),
-        ([[1], [2, 3]], "y must be a 1-D array, received list"),
+        ([[1], [2, 3]], "y must be a 1-D array. Received: list"),
     ],
 )
 def test_bad_regression_targets(y, message):
@@ -123,11 +131,11 @@ def test_bad_regression_targets(y, message):
     "y, message",
     [
         (None, "LMHALPClassifier requires y to be passed"),
-        (np.ones(60), "at least two classes, received one class: 1.0"),
-        (Y, "Unknown label type: continuous. y must be class labels, received .*LMHALPRegressor"),
+        (np.ones(60), "at least two classes. Received: one class: 1.0"),
+        (Y, "Unknown label type: continuous. y must be class labels. Received: .*LMHALPRegressor"),
         (np.where(LABELS, 1.0, np.nan), "y must be class labels, Input y contains NaN"),
         (LABELS + 0j, "Complex data not supported: y must be class labels"),
-        (np.array(["a", None] * 30, object), "y must be class labels, received None among them"),
+        (np.array(["a", None] * 30, object), "y must be class labels. Received: None among them"),
         (np.array(["a", 1] * 30, object), "Unknown label type: y must hold labels of one kind"),
         (LABELS.astype("datetime64[s]"), "Unknown label type: .* dtype datetime64"),
     ],
@@ -138,19 +146,19 @@ def test_bad_labels(y, message):
 
 
 def test_one_class_left_by_weights():
-    with pytest.raises(InputError, match="at least two classes, received one class: 0"):
+    with pytest.raises(InputError, match="at least two classes. Received: one class: 0"):
         LMHALPClassifier().fit(X, LABELS, sample_weight=1 - LABELS)
 
 
 @pytest.mark.parametrize(
     "weights, message",
     [
-        (np.ones(59), r"sample_weight must have shape \(60,\), one per sample, received \(59,\)"),
-        (np.ones((60, 1)), r"received \(60, 1\)"),
-        (np.where(LABELS, 1.0, -0.5), "sample_weight must be 0 or above, received -0.5"),
-        (np.zeros(60), "sample_weight must hold a weight above zero, received only zeros"),
+        (np.ones(59), r"sample_weight must have shape \(60,\), one per sample. Received: \(59,\)"),
+        (np.ones((60, 1)), r"Received: \(60, 1\)"),
+        (np.where(LABELS, 1.0, -0.5), "sample_weight must be 0 or above. Received: -0.5"),
+        (np.zeros(60), "sample_weight must hold a weight above zero. Received: only zeros"),
         (np.full(60, np.nan), "sample_weight must be finite, Input sample_weight contains NaN"),
-        (["a"] * 60, "sample_weight must be numbers, received dtype <U1"),
+        (["a"] * 60, "sample_weight must be numbers. Received: dtype <U1"),
     ],
 )
 @pytest.mark.parametrize("estimator", [LMHALPRegressor, LMHALPClassifier])

@@ -100,7 +100,9 @@ def test_other_classes_are_refused(labels):
     """As scikit-learn #10657 and #10658 do not."""
     model = LMHALPClassifier(warm_start=True, epochs=2, tol=0).fit(X, LABELS)
     coefficients = model.coef_
-    with pytest.raises(InputError, match=r"warm_start continues a fit of the classes \[0, 1, 2\]"):
+    with pytest.raises(
+        InputError, match=r"warm_start needs the classes of the last fit, \[0, 1, 2\]"
+    ):
         model.fit(X, labels)
     assert model.coef_ is coefficients
     model.set_params(warm_start=False).fit(X, labels)

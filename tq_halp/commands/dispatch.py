@@ -1,7 +1,8 @@
-"""`tq-halp COMMAND ...`, the same as `python -m tq_halp COMMAND ...`."""
+"""`tq-halp COMMAND ...`, also `python -m tq_halp COMMAND ...`: finds and runs the command."""
 
 import importlib
 import sys
+from collections.abc import Sequence
 
 from tq_halp.commands import shell_completion
 
@@ -11,12 +12,15 @@ COMMANDS = {
     "train": ("tq_halp.commands.train", "train what a config file describes"),
     "compare": (
         "tq_halp.commands.compare.command",
-        "several algorithms, over seeds, and what came out",
+        "train with several algorithms and seeds, and compare the results",
     ),
-    "report": ("tq_halp.commands.report", "what number formats do to a model's tensors"),
+    "report": ("tq_halp.commands.report", "show what number formats do to a model's tensors"),
     "plan": ("tq_halp.commands.plan", "show what a quantization map does to a model"),
-    "bench": ("tq_halp.commands.bench", "time the ops, or a training step"),
-    "doctor": ("tq_halp.commands.doctor", "say what is installed and whether it works"),
+    "bench": (
+        "tq_halp.commands.bench",
+        "time the ops, matrix products, a training step, or linear models",
+    ),
+    "doctor": ("tq_halp.commands.doctor", "show what is installed and whether it works"),
     "completion": (
         "tq_halp.commands.shell_completion",
         "print a script for the shell's completion",
@@ -24,8 +28,15 @@ COMMANDS = {
 }
 
 
-def main(arguments=None) -> int:
-    """Dispatch to a command; returns its exit status, 2 for an unknown one."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command with the arguments after its name.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+
+    Returns:
+        The exit status of the command; 2 for an unknown one.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         return _dispatch(arguments)
@@ -34,7 +45,7 @@ def main(arguments=None) -> int:
         return 1
 
 
-def _dispatch(arguments) -> int:
+def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tq-halp COMMAND [options]\n\ncommands:")
         for name, (_, purpose) in COMMANDS.items():
@@ -52,7 +63,8 @@ def _dispatch(arguments) -> int:
     return importlib.import_module(COMMANDS[command][0]).main(rest)
 
 
-def _complete(arguments) -> int:
+def _complete(arguments: Sequence[str]) -> int:
+    """Prints the completion script, which needs the parsers of all commands."""
     shell = shell_completion.parser().parse_args(arguments).shell
     parsers = {n: importlib.import_module(module).parser() for n, (module, _) in COMMANDS.items()}
     print(shell_completion.script(shell, parsers), end="")

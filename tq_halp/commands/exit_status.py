@@ -1,9 +1,9 @@
-"""What the commands share: how they end, what they say of mistakes, options that several have."""
+"""Exit codes of the commands, and one-line messages for errors and warnings."""
 
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from quant_ops import environment
 from tq_halp.errors import InputError, reason
@@ -11,14 +11,19 @@ from tq_halp.errors import InputError, reason
 FINISHED, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def answer(run: Callable[[], int], *, failed: str | None = None, interrupted=INTERRUPTED) -> int:
-    """The exit status of `run`; what ended it otherwise is one line and no traceback.
+def answer(
+    run: Callable[[], int], *, failed: str | None = None, interrupted: int = INTERRUPTED
+) -> int:
+    """Runs a command and returns its exit status; an exception becomes one line on standard error.
 
     Args:
         run: the command; returns its exit status.
-        failed: how that line begins for an exception that is no `InputError` (status 1); None lets
-            it pass.
+        failed: how the line begins for an exception other than `InputError` (status 1). None: such
+            an exception is raised.
         interrupted: the status after Ctrl-C.
+
+    Returns:
+        What `run` returns; WRONG_INPUT after an `InputError`.
     """
     try:
         _check_environment()
@@ -46,20 +51,8 @@ def _check_environment() -> None:
 
 
 @contextlib.contextmanager
-def plain_warnings():
-    """Show a warning as one line of its own, without the source line that happened to raise it."""
+def plain_warnings() -> Iterator[None]:
+    """A context in which warnings are printed as one line, without the source line."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         yield
-
-
-def add_imports(parser) -> None:
-    """The option --import MODULE, `imports`, of commands that load a saved model."""
-    parser.add_argument(
-        "--import",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        dest="imports",
-        help="a module that registers classes of the model; may be repeated",
-    )

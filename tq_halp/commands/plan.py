@@ -1,15 +1,26 @@
-"""`python -m tq_halp.plan`: what a quantization map would do to a model, without doing it."""
+"""`python -m tq_halp.plan`: shows what a quantization map would do to each layer of a model."""
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from tq_halp.commands.exit_status import FINISHED, add_imports, answer, plain_warnings
+from tq_halp.commands.exit_status import FINISHED, answer, plain_warnings
+from tq_halp.commands.shared_options import add_imports
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    from tq_halp.config import Config
+    from tq_halp.quantization_map import Plan
 
-def main(arguments=None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     accepted = parser()
     options = accepted.parse_args(arguments)
     if options.schema + bool(options.config) + bool(options.model or options.map) != 1:
@@ -21,7 +32,7 @@ def main(arguments=None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp plan",
         description="Show what a quantization map does to each layer and tensor of a model.",
@@ -37,9 +48,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _show(options) -> int:
+def _show(options: argparse.Namespace) -> int:
     config = None
-    if options.config:  # a typo is answered before TensorFlow is there
+    if options.config:  # before TensorFlow starts: a typo is reported at once
         from tq_halp import config as configs
 
         config = configs.load(options.config)
@@ -58,7 +69,8 @@ def _show(options) -> int:
     return FINISHED
 
 
-def _plan_of_config(config):
+def _plan_of_config(config: "Config") -> "Plan":
+    """The plan for the model and the map of a config."""
     from tq_halp import data
     from tq_halp.commands.running import experiment
 
@@ -66,7 +78,8 @@ def _plan_of_config(config):
     return experiment.load_map(config).plan(model)
 
 
-def _plan_of_model(options):
+def _plan_of_model(options: argparse.Namespace) -> "Plan":
+    """The plan for the saved model --model and the map --map."""
     import os
 
     from tq_halp.commands.running.load_keras_model import load_model

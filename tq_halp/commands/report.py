@@ -1,28 +1,40 @@
-"""`python -m tq_halp.report`: the report of a saved model on the arrays of a file."""
+"""`python -m tq_halp.report`: ranges and quantization errors of a saved model's tensors."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tq_halp.commands.exit_status import FAILED, FINISHED, add_imports, answer
+from tq_halp.commands.exit_status import FAILED, FINISHED, answer
+from tq_halp.commands.shared_options import add_imports
 from tq_halp.errors import InputError
 from tq_halp.non_finite import first_non_finite, place
+
+if TYPE_CHECKING:
+    import keras
+
+    from tq_halp.analysis import Report
 
 ARRAYS = ("x", "y", "sample_weight")
 
 
-def main(arguments=None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong input."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status: 0 done, 1 failed, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     options = parser().parse_args(arguments)
     return answer(lambda: _run(options), failed="failed", interrupted=FAILED)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp report",
-        description="What number formats do to the tensors of a model, or which would suit them.",
+        description="Show what number formats do to a model's tensors, or which would suit them.",
         epilog="Exit status: 0 done, 1 the run failed, 2 wrong input.",
     )
     add = made.add_argument
@@ -31,19 +43,23 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         required=True,
         metavar="FILE.npz",
-        help="arrays x and, for gradients, y; or those of train",
+        help="arrays x and, for gradients, y; or x_train and y_train",
     )
     add_imports(made)
     add("--html", metavar="OUT", help="also write a page with plots")
-    add("--loss", metavar="NAME", help="instead of the loss that the model is compiled with")
-    add("--batch-size", type=int, default=32, metavar="N", help="samples per batch (32)")
-    add("--batches", type=int, metavar="N", help="at most so many batches (all)")
-    add("--word-bits", type=int, default=8, metavar="N", help="of suggestions (8)")
+    add(
+        "--loss",
+        metavar="NAME",
+        help="a Keras loss in place of the one that the model is compiled with",
+    )
+    add("--batch-size", type=int, default=32, metavar="N", help="examples per batch (32)")
+    add("--batches", type=int, metavar="N", help="maximum number of batches (all)")
+    add("--word-bits", type=int, default=8, metavar="N", help="word bits of suggested formats (8)")
     return made
 
 
-def _run(options) -> int:
-    # Files are looked at before TensorFlow is waited for.
+def _run(options: argparse.Namespace) -> int:
+    # Before TensorFlow starts: a wrong file is reported at once.
     data = _data(options.data)
     if not Path(options.model).is_file():
         raise InputError(f"--model {options.model}: no such file")
@@ -57,19 +73,27 @@ def _run(options) -> int:
     return FINISHED
 
 
-def _data(path):
+def _data(path: str) -> tuple[np.ndarray, ...]:
+    """The arrays of an .npz file: (x,), (x, y) or (x, y, sample_weight).
+
+    A file for training, with x_train and y_train, serves as well.
+
+    Raises:
+        InputError: the file cannot be read, lacks x, holds other arrays, or numbers that are not
+            finite.
+    """
     from tq_halp.data import read_npz
 
     try:
         arrays = read_npz(Path(path))
     except InputError as error:
         raise InputError(f"--data {error}") from error
-    if "x_train" in arrays:  # What the train command takes.
+    if "x_train" in arrays:  # The arrays of the train command.
         arrays = {n: arrays[f"{n}_train"] for n in ("x", "y") if f"{n}_train" in arrays}
     if "x" not in arrays or not set(arrays) <= set(ARRAYS):
         raise InputError(
             f"--data {path}: must hold arrays named x and, for gradients, y and sample_weight, or "
-            f"x_train and y_train, received {', '.join(arrays) or 'none'}"
+            f"x_train and y_train. Received: {', '.join(arrays) or 'none'}"
         )
     for name, array in arrays.items():
         floating = np.issubdtype(array.dtype, np.inexact)
@@ -82,7 +106,12 @@ def _data(path):
     return tuple(arrays[name] for name in ARRAYS if name in arrays)
 
 
-def _model(path, imports):
+def _model(path: str, imports: Sequence[str]) -> "keras.Model":
+    """The saved model, compiled as it was saved.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     start_tensorflow()
@@ -94,7 +123,9 @@ def _model(path, imports):
         raise InputError(f"--model {error}") from error
 
 
-def _report(model, data, options):
+def _report(
+    model: "keras.Model", data: tuple[np.ndarray, ...], options: argparse.Namespace
+) -> "Report":
     from tq_halp.analysis import report
 
     return report(

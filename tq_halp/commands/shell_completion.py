@@ -1,7 +1,7 @@
-"""`tq-halp completion bash|zsh|fish`: a script that completes the command line.
+"""`tq-halp completion bash|zsh|fish`: a script that completes commands and options in the shell.
 
-It is made once, from the commands' own parsers. To complete, the shell reads the script's tables:
-no Python starts, so nothing waits for TensorFlow.
+The script holds tables that are made from the commands' parsers. To complete a word the shell looks
+it up there and starts no Python, so nothing waits for TensorFlow.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 SHELLS = ("bash", "zsh", "fish")
 
-# What completes to nothing is left to the shell, which then completes file names.
+# Without a completion of ours, the shell completes file names.
 _BASH = """\
 # Completes tq-halp. In ~/.bashrc:  eval "$(tq-halp completion bash)"
 _tq_halp() {
@@ -42,7 +42,7 @@ _FISH = "# Completes tq-halp. In ~/.config/fish/config.fish:  tq-halp completion
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp completion",
         description="Print a script that completes tq-halp's commands and options.",
@@ -53,10 +53,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def script(shell: str, commands: Mapping[str, argparse.ArgumentParser]) -> str:
-    """The script for one of SHELLS.
+    """The completion script.
 
     Args:
-        commands: the parser of each command, in the order of the list.
+        shell: one of SHELLS.
+        commands: name -> parser, in the order in which they are listed.
     """
     nodes = dict(_nodes("", commands, []))
     if shell == "fish":
@@ -64,15 +65,19 @@ def script(shell: str, commands: Mapping[str, argparse.ArgumentParser]) -> str:
     return (_ZSH if shell == "zsh" else "") + _bash(nodes)
 
 
-def _nodes(path: str, commands: Mapping, options: list, words: Mapping | None = None):
-    """(path, (words, options)) of "", the program, of " bench", of " bench ops" and so on.
+def _nodes(
+    path: str, commands: Mapping, options: list, words: Mapping | None = None
+) -> Iterator[tuple[str, tuple[Mapping, list]]]:
+    """What may follow each command path: "" for the program, " bench", " bench ops" and so on.
 
-    The words are the commands and arguments that may follow, with what each is for.
+    Yields:
+        (path, (words, options)): words are commands and positional choices, each with its purpose;
+        options are argparse actions.
     """
-    yield path, ((words or {}) | {name: _purpose(made) for name, made in commands.items()}, options)
+    yield path, ({**(words or {}), **{n: _purpose(made) for n, made in commands.items()}}, options)
     for name, made in commands.items():
         below, options, words = {}, [], {}
-        for action in made._actions:  # argparse shows them nowhere else
+        for action in made._actions:  # argparse has no public list
             if isinstance(action, argparse._SubParsersAction):
                 below = action.choices
             elif action.option_strings:
@@ -102,6 +107,7 @@ def _bash(nodes: Mapping) -> str:
 
 
 def _list(words: Iterable) -> str:
+    """Words as one shell word."""
     return shlex.quote(" ".join(map(str, words)))
 
 
@@ -127,5 +133,5 @@ def _fish(nodes: Mapping) -> Iterator[str]:
 
 
 def _purpose(made: argparse.ArgumentParser) -> str:
-    """The first sentence of its description."""
+    """The first sentence of a parser's description."""
     return " ".join((made.description or "").split()).partition(". ")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Data sets as NumPy arrays; no training, no TensorFlow."""
+"""Data sets as NumPy arrays: loaders, search and download. No TensorFlow."""
 
 import functools
 from collections.abc import Callable
@@ -40,14 +40,14 @@ _LOADERS: dict[str, Callable[..., Dataset]] = {
 
 
 def load(settings: Any) -> Dataset:
-    """The set that a config's `data` section names, or the one that stands in for it.
+    """The data set that a config's `data` section names, or the one that replaces it.
 
     Args:
         settings: an object with a `name` and further keys of that name.
 
     Raises:
-        InputError: its files are missing from `data.dir`, truncated or altered, or too short; of
-            image sets and libsvm files, for which nothing stands in, also if they are nowhere.
+        InputError: files are missing from `data.dir`, truncated, altered or too short. Image sets
+            and libsvm files, which have no replacement, must be found or fetched.
     """
     given = dict(vars(settings))
     name = given.pop("name")

@@ -3,6 +3,7 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tq_halp.yaml_settings import suggestion
 _PARTS = ("train", "validation", "test")
 _NAMES = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")
 _KINDS = "fiub"
-# What NumPy and zipfile raise for a file that is damaged, encrypted, pickled or of another kind.
+# Exceptions of NumPy and zipfile for a damaged, encrypted, pickled or other file.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -38,23 +39,23 @@ def load_arrays(
     limit: int | None = None,
     validation_limit: int | None = None,
 ) -> Dataset:
-    """The arrays x_train, y_train, x_validation, y_validation and, if there, x_test, y_test.
+    """The arrays x_train, y_train, x_validation, y_validation and, if present, x_test, y_test.
 
     Args:
-        file: as `numpy.savez` writes it. Nothing pickled is loaded.
-        sha256: the file's, if it must be that very file.
-        limit: at most so many training examples, the first ones.
-        validation_limit: at most so many for validation, and as many for the test.
+        file: as `numpy.savez` writes it. Pickled objects are not loaded.
+        sha256: the checksum that the file must have; None for any file.
+        limit: maximum number of training examples, the first ones.
+        validation_limit: maximum number of validation examples, and of test examples.
 
     Returns:
-        x and y as they are in the file, in this processor's order of bytes, each with the examples
-        along its first axis; `classes` is one more than the largest y, where y holds a whole number
+        x and y with the dtype and shape of the file, in this machine's byte order, the examples
+        along the first axis. `classes` is one more than the largest y if y holds a whole number
         from 0 for each example.
 
     Raises:
-        InputError: the file cannot be read, is another one, lacks an array or has an unknown one;
-            an array has no examples, holds other than finite numbers, or its shape or type does
-            not go with the others'.
+        InputError: the file cannot be read, has another checksum, lacks an array or has an unknown
+            one; an array is empty, holds other than finite numbers, or does not match the others in
+            shape or dtype.
     """
     if file is None:
         raise InputError("data.file: arrays needs the name of an .npz file")
@@ -80,7 +81,7 @@ def load_arrays(
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an .npz file by its name.
+    """Name -> array of an .npz file, in this machine's byte order.
 
     Raises:
         InputError: it cannot be read, is no .npz file, or holds pickled objects.
@@ -93,7 +94,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: cannot be read: {reason}") from error
 
 
-def _check_names(path, arrays) -> None:
+def _check_names(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     for name in arrays:
         if name not in _NAMES:
             raise InputError(f"{path}: unknown array {name!r}{suggestion(name, _NAMES)}")
@@ -109,15 +110,15 @@ def _check_names(path, arrays) -> None:
 def _check(subject: str, array: np.ndarray) -> None:
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
         raise InputError(
-            f"{subject}: received {array.dtype}, expected numbers, real ones of at most 8 bytes"
+            f"{subject} must hold real numbers of at most 8 bytes. Received: {array.dtype}"
         )
     if array.ndim == 0 or array.size == 0:
         raise InputError(
-            f"{subject}: received shape {array.shape}, expected examples along the first axis"
+            f"{subject} must hold examples along its first axis. Received: shape {array.shape}"
         )
     if array.dtype.kind == "f" and (index := first_non_finite(array)) is not None:
         raise InputError(
-            f"{subject}: holds numbers that are not finite, {place(index)} is {array[index]}"
+            f"{subject} must hold finite numbers. Received: {array[index]} at {place(index)}"
         )
 
 

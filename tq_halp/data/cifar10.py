@@ -1,6 +1,7 @@
-"""CIFAR-10: colour images of ten kinds, 32 x 32 (Krizhevsky, 2009), from its binary version."""
+"""CIFAR-10: colour images of ten classes, 32 x 32 (Krizhevsky, 2009), in its binary version."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
-#: The last so many training images validate.
+#: The last so many training images are for validation.
 HELD_OUT = 5000
-#: Where a copy of the test images names those that are not the original's, by their numbers.
+#: The file in which a copy lists the numbers of test images that differ from the original's.
 LOSSY = "test_batch.lossy_indices.txt"
 
 _SIDE, _CHANNELS = 32, 3
@@ -51,21 +52,24 @@ CIFAR10 = KnownSet(
 
 
 def load_cifar10(
-    directory=None, *, limit: int | None = None, validation_limit: int | None = None
+    directory: str | os.PathLike | None = None,
+    *,
+    limit: int | None = None,
+    validation_limit: int | None = None,
 ) -> Dataset:
     """45,000 images for training, 5,000 for validation, 10,000 for the test.
 
     Args:
         directory: folder of the files; None searches (see `locate`).
-        limit: at most so many training images.
-        validation_limit: at most so many for validation, and as many for the test.
+        limit: maximum number of training images.
+        validation_limit: maximum number of validation images, and of test images.
 
     Returns:
-        x uint8 (n, 32, 32, 3), y int32 (n,), 10 classes. Of a copy whose test images are not all
+        x uint8 (n, 32, 32, 3), y int32 (n,), 10 classes. If a copy has test images that differ from
         the original's, those are left out, and `source` says so.
 
     Raises:
-        InputError: the files are nowhere, or truncated or altered.
+        InputError: the files are not found, truncated or altered.
     """
     folder = find(CIFAR10, directory)
     parts = [
@@ -86,15 +90,17 @@ def load_cifar10(
 
 
 def read_batch(content: bytes, path: Path) -> Examples:
-    """Images, uint8 (n, 32, 32, 3), and labels, int32 (n,), of a file of the binary version.
+    """Images, uint8 (n, 32, 32, 3), and labels, int32 (n,), in a file of the binary version.
 
-    A record is a label and three planes, red, green, blue, each row by row: 1 + 3 · 32 · 32 bytes.
+    A record is a label and three planes, red, green and blue, each row by row: 1 + 3 · 32 · 32
+    bytes.
 
     Args:
-        path: how the file is called in an error.
+        content: of the file.
+        path: the name of the file in an error.
 
     Raises:
-        InputError: it does not consist of such records, or a label is above 9.
+        InputError: the file does not consist of such records, or a label is above 9.
     """
     if not content or len(content) % (1 + _PIXELS):
         raise InputError(
@@ -114,7 +120,7 @@ def read_batch(content: bytes, path: Path) -> Examples:
 
 
 def _read_test(folder: Path) -> tuple[Examples, int]:
-    """The test images that are the original's, and how many others there are."""
+    """The test images that are the original's, and the number of others."""
     file = CIFAR10.files[-1]
     content = read_verified_bytes(folder, file)
     x, y = read_batch(content, folder / file.name)
@@ -125,7 +131,7 @@ def _read_test(folder: Path) -> tuple[Examples, int]:
 
 
 def read_lossy(path: Path, count: int) -> list[int]:
-    """Distinct numbers from 0 to count - 1, one a line.
+    """The distinct numbers from 0 to count − 1 in a text file, one per line.
 
     Raises:
         InputError: the file cannot be read or holds anything else.

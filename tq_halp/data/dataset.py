@@ -1,4 +1,4 @@
-"""What every loader returns."""
+"""The data set that every loader returns."""
 
 from dataclasses import dataclass
 
@@ -9,34 +9,34 @@ Examples = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Examples for training, validation and a test, and the truth about where they came from.
+    """Examples for training, validation and a test, and where they came from.
 
-    Language models: x, y int32 of shape (windows, sequence_length), y being x one token later.
-    Classification: x (samples, features), float32, or images (samples, height, width, channels),
-    uint8; y (samples,), int32, from 0 to classes - 1.
-    Regression: x (samples, features), y (samples, 1), of one floating-point type.
-    A user's own arrays: any shapes and types of numbers, the samples along the first axis.
+    Language models: x, y int32 (windows, sequence_length); y is x shifted by one token.
+    Classification: x float32 (samples, features), or images uint8 (samples, height, width,
+    channels); y int32 (samples,), from 0 to classes - 1. Regression: x (samples, features), y
+    (samples, 1), of one floating-point dtype. A user's own arrays: any shapes and dtypes of
+    numbers, with the samples along the first axis.
     """
 
     #: The set that was actually loaded.
     name: str
-    #: The set that was asked for; differs from `name` after a fallback.
+    #: The requested set; it differs from `name` after a fallback.
     requested: str
     train: Examples
-    #: What a run is judged by while it goes on, and settings are chosen by.
+    #: For evaluations during a run, and for choosing settings.
     validation: Examples
-    #: What is looked at once, when a run has finished; None where the set has nothing for it.
+    #: For one evaluation after the run; None if the set has no such part.
     test: Examples | None = None
-    #: Distinct tokens; None where the examples are not tokens.
+    #: Number of distinct tokens; None if the examples are not tokens.
     vocabulary_size: int | None = None
-    #: Kinds of examples that are to be told apart; None where that is not the task.
+    #: Number of classes; None if the task is not classification.
     classes: int | None = None
-    #: The folder, or the words, that tell where the data came from.
+    #: Where the data came from: a folder, or a description.
     source: str = ""
 
     @property
     def is_fallback(self) -> bool:
-        """True if another set than the one asked for was loaded."""
+        """Whether another set than the requested one was loaded."""
         return self.name != self.requested
 
     @property
@@ -55,7 +55,7 @@ def of_ten_kinds(
     validation_limit: int | None,
     source: str,
 ) -> Dataset:
-    """A set of images of ten kinds, of whose training examples the last `held_out` validate."""
+    """An image set of ten classes, whose last `held_out` training examples validate."""
     x, y = examples
     return Dataset(
         name=name,
@@ -69,6 +69,6 @@ def of_ten_kinds(
 
 
 def first(examples: Examples, count: int | None) -> Examples:
-    """At most `count` of the examples, the first ones; None takes all."""
+    """The first `count` examples; None takes all."""
     x, y = examples
     return x[:count], y[:count]

@@ -1,4 +1,4 @@
-"""Download of a data set's files: checked, atomic, and quick to give up."""
+"""Download of a data set's files: checked, atomic, and quick to give up without a network."""
 
 import tarfile
 import threading
@@ -8,17 +8,20 @@ from pathlib import Path, PurePosixPath
 from tq_halp.atomic_files import replacing
 from tq_halp.data.files import KnownSet
 
-#: Seconds for a connection, and for the next bytes of one.
+#: Seconds to wait for a connection, and for its next bytes.
 CONNECT_TIMEOUT, READ_TIMEOUT = 4.0, 10.0
 #: Seconds after which a network that has not answered at all counts as absent.
 ANSWER_TIMEOUT = 6.0
 
 
 def fetch(known: KnownSet, folder: Path) -> Path | None:
-    """Fetch the files of `known` that `folder` lacks; None, with a warning, if that fails.
+    """Downloads the files of `known` that `folder` lacks.
 
-    A file appears under its name only once it is complete and its checksum is right (pooch writes
-    to a temporary name first). Proxies come from the environment.
+    A file gets its name only when it is complete and its checksum is right (pooch writes to a
+    temporary name first). Proxies come from the environment.
+
+    Returns:
+        The folder; None if the download failed, with a warning if the network answered.
     """
     missing = known.missing_from(folder)
     files = [known.archive] if known.archive else [f for f in known.files if f.name in missing]
@@ -46,25 +49,26 @@ def fetch(known: KnownSet, folder: Path) -> Path | None:
 
 
 def _unpack(archive: Path, names: list[str]) -> None:
-    """The members of these names, in whatever folder of the archive, beside it; then remove it."""
+    """Extracts the members with these file names beside the archive, and removes the archive."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = PurePosixPath(member.name).name
-            if name in names and member.isfile():
+            content = tar.extractfile(member) if name in names and member.isfile() else None
+            if content is not None:
                 with replacing(archive.with_name(name)) as path:
-                    path.write_bytes(tar.extractfile(member).read())
+                    path.write_bytes(content.read())
     archive.unlink()
 
 
 def _answers(url: str) -> bool:
     """Whether `url` responds within `ANSWER_TIMEOUT` seconds in all.
 
-    The thread bounds what no socket timeout does: name resolution, and several addresses tried in
-    turn. A daemon, so that a resolver that hangs cannot keep the process alive.
+    The thread also bounds what no socket timeout does: name resolution, and several addresses tried
+    in turn. It is a daemon, so that a resolver that hangs cannot keep the process alive.
     """
     ok = threading.Event()
 
-    def probe():
+    def probe() -> None:
         import requests
 
         try:

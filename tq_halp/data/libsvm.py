@@ -1,5 +1,6 @@
 """Data sets in LIBSVM's format."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
 _URL = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/"
-#: Files that are verified when they were searched for, and that can be fetched.
+#: Known files: they are verified when they are found by a search, and can be fetched.
 KNOWN = {
     file.name: file
     for file in (
@@ -47,35 +48,35 @@ KNOWN = {
 def load_libsvm(
     file: str | None,
     *,
-    directory=None,
+    directory: str | os.PathLike | None = None,
     test_file: str | None = None,
     task: str = "classification",
     limit: int | None = None,
     validation_limit: int | None = None,
 ) -> Dataset:
-    """The samples of a file, every tenth of them for validation, and those of another as a test.
+    """The samples of a file, every tenth of them for validation, and those of another as the test.
 
-    Every tenth, for in many a file the samples are sorted by label.
+    Every tenth, because in many files the samples are sorted by label.
 
     Args:
         file, test_file: names in one folder.
-        directory: that folder; None searches for one called libsvm (see `locate`).
-        task: "classification", classes being the distinct labels in ascending order, or
+        directory: that folder; None searches for one named libsvm (see `locate`).
+        task: "classification": the classes are the distinct labels in ascending order; or
             "regression".
-        limit: at most so many training samples; neither features nor classes depend on it.
-        validation_limit: at most so many for validation, and as many for the test.
+        limit: maximum number of training samples; features and classes do not depend on it.
+        validation_limit: maximum number of validation samples, and of test samples.
 
     Returns:
-        x float32 (n, features), features being the largest index of both files; y int32 (n,) or,
-        for regression, float32 (n, 1).
+        x float32 (n, features), features being the largest index in both files; y int32 (n,), or
+        float32 (n, 1) for regression.
 
     Raises:
-        InputError: a file is nowhere, a line is wrong, or labels are no classes.
+        InputError: a file is not found, a line is wrong, or labels are no classes.
     """
     if file is None:
         raise InputError("data.file: libsvm needs the name of a file, e.g. a9a")
     names = [file] if test_file is None else [file, test_file]
-    # What a user keeps in a folder of their own may be called as they like.
+    # A user's own file may have the name of a known one.
     known = KNOWN if directory is None else {}
     files = tuple(known.get(name) or KnownFile(name, 0, "") for name in names)
     folder = find(KnownSet("libsvm", ("libsvm",), files), directory)
@@ -100,9 +101,9 @@ def load_libsvm(
 
 
 def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
-    """x, float32, all with as many features as the largest index asks for, and y, float64.
+    """x float32 (n, features) and y float64 (n,) of each file.
 
-    Files with a checksum are verified.
+    `features` is the largest index in all files. Files with a checksum are verified.
 
     Raises:
         InputError: a file cannot be read, is truncated or altered, or a line is wrong.
@@ -135,7 +136,7 @@ def read_files(folder: Path, files: Iterable[KnownFile]) -> tuple[list, list]:
 
 
 def _classes(parts: list[np.ndarray], path: Path) -> tuple[list[np.ndarray], int]:
-    """Labels as the places of their values in ascending order, and how many values there are."""
+    """The class index of each label, int32, and the number of classes; in order of the labels."""
     values = np.unique(np.concatenate(parts))
     if (large := np.abs(values).max()) >= 2**53:
         raise InputError(

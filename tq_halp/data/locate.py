@@ -1,4 +1,4 @@
-"""Where a data set's files are looked for, and in which order."""
+"""The search for a data set's files: in which folders, and in which order."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,11 @@ from tq_halp.errors import InputError
 
 
 def locate(known: KnownSet, directory: str | os.PathLike | None = None) -> Path | None:
-    """Folder that holds every file of `known`, or None if there is none and none can be fetched.
+    """The folder that holds every file of `known`; None if there is none and none can be fetched.
 
-    Looked for in `directory` (then nowhere else), `$TQ_HALP_DATA/<name>`, `../shared/data/<name>`
-    beside a source checkout, the user's cache; then fetched into that cache.
+    It searches `directory` alone if that is given, else `$TQ_HALP_DATA/<name>`,
+    `../shared/data/<name>` beside a source checkout, and the user's cache; then it fetches into
+    that cache.
 
     Raises:
         InputError: `directory` is given and lacks a file, or `$TQ_HALP_DATA` is no folder.
@@ -23,7 +24,7 @@ def locate(known: KnownSet, directory: str | os.PathLike | None = None) -> Path 
 
 
 def on_this_machine(known: KnownSet) -> Path | None:
-    """The folder that `locate` finds without fetching anything.
+    """The folder that `locate` finds without fetching.
 
     Raises:
         InputError: `$TQ_HALP_DATA` is no folder.
@@ -33,7 +34,7 @@ def on_this_machine(known: KnownSet) -> Path | None:
 
 
 def find(known: KnownSet, directory: str | os.PathLike | None = None) -> Path:
-    """The folder that `locate` finds, for a set in whose place no other can stand.
+    """The folder that `locate` finds, for a set that no other can replace.
 
     Raises:
         InputError: as `locate`, or there is none.
@@ -49,7 +50,7 @@ def find(known: KnownSet, directory: str | os.PathLike | None = None) -> Path:
 
 
 def cache_folder(name: str) -> Path:
-    """The user's cache for the set `name`, following the XDG base directory specification."""
+    """The user's cache for the set `name`, by the XDG base directory specification."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "tq_halp" / name
 

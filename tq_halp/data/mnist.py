@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tq_halp.data.files import KnownFile, KnownSet, read_verified_bytes
 from tq_halp.data.locate import find
 from tq_halp.errors import InputError
 
-#: The last so many training images validate.
+#: The last so many training images are for validation.
 HELD_OUT = 5000
 
 _URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -30,7 +31,7 @@ MNIST = KnownSet(
             "train-images-idx3-ubyte.gz",
             9912422,
             "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            # Compressed anew to 9,719,438 bytes.
+            # The same images, compressed to 9,719,438 bytes.
             "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971",
         ),
         _file(
@@ -53,20 +54,23 @@ MNIST = KnownSet(
 
 
 def load_mnist(
-    directory=None, *, limit: int | None = None, validation_limit: int | None = None
+    directory: str | os.PathLike | None = None,
+    *,
+    limit: int | None = None,
+    validation_limit: int | None = None,
 ) -> Dataset:
     """55,000 images for training, 5,000 for validation, 10,000 for the test.
 
     Args:
         directory: folder of the files; None searches (see `locate`).
-        limit: at most so many training images.
-        validation_limit: at most so many for validation, and as many for the test.
+        limit: maximum number of training images.
+        validation_limit: maximum number of validation images, and of test images.
 
     Returns:
         x uint8 (n, 28, 28, 1), y int32 (n,), 10 classes.
 
     Raises:
-        InputError: the files are nowhere, or truncated or altered.
+        InputError: the files are not found, truncated or altered.
     """
     folder = find(MNIST, directory)
     return of_ten_kinds(
@@ -81,7 +85,11 @@ def load_mnist(
 
 
 def read_part(folder: Path, part: str) -> Examples:
-    """Images, uint8 (n, 28, 28, 1), and digits, int32 (n,), of `part`, "train" or "t10k"."""
+    """Images, uint8 (n, 28, 28, 1), and digits, int32 (n,), of `part`: "train" or "t10k".
+
+    Raises:
+        InputError: a file cannot be read, or is truncated or altered.
+    """
     images, labels = (
         read_idx(read_verified_bytes(folder, file), folder / file.name)
         for file in MNIST.files
@@ -91,7 +99,7 @@ def read_part(folder: Path, part: str) -> Examples:
 
 
 def read_flat(folder: Path, part: str) -> Examples:
-    """The same for a linear model: float32 (n, 784) in [0, 1], and float64 (n,)."""
+    """The same for a linear model: x float32 (n, 784) in [0, 1], y float64 (n,)."""
     images, labels = read_part(folder, part)
     return images.reshape(len(images), -1) / np.float32(255), labels.astype(np.float64)
 
@@ -100,8 +108,8 @@ def read_idx(compressed: bytes, path: Path) -> np.ndarray:
     """The array in a file of LeCun's idx format: 0, 0, 8, dimensions, sizes, unsigned bytes.
 
     Args:
-        compressed: the file's content, by gzip.
-        path: how the file is called in an error.
+        compressed: the gzip-compressed content of the file.
+        path: the name of the file in an error.
 
     Raises:
         InputError: it is not such a file.

@@ -1,8 +1,8 @@
-"""Linear regression with known answers."""
+"""Synthetic linear regression with a known solution."""
 
 import numpy as np
 
-from tq_halp.data.dataset import Dataset
+from tq_halp.data.dataset import Dataset, Examples
 
 
 def linear_regression(
@@ -15,18 +15,21 @@ def linear_regression(
 ) -> Dataset:
     """X ~ N(0, 1), y = X w* + noise·ε with w*, ε ~ N(0, 1); all float64.
 
-    With (1/2N)‖Xw − y‖² as loss this is the strongly convex problem on which the algorithms'
-    convergence is documented. The data depend on `seed` alone, not on a run's seed, so that runs
-    with several seeds are runs on one problem.
+    With the loss (1/2N)‖Xw − y‖² this is the strongly convex problem on which the convergence of
+    the algorithms is documented. The data depend on `seed` alone, not on a run's seed, so that runs
+    with several seeds solve one problem.
 
     Args:
         samples: rows of X, ≥ 1; as many again, but at most 1000, are drawn for validation.
-        limit: keep at most so many training rows.
+        features: columns of X.
+        noise: its standard deviation.
+        seed: of the data.
+        limit: maximum number of training rows.
     """
     draw = np.random.default_rng(seed)
     solution = draw.normal(size=(features, 1))
 
-    def examples(count):
+    def examples(count: int) -> Examples:
         x = draw.normal(size=(count, features))
         return x, x @ solution + noise * draw.normal(size=(count, 1))
 

@@ -1,4 +1,4 @@
-"""Text to tokens to the arrays a language model trains on."""
+"""Text to tokens to arrays for a language model."""
 
 import re
 from collections import Counter
@@ -14,14 +14,14 @@ _WORD_OR_SIGNS = re.compile(r"\w+|([^\w\s])\1*")
 
 
 def words_with_eos(text: str) -> list[str]:
-    """Mikolov's word level: the words between white space, and `<eos>` for each line's end."""
+    """Mikolov's word-level tokens: the words between white space, `<eos>` for each line end."""
     return text.replace("\n", f" {EOS} ").split()
 
 
 def words_and_signs(text: str) -> list[str]:
-    """Runs of word characters, and runs of one and the same other visible character.
+    """Runs of word characters, and runs of one repeated other visible character.
 
-    The runs keep a table's ruled lines from being most of what there is to predict.
+    Without such runs the ruled lines of tables would be most of the tokens.
     """
     return [match.group() for match in _WORD_OR_SIGNS.finditer(text)]
 
@@ -29,10 +29,11 @@ def words_and_signs(text: str) -> list[str]:
 def vocabulary(
     tokens: Iterable[str], size: int | None = None, min_count: int = 1
 ) -> dict[str, int]:
-    """Token -> index, most frequent first, ties in alphabetical order.
+    """Token -> index, the most frequent first, ties in alphabetical order.
 
-    Tokens seen fewer than `min_count` times, and the rarest beyond `size` entries in all, give way
-    to `<unk>`, which is present if any did or if it is in the text.
+    Tokens seen fewer than `min_count` times, and the rarest beyond `size` entries in all, are
+    replaced by `<unk>`. The vocabulary has `<unk>` if any token was replaced, or if the text holds
+    it.
     """
     counts = Counter(tokens)
     kept = [token for token in counts if counts[token] >= min_count and token != UNKNOWN]
@@ -43,7 +44,7 @@ def vocabulary(
 
 
 def encode(tokens: Sequence[str], index: dict[str, int]) -> np.ndarray:
-    """Indices, int32, shape (len(tokens),); tokens outside `index` become `<unk>`.
+    """Token indices, int32 (len(tokens),); tokens outside `index` become `<unk>`.
 
     Raises:
         InputError: a token is unknown and the vocabulary has no `<unk>`.
@@ -63,15 +64,19 @@ def windows(
 
     x[i, j] = tokens[i·length + j], y[i, j] = tokens[i·length + j + 1].
 
+    Args:
+        limit: maximum number of tokens.
+        key: the setting of the limit, for an error.
+
     Raises:
-        InputError: fewer than length + 1 tokens; `key` is the setting that names the remedy.
+        InputError: there are fewer than length + 1 tokens.
     """
     tokens = tokens[:limit]
     count = (len(tokens) - 1) // length
     if count < 1:
         raise InputError(
-            f"data.sequence_length: {length} needs at least {length + 1} tokens, "
-            f"got {len(tokens)}; lower it or raise {key}"
+            f"data.sequence_length: {length} needs at least {length + 1} tokens. Received: "
+            f"{len(tokens)}; lower it or raise {key}"
         )
     x = tokens[: count * length].reshape(count, length)
     y = tokens[1 : count * length + 1].reshape(count, length)

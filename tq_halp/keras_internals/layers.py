@@ -1,6 +1,7 @@
 """The layers and the variables that a Keras layer holds, and the lock that Keras puts on them."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import keras
 

@@ -1,10 +1,10 @@
-"""Linear models trained by LM-HALP, as estimators with scikit-learn's conventions.
+"""Linear models trained by LM-HALP, as estimators that follow scikit-learn's conventions.
 
     LMHALPRegressor     least squares, ridge
-    LMHALPClassifier    logistic regression; softmax for more than two classes
+    LMHALPClassifier    logistic regression; softmax regression for more than two classes
 
-Both run on `quant_ops.LinearSolver`: integer dot products and updates in 8 or 16 bits, or the
-baselines in floating point. scikit-learn is not needed; where it is in use the estimators work in
+Both run on `quant_ops.LinearSolver`: dot products and updates in integers of 8 or 16 bits, or the
+floating-point baselines. scikit-learn need not be installed; where it is, the estimators work in
 its pipelines and searches.
 
 De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Section 5.

@@ -1,21 +1,30 @@
-"""Class labels of any kind, as class indices."""
+"""Class labels of any sortable kind, converted to class indices."""
+
+from typing import Any
 
 import numpy as np
 
 from tq_halp.errors import InputError
 
 
-def classes_of(y: np.ndarray, weights: np.ndarray | None):
-    """The sorted classes, and the index of each label's class, float64.
+def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted classes, and the class index of each sample.
 
-    Labels are integers, strings, booleans, whole floating-point numbers, or objects that can be
-    sorted. A sample without weight does not make a class; such an index is 0.
+    Args:
+        y: labels [n]: integers, strings, booleans, whole floating-point numbers, or objects that
+            can be sorted.
+        weights: sample weights [n], or None. The label of a sample of weight 0 adds no class, and
+            its index is 0.
+
+    Returns:
+        (classes [k] of y's dtype, indices float64 [n]).
 
     Raises:
-        InputError: fewer than two classes; a continuous, complex, missing or unsortable label.
+        InputError: there are fewer than two classes, or a label is continuous, complex, missing or
+            cannot be sorted.
     """
     if y.dtype.kind == "c":
-        raise InputError(f"Complex data not supported: y must be class labels, received {y.dtype}")
+        raise InputError(f"Complex data not supported: y must be class labels. Received: {y.dtype}")
     _check_known(y)
     used = y if weights is None else y[weights > 0]
     try:
@@ -26,7 +35,7 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None):
         ) from None
     if len(classes) < 2:
         held = ", ".join(map(repr, classes.tolist()))
-        raise InputError(f"y must hold at least two classes, received one class: {held}")
+        raise InputError(f"y must hold at least two classes. Received: one class: {held}")
     if weights is None:
         return classes, np.searchsorted(classes, y).astype(np.float64)
     indices = np.zeros(len(y))
@@ -34,26 +43,28 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None):
     return classes, indices
 
 
-def _check_known(y):
+def _check_known(y: np.ndarray) -> None:
+    """InputError for labels that are continuous, missing or of a dtype that names no classes."""
     if y.dtype.kind == "f":
         if not np.isfinite(y).all():
             raise InputError("y must be class labels, Input y contains NaN or infinity")
         if (y != np.floor(y)).any():
             example = y[y != np.floor(y)][0]
             raise InputError(
-                f"Unknown label type: continuous. y must be class labels, received {example}; "
+                f"Unknown label type: continuous. y must be class labels. Received: {example}; "
                 "for regression use LMHALPRegressor"
             )
     elif y.dtype.kind == "O":
         missing = [label for label in y.tolist() if _is_missing(label)]
         if missing:
-            raise InputError(f"y must be class labels, received {missing[0]!r} among them")
+            raise InputError(f"y must be class labels. Received: {missing[0]!r} among them")
     elif y.dtype.kind not in "biuUS":
-        raise InputError(f"Unknown label type: y must be class labels, received dtype {y.dtype}")
+        raise InputError(f"Unknown label type: y must be class labels. Received: dtype {y.dtype}")
 
 
-def _is_missing(label):
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN or pandas' NA."""
     try:
         return label is None or bool(label != label)
-    except (TypeError, ValueError):  # pandas' NA is neither equal nor not
+    except (TypeError, ValueError):  # comparing pandas' NA gives no bool
         return True

@@ -1,26 +1,27 @@
-"""Columns that are far from 0 and vary little: what an intercept takes from them before training.
+"""Centring of columns whose mean is large beside their range.
 
-A quantized X has no room for the variation of a column whose mean is many times as large, and
-without quantization the problem's condition would be the square of that. With an intercept the
-mean of a column changes nothing: w·x + b = w·(x − c) + (b + w·c).
+The step of a quantized X is too coarse for the variation of such a column, and without quantization
+the condition number of the problem would grow with the square of mean / range. With an intercept
+the column can be centred: w·x + b = w·(x − c) + (b + w·c).
 """
 
 import numpy as np
 
 from tq_halp.linear.input_arrays import blocks, few_rows
 
-# A column is far from 0 if its mean is so many times its range.
+# A column is centred if its mean is more than so many times its range.
 FAR = 2.0
 
 
 def centre_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-    """Where the columns far from 0 have their weighted means, the others 0; None if there are none.
+    """The weighted mean of each column whose mean exceeds FAR times its range, else 0.
 
     Args:
-        x: [n, d]; weights: [n] or None.
+        x: [n, d].
+        weights: [n] or None.
 
     Returns:
-        float64 [d].
+        float64 [d]; None if there is no such column.
     """
     few = few_rows(x)
     # All elements of such a column are larger than its range, and so than that of a few rows.
@@ -39,7 +40,7 @@ def centre_of(x: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
 
 
 def centred(x: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """x − centre: float32, or float64 if x is."""
+    """x − centre, float64 if x is, else float32."""
     result = np.empty(x.shape, np.float64 if x.dtype == np.float64 else np.float32)
     for rows in blocks(x):
         result[rows] = x[rows].astype(np.float64) - centre

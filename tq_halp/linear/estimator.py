@@ -1,60 +1,76 @@
-"""What the two estimators share: parameters, the way from data to a trained solver."""
+"""The base class of the two estimators: constructor, and the way from arrays to weights."""
 
 import time
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tq_halp.errors import InputError
 from tq_halp.linear import input_arrays, prediction
 from tq_halp.linear.fit_loop import Schedule, train
-from tq_halp.linear.lost_columns import lost_columns
-from tq_halp.linear.parameters import Parameters, seed_of
+from tq_halp.linear.lost_columns import warn_of_lost_columns
+from tq_halp.linear.parameters import Parameters, RandomState, seed_of
+from tq_halp.linear.power_of_two_units import Units, representable
 from tq_halp.linear.sklearn_protocol import (
     ConvergenceWarning,
-    DataConversionWarning,
     NotFittedError,
     shared_with_sklearn,
     sklearn_tags,
 )
-from tq_halp.linear.solver_problem import problem_of
+from tq_halp.linear.solver_problem import Problem, problem_of
 from tq_halp.linear.step_size import automatic_learning_rate
 from tq_halp.linear.threads import thread_count
+from tq_halp.linear.warm_start import check_weights
 
-# An epoch of fewer steps would be spent on the full gradient and on calls.
+if TYPE_CHECKING:
+    from quant_ops import LinearSolver
+
+# With fewer inner steps, the full gradient and the calls would take most of an epoch's time.
 FEWEST_STEPS = 100
-# Whose gradients have a norm that tells how good a learning rate is; that of SGD's is its noise.
+# The learning rate adapts to the gradient norm, which for SGD shows its noise alone.
 ADAPTS = ("halp", "svrg")
 ON_GRID = ("lp_svrg", "lp_sgd")
 INTEGER = ("halp", *ON_GRID)
-# For a quadratic α = 1.6 / (2 L(b)) leaves α L(b) / (2 − α L(b)) = two thirds after an epoch.
+# The learning rate grows at most by this factor. For a quadratic, α = 1.6 / (2 L(b)) leaves
+# α L(b) / (2 − α L(b)) = two thirds of the error after an epoch.
 GROWTH = {"squared": 1.6, "logistic": 64.0, "softmax": 64.0}
 
 
 class LinearEstimator(Parameters):
-    """Base of the estimators; a subclass has `_estimator_type`, `fit` and `predict`."""
+    """Base of the two estimators: their constructor, and the way from arrays to weights.
+
+    A subclass has `fit`, `predict` and scikit-learn's `_estimator_type`, and sets `coef_` and
+    `intercept_`.
+    """
+
+    _estimator_type: str
+    coef_: np.ndarray
+    intercept_: Any
 
     def __init__(
         self,
-        word_bits=8,
-        data_bits=8,
-        mu="auto",
-        learning_rate="auto",
-        batch_size=64,
-        epochs=500,
-        l2=0.0,
-        algorithm="halp",
-        n_threads=None,
-        random_state=0,
+        word_bits: int = 8,
+        data_bits: int = 8,
+        mu: float | str = "auto",
+        learning_rate: float | str = "auto",
+        batch_size: int = 64,
+        epochs: int = 500,
+        l2: float = 0.0,
+        algorithm: str = "halp",
+        n_threads: int | None = None,
+        random_state: RandomState = 0,
         *,
-        fit_intercept=True,
-        tol=1e-5,
-        inner_steps=None,
-        feature_scale="per_tensor",
-        weight_range=1.0,
-        patience=10,
-        warm_start=False,
-        callback=None,
+        fit_intercept: bool = True,
+        tol: float = 1e-5,
+        inner_steps: int | None = None,
+        feature_scale: str = "per_tensor",
+        weight_range: float = 1.0,
+        patience: int = 10,
+        warm_start: bool = False,
+        callback: Callable[[dict], object] | None = None,
     ):
         self.word_bits = word_bits
         self.data_bits = data_bits
@@ -75,17 +91,32 @@ class LinearEstimator(Parameters):
         self.warm_start = warm_start
         self.callback = callback
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         return sklearn_tags(self._estimator_type)
 
-    def _train(self, x, targets, weights, *, loss, outputs):
-        """Trains on checked samples; sets what every fit sets but the weights.
+    def _train(
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        loss: str,
+        outputs: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Trains on checked samples and sets the fitted attributes, apart from the weights.
+
+        Args:
+            x: [n, d].
+            targets: float64 [n]: numbers, 0 or 1, or class indices.
+            weights: float64 [n] or None.
 
         Returns:
             coefficients [outputs, d] and intercepts [outputs], float64.
         """
         start = time.perf_counter()
-        before = self._last_fit((outputs, x.shape[1]))
+        before = self._weights() if self.warm_start and self._is_fitted() else None
+        if before is not None:
+            check_weights(*before, (outputs, x.shape[1]))
         problem = problem_of(
             x,
             targets,
@@ -97,7 +128,8 @@ class LinearEstimator(Parameters):
             l2=float(self.l2),
             steps=2 ** (self.word_bits - 1) - 1 if self.algorithm == "halp" else None,
         )
-        self._warn_lost(problem)
+        if self.algorithm in INTEGER and self.feature_scale == "per_tensor":
+            warn_of_lost_columns(problem, int(self.data_bits))
         rate = self._rate(problem)
         solver, norm = self._started(problem, before)
         self.setup_seconds_ = time.perf_counter() - start
@@ -108,32 +140,13 @@ class LinearEstimator(Parameters):
         self._warn_unfinished(norm * problem.units.target / problem.units.feature)
         return problem.fitted(solver.weights())
 
-    def _last_fit(self, shape):
-        """Coefficients and intercepts to continue from; None for a fresh start.
+    def _started(
+        self, problem: Problem, before: tuple[np.ndarray, np.ndarray] | None
+    ) -> tuple["LinearSolver", float]:
+        """The solver at its start, and the gradient norm of a fresh start.
 
-        Raises:
-            InputError: they are for other data, or not finite.
-        """
-        if not (self.warm_start and self._is_fitted()):
-            return None
-        coefficients, intercepts = self._weights()
-        if coefficients.shape != shape:
-            raise InputError(
-                f"warm_start continues a fit with coefficients of shape {coefficients.shape}, "
-                f"received data for {shape}; set warm_start=False or fit data of the same kind"
-            )
-        if not (np.isfinite(coefficients).all() and np.isfinite(intercepts).all()):
-            raise InputError(
-                "warm_start continues from coef_ and intercept_, which must be finite, received "
-                "NaN or infinity; set warm_start=False"
-            )
-        return coefficients, intercepts
-
-    def _started(self, problem, before):
-        """The solver at its start, and the gradient's norm of a fresh one.
-
-        The last fit's weights may be far off for other data: where its loss is above that of a
-        fresh start, that is what training begins with.
+        For other data the last fit's weights may be far off: if their loss is above that of a fresh
+        start, training begins with a fresh start.
         """
         if before is not None:
             solver = self._solver(problem, problem.weights_of(*before))
@@ -142,10 +155,10 @@ class LinearEstimator(Parameters):
         solver = self._solver(problem, problem.first_weights())
         return solver, solver.measurement["gradient_norm"]
 
-    def _rate(self, problem):
-        """The solver's learning rate: that of the user, or an automatic one."""
+    def _rate(self, problem: Problem) -> float:
+        """The solver's learning rate: the user's in the solver's units, or the automatic one."""
         if self.learning_rate != "auto":
-            return _representable("learning_rate", problem.units.rate(float(self.learning_rate)))
+            return representable("learning_rate", problem.units.rate(float(self.learning_rate)))
         return automatic_learning_rate(
             problem.x,
             problem.weights,
@@ -157,7 +170,7 @@ class LinearEstimator(Parameters):
             norms=problem.norms,
         )
 
-    def _solver(self, problem, initial):
+    def _solver(self, problem: Problem, initial: np.ndarray | None) -> "LinearSolver":
         units = problem.units
         return _solver_class()(
             problem.x,
@@ -178,25 +191,25 @@ class LinearEstimator(Parameters):
             n_threads=thread_count(self.n_threads, problem.x.size),
         )
 
-    def _weight_range(self, units):
-        """The solver's; that of algorithms without a fixed grid means nothing."""
+    def _weight_range(self, units: Units) -> float:
+        """The solver's weight_range; only algorithms with a fixed grid use it."""
         if self.algorithm not in ON_GRID:
             return 1.0
         value = float(self.weight_range) / units.target / units.feature
-        return _representable("weight_range", float(np.float32(value)))
+        return representable("weight_range", float(np.float32(value)))
 
-    def _schedule(self, problem, rate, norm):
+    def _schedule(self, problem: Problem, rate: float, norm: float) -> Schedule:
         batches = -(-len(problem.x) // int(self.batch_size))
         adapts = self.learning_rate == "auto" and self.algorithm in ADAPTS
-        mu = self.mu
-        if mu != "auto":
-            mu = _representable("mu", problem.units.mu(float(mu)))
+        mu = None
+        if self.mu != "auto":
+            mu = representable("mu", problem.units.mu(float(self.mu)))
         return Schedule(
             algorithm=self.algorithm,
             learning_rate=rate,
             growth=GROWTH[problem.loss] if adapts else None,
             steps=int(self.inner_steps or max(batches, FEWEST_STEPS)),
-            mu=None if mu == "auto" else mu,
+            mu=mu,
             word_bits=int(self.word_bits),
             epochs=int(self.epochs),
             tolerance=self._tolerance(problem, norm),
@@ -206,27 +219,20 @@ class LinearEstimator(Parameters):
             units=problem.units,
         )
 
-    def _tolerance(self, problem, norm):
-        """Of the gradient's norm. A start whose gradient is rounding alone is the optimum."""
+    def _tolerance(self, problem: Problem, norm: float) -> float:
+        """The gradient norm at which training ends.
+
+        Where the gradient at the start is no larger than rounding errors, the start is the optimum.
+        """
         floats = self.algorithm not in INTEGER and problem.x.dtype != np.float64
         rounding = problem.rounding(np.finfo(np.float32 if floats else np.float64).eps)
         return norm if self.tol and norm <= rounding else float(self.tol) * norm
 
-    def _warn_lost(self, problem):
-        if self.algorithm not in INTEGER or self.feature_scale == "per_feature":
-            return
-        lost = lost_columns(problem, int(self.data_bits))
-        if len(lost):
-            warnings.warn(
-                f"X's columns {', '.join(map(str, lost[:5]))}{', ...' * (len(lost) > 5)} are lost: "
-                "they vary with y and are 0 in the quantized X, whose step is that of its largest "
-                "element; use feature_scale='per_feature', standardise, or take more data_bits",
-                shared_with_sklearn(DataConversionWarning),
-                stacklevel=4,
-            )
+    def _warn_unfinished(self, norm: float) -> None:
+        """Warns if training ended above `tol`, apart from SGD and the low-precision baselines.
 
-    def _warn_unfinished(self, norm):
-        """SGD and the low-precision baselines end at a floor, which nobody expects to be below."""
+        Those end at a noise floor, and nobody expects them to get below it.
+        """
         stalled = self.stop_reason_ == "no_progress" and self.algorithm in ADAPTS
         if not self.tol or not (self.stop_reason_ == "epochs" or stalled):
             return
@@ -242,7 +248,8 @@ class LinearEstimator(Parameters):
             stacklevel=4,
         )
 
-    def _note_features(self, X, x):
+    def _note_features(self, X: npt.ArrayLike, x: np.ndarray) -> None:
+        """Sets `n_features_in_` and, for a data frame, `feature_names_in_`."""
         self.n_features_in_ = x.shape[1]
         names = input_arrays.feature_names(X)
         if names is not None:
@@ -250,8 +257,13 @@ class LinearEstimator(Parameters):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _scores(self, X):
-        """[n, outputs] for new data, checked against what was fitted."""
+    def _scores(self, X: npt.ArrayLike) -> np.ndarray:
+        """The scores [n, outputs] of X.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            InputError: X is not valid, or has other features than the data of `fit`.
+        """
         if not self._is_fitted():
             raise shared_with_sklearn(NotFittedError)(
                 f"This {type(self).__name__} is not fitted yet: call fit(X, y) first"
@@ -260,7 +272,7 @@ class LinearEstimator(Parameters):
         if names is not None and fitted is not None and list(names) != list(fitted):
             raise InputError(
                 "The feature names should match those that were passed during fit: "
-                f"{', '.join(fitted[:5])}, ..., received {', '.join(names[:5])}, ..."
+                f"{', '.join(fitted[:5])}, ... Received: {', '.join(names[:5])}, ..."
             )
         x = input_arrays.features(X)
         if x.shape[1] != self.n_features_in_:
@@ -270,26 +282,16 @@ class LinearEstimator(Parameters):
             )
         return prediction.scores(x, *self._weights())
 
-    def _is_fitted(self):
+    def _is_fitted(self) -> bool:
         return hasattr(self, "coef_")
 
-    def _weights(self):
-        """coef_ and intercept_ as [outputs, d] and [outputs]."""
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """`coef_` and `intercept_` as [outputs, d] and [outputs]."""
         return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
 
 
-def _representable(name, value):
-    """A parameter in the solver's units."""
-    if not 0 < value < np.inf:
-        raise InputError(
-            f"{name} must suit the magnitudes of X and y: for these float64 cannot hold what it "
-            "means; bring X and y near 1"
-        )
-    return value
-
-
-def _solver_class():
-    # Imports TensorFlow: not before there is something to train.
+def _solver_class() -> type["LinearSolver"]:
+    # Not at the top: quant_ops imports TensorFlow.
     from quant_ops import LinearSolver
 
     return LinearSolver

@@ -1,47 +1,52 @@
-"""Outer epochs until the gradient is small, nothing improves any more, or enough were run."""
+"""The outer epochs of a fit: adaptive learning rate, records, and when to stop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tq_halp.errors import InputError
 from tq_halp.linear.power_of_two_units import Units
 
-# Without an anchor the pass over all the data only measures, so its time is not the algorithm's.
+if TYPE_CHECKING:
+    from quant_ops import LinearSolver
+
+# Their pass over all the data only measures the epoch, so its time is not counted.
 WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
 CENTERED = ("halp",)
 
-_PROGRESS = 1e-3  # of the best gradient norm, or of the whole decrease of the loss
+_PROGRESS = 1e-3  # least progress: of the best gradient norm, or of the loss' whole decrease
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How outer epochs are run, and when they end."""
+    """How the outer epochs are run, and when they end."""
 
     algorithm: str
     learning_rate: float
-    growth: float | None  # of the learning rate, at most; None keeps it as it is
-    steps: int  # inner steps of an epoch
+    growth: float | None  # largest factor of the learning rate; None keeps the rate constant
+    steps: int  # inner steps per epoch
     mu: float | None  # HALP's scale parameter; None chooses the scale
     word_bits: int
     epochs: int
-    tolerance: float  # a gradient norm
+    tolerance: float  # the gradient norm at which training ends
     patience: int  # epochs without progress
     n_threads: int
     callback: Callable[[dict], object] | None
-    units: Units  # in which records are told
+    units: Units  # of the records that the user sees
 
 
-def train(solver, schedule: Schedule):
-    """Runs the solver's outer epochs.
+def train(solver: "LinearSolver", schedule: Schedule) -> tuple[list[dict], str]:
+    """Runs outer epochs until the gradient is small, progress ends or `epochs` are done.
 
     Returns:
-        (told, reason): the records of `record` in the user's units, that of the start first; and
-        what ended it, "tolerance", "no_progress", "callback" or "epochs".
+        (records, reason): the dicts of `record` in the user's units, the first of the start; and
+        what ended training: "tolerance", "no_progress", "callback" or "epochs".
 
     Raises:
-        InputError: the iterate became infinite: the learning rate is too large.
+        InputError: the loss or gradient is not finite: the learning rate is too large, or mu too
+            small.
     """
     history = [record(0, solver.measurement, 0.0, None, schedule)]
     told = [schedule.units.told(history[0])]
@@ -63,11 +68,11 @@ def train(solver, schedule: Schedule):
 def record(
     epoch: int, measured: dict, rate: float, before: dict | None, schedule: Schedule
 ) -> dict:
-    """What is told of an outer epoch, measured at the iterate that it ends with.
+    """The record of an outer epoch, measured at the iterate where it ends, in the solver's units.
 
-    `seconds` are those of the inner steps and, where the algorithm uses it, of the pass over all
-    the data that gives the next epoch's full gradient. `mu` is ‖g̃‖ / (δ (2^(b−1) − 1)) of HALP's
-    grid, given or chosen; None elsewhere.
+    `seconds` is the time of the inner steps and, for algorithms with snapshots, of the pass over
+    all data that gives the next epoch's full gradient. `mu` is ‖g̃‖ / (δ (2^(b−1) − 1)) of HALP's
+    grid, given or chosen; None for other algorithms.
     """
     seconds = measured["inner_seconds"]
     if schedule.algorithm not in WITHOUT_SNAPSHOTS:
@@ -91,18 +96,23 @@ def record(
 
 
 class AdaptiveRate:
-    """More after an epoch that lowered loss and gradient, half after one that raised both.
+    """The learning rate: raised after an epoch that lowered loss and gradient, halved if both rose.
 
-    The rate that smoothness allows is what the worst curvature needs, and a logistic loss has less
-    where it is minimal: the largest rate that works is found by trying, by halves as much again
-    until the first that does not, by fifths from then on. An epoch that lowered the gradient's norm
-    to less than half is left alone. One that raised it by half was beyond the stable rates: three
-    fifths of its rate are the most from then on, and a hundredth more per epoch. Every third epoch
-    without progress halves the rate and the most: noise is as large as what is left. All between a
-    16th of the start and `most` times it.
+    The rate that smoothness guarantees suits the worst curvature. A logistic loss has less near its
+    minimum, so the largest rate that works is searched for. The rules:
 
-    The gradient's norm alone would be too careful: it is that of the steepest directions' noise,
-    while the loss falls along the flat ones. The loss alone ends at its own rounding.
+    * loss fell and the gradient norm fell, but not below half: times 1.5, and times 1.2 from the
+      first failure on. An epoch that more than halved the norm changes nothing.
+    * neither fell: times 0.5.
+    * the norm rose by more than half: that rate was unstable. Its 0.6-fold is the limit from then
+      on, and grows by 1 % per epoch.
+    * every third epoch without progress: rate and limit times 0.5, for noise is then as large as
+      the remaining gradient.
+    * always between a 16th of the start and `most` times the start.
+
+    Both loss and norm are needed. The norm alone is too careful: it shows the noise along the
+    steepest directions, while the loss still falls along the flat ones. The loss alone stops at its
+    rounding.
     """
 
     def __init__(self, start: float, most: float):
@@ -111,7 +121,12 @@ class AdaptiveRate:
         self._limit, self._growth = self._most, 1.5
 
     def saw(self, before: dict, after: dict, without_progress: int = 0) -> None:
-        """The records of an epoch and of the one before it, and epochs since the best."""
+        """Updates `rate` after an epoch.
+
+        Args:
+            before, after: the records of the epoch before and of the epoch.
+            without_progress: epochs since the last progress.
+        """
         ratio = after["gradient_norm"] / before["gradient_norm"]
         falls = after["loss"] < before["loss"]
         self._limit = min(1.01 * self._limit, self._most)
@@ -129,10 +144,11 @@ class AdaptiveRate:
 
 
 class Progress:
-    """Whether there were `patience` epochs since the best gradient norm or the best loss.
+    """Counts the epochs since the last progress: a new best gradient norm or loss.
 
-    Noise makes new records too, ever more rarely: small ones do not count. Nor do epochs in which
-    both fell: after a learning rate that was too large it may be a long way back.
+    Noise sets new records too, ever more rarely, so small improvements do not count as progress. An
+    epoch in which both fell is not counted: after a learning rate that was too large, the way back
+    to the best values may be long.
     """
 
     def __init__(self, patience: int):
@@ -142,6 +158,7 @@ class Progress:
         self._before = np.inf, np.inf
 
     def has_ended(self, loss: float, norm: float) -> bool:
+        """Whether `patience` epochs passed without progress; call it after each epoch."""
         if self._start == np.inf:
             self._start = loss
         if not (loss < self._before[0] and norm < self._before[1]):
@@ -154,11 +171,17 @@ class Progress:
         return self.epochs_without >= self._patience
 
 
-def _is_true(answer):
+def _is_true(answer: object) -> bool:
+    """Whether a callback returned True; other values, such as None, go on."""
     return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
 
-def _finished(history, schedule, progress):
+def _finished(history: list[dict], schedule: Schedule, progress: Progress) -> str | None:
+    """What ends training after the last record, or None.
+
+    Raises:
+        InputError: the last loss or gradient norm is not finite.
+    """
     last = history[-1]
     loss, norm = last["loss"], last["gradient_norm"]
     if not (np.isfinite(loss) and np.isfinite(norm)):
@@ -170,8 +193,8 @@ def _finished(history, schedule, progress):
     return "epochs" if last["epoch"] >= schedule.epochs else None
 
 
-def _divergence(schedule, last) -> str:
-    """What must have been wrong: of mu and the learning rate those that the user chose."""
+def _divergence(schedule: Schedule, last: dict) -> str:
+    """The message for a fit that diverged: which of mu and the learning rate to change."""
     rate = schedule.units.told(last)["learning_rate"]
     must, received, instead = [], [], []
     if schedule.mu is not None:
@@ -183,7 +206,7 @@ def _divergence(schedule, last) -> str:
         received.append(f"{rate:g}")
         instead.append("smaller")
     return (
-        f"{' and '.join(must)} to converge, received {' and '.join(received)}: the loss is "
+        f"{' and '.join(must)} to converge. Received: {' and '.join(received)}: the loss is "
         f"{last['loss']} after {last['epoch']} epochs; use 'auto' or a {' and a '.join(instead)} "
         "one"
     )

@@ -1,48 +1,51 @@
-"""What a user passes as X, y and sample_weight, checked, as arrays that the solver takes.
+"""Checks of X, y and sample_weight, and their conversion to arrays that the solver takes.
 
-No array that is usable as it is gets copied: C-contiguous uint8, float32 and float64.
+C-contiguous uint8, float32 and float64 arrays are not copied.
 """
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
 from tq_halp.non_finite import first_non_finite
 
-# The smallest of the solver's dtypes that holds every value of these exactly.
+# Dtype -> the smallest of the solver's dtypes that holds all its values exactly.
 _EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
           "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
-_LARGEST = 1e150  # of y: sums of squares stay finite
-BLOCK_BYTES = 1 << 22  # of X at a time where a copy in another dtype is needed
+_LARGEST = 1e150  # magnitude of y: sums of squares stay finite
+BLOCK_BYTES = 1 << 22  # where another dtype is needed, so much of X is converted at a time
 
 
-def features(x) -> np.ndarray:
+def features(x: npt.ArrayLike) -> np.ndarray:
     """X as a C-contiguous array [samples, features] of uint8, float32 or float64.
 
-    bool becomes uint8; float16, bfloat16 and integers of up to 16 bits float32; all else float64.
+    bool becomes uint8; float16, bfloat16 and integers of up to 16 bits become float32; other
+    numbers become float64.
 
     Raises:
-        TypeError: X is sparse, or holds something that is no number.
-        InputError: it is not 2-D, has no samples or features, is complex, masked, or not finite.
+        TypeError: X is sparse, or an element is no number.
+        InputError: X is not 2-D, has no samples or features, is complex, masked or not finite.
     """
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise TypeError(
-            f"X must be dense, received a sparse {type(x).__name__}; sparse input is not "
+            f"X must be dense. Received: a sparse {type(x).__name__}; sparse input is not "
             "supported, convert it with X.toarray()"
         )
     x = _array("X", x)
     if x.ndim != 2:
         raise InputError(
-            f"Expected 2D array X [samples, features], received {x.ndim}D with shape {x.shape}. "
+            f"Expected 2D array X [samples, features]. Received: {x.ndim}D with shape {x.shape}. "
             "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample"
         )
     for count, what in zip(x.shape, ("sample(s)", "feature(s)"), strict=True):
         if count == 0:
             raise InputError(f"X has 0 {what} (shape={x.shape}) while a minimum of 1 is required.")
-    name = x.dtype.name  # whatever the order of its bytes
+    name = x.dtype.name  # the same for every byte order
     taken_as = name if name in ("uint8", "float32", "float64") else _EXACT.get(name, np.float64)
     x = _converted("X", x, taken_as)
     if x.dtype != np.uint8:
@@ -50,11 +53,11 @@ def features(x) -> np.ndarray:
     return x
 
 
-def target_vector(y, samples: int, estimator: str) -> np.ndarray:
-    """y as a 1-D array of its own dtype; a column becomes a vector, with a warning.
+def target_vector(y: npt.ArrayLike | None, samples: int, estimator: str) -> np.ndarray:
+    """y as a 1-D array of its own dtype; a single column becomes a vector, with a warning.
 
     Raises:
-        InputError: y is None, has another length than X, or more than one column.
+        InputError: y is None, not as long as X, masked, or has more than one column.
     """
     if y is None:
         raise InputError(f"{estimator} requires y to be passed, but the target y is None")
@@ -62,7 +65,7 @@ def target_vector(y, samples: int, estimator: str) -> np.ndarray:
     try:
         y = native(np.asarray(y))
     except ValueError as error:
-        raise InputError(f"y must be a 1-D array, received {type(y).__name__} ({error})") from None
+        raise InputError(f"y must be a 1-D array. Received: {type(y).__name__} ({error})") from None
     if y.ndim == 2 and y.shape[1] == 1:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected; it is taken as y.ravel()",
@@ -71,10 +74,10 @@ def target_vector(y, samples: int, estimator: str) -> np.ndarray:
         )
         y = y.ravel()
     if y.ndim != 1:
-        raise InputError(f"y should be a 1d array, received shape {y.shape}")
+        raise InputError(f"y should be a 1d array. Received: shape {y.shape}")
     if len(y) != samples:
         raise InputError(
-            "X and y must have the same number of samples, received inconsistent numbers: "
+            "X and y must have the same number of samples. Received: inconsistent numbers: "
             f"{samples} and {len(y)}"
         )
     return y
@@ -84,24 +87,25 @@ def real_targets(y: np.ndarray) -> np.ndarray:
     """The regressor's y in float64.
 
     Raises:
-        InputError: y is complex, not finite, not numbers, or too large for squares.
+        InputError: y is complex, not finite, not numeric, or so large that squares overflow.
     """
     y = _converted("y", _array("y", y), np.float64)
     _check_finite("y", y)
     if (largest := np.abs(y).max()) > _LARGEST:
         raise InputError(
-            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}, received "
+            f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}. Received: "
             f"{largest:g}; divide it by its largest"
         )
     return y
 
 
-def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
-    """sample_weight as float64 [samples], times a power of two so that there is a sum; None where
-    all are equal.
+def weight_vector(sample_weight: npt.ArrayLike | None, samples: int) -> np.ndarray | None:
+    """sample_weight as float64 [samples]; None where all weights are equal.
+
+    It is scaled by a power of two, so that its sum does not overflow.
 
     Raises:
-        InputError: another shape, a negative or not finite weight, or only zeros.
+        InputError: the shape is wrong, a weight is negative or not finite, or all are 0.
     """
     if sample_weight is None:
         return None
@@ -111,55 +115,57 @@ def weight_vector(sample_weight, samples: int) -> np.ndarray | None:
         weights = np.full(samples, weights)
     if weights.shape != (samples,):
         raise InputError(
-            f"sample_weight must have shape ({samples},), one per sample, received {weights.shape}"
+            f"sample_weight must have shape ({samples},), one per sample. Received: {weights.shape}"
         )
     _check_finite("sample_weight", weights)
     if weights.min() < 0:
-        raise InputError(f"sample_weight must be 0 or above, received {weights.min()}")
+        raise InputError(f"sample_weight must be 0 or above. Received: {weights.min()}")
     if weights.max() == 0:
-        raise InputError("sample_weight must hold a weight above zero, received only zeros")
+        raise InputError("sample_weight must hold a weight above zero. Received: only zeros")
     if weights.min() == weights.max():
         return None
     return np.ldexp(weights, -int(np.frexp(weights.max())[1]))
 
 
-def feature_names(x) -> np.ndarray | None:
-    """The column names of a data frame, if all are strings."""
+def feature_names(x: object) -> np.ndarray | None:
+    """The column names of a data frame, object [features]; None unless all are strings."""
     names = getattr(x, "columns", None)
     if names is None or not len(names) or not all(isinstance(name, str) for name in names):
         return None
     return np.asarray(names, object)
 
 
-def blocks(x: np.ndarray):
-    """Slices of rows of about BLOCK_BYTES in float64."""
+def blocks(x: np.ndarray) -> Iterator[slice]:
+    """Slices of rows that cover x; each block has about BLOCK_BYTES in float64."""
     rows = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(x), rows))
 
 
 def largest_in_columns(x: np.ndarray) -> np.ndarray:
-    """max_i |x_ij|, float64 [d]; without a copy of the magnitudes."""
+    """max_i |x_ij|, float64 [d]; the magnitudes are not copied."""
     return np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
 
 
 def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:
-    """About that many rows, evenly spaced, in float64."""
+    """About `count` rows of x, evenly spaced, in float64."""
     return x[:: -(-len(x) // count)].astype(np.float64)
 
 
-def _array(name, value):
-    """A real array: numbers of any dtype, or objects that are numbers, in float64."""
+def _array(name: str, value: npt.ArrayLike) -> np.ndarray:
+    """`value` as an array of real numbers of any dtype; objects that are numbers become float64."""
     _check_not_masked(name, value)
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise InputError(f"{name} must be a rectangular array of numbers ({error})") from None
     if array.dtype.kind == "c":
-        raise InputError(f"Complex data not supported: {name} must be real, received {array.dtype}")
+        raise InputError(
+            f"Complex data not supported: {name} must be real. Received: {array.dtype}"
+        )
     if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16":
         return array
     if array.dtype.kind != "O":
-        raise InputError(f"{name} must be numbers, received dtype {array.dtype}")
+        raise InputError(f"{name} must be numbers. Received: dtype {array.dtype}")
     try:
         return array.astype(np.float64)
     except TypeError as error:
@@ -168,23 +174,23 @@ def _array(name, value):
         raise InputError(f"{name} must be numbers: {error}") from None
 
 
-def _converted(name, array, dtype):
-    """C-contiguous, in the processor's order of bytes; the array itself where it is that."""
+def _converted(name: str, array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """`array` as a C-contiguous array of `dtype`, without a copy where it is one already."""
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(array, dtype)
     if array.dtype.kind == "f" and array.dtype.itemsize > converted.dtype.itemsize:
         lost = np.isinf(converted) & np.isfinite(array)
         if lost.any():
-            raise InputError(f"{name} must fit into float64, received {array[lost][0]!r}")
+            raise InputError(f"{name} must fit into float64. Received: {array[lost][0]!r}")
     return converted
 
 
-def _check_not_masked(name, value):
+def _check_not_masked(name: str, value: object) -> None:
     if np.ma.is_masked(value):
         raise InputError(f"{name} must have no masked elements; fill or drop them first")
 
 
-def _check_finite(name, array):
+def _check_finite(name: str, array: np.ndarray) -> None:
     place = first_non_finite(array)
     if place is not None:
         what = "NaN" if np.isnan(array[place]) else "infinity"

@@ -1,38 +1,56 @@
-"""Columns that the quantized X does not show, though they tell of the targets."""
+"""Columns that become 0 in the quantized X although the targets depend on them."""
+
+import warnings
 
 import numpy as np
 
 from tq_halp.linear.input_arrays import few_rows, largest_in_columns
+from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
+from tq_halp.linear.solver_problem import Problem
 
-# Of a column and what is to be explained at the start: a hundredth of its variance.
+# Correlation of a column with the residual at the start: it explains 1 % of the variance.
 CORRELATED = 0.1
 
 
-def lost_columns(problem, data_bits: int) -> np.ndarray:
-    """The columns with no element of half a step, max |x| / (2^(data_bits − 1) − 1) / 2, or more,
-    of which the targets depend: correlation of CORRELATED or more.
+def lost_columns(problem: Problem, data_bits: int) -> np.ndarray:
+    """The columns whose elements all quantize to 0, and with which the targets correlate.
 
-    Most data is known not to have one from a few rows; else it is one or two passes over X.
+    No element reaches half a step of the quantized X, max |x| / (2^(data_bits − 1) − 1) / 2, and
+    the correlation with the residual at the start is CORRELATED or more. For most data a few rows
+    show that there is no such column; otherwise one or two passes over X are needed.
 
     Returns:
-        indices, ascending.
+        column indices, ascending.
     """
     steps = 2 ** (data_bits - 1) - 1
     scale = 1.0 if problem.scales is None else problem.scales
     x = problem.x
-    # No element is larger than the largest row.
+    # No element is larger than the norm of the largest row.
     half = np.sqrt(problem.norms.max()) / steps / 2
     if not (np.abs(few_rows(x) * scale).max(axis=0) < half).any():
         return np.zeros(0, np.intp)
     largest = largest_in_columns(x) * scale
     columns = np.flatnonzero((largest > 0) & (largest < largest.max() / steps / 2))
     correlations = np.array([_correlation(x[:, j], problem) for j in columns])
-    certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # what chance alone makes is below
+    certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # chance alone stays below
     return columns[correlations >= certain] if len(columns) else columns
 
 
-def _correlation(column, problem) -> float:
-    """The largest of those with each output's residual at the start."""
+def warn_of_lost_columns(problem: Problem, data_bits: int) -> None:
+    """Warns, where `fit` was called, that the quantized X lacks `lost_columns`."""
+    lost = lost_columns(problem, data_bits)
+    if len(lost):
+        warnings.warn(
+            f"X's columns {', '.join(map(str, lost[:5]))}{', ...' * (len(lost) > 5)} are lost: "
+            "they vary with y and are 0 in the quantized X, whose step is that of its largest "
+            "element; use feature_scale='per_feature', standardise, or take more data_bits",
+            shared_with_sklearn(DataConversionWarning),
+            stacklevel=4,
+        )
+
+
+def _correlation(column: np.ndarray, problem: Problem) -> float:
+    """The largest |correlation| of a column with the outputs' residuals at the start."""
     residuals = problem.residuals()
     weights = np.ones(len(column)) if problem.weights is None else problem.weights
     column = column.astype(np.float64) / np.abs(column).max()

@@ -1,11 +1,15 @@
 """What scikit-learn expects of an estimator that does not inherit from it, without importing it.
 
-Its tags are made when it asks for them, so it is there then. Its users catch its exceptions and
-filter its warnings: where it has been imported, ours are subclasses of both.
+scikit-learn asks for the tags, so it is imported by then. Its users catch its exceptions and filter
+its warnings: where it is imported, ours are subclasses of both.
 """
 
 import functools
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -17,18 +21,18 @@ class ConvergenceWarning(UserWarning):
 
 
 class DataConversionWarning(UserWarning):
-    """Input was taken for what it was probably meant to be, or loses much when quantized."""
+    """Input was converted to what was probably meant, or quantization loses much of it."""
 
 
 def shared_with_sklearn(ours: type) -> type:
-    """`ours`, or a subclass of it and of scikit-learn's class of the same name."""
+    """`ours`, or a subclass of it and of the class in `sklearn.exceptions` with the same name."""
     theirs = getattr(sys.modules.get("sklearn.exceptions"), ours.__name__, None)
     return ours if theirs is None else _joined(ours, theirs)
 
 
 @functools.cache
 def _joined(ours: type, theirs: type) -> type:
-    # Pickled as ours: it has a name to be found by, in a process without scikit-learn too.
+    # Pickled as our class, which can be found by name, also in a process without scikit-learn.
     members = {
         "__doc__": ours.__doc__,
         "__module__": ours.__module__,
@@ -37,8 +41,8 @@ def _joined(ours: type, theirs: type) -> type:
     return type(ours.__name__, (ours, theirs), members)
 
 
-def sklearn_tags(kind: str):
-    """The `sklearn.utils.Tags` of a "regressor" or "classifier" of dense, finite 2-D data."""
+def sklearn_tags(kind: str) -> "Tags":
+    """The tags of an estimator of dense, finite 2-D data; `kind` is "regressor" or "classifier"."""
     from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
 
     return Tags(

@@ -1,12 +1,14 @@
-"""How many threads a fit is given."""
+"""The number of threads of a fit."""
 
 from tq_halp.cpu import usable_cores
 
-# Elements of X that are worth a thread.
+# So many elements of X make another thread worth its cost.
 PER_THREAD = 1 << 16
 
 
 def thread_count(asked: int | None, elements: int) -> int:
-    """As many as asked for, or as the elements of X are worth, but no more than usable cores: the
-    inner loop's threads wait for each other actively."""
+    """The number of threads: as asked for, else one per PER_THREAD elements of X.
+
+    At most the usable cores: threads of the inner loop wait for each other actively.
+    """
     return min(usable_cores(), int(asked or 1 + elements // PER_THREAD))

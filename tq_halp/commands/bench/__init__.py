@@ -1,20 +1,22 @@
-"""`python -m tq_halp.bench [ops | matmul | step | linear]`: what things cost, as ratios of times.
-
-Ratios are taken in one run.
-"""
+"""`python -m tq_halp.bench [ops | matmul | step | linear]`: timings, as ratios within one run."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from tq_halp.commands.bench import linear, matmul, ops, step
 from tq_halp.commands.exit_status import FINISHED, answer
 
-#: Benchmark -> its module: `PURPOSE`, `add_arguments(parser)` and `run(options)`.
+#: Benchmark -> its module, which has `PURPOSE`, `add_arguments(parser)` and `run(options)`.
 BENCHMARKS = {"ops": ops, "matmul": matmul, "step": step, "linear": linear}
 
 
-def main(arguments=None) -> int:
-    """Run the command, `ops` unless another is named; returns 0: done, 2: wrong input."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a benchmark, `ops` if none is named; returns the exit status: 0 done, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(arguments or ["ops"])
 
@@ -26,7 +28,7 @@ def main(arguments=None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp bench",
         description="Time the ops, matrix products, a training step, or linear models; default: "

@@ -1,4 +1,7 @@
-"""What the benchmarks' options may be; argparse prints one message and exits with 2."""
+"""Types of the benchmarks' options; argparse prints their errors in one line and exits with 2.
+
+Each raises argparse.ArgumentTypeError for text that is not valid.
+"""
 
 import argparse
 import re
@@ -11,17 +14,18 @@ UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
 
 
 def at_least_one(text: str) -> int:
+    """An integer of at least 1."""
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1. Received: {text!r}")
     return number
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Integers of at least 1, with commas between them."""
+    """Integers of at least 1, separated by commas; repeated ones once."""
     return tuple(dict.fromkeys(map(at_least_one, text.split(","))))
 
 
@@ -29,7 +33,7 @@ def product(text: str) -> tuple[int, int, int]:
     """The sizes M,K,N of a matrix product."""
     sizes = tuple(map(at_least_one, text.split(",")))
     if len(sizes) != 3:
-        raise argparse.ArgumentTypeError(f"must be three sizes M,K,N, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be three sizes M,K,N. Received: {text!r}")
     return sizes
 
 
@@ -40,25 +44,30 @@ def part(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, received {text!r}")
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1. Received: {text!r}")
     return number
 
 
 def listed(choices: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """Words from `choices`, with commas between them."""
+    """The type of words from `choices`, separated by commas; repeated ones once."""
 
     def parse(text: str) -> tuple[str, ...]:
         words = tuple(text.split(","))
         for word in words:
             if word not in choices:
-                raise argparse.ArgumentTypeError(f"received {word!r}{suggestion(word, choices)}")
+                hint = suggestion(word, choices)
+                raise argparse.ArgumentTypeError(f"must be known names. Received: {word!r}{hint}")
         return tuple(dict.fromkeys(words))
 
     return parse
 
 
 def sizes(multiple: int) -> Callable[[str], tuple[int, ...]]:
-    """Numbers of elements such as 16Mi, 64Ki or 4096, with commas between them."""
+    """The type of numbers of elements such as 16Mi, 64Ki or 4096, separated by commas.
+
+    Args:
+        multiple: each must be a multiple of this.
+    """
 
     def parse(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(_size(word, multiple) for word in text.split(",")))
@@ -71,21 +80,22 @@ def _size(word: str, multiple: int) -> int:
     size = int(found[1]) * UNITS[found[2]] if found else 0
     if size < 1 or size % multiple:
         raise argparse.ArgumentTypeError(
-            f"a size must be a multiple of {multiple}, such as 16Mi or 64Ki, received {word!r}"
+            f"a size must be a multiple of {multiple}, such as 16Mi or 64Ki. Received: {word!r}"
         )
     return size
 
 
 def size_text(size: int) -> str:
-    """The same, for a table: 16 Mi."""
+    """A number of elements as a table shows it: 16 Mi."""
     unit = next(unit for unit in reversed(UNITS) if size % UNITS[unit] == 0)
     return f"{size // UNITS[unit]} {unit}".strip()
 
 
 def new_file(text: str) -> Path:
+    """The path of a file to write, in a folder that exists."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(
-            f"must be a file in a folder that exists, received {text!r}"
+            f"must be a file in a folder that exists. Received: {text!r}"
         )
     return path

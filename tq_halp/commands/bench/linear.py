@@ -1,16 +1,18 @@
 """Time HALP for linear models against full-precision SVRG.
 
-Logistic regression on dense synthetic data (samples x features) and softmax regression on MNIST.
-Float32 SVRG and HALP, labelled by the bits of its words and of its data, take turns epoch by
-epoch, with the same learning rate and number of steps. "total" is the inner loop and the pass over
-all the data that gives the full gradient; "of SVRG" is how many times as fast as SVRG's it is, at
-the fastest epoch of each. QUANT_OPS_ISA=avx2 or =portable in the environment forces instructions.
+The problems are logistic regression on dense synthetic data (samples x features) and softmax
+regression on MNIST. Float32 SVRG and HALP take turns of one epoch, with the same learning rate and
+number of steps; HALP is labelled by the bits of its words and of its data. "total" is the time of
+the inner loop and of the pass over all data for the full gradient. "of SVRG" is the speed relative
+to SVRG, at the fastest epoch of each. Set QUANT_OPS_ISA=avx2 or =portable to limit the
+instructions.
 """
 
 import argparse
 import os
 import statistics
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tq_halp.commands.bench import arguments
 from tq_halp.commands.bench.linear_data_sets import DATASETS
@@ -19,7 +21,16 @@ from tq_halp.errors import InputError
 PURPOSE = "HALP for linear models against float32 SVRG"
 
 WORDS = ("data", "isa", "algorithm")
-FIELDS = ("data", "samples", "features", "outputs", "isa", "algorithm", "word_bits", "data_bits")
+FIELDS: tuple[str, ...] = (
+    "data",
+    "samples",
+    "features",
+    "outputs",
+    "isa",
+    "algorithm",
+    "word_bits",
+    "data_bits",
+)
 FIELDS += ("batch_size", "threads", "learning_rate", "passes", "steps", "epochs", "setup_seconds")
 FIELDS += ("inner_seconds", "gradient_seconds", "total_seconds")
 FIELDS += ("inner_median", "gradient_median", "total_median")
@@ -27,7 +38,7 @@ FIELDS += ("inner_ratio", "gradient_ratio", "total_ratio", "median_ratio")
 FIELDS += ("norm_worst", "norm_last", "first_norm", "last_norm")
 FIELDS += ("data_bytes", "bytes_per_s", "read_bytes_per_s", "of_read")
 
-COLUMNS = ("data", "batch", "threads", "words/data", "set-up\ns")
+COLUMNS: tuple[str, ...] = ("data", "batch", "threads", "words/data", "set-up\ns")
 COLUMNS += ("inner\nms", "gradient\nms", "total\nms", "of\nSVRG", "median\nof SVRG")
 COLUMNS += ("GB/s", "of\nread", "norm:\nworst", "\nlast")
 
@@ -35,31 +46,31 @@ SUMMARY = ("words/data", "batch", "threads", "of SVRG", "inner", "gradient", "da
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     text = f"some of {', '.join(DATASETS)} (samples x features); default: all"
     add("--datasets", type=arguments.listed(DATASETS), default=DATASETS, metavar="A,B", help=text)
-    for name, known, default, text in (
-        ("data-bits", ("4", "8", "16"), ("4", "8", "16"), "of the data; default: all"),
-        ("word-bits", ("8", "16"), None, "of the offsets; default: 8, and 16 for data of 16 bits"),
-    ):
-        add(f"--{name}", type=arguments.listed(known), default=default, metavar="A,B", help=text)
-    for name, default, text in (
-        ("threads", "1,2", "numbers of threads, default: %(default)s"),
-        ("batch-sizes", "64", "samples of a step, default: %(default)s"),
-    ):
-        add(f"--{name}", type=arguments.counts, default=default, metavar="A,B", help=text)
-    for name, default, text in (
-        ("epochs", 10, "outer epochs of each contender, default: %(default)s"),
-        (
-            "passes",
-            1,
-            "of an epoch's steps over the data, more for tiny data; default: %(default)s",
-        ),
-    ):
-        add(f"--{name}", type=arguments.at_least_one, default=default, metavar="N", help=text)
-    text = "part of the samples, for a quick look; default: 1"
+    bits = ("4", "8", "16")
+    text = "bits of the quantized data; default: all"
+    add("--data-bits", type=arguments.listed(bits), default=bits, metavar="A,B", help=text)
+    text = "bits of the offsets; default: 8, and 16 for data of 16 bits"
+    add("--word-bits", type=arguments.listed(bits[1:]), metavar="A,B", help=text)
+    text = "numbers of threads, default: %(default)s"
+    add("--threads", type=arguments.counts, default="1,2", metavar="A,B", help=text)
+    text = "samples in a minibatch, default: %(default)s"
+    add("--batch-sizes", type=arguments.counts, default="64", metavar="A,B", help=text)
+    text = "outer epochs of each algorithm, default: %(default)s"
+    add("--epochs", type=arguments.at_least_one, default=10, metavar="N", help=text)
+    text = "passes over the data in an epoch's inner loop, more for tiny data; default: %(default)s"
+    add("--passes", type=arguments.at_least_one, default=1, metavar="N", help=text)
+    text = "fraction of the samples, for a quick look; default: 1"
     add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -80,10 +91,10 @@ def run(options: argparse.Namespace) -> None:
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
 
-    missing = []
+    missing: list[str] = []
     rows = [{"isa": isa, **row} for row in _measure(options, missing)]
     if not rows:
-        raise InputError(f"--datasets: {', '.join(missing)} is not there and cannot be fetched")
+        raise InputError(f"--datasets: {', '.join(missing)} was not found and cannot be fetched")
     title = f"{isa} instructions, {os.cpu_count()} processors"
     results_table.show(title, COLUMNS, map(_cells, rows), _caption(rows, missing))
     results_table.show(
@@ -93,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
         results_table.write_csv(options.csv, FIELDS, rows)
 
 
-def _measure(options: argparse.Namespace, missing: list[str]) -> Iterator[dict[str, object]]:
+def _measure(options: argparse.Namespace, missing: list[str]) -> Iterator[dict[str, Any]]:
     """The rows; names of data sets that are not to be had go to `missing`."""
     from rich.console import Console
     from rich.progress import Progress
@@ -127,10 +138,10 @@ def _measure(options: argparse.Namespace, missing: list[str]) -> Iterator[dict[s
                 yield from linear_race.race(data, entered, setting, lambda: progress.advance(task))
 
 
-def summarize(rows: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
+def summarize(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Geometric means over data sets, per instruction set, bits, batch size and threads."""
     keys = ("isa", "word_bits", "data_bits", "batch_size", "threads")
-    groups = {}
+    groups: dict[tuple, list[dict[str, Any]]] = {}
     for row in rows:
         if row["algorithm"] == "halp":
             groups.setdefault(tuple(row[key] for key in keys), []).append(row)
@@ -143,12 +154,12 @@ def summarize(rows: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
         yield dict(zip(keys, group, strict=True)) | means | worst | {"data_sets": len(members)}
 
 
-def bits(row: dict[str, object]) -> str:
-    """What stands for a contender in a table."""
+def bits(row: dict[str, Any]) -> str:
+    """A contender in a table: "float32", or the bits of words and data such as "8/8"."""
     return "float32" if row["algorithm"] == "svrg" else f"{row['word_bits']}/{row['data_bits']}"
 
 
-def _cells(row: dict[str, object]) -> Sequence[str]:
+def _cells(row: dict[str, Any]) -> Sequence[str]:
     times = [f"{1e3 * row[f'{part}_seconds']:,.1f}" for part in ("inner", "gradient", "total")]
     ratios = [f"{row[name]:.2f}" for name in ("total_ratio", "median_ratio")]
     rates = (f"{row['bytes_per_s'] / 1e9:.1f}", f"{row['of_read']:.2f}")
@@ -157,24 +168,24 @@ def _cells(row: dict[str, object]) -> Sequence[str]:
     return *names, f"{row['setup_seconds']:.2f}", *times, *ratios, *rates, *norms
 
 
-def _summary(group: dict[str, object]) -> Sequence[str]:
+def _summary(group: dict[str, Any]) -> Sequence[str]:
     means = [f"{group[name]:.2f}" for name in ("total_ratio", "inner_ratio", "gradient_ratio")]
     names = (f"{group['word_bits']}/{group['data_bits']}", str(group["batch_size"]))
     return *names, str(group["threads"]), *means, str(group["data_sets"])
 
 
-def _caption(rows: Sequence[dict[str, object]], missing: Sequence[str]) -> str:
+def _caption(rows: Sequence[dict[str, Any]], missing: Sequence[str]) -> str:
     """How to read the table."""
-    reads = {}
+    reads: dict[int, float] = {}
     for row in rows:
         reads[row["threads"]] = max(reads.get(row["threads"], 0), row["read_bytes_per_s"])
     rates = ", ".join(f"{rate / 1e9:.1f} with {threads}" for threads, rate in reads.items())
     lines = [
-        "Ratios above 1: faster than float32 SVRG in the same run. set-up (quantization and copy) "
-        "is not in total.",
-        f"GB/s: of data, against reading memory in the same run: {rates} threads.",
-        "norm: HALP's gradient norm over SVRG's, after each epoch.",
+        "Ratios above 1: faster than float32 SVRG in the same run. total does not include set-up "
+        "(quantization and copy).",
+        f"GB/s: of data. of read: relative to reading memory in the same run, {rates} threads.",
+        "norm: HALP's gradient norm relative to SVRG's, after each epoch.",
     ]
     if missing:
-        lines.append(f"Left out, as it is not there and cannot be fetched: {', '.join(missing)}.")
+        lines.append(f"Left out, because they were not found or fetched: {', '.join(missing)}.")
     return "\n".join(lines)

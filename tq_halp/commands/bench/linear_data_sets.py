@@ -1,4 +1,4 @@
-"""What the solvers for linear models are timed on: synthetic data of three shapes, and MNIST."""
+"""The data for timing the linear solvers: synthetic data of three shapes, and MNIST."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LOGIT_DEVIATION = 2.0  # labels are drawn from probabilities, so a fifth of them
 
 @dataclass(frozen=True, kw_only=True)
 class LinearData:
-    """A problem for `quant_ops.LinearSolver`."""
+    """Data and loss of a problem for `quant_ops.LinearSolver`."""
 
     name: str
     x: np.ndarray  # float32 [samples, features]
@@ -32,10 +32,10 @@ class LinearData:
 
 
 def load(name: str, scale: float = 1.0) -> LinearData | None:
-    """One of DATASETS, with its number of samples times `scale`; None if it is not to be had.
+    """One of DATASETS, with `scale` times as many samples; None if it cannot be had.
 
     Raises:
-        InputError: MNIST's files are there, and are not what they should be.
+        InputError: MNIST's files are truncated or altered.
     """
     if name in SYNTHETIC:
         samples, features = SYNTHETIC[name]
@@ -49,7 +49,10 @@ def load(name: str, scale: float = 1.0) -> LinearData | None:
 
 
 def synthetic(name: str, samples: int, features: int) -> LinearData:
-    """x ~ N(0, 1); label 1 with probability 1 / (1 + exp(-x . w)), x . w of deviation 2."""
+    """Logistic regression on normal data: x ~ N(0, 1), P(label = 1) = 1 / (1 + exp(−x·w)).
+
+    x·w has the standard deviation LOGIT_DEVIATION. x is float32 [samples, features].
+    """
     draw = np.random.default_rng(SEED)
     x = draw.standard_normal((samples, features), dtype=np.float32)
     w = draw.standard_normal(features) * LOGIT_DEVIATION / math.sqrt(features)

@@ -1,8 +1,9 @@
-"""HALP and full-precision SVRG on one problem, in turns: an outer epoch each."""
+"""HALP and full-precision SVRG on one linear problem, timed in turns of one outer epoch."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from tq_halp.commands.bench.memory_bandwidth import MemoryReader
 from tq_halp.errors import InputError
 from tq_halp.linear.step_size import automatic_learning_rate
 
+if TYPE_CHECKING:
+    from quant_ops import LinearSolver
+
 L2 = 1e-4
 
 
 @dataclass(frozen=True)
 class Contender:
-    """An algorithm with its bits; those of float32 SVRG are 32."""
+    """An algorithm with its bits; 32 for float32 SVRG."""
 
     algorithm: str
     word_bits: int
@@ -24,6 +28,7 @@ class Contender:
 
     @property
     def label(self) -> str:
+        """The contender in a figure, such as "HALP 8/8": bits of words and data."""
         return f"{self.algorithm.upper()} {self.word_bits}/{self.data_bits}"
 
 
@@ -31,7 +36,11 @@ BASELINE = Contender("svrg", 32, 32)
 
 
 def contenders(word_bits: Sequence[int] | None, data_bits: Sequence[int]) -> tuple[Contender, ...]:
-    """The baseline, then HALP with every pair; by default 8-bit words, and 16 for 16-bit data."""
+    """The baseline, then HALP with each pair of bits.
+
+    Args:
+        word_bits: None takes 8, and also 16 for 16-bit data.
+    """
     words = word_bits or (8, 16)
     pairs = [(w, d) for w in words for d in data_bits if word_bits or w <= max(d, 8)]
     return BASELINE, *(Contender("halp", w, d) for w, d in pairs)
@@ -39,24 +48,24 @@ def contenders(word_bits: Sequence[int] | None, data_bits: Sequence[int]) -> tup
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is the same for all contenders of a race."""
+    """The settings that all contenders of a race share."""
 
     batch_size: int
     threads: int
     epochs: int
     learning_rate: float
-    passes: int = 1  # of an epoch's inner loop over as many samples as there are
+    passes: int = 1  # an epoch has so many steps per minibatch
 
 
 def learning_rate(data: LinearData, batch_size: int) -> float:
-    """The estimators' own choice; it is the same for all contenders."""
+    """The rate that the estimators would choose; all contenders use it."""
     return automatic_learning_rate(
         data.x,
         None,
         loss=data.loss,
         batch_size=batch_size,
         column_scales=None,
-        intercept=0.0,
+        intercept=False,
         l2=np.full(data.x.shape[1], L2),
     )
 
@@ -66,12 +75,15 @@ def race(
     entered: Sequence[Contender],
     setting: Setting,
     advance: Callable[[], object] = lambda: None,
-) -> Iterator[dict[str, object]]:
-    """One row per contender, the baseline's first. `advance` is called after every epoch.
+) -> Iterator[dict[str, Any]]:
+    """Times the contenders; yields one row for each, the baseline's first.
 
-    All solvers exist at once and run an epoch each in turn, in an order that is reversed from turn
-    to turn, beside one reading of memory. An epoch has as many steps as there are batches, `passes`
-    times over.
+    All solvers exist at once. In each turn every solver runs one epoch, in an order that is
+    reversed from turn to turn, and memory is read once. An epoch has `passes` steps for each
+    minibatch.
+
+    Args:
+        advance: called after every epoch.
 
     Raises:
         InputError: there is no native library.
@@ -111,10 +123,13 @@ def race(
 
 
 def figures(epochs: Sequence[dict], baseline: Sequence[dict]) -> dict[str, float]:
-    """Seconds and gradient norms, absolute and as ratios; the first record is that of the start.
+    """Seconds and gradient norms of a contender, also as ratios to the baseline.
 
-    The fastest epoch counts, the fastest inner loop and the fastest pass each on its own; whatever
-    disturbs an epoch makes it longer. The medians tell how much was disturbed.
+    The fastest inner loop, full gradient and epoch count, each on its own: a disturbance only makes
+    a time longer. The medians show how much the run was disturbed.
+
+    Args:
+        epochs, baseline: measurements; the first is that of the start.
     """
     own, other = _seconds(epochs), _seconds(baseline)
     row = {}
@@ -132,24 +147,37 @@ def figures(epochs: Sequence[dict], baseline: Sequence[dict]) -> dict[str, float
     return row
 
 
-def _seconds(epochs):
+def _seconds(epochs: Sequence[dict[str, float]]) -> dict[str, list[float]]:
+    """Seconds of each epoch's inner loop, full gradient and both."""
     pairs = [(e["inner_seconds"], e["gradient_seconds"]) for e in epochs[1:]]
     inner, gradient = (list(part) for part in zip(*pairs, strict=True))
     return {"inner": inner, "gradient": gradient, "total": list(map(sum, pairs))}
 
 
-def _quotient(a, b):
+def _quotient(a: float, b: float) -> float:
+    """a / b; 1 for 0 / 0 and infinity for other a / 0."""
     return a / b if b else 1.0 if a == b else float("inf")
 
 
-def _bytes(data, contender, setting, epochs, read):
-    """Of the elements that an epoch goes through: in the steps, and once for the gradient."""
+def _bytes(
+    data: LinearData,
+    contender: Contender,
+    setting: Setting,
+    epochs: Sequence[dict[str, float]],
+    read: float,
+) -> dict[str, float]:
+    """The bytes of data that an epoch reads, in its steps and full gradient, and their rate."""
     once = data.x.size * contender.data_bits / 8
     rate = (setting.passes + 1) * once / min(_seconds(epochs)["total"])
     return {"data_bytes": once, "bytes_per_s": rate, "of_read": rate / read}
 
 
-def _solver(data, contender, setting):
+def _solver(data: LinearData, contender: Contender, setting: Setting) -> "LinearSolver":
+    """The contender's solver.
+
+    Raises:
+        InputError: there is no native library.
+    """
     import quant_ops
 
     try:

@@ -1,17 +1,21 @@
-"""Time matrix products whose running sum is rounded against TensorFlow's own.
+"""Time matrix products with a rounded running sum against TensorFlow's own product.
 
-rows x terms x columns in float32. The rounded product and tf.matmul take turns, and the fastest
-turn of each counts; "of tf.matmul" is how many times as long it takes. The composite backend, which
-takes every term of every output by itself, is timed on an eighth of the rows.
+The sizes are rows x terms x columns, in float32. The rounded product and tf.matmul take turns, and
+the fastest turn of each counts. "of tf.matmul" is the time relative to tf.matmul. The composite
+backend, which adds one term at a time, is timed on an eighth of the rows.
 """
 
 import argparse
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from quant_ops.facts import ROUNDINGS
 from tq_halp.commands.bench import arguments
 from tq_halp.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PURPOSE = "products with a low-precision accumulator against tf.matmul"
 
@@ -20,12 +24,20 @@ FORMATS = {
     "minifloat": {"exponent_bits": 5, "mantissa_bits": 10},
 }
 COMPOSITE_TURNS = 2
-FIELDS = ("rows", "terms", "columns", "format", "rounding", "every")
+FIELDS: tuple[str, ...] = ("rows", "terms", "columns", "format", "rounding", "every")
 FIELDS += ("milliseconds", "of_matmul", "composite_of_native")
-COLUMNS = ("format", "rounding", "every", "ms", "of\ntf.matmul", "composite\nof native")
+COLUMNS: tuple[str, ...] = (
+    "format",
+    "rounding",
+    "every",
+    "ms",
+    "of\ntf.matmul",
+    "composite\nof native",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     text = "rows, terms, columns; default: %(default)s"
     add("--shape", type=arguments.product, default="256,1024,1024", metavar="M,K,N", help=text)
@@ -40,10 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help=text,
     )
-    text = "timed turns, and more until they settle, default: %(default)s"
+    text = "number of timed turns; more are added until the times settle (%(default)s)"
     add("--repeats", type=arguments.at_least_one, default=9, metavar="N", help=text)
-    add("--no-composite", action="store_true", help="leave the composite backend out: it is slow")
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
+    )
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -60,12 +79,17 @@ def run(options: argparse.Namespace) -> None:
     rows = list(_measure(options))
     shape = " x ".join(map(str, options.shape))
     title = f"{shape} (rows x terms x columns), {os.cpu_count()} processors"
-    results_table.show(title, COLUMNS, map(_cells, rows), "Times, as multiples: above 1 is slower.")
+    results_table.show(title, COLUMNS, map(_cells, rows), "Ratios are of times: above 1 is slower.")
     if options.csv:
         results_table.write_csv(options.csv, FIELDS, rows)
 
 
-def _measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+def _measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row for each format, rounding and number of terms between roundings.
+
+    Raises:
+        InputError: there is no native library.
+    """
     import tensorflow as tf
 
     from tq_halp.commands.bench.timing import in_turn, ratio
@@ -91,25 +115,27 @@ def _measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield row
 
 
-def _product(backend, format, rounding, every, a, b) -> Callable[[], object]:
-    """The rounded product on a backend, as a function without arguments."""
+def _product(
+    backend: str, format: str, rounding: str, every: int, a: "tf.Tensor", b: "tf.Tensor"
+) -> Callable[[], object]:
+    """The rounded product of a and b on a backend, as a function without arguments."""
     import tensorflow as tf
 
     import quant_ops
     from tq_halp.commands.bench.op_timer import forced
 
     @tf.function(autograph=False)
-    def product(a, b):
+    def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return quant_ops.matmul_rounded(
             a, b, format, every=every, rounding=rounding, **FORMATS[format]
         )
 
-    with forced(backend):  # which backend it is shows when it is traced
+    with forced(backend):  # tracing chooses the backend
         traced = product.get_concrete_function(a, b)
     return lambda: traced(a, b)
 
 
-def _cells(row: dict[str, object]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     composite = f"{row['composite_of_native']:,.0f}" if "composite_of_native" in row else ""
     numbers = (f"{row['milliseconds']:,.1f}", f"{row['of_matmul']:.1f}", composite)
     return row["format"], row["rounding"], str(row["every"]), *numbers

@@ -1,4 +1,4 @@
-"""What a machine gives the solvers for linear models: bytes per second."""
+"""The rate at which threads can read memory, in bytes per second: the bound of a pass over data."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,9 @@ READ_BYTES = 1 << 28
 
 
 class MemoryReader:
-    """Reads 256 MiB in `threads` threads: the rate that a pass over data could have at best.
+    """Reads 256 MiB in `threads` threads, in turn with the solvers.
 
-    Each thread takes the maximum of its part as int32, which NumPy does without the interpreter's
+    Each thread takes the maximum of its part as int32. NumPy does that without the interpreter's
     lock and in wide registers; sums were slower.
     """
 
@@ -21,7 +21,7 @@ class MemoryReader:
         self.best = 0.0
 
     def turn(self) -> None:
-        """One more reading; the fastest one counts."""
+        """Reads once more; `best` is the rate of the fastest reading, in bytes per second."""
         start = time.perf_counter()
         list(self._pool.map(np.maximum.reduce, self._parts))
         self.best = max(self.best, READ_BYTES / (time.perf_counter() - start))

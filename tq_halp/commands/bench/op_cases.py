@@ -1,4 +1,4 @@
-"""Which ops, with which arguments, are timed. No TensorFlow: the command line reads the names."""
+"""The ops that are timed, with their arguments. No TensorFlow: the command line reads the names."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from quant_ops.facts import BINARY_ROUNDINGS, ROUNDINGS
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 BLOCK = 32
-# Those that an op takes, where it does not take them all.
+# The roundings of ops that do not have all.
 ROUNDINGS_OF = {"binary": BINARY_ROUNDINGS, "ternary": (), "sparse": ()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A function of `quant_ops` and what it is called with, besides x, rounding and counter."""
+    """A function of `quant_ops` and its arguments apart from x, rounding and counter."""
 
     op: str
     variant: str  # tells the cases of an op apart
@@ -22,10 +22,14 @@ class Case:
 
     @property
     def label(self) -> str:
+        """The case in a table, such as "minifloat 4, 3"."""
         return f"{self.op} {self.variant}".strip()
 
     def roundings(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of `wanted`; in place of one that the op lacks its first, or "" if it has none."""
+        """The roundings of `wanted` that the op has.
+
+        One that it lacks is replaced by the op's first rounding, or by "" if it has none.
+        """
         known = ROUNDINGS_OF.get(self.op, ROUNDINGS) or ("",)
         return tuple(dict.fromkeys(r if r in known else known[0] for r in wanted))
 
@@ -64,9 +68,9 @@ OPS = tuple(dict.fromkeys(case.op for case in CASES))
 
 
 def shape(size: int) -> tuple[int, int]:
-    """The most nearly square matrix of `size` elements that blocks divide along either axis.
+    """The most nearly square shape of `size` elements both of whose sides are multiples of BLOCK.
 
-    Its columns are a power of two, so that `size` must be a multiple of BLOCK^2.
+    The number of columns is a power of two, so `size` must be a multiple of BLOCK^2.
     """
     columns = BLOCK
     while size % (2 * columns * BLOCK) == 0 and 4 * columns * columns <= size:

@@ -1,6 +1,7 @@
-"""Times the cases on one tensor, each beside a copy of it."""
+"""Times the ops on one tensor, each in turn with a copy of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,19 +11,19 @@ from quant_ops.library import forced
 from tq_halp.commands.bench.op_cases import Case, shape
 from tq_halp.commands.bench.timing import in_turn, median_ratio, ratio
 
-LOOPED = 1 << 22  # elements that one call of a loop goes through, in as many steps as that takes
-COMPOSITE = 1 << 20  # elements, at most, that the composite backend is timed with
+LOOPED = 1 << 22  # elements per call of a loop; a small tensor is used many times
+COMPOSITE = 1 << 20  # largest number of elements for the composite backend
 COMPOSITE_TURNS = 3
-PATIENCE = 6  # times the turns, at most, until the contenders have settled
+PATIENCE = 6  # at most so many times `turns` until the times have settled
 
 Quantize = Callable[[tf.Tensor, int | tf.Tensor], tf.Tensor]  # (x, counter)
 
 
 class Workbench:
-    """A normally distributed tensor of a dtype and size, and a copy of it to compare with, x * c.
+    """A normally distributed tensor x of a dtype and size, and the copy x * c to compare with.
 
-    Every contender leaves x alone and writes to memory that TensorFlow's allocator has at hand:
-    nobody gains by working in place.
+    Every contender leaves x as it is and writes to memory that TensorFlow's allocator has ready, so
+    none gains by working in place.
     """
 
     def __init__(self, dtype: str, size: int, turns: int, looped: bool):
@@ -32,8 +33,8 @@ class Workbench:
         factor = tf.constant(1.5, dtype)
         self.copy = _functions(lambda x, _: x * factor, self.x, self.loops)
 
-    def measure(self, case: Case, rounding: str) -> dict[str, object]:
-        """The figures of one row, by the names in `ops.FIELDS`."""
+    def measure(self, case: Case, rounding: str) -> dict[str, Any]:
+        """The figures of one row, with the names in `ops.FIELDS`."""
         once, looped = _functions(quantizer(case, rounding, self.x), self.x, self.loops)
         seconds = self._in_turn({"copy": self.copy[0], "op": once})
         size = int(tf.size(self.x))
@@ -42,13 +43,13 @@ class Workbench:
             seconds = self._in_turn({"copy": self.copy[1], "op": looped})
             row |= {"loops": self.loops} | _figures(seconds, size * self.loops, "looped_")
         if is_fake_quant(case, rounding, self.x.dtype):
-            rival, _ = _functions(fake_quant, self.x, self.loops)
-            seconds = self._in_turn({"fake_quant": rival, "op": once})
+            baseline, _ = _functions(fake_quant, self.x, self.loops)
+            seconds = self._in_turn({"fake_quant": baseline, "op": once})
             row["of_fake_quant"] = ratio(seconds["fake_quant"], seconds["op"])
         return row
 
-    def measure_composite(self, case: Case, rounding: str) -> dict[str, object]:
-        """The native backend's rate over the composite one's, on a smaller tensor if x is large."""
+    def measure_composite(self, case: Case, rounding: str) -> dict[str, Any]:
+        """The native backend's rate over the composite one's; on a smaller tensor if x is large."""
         large = int(tf.size(self.x)) > COMPOSITE
         x = _normal(self.x.dtype, COMPOSITE) if large else self.x
         tasks = {}
@@ -64,7 +65,7 @@ class Workbench:
 
 
 def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
-    """The op of `case` with its arguments, for tensors such as `x`."""
+    """The op of `case` with its arguments, for tensors of x's shape and dtype."""
     arguments = dict(case.arguments)
     if case.op == "scaled_integer":
         axis = arguments.get("axis")
@@ -72,7 +73,7 @@ def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
         arguments["scale"] = tf.cast(scale, x.dtype)
     op = getattr(quant_ops, case.op)
 
-    def quantize(x, counter):
+    def quantize(x: tf.Tensor, counter: int | tf.Tensor) -> tf.Tensor:
         random = {"rounding": rounding, "counter": counter} if rounding else {}
         return op(x, **arguments, **random)
 
@@ -80,22 +81,22 @@ def quantizer(case: Case, rounding: str, x: tf.Tensor) -> Quantize:
 
 
 def is_fake_quant(case: Case, rounding: str, dtype: tf.DType) -> bool:
-    """Whether `fake_quant` does the work of the case, up to what becomes of ties."""
+    """Whether `fake_quant` computes the same as the case, apart from ties."""
     return case.op == "fixed_point" and dtype == tf.float32 and rounding.startswith("nearest")
 
 
-def fake_quant(x: tf.Tensor, _) -> tf.Tensor:
-    """fixed_point(x, 8, 4, rounding="nearest_up") in TensorFlow's words: 2^8 levels, 2^-4 apart."""
+def fake_quant(x: tf.Tensor, _: object) -> tf.Tensor:
+    """fixed_point(x, 8, 4, rounding="nearest_up") by TensorFlow's op: 2^8 levels, 2^-4 apart."""
     return tf.quantization.fake_quant_with_min_max_args(x, min=-8, max=8 - 2**-4, num_bits=8)
 
 
-def _functions(quantize: Quantize, x: tf.Tensor, loops: int) -> tuple[Callable, Callable]:
-    """One application; and `loops` of them, of which none can be left out, merged or moved."""
+def _functions(quantize: Quantize, x: tf.Tensor, loops: int) -> tuple[Any, Any]:
+    """tf.functions of one application, and of `loops` in a loop, which no compiler can merge."""
 
-    def once():
+    def once() -> tf.Tensor:
         return quantize(x, 0)
 
-    def looped():
+    def looped() -> tf.Tensor:
         start = (tf.constant(0, tf.int64), x)
         return tf.while_loop(
             lambda i, _: i < loops,

@@ -1,14 +1,15 @@
 """Time the ops of quant_ops against a copy.
 
-Every figure is a ratio of rates from one run. An op and x * c, a copy, take turns, and the fastest
-turn of each counts. "call" is one application per call of a tf.function; with a small tensor that
-shows TensorFlow's own 100 us or so, and "looped" is one application of many in a loop within a
-call. Both leave x as it is and write to other memory.
+Every figure is a ratio of rates within one run: an op and the copy x * c take turns, and the
+fastest turn of each counts. "call" is one application per call of a tf.function; for a small tensor
+it shows TensorFlow's overhead of about 100 us. "looped" is one of many applications in a loop
+within one call. Both leave x as it is and write to other memory.
 """
 
 import argparse
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tq_halp.commands.bench import arguments
 from tq_halp.commands.bench.op_cases import BLOCK, CASES, DTYPES, OPS, ROUNDINGS
@@ -16,19 +17,20 @@ from tq_halp.errors import InputError
 
 PURPOSE = "the ops against a copy, the composite backend and TensorFlow's fake quantization"
 
-FIELDS = ("op", "arguments", "rounding", "dtype", "elements")
+FIELDS: tuple[str, ...] = ("op", "arguments", "rounding", "dtype", "elements")
 FIELDS += ("melem_per_s", "of_copy", "median_of_copy")
 FIELDS += ("loops", "looped_melem_per_s", "looped_of_copy", "looped_median_of_copy")
 FIELDS += ("of_composite", "of_fake_quant")
 
-COLUMNS = ("op", "rounding", "dtype", "elements", "call\nMelem/s", "of\ncopy")
+COLUMNS: tuple[str, ...] = ("op", "rounding", "dtype", "elements", "call\nMelem/s", "of\ncopy")
 COLUMNS += ("looped\nMelem/s", "of\ncopy", "of\ncomposite", "of\nfake_quant")
 
-# The two ways to compare (timing.py) then disagree: the machine was busy with something else.
+# If the two ways to compare (timing.py) differ by more, the machine was busy.
 DISTURBED = 1.15
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     add = parser.add_argument
     for name, known, default in (
         ("ops", OPS, OPS),
@@ -42,10 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = arguments.sizes(multiple=BLOCK * BLOCK)
     text = "elements per tensor, default: %(default)s"
     add("--sizes", type=sizes, default="16Mi,64Ki", metavar="A,B", help=text)
-    text = "timed turns, and more until they settle, default: %(default)s"
+    text = "number of timed turns; more are added until the times settle (%(default)s)"
     add("--repeats", type=arguments.at_least_one, default=15, metavar="N", help=text)
-    add("--no-composite", action="store_true", help="leave the composite backend out: it is slow")
-    add("--csv", type=arguments.new_file, metavar="FILE", help="write the figures to a file, too")
+    add(
+        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
+    )
+    add(
+        "--csv",
+        type=arguments.new_file,
+        metavar="FILE",
+        help="also write the figures to a CSV file",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -66,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
         backend = quant_ops.backend()
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
-    # There a call returns when the work is done, and not before.
+    # On the CPU a call returns when the work is done.
     with tf.device("CPU"):
         rows = list(_measure(options, backend))
     title = f"{backend} backend, TensorFlow {tf.__version__}, {os.cpu_count()} processors"
@@ -75,8 +84,8 @@ def run(options: argparse.Namespace) -> None:
         results_table.write_csv(options.csv, FIELDS, rows)
 
 
-def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, object]]:
-    """The rows; of the composite backend calls alone, which take it longer than any overhead."""
+def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, Any]]:
+    """The rows; for the composite backend calls alone, which take longer than any overhead."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -100,24 +109,29 @@ def _measure(options: argparse.Namespace, backend: str) -> Iterator[dict[str, ob
                     progress.advance(task)
 
 
-def _cells(row: dict[str, object]) -> Sequence[str]:
-    def number(name, digits):
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    def number(name: str, digits: int) -> str:
         return f"{row[name]:,.{digits}f}" if name in row else ""
 
     label = f"{row['op']} {row['arguments']}".strip()
-    cells = (label, row["rounding"], row["dtype"], arguments.size_text(row["elements"]))
+    cells: tuple[str, ...] = (
+        label,
+        row["rounding"],
+        row["dtype"],
+        arguments.size_text(row["elements"]),
+    )
     cells += (number("melem_per_s", 0), number("of_copy", 2))
     cells += (number("looped_melem_per_s", 0), number("looped_of_copy", 2))
     return *cells, number("of_composite", 1), number("of_fake_quant", 2)
 
 
-def _caption(rows: list[dict[str, object]]) -> str:
-    """How to read the table, as far as the rows need it."""
-    lines = ["Ratios of rates, above 1 where the op is faster. copy: x * c, in turn with the op."]
+def _caption(rows: list[dict[str, Any]]) -> str:
+    """How to read the table; only what its rows need."""
+    lines = ["Ratios of rates: above 1 the op is faster. copy: x * c, in turn with the op."]
     if any("loops" in row for row in rows):
         lines.append(
-            "looped: one of many applications in a tf.while_loop, whose own few us are in both; "
-            "call: one per call."
+            "looped: one of many applications in a tf.while_loop, whose overhead of a few us is "
+            "in both; call: one application per call."
         )
     if any("of_composite" in row for row in rows):
         lines.append("composite: calls, 3 turns, with 1 Mi elements where the tensor has more.")
@@ -130,7 +144,7 @@ def _caption(rows: list[dict[str, object]]) -> str:
     disturbed = sum(max(pair) > DISTURBED * min(pair) for pair in pairs)
     if disturbed:
         lines.append(
-            f"In {disturbed} of {len(rows)} rows the fastest turns (shown) and the median turn "
-            "disagree by over 15 %: the machine is busy."
+            f"In {disturbed} of {len(rows)} rows the ratio of the fastest turns (shown) and the "
+            "median ratio differ by over 15 %: the machine is busy."
         )
     return "\n".join(lines)

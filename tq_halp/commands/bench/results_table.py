@@ -1,4 +1,4 @@
-"""A benchmark's table on the terminal, and as a CSV file."""
+"""A benchmark's results as a table on the terminal and as a CSV file."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,14 @@ from rich.table import Table
 
 from tq_halp.atomic_files import replacing
 
-# A table sent to a file is not cut off where a narrow terminal would end.
+# Width of a table that is not written to a terminal.
 WIDTH = 132
 
 
 def show(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = ""
 ) -> None:
-    """Prints a table; columns of numbers, which are all but the leading words, to the right."""
+    """Prints a table; columns of words are set to the left, columns of numbers to the right."""
     rows = list(rows)
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for index, column in enumerate(columns):
@@ -31,7 +31,7 @@ def show(
 
 
 def write_csv(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """One line per row; what a row does not have stays empty."""
+    """Writes one line per row; a field that a row lacks is empty."""
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, fields)
         writer.writeheader()

@@ -1,7 +1,7 @@
 """Time training steps and snapshots of the PTB LSTM (1 x 128, 32 x 35 tokens, 10,000 words).
 
-A step beside Keras' own; a snapshot, per minibatch of its pass, beside a compiled function that
-takes the minibatch's gradients and does nothing else. All take turns.
+A step is compared with Keras' own. A snapshot is compared, per minibatch of its pass, with a
+compiled function that computes the gradients of the minibatch and nothing else. All take turns.
 """
 
 import argparse
@@ -12,6 +12,7 @@ PURPOSE = "a training step of each algorithm against Keras' own"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's options."""
     for name, default, text in (
         ("repeats", 5, "timed turns, default: %(default)s"),
         ("steps", 12, "of a turn, and minibatches of a snapshot, default: %(default)s"),

@@ -1,8 +1,10 @@
-"""Times the steps of algorithms and their snapshots on one model and its data, turn by turn."""
+"""Times training steps and snapshots of several algorithms on one model, in turns."""
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +16,7 @@ from tq_halp.commands.bench.timing import in_turn
 
 GRADIENTS = "gradients alone"
 GRID = tq_halp.formats.FixedPoint(8, 6)
-#: The first is what the others are compared with.
+#: Name -> wraps a model. The others are compared with the first.
 KINDS = {
     "Keras, SGD": lambda model: model,
     "SGD": tq_halp.SGD,
@@ -25,11 +27,13 @@ KINDS = {
 
 
 class StepRace:
-    """Models alike, each with an algorithm of its own around it, and the data of one turn.
+    """Copies of a model, each with its own algorithm, and the data of one turn.
 
     Args:
         make_model: makes a ``keras.Model`` with logits of classes.
-        data: x and y; what is left over after the last whole minibatch is not used.
+        data: x and y; examples after the last whole minibatch are not used.
+        batch_size: examples in a minibatch.
+        learning_rate: of SGD.
     """
 
     def __init__(
@@ -49,20 +53,20 @@ class StepRace:
             trainer.compile(keras.optimizers.SGD(learning_rate), loss=loss)
 
     def steps(self, turns: int) -> dict[str, list[list[float]]]:
-        """Seconds of each step but a turn's first, a list for each turn; of each algorithm."""
-        seconds = {name: [] for name in self._trainers}
+        """Seconds of every step but the first of a turn: algorithm -> a list for each turn."""
+        seconds: dict[str, list[list[float]]] = {name: [] for name in self._trainers}
 
-        def fit(name):
+        def fit(name: str) -> None:
             watch = Stopwatch()
             self._fit(self._trainers[name], callbacks=[watch])
             seconds[name].append(watch.seconds[1:] or watch.seconds)
 
-        in_turn({name: lambda name=name: fit(name) for name in seconds}, turns)
-        # The turn before the first, which does not count, compiles.
+        in_turn({name: functools.partial(fit, name) for name in seconds}, turns)
+        # The call before the first turn does not count: it compiles.
         return {name: each[1:] for name, each in seconds.items()}
 
     def snapshots(self, turns: int) -> dict[str, list[list[float]]]:
-        """Seconds per minibatch of a pass of gradients, of a snapshot of SVRG and of HALP."""
+        """Seconds per minibatch of a pass of gradients, and of the snapshots of SVRG and HALP."""
         tasks = {GRADIENTS: self._pass_of_gradients()}
         for name, trainer in self._trainers.items():
             if hasattr(trainer, "take_snapshot"):
@@ -71,17 +75,18 @@ class StepRace:
         seconds = in_turn(tasks, turns)
         return {name: [[each / self.batches] for each in s] for name, s in seconds.items()}
 
-    def _fit(self, trainer, **options):
+    def _fit(self, trainer: keras.Model, **options: Any) -> None:
         trainer.fit(self._x, self._y, batch_size=self.batch_size, verbose=0, **options)
 
-    def _pass_of_gradients(self):
+    def _pass_of_gradients(self) -> Callable[[], None]:
+        """A function that computes the gradients of all minibatches, and nothing else."""
         model = self._trainers["Keras, SGD"]
         cut = tf.data.Dataset.from_tensor_slices((self._x, self._y)).batch(self.batch_size)
         batches = list(cut)
 
         @tf.function
-        def gradients(x, y):
-            # Nothing else: the statistics of a BatchNormalization stay.
+        def gradients(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
+            # Updates nothing, not even the statistics of a BatchNormalization.
             backend = quant_ops.forced(quant_ops.backend())  # as in the steps of `fit`
             with backend, tf.GradientTape() as tape, keras.StatelessScope():
                 loss = model.compute_loss(x, y, model(x, training=True), training=True)
@@ -89,7 +94,7 @@ class StepRace:
             assert all(each is not None for each in found)
             return found
 
-        def whole():
+        def whole() -> None:
             for x, y in batches:
                 gradients(x, y)
 
@@ -97,23 +102,25 @@ class StepRace:
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Seconds of each step, what Keras does between steps left out."""
+    """Seconds of each step, without what Keras does between the steps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.seconds = []
+        self.seconds: list[float] = []
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the clock."""
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stops the clock."""
         self.seconds.append(time.perf_counter() - self._start)
 
 
-def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, object]]:
-    """For each contender the median and first quartile of all its times, and its ratio.
+def summary(seconds: Mapping[str, list[list[float]]]) -> Iterator[dict[str, Any]]:
+    """Median and first quartile of all times of each contender, and its ratio to the first one.
 
-    ratio: the median, over the turns, of the median of a turn by the first contender's in it.
+    ratio: the median, over the turns, of (median of the contender's turn / median of the first's).
     """
     first = next(iter(seconds.values()))
     for what, turns in seconds.items():

@@ -1,9 +1,10 @@
-"""Who is compared: a label, an algorithm, its own settings and the grid that it is tuned on."""
+"""The candidates of a comparison: label, algorithm, own settings, and the grid to tune on."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -16,8 +17,10 @@ from tq_halp.yaml_settings import suggestion
 
 ALGORITHMS = tuple(KEYS["algorithm"])
 Value = bool | int | float | str
-#: Keys and the values that were chosen for them.
+#: Keys of a grid with chosen values.
 Tuned = tuple[tuple[str, Value], ...]
+#: (label, key, value) of "label.key=value"; the label is None for a setting of all candidates.
+Setting = tuple[str | None, str, Any]
 SECTIONS = tuple(Config.model_fields)
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 #: Keys that have an option of their own.
@@ -25,15 +28,15 @@ _TAKEN = {"algorithm": "--algorithms", "algorithm.name": "--algorithms", "seed":
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """One line of the figure.
+class Candidate:
+    """An algorithm with its settings: one curve of the figure.
 
     Args:
-        label: what it is called.
-        algorithm: what `algorithm.name` is.
+        label: its name in tables and figures.
+        algorithm: the value of `algorithm.name`.
         settings: "key=value" on top of the config, in order.
         grid: keys and the values to try for each; empty: nothing is tuned.
-        beside: the algorithms compared, whose keys may stand in the config.
+        beside: all algorithms that are compared; the config may hold keys of any of them.
     """
 
     label: str
@@ -43,27 +46,32 @@ class Entrant:
     beside: tuple[str, ...] = ()
 
     def overrides(self, tuned: Tuned = ()) -> list[str]:
-        """The settings of a run, on top of the config."""
+        """The settings of a run on top of the config, as "key=value".
+
+        Args:
+            tuned: keys of the grid with chosen values.
+        """
         chosen = [assignment(key, value) for key, value in tuned]
         return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
 
 
-def assignment(key: str, value) -> str:
-    """ "key=value"; JSON is YAML."""
+def assignment(key: str, value: Value) -> str:
+    """ "key=value" as --set takes it: the value in JSON, which is YAML."""
     return f"{key}={json.dumps(value)}"
 
 
-def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Entrant, ...]:
-    """Entrants as the command line describes them.
+def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[Candidate, ...]:
+    """The candidates that the command line describes.
 
     Args:
         algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd".
-        sets: "key=value" for all, "label.key=value" for one; a key that begins with no section of
-            a config belongs to `algorithm`.
-        grids: "key=value,value,..." likewise; one for a label replaces the one for all.
+        sets: "key=value" for all candidates, "label.key=value" for one. A key that begins with no
+            section of a config belongs to `algorithm`.
+        grids: "key=value,value,..." in the same way; a grid for one label replaces that for all.
 
     Raises:
-        InputError: a label, an algorithm or a key is unknown, repeated, or has its own option.
+        InputError: a label, an algorithm or a key is unknown or repeated, or has an option of its
+            own.
     """
     named = _labels(algorithms)
     parsed = [_addressed("--set", text, list(named)) for text in sets]
@@ -71,7 +79,7 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
     tuned = [(label, key, _values(key, text)) for label, key, text in tuned]
     beside = tuple(dict.fromkeys(named.values()))
     _check_use(parsed + tuned, beside)
-    # What is for one comes after what is for all.
+    # A setting of one candidate comes after those of all, and so wins.
     parsed, tuned = (sorted(each, key=lambda item: item[0] is not None) for each in (parsed, tuned))
     found = []
     for label, algorithm in named.items():
@@ -84,28 +92,29 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[E
             ]
             for each in (parsed, tuned)
         )
-        settings = tuple(f"{key}={value}" for key, value in settings)
-        found.append(Entrant(label, algorithm, settings, tuple(dict(grid).items()), beside))
+        texts = tuple(f"{key}={value}" for key, value in settings)
+        found.append(Candidate(label, algorithm, texts, tuple(dict(grid).items()), beside))
     return tuple(found)
 
 
 def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:
-    """Those of the settings for all, "key=value", that do something for an algorithm."""
+    """The settings ("key=value") that have an effect for an algorithm."""
     split = (text.partition("=") for text in settings)
     return [f"{key}={value}" for key, _, value in split if not _idle(algorithm, key, value)]
 
 
-def _check_use(addressed, algorithms: Sequence[str]) -> None:
+def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
+    """InputError for a setting of all candidates that has no effect for any of the algorithms."""
     for label, key, value in addressed:
         reasons = [_idle(algorithm, key, value) for algorithm in algorithms]
         if label is None and all(reasons):
-            raise InputError(f"{key}: received for all labels, {reasons[0]}")
+            raise InputError(f"{key}: set for all labels, {reasons[0]}")
 
 
-def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | None:
-    """Why a setting for all does nothing for one that has `own` settings; None if it does."""
+def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) -> str | None:
+    """Why a setting has no effect for `algorithm` with its `own` settings; None if it has one."""
     section, _, name = key.partition(".")
-    given = {"name": algorithm}
+    given: dict[str, Any] = {"name": algorithm}
     for path, text in [(key, value), *own]:
         head, _, rest = path.partition(".")
         if head == section:
@@ -115,20 +124,22 @@ def _idle(algorithm: str, key: str, value, own: Sequence[tuple] = ()) -> str | N
     return idle({section: given}).get((section, name.split(".")[0]))
 
 
-def _plain(text):
+def _plain(text: object) -> object:
+    """The value of YAML text."""
     try:
         return YAML(typ="safe", pure=True).load(text) if isinstance(text, str) else text
-    except YAMLError:  # Said of the run's config.
+    except YAMLError:  # Loading the run's config reports it.
         return text
 
 
 def shared(sets: Sequence[str], algorithms: str) -> list[str]:
-    """Those of `sets` that are for all entrants, as "key=value"."""
+    """The settings in `sets` that are for all candidates, as "key=value"."""
     parsed = [_addressed("--set", text, list(_labels(algorithms))) for text in sets]
     return [f"{key}={value}" for label, key, value in parsed if label is None]
 
 
-def _labels(text) -> dict[str, str]:
+def _labels(text: str) -> dict[str, str]:
+    """Label -> algorithm, from the text of --algorithms."""
     found = {}
     for part in text.split(","):
         label, equals, algorithm = (piece.strip() for piece in part.partition("="))
@@ -152,7 +163,7 @@ def _labels(text) -> dict[str, str]:
     return found
 
 
-def _addressed(option, text, labels):
+def _addressed(option: str, text: str, labels: Sequence[str]) -> Setting:
     """(label or None, key, value) of "label.key=value"."""
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
@@ -175,7 +186,8 @@ def _addressed(option, text, labels):
     return label, key, value.strip()
 
 
-def _values(key, text):
+def _values(key: str, text: str) -> tuple[Value, ...]:
+    """The values of --tune."""
     try:
         values = YAML(typ="safe", pure=True).load(f"[{text}]")
     except YAMLError as error:

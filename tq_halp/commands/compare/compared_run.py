@@ -1,4 +1,4 @@
-"""One run of a comparison, and what its folder tells about it."""
+"""One run of a comparison: its settings, its folder, and how far it is."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.running import run_identity
 from tq_halp.config import Config
 from tq_halp.errors import InputError
@@ -24,11 +24,12 @@ FINISHED, DIVERGED, FAILED, UNFINISHED, MISSING = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far a run is.
+    """How far a run is, as its folder shows.
 
-    status: "finished"; "diverged", it would again; "failed", which another try may mend;
-        "unfinished": going on, stopped or killed; "missing": never begun.
-    rows: metrics.csv, its cells as they stand there.
+    status: "finished"; "diverged": it would diverge again; "failed": another try may succeed;
+        "unfinished": running, stopped or killed; "missing": never started.
+    rows: the rows of metrics.csv, with cells as text.
+    summary: the content of summary.json.
     """
 
     status: str
@@ -43,59 +44,65 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """An entrant with one seed and one choice of the values that are tuned."""
+    """A candidate with one seed and one choice of the tuned values."""
 
-    entrant: Entrant
+    candidate: Candidate
     seed: int
     tuned: Tuned
     config_path: str
-    #: Of the whole comparison.
+    #: The folder of the comparison.
     folder: Path
 
     @property
     def label(self) -> str:
-        return self.entrant.label
+        """The candidate's label."""
+        return self.candidate.label
 
     @property
     def name(self) -> str:
-        """Of its folder: label, seed and tuned values."""
+        """The name of its folder: label, seed and tuned values."""
         return "-".join([f"{self.label}-seed{self.seed}", *map(_word, self.values)])
 
     @property
     def values(self) -> list[str]:
-        """What was chosen on the grid, in words."""
+        """The tuned values as "key=value", with short keys where they are distinct."""
         short = [key.split(".")[-1] for key, _ in self.tuned]
         names = short if len(set(short)) == len(short) else [key for key, _ in self.tuned]
         return [f"{n}={value}" for n, (_, value) in zip(names, self.tuned, strict=True)]
 
     @property
     def path(self) -> Path:
+        """The run directory."""
         return self.folder / "runs" / self.name
 
     @property
     def log(self) -> Path:
-        """What its processes printed."""
+        """The file with the output of its processes."""
         return self.folder / "logs" / f"{self.name}.log"
 
     @property
     def overrides(self) -> list[str]:
-        """What follows --set on its command line.
+        """The arguments of --set on its command line.
 
-        Each algorithm is named first, so that its keys in the config are known to mean something.
+        Each compared algorithm is named first, so that the config may hold keys of all of them.
         """
-        named = [f"algorithm.name={name}" for name in self.entrant.beside]
-        return named + self.entrant.overrides(self.tuned)
+        named = [f"algorithm.name={name}" for name in self.candidate.beside]
+        return named + self.candidate.overrides(self.tuned)
 
     @property
     def arguments(self) -> list[str]:
-        """Of the train command that carries it out, or goes on with it."""
+        """The arguments of the train command that starts or resumes it."""
         found = ["--config", self.config_path, "--seed", str(self.seed)]
         for setting in self.overrides:
             found += ["--set", setting]
         return [*found, "--run-dir", str(self.path), "--resume"]
 
     def outcome(self) -> Outcome:
-        """Read from the folder."""
+        """Reads the outcome from the folder.
+
+        Raises:
+            InputError: summary.json cannot be read.
+        """
         try:
             summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
             status = summary["status"]
@@ -110,7 +117,7 @@ class Run:
         return Outcome(status if status in known else UNFINISHED, rows, summary)
 
     def reason(self, outcome: Outcome) -> str:
-        """Why it did not come to its end: its summary's words, else the last its process said."""
+        """Why it did not finish: the error in its summary, else the last line of its output."""
         try:
             said = self.log.read_text("utf-8", "replace").split("\n")
         except FileNotFoundError:
@@ -119,7 +126,7 @@ class Run:
         return outcome.summary.get("error") or last.removeprefix("error: ")
 
     def config(self) -> Config:
-        """What it trains.
+        """The config that it trains.
 
         Raises:
             InputError: a setting is wrong.
@@ -130,14 +137,18 @@ class Run:
             raise InputError(f"{self.label}: {error}") from error
 
     def check(self) -> None:
-        """Raise InputError if a setting is wrong, or the folder holds a run with other settings."""
+        """Checks its settings, and that the folder holds no run with other settings.
+
+        Raises:
+            InputError: a setting is wrong, or the folder holds another run.
+        """
         ours = run_identity.settings(self.config())
         path = self.path / "config.yaml"
         outcome = self.outcome()
         if outcome.status == MISSING or not path.exists():
             return
         theirs = run_identity.settings(configs.load(path))
-        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the one that stood in.
+        if outcome.summary["dataset"]["fallback"]:  # config.yaml names the set that was used.
             theirs["data.name"] = outcome.summary["dataset"]["requested"]
         found = run_identity.differences(theirs, ours)
         if found:
@@ -147,7 +158,8 @@ class Run:
             )
 
 
-def _rows(path):
+def _rows(path: Path) -> tuple[dict[str, str], ...]:
+    """The rows of a CSV file; none if it does not exist."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return tuple(csv.DictReader(file))
@@ -155,5 +167,6 @@ def _rows(path):
         return ()
 
 
-def _word(value):
+def _word(value: str) -> str:
+    """Text as a part of a file name."""
     return re.sub(r"[^A-Za-z0-9.+=_-]+", "_", value)

@@ -1,18 +1,22 @@
-"""The figures: curves over seeds, and what the algorithms say of themselves."""
+"""The figures of a comparison: curves with standard errors over seeds, and diagnostics."""
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tq_halp.atomic_files import replacing
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.compared_run import DIVERGED
-from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric, Rows
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import Mean, mean_of
 from tq_halp.commands.running.curves_plot import plain_ticks
@@ -21,13 +25,13 @@ from tq_halp.commands.running.metrics import points
 
 BUDGETS = (EPOCHS, EVALUATIONS, SECONDS)
 MARKERS = "os^Dv<>P"
-#: With gaps, so that a curve that lies upon another leaves it in sight.
-DASHES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+#: Line styles with gaps, through which a curve underneath can be seen.
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: a metric of the validation or the training examples against a budget."""
+    """One plot: a metric on the validation or the training examples against a budget."""
 
     metric: Metric
     is_validation: bool
@@ -35,28 +39,30 @@ class Panel:
 
     @property
     def label(self) -> str:
+        """The label of the vertical axis."""
         return f"{'validation' if self.is_validation else 'training'} {self.metric.short}"
 
-    def points(self, rows, x):
+    def points(self, rows: Rows, x: str) -> list[tuple[float, float]]:
+        """(x, value) of each row that has both."""
         metric = self.metric
         of = metric.validation_points if self.is_validation else metric.training_points
         return of(rows, x)
 
 
 def rows_of_panels(results: Results) -> list[list[Panel]]:
-    """Validation above training, for each metric; epochs, gradient evaluations, seconds."""
+    """The rows of panels: validation, then training, for each metric; a column per budget."""
     kinds = [(metric, kind) for metric in results.metrics for kind in (True, False)]
     return [[Panel(metric, kind, budget) for budget in BUDGETS] for metric, kind in kinds]
 
 
 def write(results: Results, path: Path) -> None:
-    """All panels in one PNG at `path`."""
+    """Writes all panels as one PNG."""
     with replacing(path) as temporary:
         figure(results).savefig(temporary, dpi=130)
 
 
 def figure(results: Results) -> Figure:
-    """All panels, a legend below them."""
+    """All panels, with a legend below them."""
     panels = rows_of_panels(results)
     made = Figure(figsize=(13, 3.4 * len(panels) + 0.9), layout="constrained")
     FigureCanvasAgg(made)
@@ -70,8 +76,8 @@ def figure(results: Results) -> Figure:
     return made
 
 
-def _place_legend(made, handles, labels):
-    """Below the panels, in as many columns, up to three, as are not wider than the figure."""
+def _place_legend(made: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """Places the legend below the panels, in at most three columns, as they fit into the width."""
     for columns in (3, 2, 1):
         legend = made.legend(handles, labels, loc="outside lower center", ncols=columns)
         if legend.get_window_extent().width <= made.bbox.width:
@@ -81,40 +87,42 @@ def _place_legend(made, handles, labels):
 
 
 def png(results: Results, panel: Panel) -> bytes:
-    """One panel, for a page that arranges them."""
+    """One panel as a PNG."""
     single, axes = _single()
     _draw(axes, results, panel)
     return _bytes(single)
 
 
-def diagnostics(results: Results, entrant: Entrant) -> Iterable[tuple[str, bytes]]:
-    """(name, PNG) of what the entrant's algorithm records of itself; a colour for each seed."""
-    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[entrant]}
+def diagnostics(results: Results, candidate: Candidate) -> Iterable[tuple[str, bytes]]:
+    """(name, PNG) of each diagnostic that the algorithm records, with a colour per seed."""
+    runs = {f"seed {run.seed}": results.outcomes[run].rows for run in results.compared[candidate]}
     for shown in panels(list(runs.values())):
         single, axes = _single()
         draw(axes, shown, runs)
         yield shown.label, _bytes(single)
 
 
-def series(runs, panel: Panel) -> list[tuple[float, Mean]]:
-    """(budget, value) of each epoch from 1 that all runs have, both means over the runs."""
+def series(runs: Sequence[Rows], panel: Panel) -> list[tuple[float, Mean]]:
+    """(budget, value) of each epoch from 1 that all runs have; both are means over the runs."""
     budgets = [dict(points(rows, "epoch", panel.budget[0])) for rows in runs]
     values = [dict(panel.points(rows, "epoch")) for rows in runs]
     shared = set.intersection(*(set(b) & set(v) for b, v in zip(budgets, values, strict=True)))
-    # The evaluation before the training is the same for all.
-    return [
-        (mean_of([b[epoch] for b in budgets]).value, mean_of([v[epoch] for v in values]))
+    # Not epoch 0: the evaluation before training is the same for all.
+    means = [
+        (mean_of([b[epoch] for b in budgets]), mean_of([v[epoch] for v in values]))
         for epoch in sorted(shared)
         if epoch > 0
     ]
+    return [(budget.value, value) for budget, value in means if budget and value]
 
 
-def _draw(axes, results: Results, panel: Panel) -> None:
+def _draw(axes: Axes, results: Results, panel: Panel) -> None:
     seen = []
-    for number, entrant in enumerate(results.comparison.entrants):
-        colour, dash, mark = (c[number % len(c)] for c in (COLOURS, DASHES, MARKERS))
-        runs = list(results.finished(entrant).values())
-        label = results.caption(entrant)
+    for number, candidate in enumerate(results.comparison.candidates):
+        colour = COLOURS[number % len(COLOURS)]
+        dash, mark = DASHES[number % len(DASHES)], MARKERS[number % len(MARKERS)]
+        runs = list(results.finished(candidate).values())
+        label = results.caption(candidate)
         line = series(runs, panel) if runs else []
         x, y = [x for x, _ in line], [mean.value for _, mean in line]
         errors = [mean.error or 0.0 for _, mean in line]
@@ -124,7 +132,7 @@ def _draw(axes, results: Results, panel: Panel) -> None:
         axes.plot(x, y, color=colour, ls=dash, marker=mark, ms=4, markevery=every, label=label)
         axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
         seen += y
-        _draw_diverged(axes, results, entrant, panel, colour)
+        _draw_diverged(axes, results, candidate, panel, colour)
     _scale(axes, [value for value in seen if math.isfinite(value)], panel)
     axes.set(xlabel=panel.budget[1], ylabel=panel.label)
     axes.set_xlim(left=0)
@@ -133,16 +141,18 @@ def _draw(axes, results: Results, panel: Panel) -> None:
     axes.grid(True, which="both", alpha=0.3)
 
 
-def _draw_diverged(axes, results, entrant, panel, colour):
-    for run in results.compared[entrant]:
+def _draw_diverged(
+    axes: Axes, results: Results, candidate: Candidate, panel: Panel, colour: str
+) -> None:
+    for run in results.compared[candidate]:
         outcome = results.outcomes[run]
         line = panel.points(outcome.rows, panel.budget[0]) if outcome.status == DIVERGED else []
         if line:
             axes.plot(*zip(*line, strict=True), ":x", ms=6, color=colour, markevery=[-1])
 
 
-def _scale(axes, values, panel):
-    """By the curves that are means: one that diverged would leave nothing to be seen of them."""
+def _scale(axes: Axes, values: Sequence[float], panel: Panel) -> None:
+    """Limits the vertical axis to the mean curves: a diverged run would flatten them."""
     if not values:
         return
     low, high = min(values), max(values)
@@ -156,11 +166,13 @@ def _scale(axes, values, panel):
     plain_ticks(axes)
 
 
-def _whole(axis):
+def _whole(axis: Axis) -> None:
+    """Ticks at integers only."""
     axis.get_major_locator().set_params(integer=True)
 
 
-def _single():
+def _single() -> tuple[Figure, Axes]:
+    """A figure with one plot."""
     single = Figure(figsize=(5, 3.7), layout="constrained")
     FigureCanvasAgg(single)
     return single, single.subplots()

@@ -1,4 +1,4 @@
-"""A comparison as one HTML page to be sent to somebody: tables, curves, diagnostics, settings."""
+"""A comparison as one self-contained HTML page: tables, curves, diagnostics, settings."""
 
 from collections.abc import Iterable
 from html import escape
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tq_halp import html_document
 from tq_halp.commands.compare import figures
-from tq_halp.commands.compare.markup import Code, Document, Section, Table
+from tq_halp.commands.compare.markup import Code, Document, Section, Table, Text
 from tq_halp.commands.compare.results import Results
 
 _STYLE = """
@@ -21,7 +21,7 @@ pre { overflow-x: auto; padding: .7rem; border: 1px solid var(--line); border-ra
 
 
 def write(results: Results, document: Document, path: Path) -> None:
-    """Writes the page: the document's sections, the curves after the results, the diagnostics last.
+    """Writes the page: all sections, the curves after the results, the diagnostics last.
 
     Raises:
         InputError: the file cannot be written.
@@ -35,7 +35,8 @@ def _section(section: Section) -> str:
     return f"<h2>{escape(section.heading)}</h2>\n" + "\n".join(map(_block, section.blocks))
 
 
-def _block(block) -> str:
+def _block(block: Text | Code | Table) -> str:
+    """The HTML of a block."""
     if isinstance(block, Table):
         rows = ([escape(cell) for cell in row] for row in block.rows)
         return html_document.table(block.head, rows, block.words)
@@ -48,7 +49,7 @@ def _curves(results: Results) -> str:
     panels = [panel for row in figures.rows_of_panels(results) for panel in row]
     pictures = [(f"{p.label} against {p.budget[1]}", figures.png(results, p)) for p in panels]
     return (
-        "<h2>Curves</h2>\n<p>Mean over the seeds whose run came to its end, with a band of one "
+        "<h2>Curves</h2>\n<p>Mean over the seeds whose run finished, with a band of one "
         "standard error on either side. Dotted, up to a cross: a run that diverged.</p>\n"
         + _plots(pictures)
     )
@@ -56,12 +57,13 @@ def _curves(results: Results) -> str:
 
 def _diagnostics(results: Results) -> str:
     parts = []
-    for entrant in results.comparison.entrants:
+    for candidate in results.comparison.candidates:
         pictures = [
-            (f"{entrant.label}: {name}", png) for name, png in figures.diagnostics(results, entrant)
+            (f"{candidate.label}: {name}", png)
+            for name, png in figures.diagnostics(results, candidate)
         ]
         if pictures:
-            parts.append(f"<h3>{escape(entrant.label)}</h3>\n{_plots(pictures)}")
+            parts.append(f"<h3>{escape(candidate.label)}</h3>\n{_plots(pictures)}")
     return "<h2>Diagnostics</h2>\n" + "\n".join(parts) if parts else ""
 
 

@@ -1,4 +1,4 @@
-"""Text and tables, before it is known whether they become Markdown, HTML or lines of a terminal."""
+"""Text and tables that can be written as Markdown or HTML, or shown on a terminal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to be shown as they are."""
+    """Preformatted lines."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """A head and rows; the first columns hold words, the others numbers."""
+    """Column names and rows; the first `words` columns hold words, the others numbers."""
 
     head: tuple[str, ...]
     rows: Sequence[Sequence[str]]
@@ -36,22 +36,26 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
+    """A heading and what is below it."""
+
     heading: str
     blocks: Sequence[Text | Code | Table]
 
 
 @dataclass(frozen=True)
 class Document:
+    """A title and sections."""
+
     title: str
     sections: Sequence[Section]
 
     def write_markdown(self, path: Path) -> None:
-        """Writes it as Markdown."""
+        """Writes the document as a Markdown file."""
         with replacing(path) as temporary:
             temporary.write_text("\n\n".join(self._markdown()) + "\n", encoding="utf-8")
 
     def show(self, console: Console, heading: str) -> None:
-        """Prints the tables of a section."""
+        """Prints the tables of one section."""
         if not console.is_terminal:
             console = Console(file=console.file, width=160)
         section = next(s for s in self.sections if s.heading == heading)

@@ -1,6 +1,6 @@
-"""Everything about the runs that needs TensorFlow to be found wrong, before the first is trained.
+"""Checks of all runs that need TensorFlow, before the first one is trained.
 
-In a process of its own: TensorFlow takes all of a GPU's memory, which the runs need.
+They run in their own process: TensorFlow takes all of a GPU's memory, which the runs need.
 """
 
 import json
@@ -14,10 +14,13 @@ from tq_halp.errors import InputError
 
 
 def check(runs: Sequence[Run]) -> str:
-    """Builds model, map, optimizer and algorithm of each run; returns the warnings that came.
+    """Builds the model, map, optimizer and algorithm of each run, and loads its data.
+
+    Returns:
+        The text of the warnings.
 
     Raises:
-        InputError: one of them, or the data, cannot be had.
+        InputError: a run cannot be built.
     """
     asked = [[r.label, r.config_path, r.overrides, r.seed] for r in runs]
     done = subprocess.run(
@@ -26,7 +29,7 @@ def check(runs: Sequence[Run]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        start_new_session=True,  # Ctrl-C is for the comparison, which waits for the answer.
+        start_new_session=True,  # Ctrl-C must reach the comparison alone.
     )
     if done.returncode == WRONG_INPUT:
         raise InputError(done.stdout.strip())
@@ -36,6 +39,7 @@ def check(runs: Sequence[Run]) -> str:
 
 
 def _main() -> int:
+    """The process: reads the runs from standard input; returns the exit status."""
     from tq_halp import config, data
     from tq_halp.commands.running.tf_startup import start_tensorflow
 

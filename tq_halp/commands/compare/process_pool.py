@@ -1,9 +1,10 @@
-"""The processes of a comparison: a few at a time, each a run, none of which costs another."""
+"""The processes of a comparison: some at a time, one per run, so that one may fail alone."""
 
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from tq_halp.commands.compare.compared_run import Run
@@ -15,13 +16,16 @@ _POLL = 0.2  # seconds
 
 
 class Observer(Protocol):
-    """What is told how it goes."""
+    """Is told of the progress."""
 
-    def begun(self, run: Run) -> None: ...
+    def begun(self, run: Run) -> None:
+        """The process of `run` has started."""
 
-    def ended(self, run: Run) -> None: ...
+    def ended(self, run: Run) -> None:
+        """The process of `run` has ended."""
 
-    def update(self, wanted: list[Run]) -> None: ...
+    def update(self, wanted: list[Run]) -> None:
+        """Called repeatedly, with the runs that are known to be needed."""
 
 
 def default_jobs() -> int:
@@ -29,19 +33,22 @@ def default_jobs() -> int:
     return max(1, usable_cores() // 2)
 
 
-def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, show: Observer):
-    """Train what is not trained yet; a run that ends, however it does, is not tried again.
+def carry_out(
+    comparison: Comparison, jobs: int, stop: StopOnSignal, lock_descriptor: int, show: Observer
+) -> None:
+    """Trains the runs of a comparison that are not final; each is started at most once.
 
-    A stop, asked for by a signal or by an exception, lets the runs write checkpoints first.
+    When a stop is requested, or an exception is raised, the runs write checkpoints first.
 
     Args:
-        jobs: processes at a time; each computes with the same number of threads.
-        lock: a descriptor that the processes inherit.
+        jobs: processes at a time; each gets the same number of threads.
+        lock_descriptor: of the lock on the folder; the processes inherit it.
+        show: is told of the progress.
     """
     running: dict[Run, subprocess.Popen] = {}
     ended: set[Run] = set()
 
-    def is_over(run):
+    def is_over(run: Run) -> bool:
         return run in ended or run.outcome().is_final
 
     try:
@@ -50,11 +57,12 @@ def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, 
         while (waiting or running) and not stop.requested:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                running[run] = _start(run, jobs, lock)
+                running[run] = _start(run, jobs, lock_descriptor)
                 show.begun(run)
             over = [run for run, process in running.items() if process.poll() is not None]
             for run in over:
-                running.pop(run).stdin.close()
+                if (pipe := running.pop(run).stdin) is not None:
+                    pipe.close()
                 ended.add(run)
                 show.ended(run)
             if over:
@@ -66,9 +74,10 @@ def carry_out(comparison: Comparison, jobs: int, stop: StopOnSignal, lock: int, 
         _stop(list(running.values()))
 
 
-def _start(run, jobs, lock):
+def _start(run: Run, jobs: int, lock_descriptor: int) -> subprocess.Popen:
+    """Starts the process of a run."""
     run.log.parent.mkdir(exist_ok=True)
-    # A session of its own: the terminal's Ctrl-C is for the comparison, which passes on one signal.
+    # In its own session, Ctrl-C reaches the comparison alone, which passes on one signal.
     with open(run.log, "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tq_halp.commands.compare.worker_process", *run.arguments],
@@ -76,12 +85,13 @@ def _start(run, jobs, lock):
             stdout=log,
             stderr=log,
             env=_environment(jobs),
-            pass_fds=[lock],
+            pass_fds=[lock_descriptor],
             start_new_session=True,
         )
 
 
-def _environment(jobs):
+def _environment(jobs: int) -> dict[str, str] | None:
+    """The environment of the processes, in which they share the cores; None leaves it as it is."""
     if jobs == 1:
         return None
     threads = str(max(1, usable_cores() // jobs))
@@ -94,8 +104,8 @@ def _environment(jobs):
     return {**shared, **os.environ}
 
 
-def _stop(processes):
-    """Asks, once more for each further signal, then kills; returns when all are gone."""
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """Terminates the processes, kills them after a third signal, and waits until all have ended."""
     for end in (subprocess.Popen.terminate, subprocess.Popen.terminate, subprocess.Popen.kill):
         for process in processes:
             end(process)

@@ -1,4 +1,4 @@
-"""What the terminal shows while runs go on: a live table, or a line for each run that ended."""
+"""The progress of a comparison on the terminal: a live table, or a line for each ended run."""
 
 import contextlib
 import datetime
@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.table import Table
 
 from tq_halp.commands.compare.compared_run import DIVERGED, FAILED, MISSING, UNFINISHED, Run
-from tq_halp.commands.compare.equal_budget import metrics_of
+from tq_halp.commands.compare.equal_budget import Rows, metrics_of
 from tq_halp.commands.running.metrics import number, points
 
-_EVERY = 1.0  # seconds between two looks at the files
+_EVERY = 1.0  # seconds between two readings of the files
 
 
 class Progress(contextlib.AbstractContextManager):
-    """Told by the pool; `with` it, so that the cursor comes back."""
+    """An `Observer` that prints; a context, so that the cursor is restored."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -27,20 +27,22 @@ class Progress(contextlib.AbstractContextManager):
         self._seen: set[Run] = set()
         self._epochs = functools.cache(lambda run: run.config().train.epochs)
 
-    def __enter__(self):
+    def __enter__(self) -> "Progress":
         if self._live is not None:
             self._live.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 
     def begun(self, run: Run) -> None:
+        """Marks a run as running."""
         self._running.add(run)
         self._looked = 0.0
 
     def ended(self, run: Run) -> None:
+        """Marks a run as ended; without a live table, prints its line."""
         self._running.discard(run)
         self._seen.add(run)
         self._looked = 0.0
@@ -49,7 +51,7 @@ class Progress(contextlib.AbstractContextManager):
             self._console.print(f"{run.name}: {', '.join(cells)}", highlight=False, soft_wrap=True)
 
     def update(self, wanted: list[Run]) -> None:
-        """Draw the table anew, once a second."""
+        """Draws the table again, at most once a second."""
         if self._live is None or time.monotonic() < self._looked + _EVERY:
             return
         self._looked = time.monotonic()
@@ -57,13 +59,13 @@ class Progress(contextlib.AbstractContextManager):
         table = Table(caption=f"{over} of {len(wanted)} runs are over", caption_justify="left")
         for heading in ("label", "seed", "tuned", "state", "progress", "validation", "time left"):
             table.add_column(heading)
-        # Those that go on first: a terminal may be too low for all.
+        # Running ones first: a terminal may have too few lines for all.
         for run in sorted(wanted, key=lambda run: run not in self._running):
             table.add_row(run.label, str(run.seed), ", ".join(run.values), *self._cells(run))
         self._live.update(table, refresh=True)
 
-    def _cells(self, run) -> list[str]:
-        """State, epoch, last validation value, time left."""
+    def _cells(self, run: Run) -> list[str]:
+        """State, epoch, last validation value and time left of a run."""
         outcome = run.outcome()
         state = outcome.status
         if run in self._running:
@@ -81,12 +83,11 @@ class Progress(contextlib.AbstractContextManager):
         epoch, value = values[-1]
         epochs = self._epochs(run)
         left = _left(outcome.rows, epochs) if state == "running" else ""
-        value = f"{metric.short} {value:.5g}"
-        return [state + error, f"epoch {epoch:g} of {epochs}", value, left]
+        return [state + error, f"epoch {epoch:g} of {epochs}", f"{metric.short} {value:.5g}", left]
 
 
-def _left(rows, epochs) -> str:
-    """By the pace so far."""
+def _left(rows: Rows, epochs: int) -> str:
+    """The remaining time at the pace so far; "" if it is unknown."""
     epoch, seconds = number(rows[-1], "epoch"), number(rows[-1], "seconds")
     start = number(rows[0], "seconds")
     if not epoch or seconds is None or start is None:

@@ -1,4 +1,4 @@
-"""Which runs a comparison takes: a grid for each entrant, then every seed with what it chose."""
+"""The runs of a comparison: tuning grids, then every seed with the chosen values."""
 
 import itertools
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tq_halp import config as configs
 from tq_halp.atomic_files import UNFINISHED, replacing
-from tq_halp.commands.compare.candidates import Entrant, Tuned
+from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED, Run
 from tq_halp.commands.compare.statistics import Mean, mean_of
 from tq_halp.commands.running import run_identity
@@ -17,23 +17,24 @@ from tq_halp.config import Config
 from tq_halp.config.schema import to_yaml
 from tq_halp.errors import InputError
 
-#: What the runs have in common; a folder with this file is a comparison's.
+#: The file of the common settings; it marks the folder of a comparison.
 COMMON = "compare.yaml"
-# How the keys begin that entrants and runs have of their own.
+# Prefixes of the keys that differ between runs.
 _OF_RUNS = ("seed", "algorithm.")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, and where.
+    """What is compared, and the folder of the results.
 
     Args:
-        folder: of all of it.
-        config_path: of the config.
-        shared: the settings for all, as "key=value".
-        common: the config with them, as each of the algorithms takes it.
-        tune_seeds: of the runs on a grid, each combination of values with each.
-        tune_by: which validation loss chooses, "final" or "best".
+        folder: of the whole comparison.
+        config_path: the config file.
+        shared: settings for all candidates, as "key=value".
+        common: the config with these settings, once for each algorithm.
+        seeds: of the compared runs.
+        tune_seeds: of the runs on a grid: each combination of values is run with each.
+        tune_by: the validation loss that chooses: "final", or "best" over the epochs.
         baseline: the label that the others are compared with.
     """
 
@@ -41,59 +42,64 @@ class Comparison:
     config_path: str
     shared: tuple[str, ...]
     common: tuple[Config, ...] = field(repr=False)
-    entrants: tuple[Entrant, ...]
+    candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     tune_seeds: tuple[int, ...]
     tune_by: str
     baseline: str
 
-    def grid(self, entrant: Entrant) -> list[Run]:
-        """The runs that serve to tune."""
-        return [run for runs in self.tries(entrant).values() for run in runs]
+    def grid(self, candidate: Candidate) -> list[Run]:
+        """The runs for tuning a candidate."""
+        return [run for runs in self.tries(candidate).values() for run in runs]
 
-    def tries(self, entrant: Entrant) -> dict[Tuned, list[Run]]:
-        """A run a seed for each combination of the values to try; of nothing to tune, none."""
-        if not entrant.grid:
+    def tries(self, candidate: Candidate) -> dict[Tuned, list[Run]]:
+        """Combination of values -> its runs, one per tuning seed; empty if nothing is tuned."""
+        if not candidate.grid:
             return {}
-        keys, values = zip(*entrant.grid, strict=True)
+        keys, values = zip(*candidate.grid, strict=True)
         every = [tuple(zip(keys, v, strict=True)) for v in itertools.product(*values)]
-        return {t: [self._run(entrant, seed, t) for seed in self.tune_seeds] for t in every}
+        return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
 
-    def choice(self, entrant: Entrant) -> Tuned | None:
-        """What has the lowest mean validation loss; None if each combination has a failed run."""
-        scores = {tuned: self.score(runs) for tuned, runs in self.tries(entrant).items()}
+    def choice(self, candidate: Candidate) -> Tuned | None:
+        """The values with the lowest mean validation loss.
+
+        None if each combination of values has a run that did not finish.
+        """
+        scores = {tuned: self.score(runs) for tuned, runs in self.tries(candidate).items()}
         finished = {tuned: score.value for tuned, score in scores.items() if score is not None}
-        return min(finished, key=finished.get, default=None)
+        return min(finished, key=finished.__getitem__, default=None)
 
     def score(self, runs: Sequence[Run]) -> Mean | None:
-        """The validation loss that chooses; None where a run did not finish."""
+        """The mean validation loss, by `tune_by`, of some runs; None if one did not finish."""
         outcomes = [run.outcome() for run in runs]
         curves = [[y for _, y in points(o.rows, "epoch", "val_loss")] for o in outcomes]
         if not all(curves) or any(outcome.status != FINISHED for outcome in outcomes):
             return None
         return mean_of([c[-1] if self.tune_by == "final" else min(c) for c in curves])
 
-    def chosen(self, entrant: Entrant) -> list[Run]:
-        """The runs that are compared, a seed each; none if the grid has no run that finished."""
-        tuned = ()
-        if entrant.grid:
-            tuned = self.choice(entrant)
-            if tuned is None:
-                return []
-        return [self._run(entrant, seed, tuned) for seed in self.seeds]
+    def chosen(self, candidate: Candidate) -> list[Run]:
+        """The compared runs of a candidate, one per seed; none if tuning chose no values."""
+        tuned = self.choice(candidate) if candidate.grid else ()
+        if tuned is None:
+            return []
+        return [self._run(candidate, seed, tuned) for seed in self.seeds]
 
     def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
-        """The runs that are known to be needed; more once the grid of an entrant is over."""
-        grids = {entrant: self.grid(entrant) for entrant in self.entrants}
+        """The runs that are known to be needed. The end of a candidate's grid adds more."""
+        grids = {candidate: self.grid(candidate) for candidate in self.candidates}
         found = [run for runs in itertools.zip_longest(*grids.values()) for run in runs if run]
-        decided = [e for e in self.entrants if all(is_over(run) for run in grids[e])]
-        # By seed first: when it is interrupted, every entrant has as many.
-        rest = itertools.zip_longest(*(self.chosen(entrant) for entrant in decided))
+        decided = [e for e in self.candidates if all(is_over(run) for run in grids[e])]
+        # By seed first, so that an interrupted comparison has as many seeds for each candidate.
+        rest = itertools.zip_longest(*(self.chosen(candidate) for candidate in decided))
         found += [run for runs in rest for run in runs if run]
         return list(dict.fromkeys(found))
 
     def check(self) -> None:
-        """Raise InputError if a setting is wrong, or the folder holds something else."""
+        """Checks the settings of all runs, and that the folder holds no other comparison.
+
+        Raises:
+            InputError: a setting is wrong, or the folder holds something else.
+        """
         runs = self.wanted(lambda run: run.outcome().is_final)
         for run in runs:
             run.config()
@@ -101,10 +107,10 @@ class Comparison:
         for run in runs:
             run.check()
 
-    def _check_folder(self):
+    def _check_folder(self) -> None:
         path = self.folder / COMMON
         if path.exists():
-            # Of `algorithm` every run holds its own against its folder.
+            # Each run checks its own `algorithm` section.
             theirs, ours = (
                 {k: v for k, v in run_identity.settings(c).items() if not k.startswith(_OF_RUNS)}
                 for c in (configs.load(path), self.common[0])
@@ -123,14 +129,14 @@ class Comparison:
             )
 
     def write_common(self) -> None:
-        """Makes the folder a comparison's."""
+        """Writes `compare.yaml`, which marks the folder as that of a comparison."""
         with replacing(self.folder / COMMON) as path:
             path.write_text(configs.WRITTEN_BY_COMPARISON + self.common_yaml(), "utf-8")
 
     def common_yaml(self) -> str:
-        """`common` whole, with the content of its map and the checksums of its files.
+        """`common` as YAML, with the content of its map and the checksums of its files.
 
-        `algorithm` holds what does something for any of them.
+        `algorithm` holds the keys that have an effect for any of the algorithms.
         """
         first, *_ = self.common
         values = run_identity.with_files(first).model_dump()
@@ -138,15 +144,18 @@ class Comparison:
             values["algorithm"] |= config.used("algorithm")
         return to_yaml(values)
 
-    def _run(self, entrant, seed, tuned):
-        return Run(entrant, seed, tuple(tuned), self.config_path, self.folder)
+    def _run(self, candidate: Candidate, seed: int, tuned: Tuned) -> Run:
+        return Run(candidate, seed, tuple(tuned), self.config_path, self.folder)
 
 
 def _is_foreign(entry: Path) -> bool:
-    """What a comparison that was killed before it had COMMON leaves is not."""
+    """Whether an entry is none of those that a comparison has before it writes COMMON."""
     return entry.name != "lock" and not entry.name.startswith(UNFINISHED)
 
 
 def default_folder(config_path: str) -> Path:
-    """The same for the same config, so that repeating a command goes on."""
+    """The folder without --run-dir.
+
+    It is the same for the same config, so that a repeated command continues.
+    """
     return Path("runs") / f"compare-{os.path.splitext(os.path.basename(config_path))[0]}"

@@ -1,4 +1,4 @@
-"""Means over seeds, and differences of pairs that share a seed."""
+"""Means with standard errors over seeds, and paired differences with a t-test."""
 
 import math
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ class Mean:
 
 @dataclass(frozen=True)
 class Paired:
-    """Differences d of pairs: their mean, and how often ours was better, equal or worse.
+    """Differences d of pairs with the same seed, and how often ours was better, equal or worse.
 
-    difference: d̄ and its standard error, over the pairs in which both ended; None without any.
+    difference: d̄ and its standard error over the pairs in which both finished; None without any.
     p: two-sided p value of Student's paired t-test, H0: d̄ = 0, t = d̄ / error with n − 1 degrees
-        of freedom; None for fewer than two pairs. Without any spread: 0, and 1 where d̄ = 0.
-    wins, ties, losses: one that failed where the other did not lost; where both failed, neither.
+        of freedom; None for fewer than two pairs. Without any spread: 0, or 1 where d̄ = 0.
+    wins, ties, losses: a run that failed lost to one that did not; where both failed, none counts.
     """
 
     difference: Mean | None
@@ -33,13 +33,13 @@ class Paired:
 
 
 def mean_of(values: Sequence[float]) -> Mean | None:
-    """None of nothing."""
+    """The mean and standard error of values; None of no values."""
     n = len(values)
     if n == 0:
         return None
     if n == 1:
         return Mean(values[0], None, 1)
-    if min(values) == max(values):  # Their sum may be rounded.
+    if min(values) == max(values):  # Their sum may have rounding errors.
         return Mean(values[0], 0.0, n)
     mean = sum(values) / n
     variance = sum((value - mean) * (value - mean) for value in values) / (n - 1)
@@ -49,7 +49,7 @@ def mean_of(values: Sequence[float]) -> Mean | None:
 def compare(
     pairs: Sequence[tuple[float | None, float | None]], higher_is_better: bool = False
 ) -> Paired:
-    """Pairs (ours, theirs); None stands for a run that failed."""
+    """The statistics of pairs (ours, theirs); None stands for a run that failed."""
     both = [(a, b) for a, b in pairs if a is not None and b is not None]
     difference = mean_of([a - b for a, b in both])
     ahead = sum(a > b if higher_is_better else a < b for a, b in both)
@@ -66,7 +66,8 @@ def compare(
     )
 
 
-def _p(difference):
+def _p(difference: Mean | None) -> float | None:
+    """The p value of a mean difference; None where it has no error."""
     if difference is None or difference.error is None or math.isnan(difference.error):
         return None
     if difference.error == 0:

@@ -1,8 +1,9 @@
-"""The tables and what is said about them."""
+"""The tables of a comparison and the text around them."""
 
 import math
+from collections.abc import Iterator
 
-from tq_halp.commands.compare.candidates import Entrant
+from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED
 from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
 from tq_halp.commands.compare.markup import Code, Document, Section, Table, Text
@@ -11,16 +12,16 @@ from tq_halp.commands.compare.statistics import Mean, Paired
 
 
 def document(results: Results, command: str) -> Document:
-    """All of it; a section that would be empty is left out.
+    """The whole summary; empty sections are left out.
 
     Args:
-        command: that was given.
+        command: the command line that was given.
     """
     sections = [
         Section("Results", [_results(results), *map(Text, _notes(results))]),
         Section("Pairs", list(_pairs(results))),
         Section("Tuning", list(_tuning(results))),
-        Section("Runs that did not come to their end", list(_failures(results))),
+        Section("Runs that did not finish", list(_failures(results))),
         Section("Settings", list(_settings(results))),
         Section("Versions", list(_versions(results))),
         Section("Command", [Code(command)]),
@@ -28,7 +29,8 @@ def document(results: Results, command: str) -> Document:
     return Document(results.title, [section for section in sections if section.blocks])
 
 
-def _results(results):
+def _results(results: Results) -> Table:
+    """One row per candidate: final, best and test metrics, and what it took."""
     has_grid, has_test = bool(results.tries), _has_test(results)
     head = ["label", "algorithm"] + (["tuned"] if has_grid else []) + ["seeds"]
     words = len(head) - 1
@@ -36,28 +38,29 @@ def _results(results):
         head += [metric.name, f"best {metric.name}"]
         head += [f"test {metric.short}"] if has_test else []
     rows = []
-    for entrant in results.comparison.entrants:
-        row = [entrant.label, entrant.algorithm]
-        row += [results.tuned(entrant) or "-"] if has_grid else []
-        row += [results.seeds(entrant)]
+    for candidate in results.comparison.candidates:
+        row = [candidate.label, candidate.algorithm]
+        row += [results.tuned(candidate) or "-"] if has_grid else []
+        row += [results.seeds(candidate)]
         for metric in results.metrics:
-            row += [shown(results.final(entrant, metric)), shown(results.best(entrant, metric))]
-            row += [shown(results.test(entrant, metric))] if has_test else []
-        budgets = (results.last(entrant, column) for column, _ in (EPOCHS, EVALUATIONS, SECONDS))
+            row += [shown(results.final(candidate, metric)), shown(results.best(candidate, metric))]
+            row += [shown(results.test(candidate, metric))] if has_test else []
+        budgets = (results.last(candidate, column) for column, _ in (EPOCHS, EVALUATIONS, SECONDS))
         rows.append(row + ["-" if b is None else f"{b.value:.4g}" for b in budgets])
     return Table((*head, "epochs", "passes over the data", "seconds"), rows, words)
 
 
-def _has_test(results):
-    entrants, metrics = results.comparison.entrants, results.metrics
-    return any(results.test(e, m) is not None for e in entrants for m in metrics)
+def _has_test(results: Results) -> bool:
+    candidates, metrics = results.comparison.candidates, results.metrics
+    return any(results.test(e, m) is not None for e in candidates for m in metrics)
 
 
-def _notes(results):
+def _notes(results: Results) -> Iterator[str]:
+    """How to read the table of results."""
     yield (
-        "Mean ± standard error over the seeds whose run came to its end; after the last epoch, and "
-        "of the best one. A pass over the data is as many gradients as it has examples: a step of "
-        "an SVRG kind takes two minibatch gradients, a snapshot a whole pass."
+        "Mean ± standard error over the seeds whose run finished: after the last epoch, and at the "
+        "best one. One pass over the data is one gradient per training example: a step of HALP or "
+        "SVRG takes two minibatch gradients, a snapshot takes a whole pass."
     )
     if results.tries:
         by = f"{results.comparison.tune_by} validation loss of {_tune_seeds(results)}"
@@ -65,18 +68,19 @@ def _notes(results):
     yield from results.remarks()
 
 
-def _pairs(results: Results):
+def _pairs(results: Results) -> Iterator[Text | Table]:
+    """The candidates against the baseline, at equal epochs and at equal cost."""
     base = results.comparison.baseline
-    others = [e for e in results.comparison.entrants if e.label != base]
+    others = [e for e in results.comparison.candidates if e.label != base]
     if not others:
         return
     yield Text(
-        f"Each against {base}, run by run with the same seed. At equal epochs: the last evaluation "
-        "not after the epoch that every finished run reached. At equal cost: the last evaluation "
-        "that had taken no more gradient evaluations than every finished run reached. Difference: "
-        f"its value minus that of {base}, mean ± standard error over the pairs in which both came "
-        "to their end; p: two-sided paired t-test. A run that failed where its partner did not "
-        "lost the pair, and is in no mean."
+        f"Each candidate against {base}, in pairs of runs with the same seed. At equal epochs: the "
+        "last evaluation up to the epoch that every finished run reached. At equal cost: the last "
+        "evaluation up to the gradient evaluations that every finished run reached. Difference: "
+        f"its value minus that of {base}, mean ± standard error over the pairs in which both runs "
+        "finished; p: two-sided paired t-test. A run that failed while the other of its pair "
+        "finished lost the pair, and is in no mean."
     )
     head = ("label", "metric", "difference", "p", "better / equal / worse", "pairs")
     for title, (column, unit) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
@@ -85,45 +89,47 @@ def _pairs(results: Results):
         yield Table(head, [_pair(e, m, results.paired(e, m, column, base)) for e, m in compared], 2)
 
 
-def _pair(entrant: Entrant, metric: Metric, pair: Paired) -> list[str]:
+def _pair(candidate: Candidate, metric: Metric, pair: Paired) -> list[str]:
     both = pair.difference.count if pair.difference else 0
     counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
     difference, p = shown(pair.difference, sign="+"), p_value(pair.p)
-    return [entrant.label, metric.name, difference, p, counts, f"{both} of {pair.count}"]
+    return [candidate.label, metric.name, difference, p, counts, f"{both} of {pair.count}"]
 
 
-def _tune_seeds(results):
+def _tune_seeds(results: Results) -> str:
     seeds = results.comparison.tune_seeds
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
-def _tuning(results: Results):
+def _tuning(results: Results) -> Iterator[Text | Table]:
+    """A table of each candidate's grid."""
     by = f"{results.comparison.tune_by} validation loss, {_tune_seeds(results)}"
-    for entrant, tries in results.tries.items():
-        best = results.comparison.choice(entrant)
+    for candidate, tries in results.tries.items():
+        best = results.comparison.choice(candidate)
         rows = []
         for tuned, runs in tries.items():
             score = results.comparison.score(runs)
             ends = [results.status(run) for run in runs if results.outcomes[run].status != FINISHED]
             said = shown(score) if score is not None else ", ".join(dict.fromkeys(ends))
             rows.append([", ".join(runs[0].values), said, "chosen" if tuned == best else ""])
-        yield Table((entrant.label, by, ""), rows)
-        for key in _edges(entrant, best):
+        yield Table((candidate.label, by, ""), rows)
+        for key in _edges(candidate, best):
             yield Text(
-                f"{entrant.label}: the chosen {key} is at the edge of its grid; a better one may "
+                f"{candidate.label}: the chosen {key} is at the edge of its grid; a better one may "
                 "lie beyond."
             )
 
 
-def _edges(entrant, best):
-    """The keys whose chosen number has no neighbour on one side."""
+def _edges(candidate: Candidate, best: Tuned | None) -> Iterator[str]:
+    """The keys whose chosen number is the smallest or largest of its grid."""
     for key, value in best or ():
-        numbers = [v for v in dict(entrant.grid)[key] if not isinstance(v, (str, bool))]
+        numbers = [v for v in dict(candidate.grid)[key] if not isinstance(v, (str, bool))]
         if numbers and value in (min(numbers), max(numbers)):
             yield key
 
 
-def _failures(results: Results):
+def _failures(results: Results) -> Iterator[Table]:
+    """The runs that did not finish."""
     rows = []
     for run in results.failed():
         outcome = results.outcomes[run]
@@ -133,22 +139,24 @@ def _failures(results: Results):
         yield Table(("run", "state", "reason", "after epoch"), rows, 3)
 
 
-def _settings(results: Results):
+def _settings(results: Results) -> Iterator[Text | Code | Table]:
+    """The common settings, and those of each candidate."""
     comparison = results.comparison
     yield Text("What the runs have in common:")
     yield Code(comparison.common_yaml())
     rows = []
-    for entrant in comparison.entrants:
-        own = entrant.overrides()
+    for candidate in comparison.candidates:
+        own = candidate.overrides()
         common = comparison.shared
-        rows.append([entrant.label, ", ".join(s for s in own if s not in common)])
+        rows.append([candidate.label, ", ".join(s for s in own if s not in common)])
     yield Table(("label", "its own settings"), rows, 2)
     seeds = ", ".join(map(str, comparison.seeds))
     yield Text(f"Seeds: {seeds}. Each run's whole config is in runs/<run>/config.yaml.")
 
 
-def _versions(results: Results):
-    found = {}
+def _versions(results: Results) -> Iterator[Table]:
+    """The versions that the runs used."""
+    found: dict[str, dict[str, None]] = {}
     for outcome in results.outcomes.values():
         summary = outcome.summary
         about = {
@@ -163,7 +171,7 @@ def _versions(results: Results):
 
 
 def shown(mean: Mean | None, sign: str = "") -> str:
-    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same place."""
+    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same decimal place."""
     if mean is None:
         return "-"
     if not mean.error or not math.isfinite(mean.error):
@@ -176,6 +184,7 @@ def shown(mean: Mean | None, sign: str = "") -> str:
 
 
 def p_value(p: float | None) -> str:
+    """A p value in a table."""
     if p is None:
         return "-"
     return "< 0.0001" if p < 0.0001 else f"{p:.2g}"

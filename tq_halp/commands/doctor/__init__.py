@@ -1,12 +1,13 @@
 """`python -m tq_halp.doctor`: what is installed, what the machine has, and whether it works.
 
-software    Python and packages           machine     processor, compiler, native library
-data_sets   what is found, and where      self_test   a few words of every op, a step of HALP
-finding     what one check says
+software    Python and packages        machine     processor, compiler, native library
+data_sets   which are on the machine   self_test   results of every op, a step of HALP
+finding     the result of one check
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from tq_halp.commands.doctor.finding import FAILURE, Finding, look
 from tq_halp.commands.exit_status import answer
@@ -14,13 +15,17 @@ from tq_halp.commands.exit_status import answer
 USABLE, BROKEN = 0, 1
 
 
-def main(arguments=None) -> int:
-    """Run the command; returns the exit status: 0 usable, 1 broken, 2 wrong input."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status: 0 usable, 1 broken, 2 wrong input.
+
+    Args:
+        arguments: those of the command line; None takes them from `sys.argv`.
+    """
     options = parser().parse_args(arguments)
     return answer(lambda: _examine(options))
 
 
-def _examine(options) -> int:
+def _examine(options: argparse.Namespace) -> int:
     findings = examine()
     usable = all(finding.status != FAILURE for finding in findings)
     if options.json:
@@ -32,10 +37,10 @@ def _examine(options) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+    """The parser of the command's arguments."""
     made = argparse.ArgumentParser(
         prog="tq-halp doctor",
-        description="Say what is installed, what the machine has, and whether it works.",
+        description="Show what is installed, what the machine has, and whether it works.",
         epilog="Exit status: 0 usable, 1 broken (a line says failure), 2 wrong arguments.",
     )
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -43,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def examine() -> list[Finding]:
-    """All that there is to say; what needs TensorFlow is left out where it cannot be imported."""
+    """All findings; checks that need TensorFlow are left out if it cannot be imported."""
     from tq_halp.commands.doctor import data_sets, machine, self_test, software
 
     findings = look(software.python, software.package, software.dependencies)
@@ -69,7 +74,7 @@ def _show(findings: list[Finding]) -> None:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
-    except ImportError:  # The table has a line about that.
+    except ImportError:  # A line of the table says that rich is missing.
         for finding in findings:
             print(f"{finding.status:8} {finding.name}: {finding.found}. {finding.remedy}")
         return

@@ -1,4 +1,4 @@
-"""Which data sets are on this machine; nothing is fetched."""
+"""Which data sets are on this machine; none is fetched."""
 
 import importlib
 import pkgutil
@@ -8,7 +8,7 @@ from tq_halp.commands.doctor.finding import OK, WARNING, Finding
 
 
 def data_sets() -> Iterator[Finding]:
-    """A line for each set that `tq_halp.data` knows the files of, and for python_docs."""
+    """A finding for each set whose files `tq_halp.data` knows, and one for python_docs."""
     from tq_halp.data.locate import cache_folder, on_this_machine
 
     for known in _known_sets():
@@ -27,7 +27,7 @@ def data_sets() -> Iterator[Finding]:
 
 
 def _known_sets() -> list:
-    """Every KnownSet that a module of tq_halp.data holds, in the order of the modules."""
+    """Every KnownSet in the modules of tq_halp.data."""
     from tq_halp import data
     from tq_halp.data.files import KnownSet
 

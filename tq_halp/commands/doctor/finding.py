@@ -1,4 +1,4 @@
-"""What one check says."""
+"""The result of one check."""
 
 import dataclasses
 import warnings
@@ -11,7 +11,13 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A line of the table: what was looked at, how it is, what was found, what helps."""
+    """One line of the table.
+
+    name: what was checked.
+    status: OK, WARNING or FAILURE.
+    found: what was found.
+    remedy: what helps; "" if nothing is needed.
+    """
 
     name: str
     status: str
@@ -19,17 +25,17 @@ class Finding:
     remedy: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """As JSON holds it."""
+        """The finding for JSON."""
         return dataclasses.asdict(self)
 
 
 def look(*checks: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """All that the checks find; an exception in one is a failure, and the others go on."""
-    findings = []
+    """The findings of all checks; an exception in a check becomes a FAILURE."""
+    findings: list[Finding] = []
     for check in checks:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # A check says in its finding what is wrong.
+                warnings.simplefilter("ignore")  # The finding says what is wrong.
                 findings += check()
         except Exception as error:
             name = check.__name__.replace("_", " ")
@@ -38,6 +44,6 @@ def look(*checks: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 def reason(error: Exception) -> str:
-    """Why, as an exception says, and its kind."""
+    """The kind of an exception and its message, in one line."""
     kind, said = type(error).__name__, errors.reason(error)
     return kind if said == kind else f"{kind}: {said}"

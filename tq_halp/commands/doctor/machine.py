@@ -1,4 +1,4 @@
-"""The machine, and what the compiled ops make of it."""
+"""Checks of the machine: processor, memory, compiler, native library, backend, GPU."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tq_halp import cpu as cpu
+from tq_halp import cpu
 from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
 
 LITTLE_MEMORY = 2.0  # GiB
@@ -14,7 +14,7 @@ TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_int8")
 
 
 def processor() -> Iterator[Finding]:
-    """Its name, how many cores this process may use, and the flags that matter here."""
+    """The processor's name, the usable cores, and the flags that matter here."""
     has = [flag for flag in TELLING_FLAGS if flag in cpu.flags()]
     name = cpu.model_name() or platform.processor() or platform.machine()
     yield Finding(
@@ -23,7 +23,7 @@ def processor() -> Iterator[Finding]:
 
 
 def memory() -> Iterator[Finding]:
-    """In all, and available now."""
+    """Total and available memory."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     available = _available()
     if available is None:
@@ -52,18 +52,18 @@ def compiler() -> Iterator[Finding]:
 
 
 def native_library() -> Iterator[Finding]:
-    """Whether the compiled ops are there, for this TensorFlow, and load."""
+    """Whether the compiled ops for this TensorFlow exist and can be loaded."""
     from quant_ops import build, library
 
     if library.LIBRARY.load() is None:
         yield Finding("native library", WARNING, library.LIBRARY.problem, library.REMEDY)
     else:
-        path = library.LIBRARY.directory / build.library_name()
-        yield Finding("native library", OK, str(path))
+        folder = library.LIBRARY.directory or build.DEFAULT_OUTPUT
+        yield Finding("native library", OK, str(folder / build.library_name()))
 
 
 def backend() -> Iterator[Finding]:
-    """Which one new ops take, and why."""
+    """The backend of new ops, and what forces it."""
     import quant_ops
 
     forced = os.environ.get("QUANT_OPS_BACKEND")
@@ -76,7 +76,7 @@ def backend() -> Iterator[Finding]:
 
 
 def instruction_set() -> Iterator[Finding]:
-    """The one that the compiled ops and the linear solver take."""
+    """The instruction sets that the compiled ops and the linear solver use."""
     from quant_ops import library
 
     try:
@@ -92,7 +92,7 @@ def instruction_set() -> Iterator[Finding]:
 
 
 def graphics() -> Iterator[Finding]:
-    """GPUs, as TensorFlow sees them."""
+    """The GPUs that TensorFlow sees."""
     import tensorflow as tf
 
     names = [
@@ -103,7 +103,7 @@ def graphics() -> Iterator[Finding]:
 
 
 def _available() -> float | None:
-    """GiB, as Linux estimates; None elsewhere."""
+    """Available memory in GiB, as Linux estimates it; None on other systems."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:

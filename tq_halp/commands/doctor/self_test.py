@@ -1,15 +1,19 @@
-"""Whether it computes: a few words of every op, a step of HALP, an epoch of the linear solver."""
+"""Computations with known results: every op, two steps of HALP, an epoch of the linear solver."""
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tq_halp.commands.doctor.finding import FAILURE, OK, Finding
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REMEDY = "remove quant_ops/lib and run python -m quant_ops.build; if that does not help, report it"
 
 
 def ops() -> Iterator[Finding]:
-    """Every op on the same words: by both backends to the same bits, if there is a native one."""
+    """Every op on the same numbers; the native backend must give the bits of the composite one."""
     import quant_ops
     from quant_ops.library import LIBRARY, forced
 
@@ -29,7 +33,7 @@ def ops() -> Iterator[Finding]:
 
 
 def halp() -> Iterator[Finding]:
-    """A snapshot and a step, twice, on a model of three weights: the loss falls."""
+    """Two epochs of one snapshot and one step on a model of three weights: the loss must fall."""
     import keras
     import numpy as np
 
@@ -47,7 +51,7 @@ def halp() -> Iterator[Finding]:
 
 
 def solver() -> Iterator[Finding]:
-    """An outer epoch of LM-HALP on least squares: the gradient shrinks. Native ops only."""
+    """An outer epoch of LM-HALP on least squares: the gradient must shrink. Native ops only."""
     import numpy as np
 
     import quant_ops
@@ -66,6 +70,7 @@ def solver() -> Iterator[Finding]:
 
 
 def _ops() -> dict[str, Callable]:
+    """Name -> op with fixed arguments."""
     import tensorflow as tf
 
     import quant_ops
@@ -88,8 +93,8 @@ def _ops() -> dict[str, Callable]:
     }
 
 
-def _words():
-    """Small and large numbers of either sign, zeros and infinities, float32 [2, 64]."""
+def _words() -> "np.ndarray":
+    """Small and large numbers of both signs, zeros and infinities, float32 [2, 64]."""
     import numpy as np
 
     x = np.ldexp(np.linspace(-1, 1, 126), np.arange(126) % 12 - 6).astype(np.float32)
@@ -97,6 +102,7 @@ def _words():
 
 
 def _outcome(name: str, found: str, start: float, wrong: list[str]) -> Finding:
+    """The finding of a self-test: FAILURE if anything is wrong, else OK with the time it took."""
     if wrong:
         return Finding(f"self-test: {name}", FAILURE, f"wrong: {', '.join(wrong)}", REMEDY)
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Python and the packages."""
+"""Checks of Python and of the packages."""
 
 import importlib.metadata
 import os
@@ -14,14 +14,14 @@ OLDEST_PYTHON = (3, 10)
 
 
 def python() -> Iterator[Finding]:
-    """The interpreter."""
+    """The version of Python."""
     found = f"{platform.python_version()}, {sys.executable}"
     old = sys.version_info < OLDEST_PYTHON
     yield Finding("Python", FAILURE, found, "use 3.10 or newer") if old else _fine("Python", found)
 
 
 def package() -> Iterator[Finding]:
-    """This package: version, revision, place."""
+    """Version, git revision and folder of tq_halp."""
     import tq_halp
     from tq_halp.commands.running.versions import git_revision
 
@@ -32,7 +32,7 @@ def package() -> Iterator[Finding]:
 
 
 def dependencies() -> Iterator[Finding]:
-    """What else has to be installed, and NumPy by name."""
+    """Whether the required packages are installed and recent enough."""
     wanted = requirements()
     if not wanted:
         found = "tq_halp runs without being installed: what it needs is not known"
@@ -52,7 +52,7 @@ def dependencies() -> Iterator[Finding]:
 
 
 def tensorflow() -> Iterator[Finding]:
-    """Whether TensorFlow can be imported, starts, and is no older than it may be."""
+    """Whether TensorFlow can be imported and started, and is recent enough."""
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     oldest = requirements().get("tensorflow", "2.18")
@@ -75,12 +75,12 @@ def tensorflow() -> Iterator[Finding]:
 
 
 def keras() -> Iterator[Finding]:
-    """Whether Keras can be imported and computes with TensorFlow."""
+    """Whether Keras can be imported, with TensorFlow as its backend."""
     other = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
     remedy = "set KERAS_BACKEND=tensorflow, or remove it and ~/.keras/keras.json"
     try:
         import keras
-    except Exception as error:  # also of the backend
+    except Exception as error:  # The backend may raise anything.
         install = f"pip install 'keras>={requirements().get('keras', '3.5')}'"
         found = f"cannot be imported: {reason(error)}"
         yield Finding("Keras", FAILURE, found, remedy if other else install)
@@ -93,7 +93,7 @@ def keras() -> Iterator[Finding]:
 
 
 def requirements() -> dict[str, str]:
-    """Name -> oldest version of what this package needs always; empty if it is not installed."""
+    """Package -> oldest version that tq_halp requires; {} if tq_halp is not installed."""
     try:
         lines = importlib.metadata.requires("tq_halp") or []
     except importlib.metadata.PackageNotFoundError:
@@ -103,7 +103,7 @@ def requirements() -> dict[str, str]:
 
 
 def _version(name: str) -> str | None:
-    # TensorFlow goes by several names, and has a check of its own.
+    # TensorFlow's package has several names.
     if name == "tensorflow" and "tensorflow" in sys.modules:
         return sys.modules["tensorflow"].__version__
     try:

@@ -1,8 +1,14 @@
-"""What a run does: from a config to a trained model and a run directory that tells the story.
+"""A training run: built from a config, trained, recorded in a run directory, resumed.
 
-experiment     config and data -> model, algorithm, optimizer     cost          before it starts
-run            the run itself                                     recorder      while it goes on
-run_directory  what it leaves behind                              report        in the terminal
-checkpoints    what it can go on from                             state         what they hold
-checkpointing  when they are written                              order         of the examples
+experiment            model, map, algorithm and optimizer that a config describes
+user_model            a saved model of the user's own, its loss; loss_targets checks the targets
+optimizer             Keras' optimizers and schedules; optimizer_arguments: their valid values
+cost_estimate         what a run will take
+run                   the run itself; metrics_recorder writes its rows, interrupt stops it
+run_directory         the files that it leaves; trackers: TensorBoard and MLflow
+shuffling             the order of the examples
+run_identity          when two runs are the same
+checkpoint_folder     the checkpoints; checkpoint_format: one file, checkpoint_callbacks: when
+training_state        what a checkpoint holds; resumable_run: what --resume finds
+terminal_output       what the train command prints; curves_plot, diagnostics_plot: its pictures
 """

@@ -1,4 +1,4 @@
-"""The last checkpoints of a run: complete, whole, and of this run or said not to be."""
+"""The newest checkpoints of a run: written completely, checked when read."""
 
 import warnings
 from collections.abc import Callable
@@ -18,13 +18,13 @@ _PATTERN = "step-*.checkpoint"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stands, and all that it needs to go on from there."""
+    """The state of a run, and all that is needed to continue it."""
 
-    #: The epoch that is going on, from 0, and how many of its steps are done.
+    #: The current epoch, from 0, and the number of its steps that are done.
     epoch: int
     step: int
     total_steps: int
-    #: Rows of metrics.csv, and how long the run took so far.
+    #: The rows of metrics.csv, and the seconds that the run has taken.
     rows: list[dict]
     seconds: float
     host_state: dict
@@ -32,13 +32,13 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Checkpoints in a folder, the newest `keep` of them.
+    """The checkpoints in a folder, of which the newest `keep` stay.
 
     Args:
-        folder: of this run alone.
-        identity: what the run is; a checkpoint of another is never used.
-        mismatch: says why arrays are none of this run's; empty if they may be.
-        keep: so many files stay.
+        folder: the folder of this run alone.
+        identity: what makes this run; a checkpoint with another identity is not used.
+        mismatch: says why arrays do not fit this run; "" if they do.
+        keep: number of files.
     """
 
     def __init__(
@@ -51,7 +51,11 @@ class Checkpoints:
         self.folder, self._identity, self._mismatch, self._keep = folder, identity, mismatch, keep
 
     def save(self, checkpoint: Checkpoint, arrays: list[Callable[[], np.ndarray]]) -> None:
-        """Write `checkpoint` with `arrays` in place of its own; the oldest file goes."""
+        """Writes `checkpoint` with `arrays` in place of its own, and removes the oldest file.
+
+        Args:
+            arrays: functions that return one array each.
+        """
         contents = asdict(checkpoint) | {"identity": self._identity}
         del contents["arrays"]
         path = self.folder / _PATTERN.replace("*", f"{checkpoint.total_steps:010d}")
@@ -59,7 +63,7 @@ class Checkpoints:
         self._remove_old()
 
     def newest(self) -> Checkpoint:
-        """The newest checkpoint that is whole and of this run; a warning for each newer one.
+        """The newest checkpoint that is whole and of this run; warns of each newer one that is not.
 
         Raises:
             InputError: there is none.
@@ -74,7 +78,7 @@ class Checkpoints:
             for objection in objections:
                 warnings.warn(f"checkpoint {objection}; using {path.name}", stacklevel=2)
             self._remove_unfinished()
-            if not objections:  # Else an older one may be needed next.
+            if not objections:  # Otherwise an older one may still be needed.
                 self._remove_old()
             return checkpoint
         raise InputError(f"--resume: no checkpoint can be used: {'; '.join(objections)}")
@@ -99,5 +103,5 @@ class Checkpoints:
 
 
 def files(folder: Path) -> list[Path]:
-    """Checkpoint files in a folder, the oldest first."""
+    """The checkpoint files in a folder, the oldest first."""
     return sorted(folder.glob(_PATTERN))

@@ -1,4 +1,4 @@
-"""One file of plain values and arrays that knows whether it is whole.
+"""The format of a checkpoint file: JSON and arrays, with a checksum.
 
 "tq_halp checkpoint 1\\n"    the length of what follows, 8 bytes, little-endian
 {"contents": ..., "arrays": [[dtype, shape], ...]}          JSON
@@ -24,18 +24,18 @@ class DamagedError(Exception):
 
 
 def write(path: Path, contents: Mapping, arrays: Sequence[Callable[[], np.ndarray]]) -> None:
-    """Write `path` in one step, one array in memory at a time.
+    """Writes `path` in one step, with one array in memory at a time.
 
     Args:
-        contents: what JSON can hold; also NaN and infinities.
-        arrays: each gives one of the arrays, twice: for its shape, then for its values.
+        contents: values that JSON can hold; NaN and infinities too.
+        arrays: functions that return one array each; called twice, for shape and values.
     """
     specs = [(array.dtype.name, array.shape) for array in (give() for give in arrays)]
     header = json.dumps({"contents": contents, "arrays": specs}).encode()
     digest = hashlib.sha256()
     with replacing(path) as temporary, open(temporary, "wb") as file:
 
-        def put(data):
+        def put(data: bytes | np.ndarray) -> None:
             digest.update(data)
             file.write(data)
 
@@ -46,7 +46,7 @@ def write(path: Path, contents: Mapping, arrays: Sequence[Callable[[], np.ndarra
 
 
 def read(path: Path) -> tuple[dict, list[np.ndarray]]:
-    """The contents and the arrays.
+    """The contents and the arrays of a file.
 
     Raises:
         DamagedError: the file is cut short, altered or missing, or cannot be read.

@@ -1,19 +1,24 @@
-"""The curves of one run, from its rows alone."""
+"""curves.png of a run: training and validation curves."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.metrics import perplexity
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
-    """Training and validation curves against epochs and against equal cost, as a PNG at `path`.
+    """Writes a PNG of the curves against epochs and against gradient evaluations.
 
     Args:
-        rows: rows of metrics.csv; perplexities are drawn where they hold any, else losses.
-        title: what was trained, on which data.
+        rows: of metrics.csv; perplexities are drawn if there are any, else losses.
+        title: the model and the data.
+        path: of the PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -42,8 +47,8 @@ def plot_curves(rows: Sequence[Mapping], title: str, path: Path) -> None:
         figure.savefig(temporary, dpi=130)
 
 
-def plain_ticks(axes) -> None:
-    """Label a logarithmic axis that spans little more than a decade with plain numbers."""
+def plain_ticks(axes: "Axes") -> None:
+    """Labels a logarithmic axis of little more than a decade with plain numbers."""
     from matplotlib.ticker import LogFormatter
 
     low, high = axes.get_ylim()
@@ -54,8 +59,10 @@ def plain_ticks(axes) -> None:
         )
 
 
-def _points(rows, x_column: str, y_column: str, is_language: bool) -> tuple[list, list]:
-    """The points that can stand on a logarithmic axis; a diverged run's last ones cannot."""
+def _points(
+    rows: Sequence[Mapping], x_column: str, y_column: str, is_language: bool
+) -> tuple[list, list]:
+    """The points that a logarithmic axis can show; the last ones of a diverged run are not."""
     points = []
     for row in rows:
         x, y = row.get(x_column), row.get(y_column)

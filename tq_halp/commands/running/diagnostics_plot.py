@@ -1,27 +1,31 @@
-"""What an algorithm says of itself, epoch by epoch, as pictures: of one run or of several."""
+"""diagnostics.png of a run: what its algorithm records about itself, epoch by epoch."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.metrics import points
 
-#: Okabe and Ito's, which the colour-blind can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# For more lines than that.
-COLOURS += ("#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The palette of Okabe and Ito, which colour-blind readers can tell apart.
+_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: The colours of lines, with four more for a plot of many.
+COLOURS = (*_OKABE_ITO, "#8C6D1F", "#7F7F7F", "#6A3D9A", "#B15928")
 STYLES = ("o-", "s--")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: a column of metrics.csv or several of one unit, each with its name in a legend."""
+    """One plot: columns of metrics.csv with the same unit, each with its name in a legend."""
 
     label: str
     columns: Mapping[str, str]
-    #: What separates gain from loss, if anything does.
+    #: A horizontal line: values below it are a gain.
     threshold: float | None = None
 
 
@@ -38,7 +42,7 @@ PANELS = (
 
 
 def panels(runs: Sequence[Sequence[Mapping]]) -> list[Panel]:
-    """Those for which the rows of any of the runs hold a number."""
+    """The panels for which any of the runs has a number."""
     return [
         panel
         for panel in PANELS
@@ -46,10 +50,11 @@ def panels(runs: Sequence[Sequence[Mapping]]) -> list[Panel]:
     ]
 
 
-def draw(axes, panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
-    """Draws a panel against epochs: a colour for each run, a dash for each column.
+def draw(axes: "Axes", panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
+    """Draws a panel against epochs: a colour for each run, a line style for each column.
 
     Args:
+        axes: to draw on.
         runs: a run's name in the legend -> its rows of metrics.csv.
     """
     values = []
@@ -70,11 +75,12 @@ def draw(axes, panel: Panel, runs: Mapping[str, Sequence[Mapping]]) -> None:
 
 
 def plot_diagnostics(rows: Sequence[Mapping], title: str, path: Path) -> None:
-    """All panels of one run as a PNG at `path`; none of an algorithm that says nothing.
+    """Writes a PNG of all panels of a run; nothing for an algorithm that records nothing.
 
     Args:
-        rows: rows of metrics.csv.
-        title: what was trained, on which data.
+        rows: of metrics.csv.
+        title: the model and the data.
+        path: of the PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Saved Keras models, also those with classes of the user's own."""
+"""Loading of saved Keras models, also with the user's own classes."""
 
 import importlib
 import re
@@ -10,7 +10,12 @@ from tq_halp.errors import InputError, reason
 
 
 def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) -> keras.Model:
-    """`keras.models.load_model`, in safe mode, after importing the modules named.
+    """The model that `keras.models.load_model` loads, in safe mode, after importing `imports`.
+
+    Args:
+        path: a .keras file.
+        imports: modules that register the user's classes.
+        compile: whether to compile the model as it was saved.
 
     Raises:
         InputError: a module cannot be imported, or Keras cannot load the file.
@@ -18,19 +23,19 @@ def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) ->
     for name in imports:
         try:
             importlib.import_module(name)
-        except Exception as error:  # Whatever the user's module raises.
+        except Exception as error:  # The user's module may raise anything.
             raise InputError(
                 f"{name} cannot be imported: {error}; start the command with python -m, in the "
                 "folder of the module"
             ) from error
     try:
         return keras.models.load_model(path, compile=compile)
-    except Exception as error:  # Of Keras or the user's own classes.
+    except Exception as error:  # Keras, or the user's classes, may raise anything.
         raise InputError(f"{path}: cannot be loaded as a Keras model: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """The cause, which Keras buries in the configuration of the whole model."""
+    """The cause, which Keras hides in the configuration of the whole model."""
     text = str(error).strip()
     if missing := re.search(r"Could not locate class '.*?'", text):
         return (

@@ -1,8 +1,11 @@
-"""Whether a loss can be taken of a set's targets and a model's outputs.
+"""Checks that a loss is defined for a data set's targets and a model's outputs.
 
-Keras computes a number of any two arrays: a crossentropy cuts the class 0.9 down to 0, and falls
-without end for a share of 5. What a loss is not defined for is refused before a run begins.
+Keras computes a loss of any two arrays. A crossentropy truncates the class 0.9 to 0, and decreases
+without bound for a probability of 5. So undefined combinations are refused before a run begins.
 """
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +14,13 @@ from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 from tq_halp.non_finite import place
 
+#: A loss of Keras: an object of `keras.losses.Loss`, or a function of targets and outputs.
+Loss = Any
+#: Losses of one kind, each as its class and its function.
+Kind = Sequence[tuple[type, Callable[..., Any]]]
+
 _losses = keras.losses
-# Kinds of crossentropies: of each loss the class and the function.
+# The kinds of crossentropies.
 SPARSE = ((_losses.SparseCategoricalCrossentropy, _losses.sparse_categorical_crossentropy),)
 ONE_HOT = (
     (_losses.CategoricalCrossentropy, _losses.categorical_crossentropy),
@@ -22,7 +30,7 @@ BINARY = (
     (_losses.BinaryCrossentropy, _losses.binary_crossentropy),
     (_losses.BinaryFocalCrossentropy, _losses.binary_focal_crossentropy),
 )
-# Others that are not defined for every number.
+# Other losses that are not defined for every number.
 _DIVERGENCE = ((_losses.KLDivergence, _losses.kl_divergence),)
 _NOT_NEGATIVE = (
     (_losses.Poisson, _losses.poisson),
@@ -31,24 +39,27 @@ _NOT_NEGATIVE = (
 _SIGNS = ((_losses.Hinge, _losses.hinge), (_losses.SquaredHinge, _losses.squared_hinge))
 _ONE_HOT_ONLY = ((_losses.CategoricalHinge, _losses.categorical_hinge),)
 
-_SUM = 1e-3  # how far from 1 the shares of an example may add up, in float16 as well
+_SUM = 1e-3  # tolerance of the sum of an example's probabilities, which may be float16
 
 
-def is_of(loss, kind) -> bool:
+def is_of(loss: Loss, kind: Kind) -> bool:
     """Whether a loss, an object or a function, is of a kind."""
     return any(isinstance(loss, made) or loss is function for made, function in kind)
 
 
-def takes_logits(loss) -> bool:
-    """Whether a crossentropy is one of logits."""
+def takes_logits(loss: Loss) -> bool:
+    """Whether a crossentropy takes logits."""
     return bool(_arguments(loss).get("from_logits", False))
 
 
-def check_targets(loss, output: np.ndarray, dataset: Dataset) -> None:
-    """Raise InputError, with the array and the place, for targets that `loss` means nothing for.
+def check_targets(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
+    """Checks that `loss` is defined for all targets of the data set.
 
     Args:
-        output: what the model makes of some examples, [n, ...].
+        output: the model's output for some examples, [n, ...].
+
+    Raises:
+        InputError: it is not; the message names the array and the place.
     """
     _check_shape(loss, output, dataset)
     parts = _parts(dataset)
@@ -62,11 +73,15 @@ def check_targets(loss, output: np.ndarray, dataset: Dataset) -> None:
             )
 
 
-def check_probabilities(subject: str, loss, output: np.ndarray) -> None:
-    """Raise InputError for a crossentropy of what are no probabilities, a number without meaning.
+def check_probabilities(subject: str, loss: Loss, output: np.ndarray) -> None:
+    """Checks that a crossentropy of probabilities gets probabilities.
 
     Args:
         subject: how the message begins.
+        output: the model's output for some examples, [n, ...].
+
+    Raises:
+        InputError: the outputs are no probabilities.
     """
     kinds = (kind for kind in (SPARSE, ONE_HOT, BINARY) if is_of(loss, kind))
     kind = next(kinds, None)
@@ -83,10 +98,11 @@ def check_probabilities(subject: str, loss, output: np.ndarray) -> None:
         )
 
 
-def _check_shape(loss, output, dataset) -> None:
+def _check_shape(loss: Loss, output: np.ndarray, dataset: Dataset) -> None:
+    """InputError for targets whose shape the loss cannot take with such outputs."""
     shape = dataset.train[1].shape[1:]
     wanted = output.shape[1:-1] if is_of(loss, SPARSE) else output.shape[1:]
-    # Keras adds a last axis of one, or takes it away, but broadcasts whatever else differs.
+    # Keras adds or removes a last axis of one, but broadcasts other shapes that differ.
     if shape not in (wanted, (*wanted, 1)) and (*shape, 1) != wanted:
         raise InputError(
             f"{dataset.name}: y has shape {shape} per example, expected {wanted} for an output of "
@@ -94,7 +110,8 @@ def _check_shape(loss, output, dataset) -> None:
         )
 
 
-def _check_values(subject, loss, output, y) -> None:
+def _check_values(subject: str, loss: Loss, output: np.ndarray, y: np.ndarray) -> None:
+    """InputError for a target that is outside the loss' domain."""
     if is_of(loss, SPARSE):
         classes = output.shape[-1]
         right = (y >= 0) & (y < classes) & (y == np.floor(y))
@@ -120,7 +137,8 @@ def _check_values(subject, loss, output, y) -> None:
         raise InputError(f"{subject}{place(index)} is {y[index]}, expected {valid}")
 
 
-def _check_sums(subject, axis, output, y) -> None:
+def _check_sums(subject: str, axis: int, output: np.ndarray, y: np.ndarray) -> None:
+    """InputError for an example whose probabilities do not add up to 1."""
     y = y[..., None] if y.ndim < output.ndim else y.reshape(len(y), *output.shape[1:])
     sums = y.sum(axis=axis, dtype=np.float64)
     wrong = np.abs(sums - 1) > _SUM
@@ -132,10 +150,12 @@ def _check_sums(subject, axis, output, y) -> None:
         )
 
 
-def _parts(dataset) -> dict[str, np.ndarray]:
+def _parts(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The targets of each part of the data set."""
     parts = {"y_train": dataset.train[1], "y_validation": dataset.validation[1]}
     return parts if dataset.test is None else {**parts, "y_test": dataset.test[1]}
 
 
-def _arguments(loss) -> dict:
+def _arguments(loss: Loss) -> dict:
+    """The configuration of a loss object; {} of a function."""
     return loss.get_config() if isinstance(loss, keras.losses.Loss) else {}

@@ -1,4 +1,4 @@
-"""Numbers of a run: from its rows, and derived from losses."""
+"""Numbers from the rows of metrics.csv, and perplexity."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ def perplexity(loss: float) -> float:
 
 
 def number(row: Mapping, column: str) -> float | None:
-    """A cell of metrics.csv as a number, of the file or of a run in progress; None if empty."""
+    """A cell as a number, from the file or from a run in progress; None if it is empty."""
     cell = row.get(column)
     return None if cell is None or cell == "" else float(cell)
 
 
 def points(rows: Iterable[Mapping], x: str, y: str) -> list[tuple[float, float]]:
-    """(x, y) of the rows that have both, y finite."""
+    """(x, y) of the rows that have both columns, with a finite y."""
     found = [(number(row, x), number(row, y)) for row in rows]
     return [(a, b) for a, b in found if a is not None and b is not None and math.isfinite(b)]

@@ -1,4 +1,4 @@
-"""Keras' optimizers and schedules, as a config names them."""
+"""Keras' optimizers and learning-rate schedules from a config."""
 
 import inspect
 import math
@@ -13,19 +13,18 @@ from tq_halp.config import Config, Schedule
 from tq_halp.errors import InputError, reason
 from tq_halp.yaml_settings import suggestion
 
-# What Keras' constructors raise of a wrong value.
+# Exceptions of Keras' constructors for a wrong value.
 _REFUSALS = (TypeError, ValueError, AttributeError, LookupError)
 
 
-def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that `config.optimizer` names, in any case, with its further arguments.
+def build_optimizer(config: Config, **more: Any) -> keras.optimizers.Optimizer:
+    """The Keras optimizer that `config.optimizer` describes; its name in any case.
 
     Args:
-        more: arguments in place of the config's.
+        more: arguments that replace those of the config.
 
     Raises:
-        InputError: no such optimizer, argument or schedule, or a value that means nothing there or
-            that Keras refuses.
+        InputError: there is no such optimizer, argument or schedule, or a value is not valid.
     """
     wanted = config.optimizer
     known = {
@@ -33,7 +32,7 @@ def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
         for name, value in vars(keras.optimizers).items()
         if inspect.isclass(value) and issubclass(value, keras.optimizers.Optimizer)
     }
-    del known["Optimizer"]  # The abstract one.
+    del known["Optimizer"]  # the abstract class
     kind = {name.lower(): value for name, value in known.items()}.get(wanted.name.lower())
     if kind is None:
         raise InputError(
@@ -42,7 +41,7 @@ def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
         )
     _check(kind, wanted.model_extra, lambda name: config.subject("optimizer", name))
     rate = number_or_schedule(config, wanted.learning_rate, ("optimizer", "learning_rate"))
-    # Keras takes 0.0 for a momentum, and not 0.
+    # Keras accepts 0.0 as a momentum, but not 0.
     defaults = inspect.signature(kind).parameters
     given = {
         name: float(value) if isinstance(defaults[name].default, float) else value
@@ -55,22 +54,25 @@ def build_optimizer(config: Config, **more) -> keras.optimizers.Optimizer:
 
 
 def check_step(config: Config, model: keras.Model) -> None:
-    """Raise InputError if the optimizer of a config cannot step.
+    """Checks that the optimizer of a config can train the model's weights.
 
-    It steps once from ones, along ones: in the place of each kind of weight, by its dtype and
-    number of axes, the smallest one.
+    It makes one step from weights of 1 along gradients of 1, for the smallest weight of each dtype
+    and rank.
+
+    Raises:
+        InputError: the step fails, or leaves a weight that is not finite.
     """
-    kinds = {}
+    kinds: dict[tuple[str, int], keras.Variable] = {}
     for variable in sorted(model.trainable_variables, key=lambda v: math.prod(v.shape)):
         kinds.setdefault((variable.dtype, len(variable.shape)), variable)
-    # With a name: Keras numbers those without, and the numbers reach what is saved.
+    # Keras numbers optimizers without a name, and the number would appear in saved files.
     optimizer = build_optimizer(config, name="trial")
     weights = [
         keras.Variable("ones", shape=v.shape, dtype=v.dtype, name=v.name) for v in kinds.values()
     ]
     try:
         optimizer.apply([keras.ops.ones_like(weight) for weight in weights], weights)
-    except Exception as error:  # Of any kind: Keras leaves it to TensorFlow.
+    except Exception as error:  # TensorFlow may raise anything.
         types = ", ".join(sorted({weight.dtype for weight in weights}))
         raise InputError(
             f"{config.blame('optimizer', str(error))}: {type(optimizer).__name__} cannot train "
@@ -84,12 +86,16 @@ def check_step(config: Config, model: keras.Model) -> None:
         )
 
 
-def number_or_schedule(config: Config, value, path: tuple[str, ...]):
-    """`value`, which stands at `path`; a schedule as Keras' object."""
+def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any:
+    """`value`, which the config has at `path`; a schedule becomes Keras' object.
+
+    Raises:
+        InputError: there is no such schedule, or Keras refuses its arguments.
+    """
     if not isinstance(value, Schedule):
         return value
     known = [name for name in vars(keras.optimizers.schedules) if name[0].isupper()]
-    known.remove("LearningRateSchedule")  # The abstract one.
+    known.remove("LearningRateSchedule")  # the abstract class
     if value.class_name not in known:
         raise InputError(
             f"{config.subject(*path, 'class_name')}: no Keras schedule {value.class_name!r}"
@@ -104,9 +110,9 @@ def number_or_schedule(config: Config, value, path: tuple[str, ...]):
 
 
 def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) -> None:
-    """InputError for an argument that a class does not have, or of a type that means nothing there.
+    """InputError for an argument that a class does not have, or whose value has no meaning there.
 
-    Keras takes a word for true, also "no", and fails of another in the first step.
+    Keras takes any word, also "no", for true, and fails for others only in the first step.
     """
     parameters = dict(inspect.signature(kind).parameters)
     parameters.pop("kwargs", None)
@@ -118,4 +124,4 @@ def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) 
             )
         valid = valid_values(name, parameters[name].default, value)
         if valid is not None:
-            raise InputError(f"{subject(name)}: received {value!r}, expected {valid}")
+            raise InputError(f"{subject(name)} must be {valid}. Received: {value!r}")

@@ -1,7 +1,7 @@
-"""Which values mean something for an argument of Keras' optimizers and schedules.
+"""Valid values for the arguments of Keras' optimizers and schedules.
 
-Keras takes nearly any: a negative bound leaves gradients as they are, a decay beyond 1 or a NaN
-fails of itself in some later step.
+Keras accepts nearly any value. A negative bound has no effect; a decay above 1 or a NaN fails only
+in a later step.
 """
 
 import itertools
@@ -16,26 +16,26 @@ from tq_halp.config.value_types import MOST, is_number
 
 @dataclass(frozen=True)
 class _Range:
-    """The arguments whose whole name matches `names`: what is valid, as a rule and in words."""
+    """Valid values, as a rule and in words, of the arguments whose names match `names`."""
 
     names: str
     accepts: Callable[[Any], bool]
     valid: str
 
 
-def _finite(value) -> bool:
+def _finite(value: Any) -> bool:
     return is_number(value) and -sys.float_info.max <= value <= sys.float_info.max
 
 
-def _whole(value, low) -> bool:
+def _whole(value: Any, low: int) -> bool:
     return is_number(value) and isinstance(value, int) and low <= value <= MOST
 
 
-def _numbers(value) -> bool:
+def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(_finite(each) and each >= 0 for each in value)
 
 
-def _ascending(value) -> bool:
+def _ascending(value: Any) -> bool:
     return _numbers(value) and all(low < high for low, high in itertools.pairwise(value))
 
 
@@ -78,10 +78,12 @@ _RANGES = (
 
 
 def valid_values(name: str, default: Any, value: Any) -> str | None:
-    """What would be valid for an argument; None if the value may be.
+    """What would be valid for an argument; None if `value` is.
 
     Args:
-        default: of the argument, which tells its type where its name is not known here.
+        name: of the argument.
+        default: of the argument; it tells the type if the name is not known here.
+        value: the one that is given.
     """
     if value is None and default is None:
         return None

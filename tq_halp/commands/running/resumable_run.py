@@ -1,4 +1,4 @@
-"""What `--resume` finds in a folder: a run to go on with, one that is finished, or nothing yet."""
+"""What `--resume` finds in a folder: a run to continue, a finished one, or none."""
 
 from pathlib import Path
 
@@ -12,19 +12,19 @@ from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 
-#: The run in a folder, as far as `--resume` is concerned.
+#: What --resume finds: a finished run, one with a checkpoint, or no run.
 FINISHED, STARTED, NOTHING = "finished", "started", "nothing"
-#: What may lie there where that is nothing: it was found to be of the same run.
+#: Files that may be in the folder without a run: they were found to be of the same run.
 KNOWN = ("config.yaml",)
 
 
 def found_in(path: Path, config: Config, dataset: Dataset) -> str:
-    """What is in a folder for the run of `config`.
+    """What a folder holds for the run of `config`: FINISHED, STARTED or NOTHING.
 
-    Of one that has checkpoints, those are looked at as it goes on.
+    The checkpoints of a started run are checked when it continues.
 
     Raises:
-        InputError: another run is in there, or what is no run, or it cannot be told.
+        InputError: the folder holds another run or other files, or they cannot be read.
     """
     status, file = status_of(path), path / "config.yaml"
     if status != FINISHED and checkpoint_files(path / "checkpoints"):
@@ -53,7 +53,7 @@ def _is_written_by_run(file: Path) -> bool:
 
 
 def _recorded(path: Path, ours: dict) -> dict:
-    """The identity that the newest whole checkpoint has, else the settings in config.yaml."""
+    """The identity in the newest whole checkpoint, else the settings in config.yaml."""
     for checkpoint in reversed(checkpoint_files(path / "checkpoints")):
         try:
             return checkpoint_format.read(checkpoint)[0]["identity"]

@@ -1,9 +1,10 @@
-"""One run, from the first evaluation to the last file; whatever ends it, its directory is whole."""
+"""One training run; however it ends, its run directory is complete."""
 
 import functools
 import math
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -17,7 +18,7 @@ from tq_halp.commands.running.metrics import perplexity
 from tq_halp.commands.running.metrics_recorder import RunRecorder
 from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.commands.running.run_identity import identity
-from tq_halp.commands.running.shuffling import TrainingOrder
+from tq_halp.commands.running.shuffling import ShuffledExamples
 from tq_halp.commands.running.training_state import mismatch
 from tq_halp.commands.running.versions import provenance
 from tq_halp.config import WRITTEN_BY_RUN
@@ -30,17 +31,19 @@ def execute(
     experiment: Experiment,
     run: RunDirectory,
     stop: StopOnSignal,
-    verbose=2,
+    verbose: int = 2,
     start: Checkpoint | None = None,
 ) -> dict:
-    """Train `experiment` and write everything to `run`.
+    """Trains `experiment` and writes everything to `run`.
 
     Args:
-        start: where to go on; None to begin.
+        stop: tells whether a stop is requested.
+        verbose: of Keras' `fit`.
+        start: the checkpoint to continue from; None for a new run.
 
     Returns:
-        The summary, as in summary.json. Its `status` is "finished"; "interrupted" if `stop` was
-        requested; "failed", with an `error`, if a loss stopped being a number or an exception came.
+        The summary, as in summary.json. Its `status` is "finished"; "interrupted" if a stop was
+        requested; "failed", with an `error`, if a loss was not finite or an exception was raised.
     """
     summary = {"status": "running", "error": None, **_description(experiment)}
     summary |= {"resumed_after_step": start.total_steps if start else None, "test": None}
@@ -58,8 +61,10 @@ def execute(
     return summary
 
 
-def _write_beginning(experiment, run, summary, start) -> None:
-    """The summary first: it makes the folder a run's."""
+def _write_beginning(
+    experiment: Experiment, run: RunDirectory, summary: dict, start: Checkpoint | None
+) -> None:
+    """Writes the summary first, which marks the folder as that of a run, then the config."""
     config, dataset = experiment.config, experiment.dataset
     comment = WRITTEN_BY_RUN
     if dataset.is_fallback:
@@ -75,14 +80,14 @@ def _train(
     experiment: Experiment,
     run: RunDirectory,
     stop: StopOnSignal,
-    verbose,
+    verbose: int,
     start: Checkpoint | None,
 ) -> dict:
-    """Evaluate, then train to the end; the summary's status and error."""
+    """Evaluates, then trains to the end; returns the summary's status and error."""
     train, trainer = experiment.config.train, experiment.trainer
     x, y = experiment.dataset.train
     first = keras.ops.convert_to_tensor(x[: train.batch_size])
-    order = TrainingOrder(
+    examples = ShuffledExamples(
         x,
         y,
         train.batch_size,
@@ -91,7 +96,7 @@ def _train(
     )
     recorder = RunRecorder(
         run,
-        order,
+        examples,
         is_language_model=experiment.is_language_model,
         stop_requested=lambda: stop.requested,
         seconds=start.seconds if start else 0.0,
@@ -108,25 +113,25 @@ def _train(
     while True:
         epoch, step = (start.epoch, start.step) if start else (0, 0)
         trainer.fit(
-            order.batches(epoch, step),
-            full_gradient_data=order.arrays,
+            examples.batches(epoch, step),
+            full_gradient_data=examples.arrays,
             batch_size=train.batch_size,
             initial_epoch=epoch,
-            # In one fit all epochs are equally long to Keras: the rest of one is a fit of its own.
+            # Within one `fit` all epochs have equally many steps: the rest of one is its own `fit`.
             epochs=epoch + 1 if step else train.epochs,
             callbacks=[
                 Resuming(start),
-                order,
+                examples,
                 QuantizationSchedule(),
                 recorder,
-                Checkpointing(checkpoints, order, recorder, train.checkpoint_every_steps),
+                Checkpointing(checkpoints, examples, recorder, train.checkpoint_every_steps),
             ],
             verbose=verbose,
             **validation,
         )
         if recorder.failure:
             return {"status": "failed", "error": recorder.failure}
-        if order.total_steps == train.epochs * order.steps_per_epoch:
+        if examples.total_steps == train.epochs * examples.steps_per_epoch:
             return {"status": "finished"}
         if stop.requested:
             return {"status": "interrupted"}
@@ -139,7 +144,7 @@ def _evaluated(experiment: Experiment, examples: Examples) -> dict:
 
 
 def _test(experiment: Experiment) -> dict | None:
-    """The final weights' numbers on the test examples, with which nothing was chosen."""
+    """The metrics of the final weights on the test examples, which were used for no choice."""
     if experiment.dataset.test is None:
         return None
     numbers = _evaluated(experiment, experiment.dataset.test)
@@ -149,7 +154,7 @@ def _test(experiment: Experiment) -> dict | None:
 
 
 def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
-    """The checkpoints of `experiment`, whose variables exist from now on, in `run`."""
+    """The checkpoints of `experiment` in `run`; creates the optimizer's variables."""
     trainer = experiment.trainer
     trainer.optimizer.build(trainer.trainable_variables)
     return Checkpoints(
@@ -160,6 +165,7 @@ def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
 
 
 def _failure(error: Exception) -> dict:
+    """The summary's entries for an exception."""
     said = reason(error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
@@ -168,9 +174,10 @@ def _failure(error: Exception) -> dict:
 
 
 def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
-    """Model, curves and summary; the summary last, so that its status vouches for the others.
+    """Writes model, pictures and summary.
 
-    What cannot be written fails the run, and what was there before stays.
+    The summary comes last, so that its status vouches for the other files. If a file cannot be
+    written the run has failed, and the file's previous content stays.
     """
     rated = [row for row in run.rows if math.isfinite(row["val_loss"])]
     summary["final"] = run.rows[-1] if run.rows else None
@@ -182,15 +189,15 @@ def _finish(experiment: Experiment, run: RunDirectory, summary: dict) -> None:
     _attempt(summary, run.write_summary, summary)
 
 
-def _attempt(summary: dict, write: Callable, *arguments) -> None:
+def _attempt(summary: dict, write: Callable, *arguments: Any) -> None:
     try:
         write(*arguments)
-    except Exception as error:  # h5py has its own for a full disk.
+    except Exception as error:  # h5py raises its own for a full disk.
         summary |= _failure(error) | ({"error": summary["error"]} if summary["error"] else {})
 
 
 def title(experiment: Experiment) -> str:
-    """What was trained on what, by its true name."""
+    """The model, the data that were used, and the algorithm, for a headline."""
     config, dataset = experiment.config, experiment.dataset
     algorithm = config.algorithm
     numbers = f", {algorithm.numbers}" if algorithm.numbers else ""
@@ -199,7 +206,7 @@ def title(experiment: Experiment) -> str:
 
 
 def _description(experiment: Experiment) -> dict:
-    """What is known before the first step."""
+    """The summary's entries that are known before the first step."""
     config, dataset = experiment.config, experiment.dataset
     return {
         "algorithm": config.algorithm.title,

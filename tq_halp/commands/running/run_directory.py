@@ -1,4 +1,4 @@
-"""What a run leaves behind, complete at every moment: no file is ever seen half written."""
+"""The files of a run directory; each is replaced in one step, so none is ever half written."""
 
 import contextlib
 import csv
@@ -8,17 +8,21 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tq_halp.atomic_files import UNFINISHED, replacing
 from tq_halp.commands.running.checkpoint_folder import files as checkpoint_files
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    import keras
+
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
-#: Columns of metrics.csv; a cell that an algorithm or a task has no number for is empty.
+#: The columns of metrics.csv. A cell is empty if the algorithm or the task has no such number.
 COLUMNS = (
     "epoch",
     "step",
@@ -37,7 +41,7 @@ COLUMNS = (
     "variance_ratio",
 )
 
-#: The second only where the algorithm has something to say of itself.
+#: The pictures; the second only for an algorithm that records diagnostics.
 PICTURES = ("curves.png", "diagnostics.png")
 
 
@@ -45,18 +49,19 @@ class RunDirectory:
     """config.yaml, metrics.csv, summary.json, pictures, model.keras and checkpoints/ of one run.
 
     Args:
-        path: created if need be. What an unfinished run left there without a checkpoint is removed.
-        resume: the run there goes on, nothing is removed.
-        known: names of files there that are this run's, as is known otherwise.
+        path: created if necessary. Files of an unfinished run without a checkpoint are removed.
+        resume: the run in `path` continues; nothing is removed.
+        known: names of files in `path` that are known to be this run's.
 
     Raises:
-        InputError: as `check_free`, or to resume `check_resumable`, or it cannot be created.
+        InputError: as `check_free`, or with `resume` as `check_resumable`; `path` cannot be
+            created.
     """
 
     def __init__(self, path: str | os.PathLike, resume: bool = False, known: Collection[str] = ()):
         self.path = Path(path)
         self.rows: list[dict] = []
-        #: Told all rows whenever metrics.csv is written.
+        #: Called with all rows whenever metrics.csv is written.
         self.on_rows: Callable[[list[dict]], None] = lambda rows: None
         if resume:
             check_resumable(self.path)
@@ -67,20 +72,20 @@ class RunDirectory:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     def write_config(self, yaml: str) -> None:
-        """Write config.yaml."""
+        """Writes config.yaml."""
         with replacing(self.path / "config.yaml") as path:
             path.write_text(yaml, encoding="utf-8")
 
     def add_row(self, row: Mapping[str, float]) -> None:
-        """Append one evaluation to metrics.csv."""
+        """Appends an evaluation to metrics.csv."""
         self.write_rows([*self.rows, {column: row.get(column) for column in COLUMNS}])
 
     def write_rows(self, rows: list[dict]) -> None:
-        """Write metrics.csv anew."""
+        """Writes metrics.csv."""
         self.rows = rows
         with (
             replacing(self.path / "metrics.csv") as path,
@@ -92,13 +97,13 @@ class RunDirectory:
         self.on_rows(self.rows)
 
     def write_summary(self, summary: Mapping) -> None:
-        """Write summary.json; "nan" and "inf" are words there, for JSON has no such numbers."""
+        """Writes summary.json; NaN and infinities, which JSON lacks, become text."""
         with replacing(self.path / "summary.json") as path:
             text = json.dumps(_jsonable(summary), indent=2, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
 
-    def save_model(self, model) -> None:
-        """Write model.keras."""
+    def save_model(self, model: "keras.Model") -> None:
+        """Writes model.keras."""
         with replacing(self.path / "model.keras") as path:
             model.save(path)
 
@@ -107,13 +112,20 @@ class RunDirectory:
         self.checkpoints.mkdir()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         others = ("config.yaml", "metrics.csv", *PICTURES, "model.keras", "mlflow_run_id")
-        # The summary last: while it is there, the folder is known to be a run's.
+        # The summary last, because it marks the folder as that of a run.
         for name in (*others, "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
 
 def check_free(path: Path, known: Collection[str] = ()) -> None:
-    """Raise InputError if a run may not be written to `path`, the files `known` apart."""
+    """Checks that a run may be written to `path`.
+
+    Args:
+        known: names of files there that do not matter.
+
+    Raises:
+        InputError: `path` is a file, or holds a run or other files.
+    """
     if path.exists() and not path.is_dir():
         raise InputError(f"--run-dir {path}: is a file, expected a folder or a new name")
     status = status_of(path)
@@ -123,8 +135,8 @@ def check_free(path: Path, known: Collection[str] = ()) -> None:
         raise InputError(f"--run-dir {path}: holds {held}; name another or remove it")
     if checkpoint_files(path / "checkpoints"):
         raise InputError(
-            f"--run-dir {path}: holds an unfinished run; go on with --resume, name another or "
-            "remove it"
+            f"--run-dir {path}: holds an unfinished run; continue it with --resume, name another "
+            "folder, or remove it"
         )
     entries = path.iterdir() if status is None and path.is_dir() else ()
     if any(_is_foreign(entry) for entry in entries if entry.name not in known):
@@ -132,9 +144,13 @@ def check_free(path: Path, known: Collection[str] = ()) -> None:
 
 
 def check_resumable(path: Path) -> None:
-    """Raise InputError if there is no unfinished run with a checkpoint in `path`."""
+    """Checks that `path` holds an unfinished run with a checkpoint.
+
+    Raises:
+        InputError: it does not.
+    """
     if status_of(path) == "finished":
-        raise InputError(f"--resume: the run in {path} is finished; there is nothing to go on with")
+        raise InputError(f"--resume: the run in {path} is finished; there is nothing to continue")
     if not checkpoint_files(path / "checkpoints"):
         raise InputError(
             f"--resume: {path} holds no checkpoint; start the run without --resume, or name the "
@@ -144,12 +160,12 @@ def check_resumable(path: Path) -> None:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Holds a folder, which is made if need be, against other processes while the block runs.
+    """Locks a folder, which is created if necessary, against other processes while the block runs.
 
-    The system keeps the lock: it is gone with the process, however that ends, and leaves no file.
+    The operating system holds the lock: it ends with the process and leaves no file.
 
     Raises:
-        InputError: another process holds it, or it cannot be created.
+        InputError: another process holds it, or the folder cannot be created.
     """
     _make(path, path)
     if fcntl is None:
@@ -157,7 +173,7 @@ def alone(path: Path) -> Iterator[None]:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # Some network file systems lock no folders.
+        with contextlib.suppress(OSError):  # Some network file systems cannot lock folders.
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -178,7 +194,7 @@ def _make(path: Path, run_dir: Path) -> None:
 
 
 def status_of(path: Path) -> str | None:
-    """How the run in a folder ended; None if there is none."""
+    """The status in a folder's summary.json; None without one, "unreadable" if damaged."""
     try:
         return json.loads((path / "summary.json").read_text(encoding="utf-8"))["status"]
     except (FileNotFoundError, NotADirectoryError):
@@ -188,12 +204,13 @@ def status_of(path: Path) -> str | None:
 
 
 def _is_foreign(entry: Path) -> bool:
-    """What a run that was killed before its first summary leaves is not."""
+    """Whether an entry is none of those that a run has before it writes its first summary."""
     ours = entry.name in ("checkpoints", "mlflow_run_id")
     return not (ours or entry.name.startswith(UNFINISHED))
 
 
-def _jsonable(value):
+def _jsonable(value: Any) -> Any:
+    """`value` with text in place of numbers that are not finite."""
     if isinstance(value, Mapping):
         return {key: _jsonable(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):

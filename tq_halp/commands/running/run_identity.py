@@ -1,7 +1,9 @@
-"""What makes two runs the same run: the settings and the data that decide its numbers."""
+"""The identity of a run: the settings and the data that determine its numbers."""
 
 import hashlib
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from tq_halp.config import Config
 from tq_halp.config.sections import KEYS, NAMED
@@ -10,14 +12,14 @@ from tq_halp.data import Dataset
 from tq_halp.data.files import sha256_of
 from tq_halp.yaml_settings import Settings
 
-# Where the data lies and how often a checkpoint is written changes no number.
+# Keys that change no number.
 _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")
-# The sections that may name a file of the user's own, and what `name` is then.
+# Sections that may name a user's file -> the value of `name` in that case.
 _WITH_FILE = {"data": "arrays", "model": "file"}
 
 
 def identity(config: Config, dataset: Dataset) -> dict:
-    """Every setting by its full key, `config` as it is carried out, and the data's checksum."""
+    """Full key -> value of every setting, as the run uses it, and the checksum of the data."""
     digest = hashlib.sha256()
     for array in (*dataset.train, *dataset.validation, *(dataset.test or ())):
         digest.update(f"{array.dtype} {array.shape}".encode())
@@ -26,8 +28,10 @@ def identity(config: Config, dataset: Dataset) -> dict:
 
 
 def settings(config: Config) -> dict:
-    """Every setting that decides the numbers by its full key; a file by what it says."""
-    values = json.loads(json.dumps(with_files(config).model_dump()))  # As a file would give them.
+    """Full key -> value of every setting that changes the numbers; a file counts by its content."""
+    values = json.loads(
+        json.dumps(with_files(config).model_dump())
+    )  # As they are read from a file.
     for section in _WITH_FILE:
         if values[section].get("sha256") is not None:
             del values[section]["file"]
@@ -35,7 +39,7 @@ def settings(config: Config) -> dict:
 
 
 def with_files(config: Config) -> Config:
-    """`config` with the content of its map's file in place of the path, and other files' checksums.
+    """`config` with the content of its map's file, and with the checksums of other files.
 
     Raises:
         InputError: a file is missing, or the map is no YAML.
@@ -51,7 +55,7 @@ def with_files(config: Config) -> Config:
 
 
 def resolved(config: Config, dataset: Dataset) -> Config:
-    """`config` as it is carried out: the map inline, files with checksums, the data by its name."""
+    """`config` as the run uses it: as `with_files`, with the name of the data that were used."""
     config = with_files(config)
     if not dataset.is_fallback:
         return config
@@ -61,10 +65,11 @@ def resolved(config: Config, dataset: Dataset) -> Config:
 
 
 def differences(theirs: dict, ours: dict) -> str:
-    """What differs, in words; empty if nothing does.
+    """The differences of two identities as text; "" if there are none.
 
     Args:
-        theirs: also of a former version, which kept the settings that do nothing.
+        theirs: may come from an earlier version, which kept settings without effect.
+        ours: of this run.
     """
     theirs = _what_does_something(theirs)
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
@@ -72,6 +77,7 @@ def differences(theirs: dict, ours: dict) -> str:
 
 
 def _what_does_something(flat: dict) -> dict:
+    """The settings without those that have no effect."""
     sections: dict = {}
     for key, value in flat.items():
         *path, name = key.split(".")
@@ -88,7 +94,8 @@ def _what_does_something(flat: dict) -> dict:
     }
 
 
-def _flat(value, key: str):
+def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """(full key, value) of nested mappings."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
             yield from _flat(inner, f"{key}.{name}" if key else name)

@@ -1,6 +1,7 @@
-"""What the train command shows: a dry run's plan, a run's outcome."""
+"""What the train command prints: the plan of a dry run, the summary of a run."""
 
 import datetime
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -12,7 +13,7 @@ from tq_halp.commands.running.run_directory import COLUMNS, PICTURES, RunDirecto
 
 
 def print_plan(experiment: Experiment) -> None:
-    """The resolved config, the map's plan and the cost, estimated from a few real steps."""
+    """Prints the resolved config, the map's plan, and the cost, estimated from a few real steps."""
     console = Console()
     console.rule("config")
     console.print(Syntax(experiment.config.to_yaml(), "yaml", background_color="default"))
@@ -27,7 +28,8 @@ def print_plan(experiment: Experiment) -> None:
     console.print(table)
 
 
-def _cost_rows(experiment: Experiment, seconds: float):
+def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, str]]:
+    """(label, value) of the table of costs."""
     dataset, epochs = experiment.dataset, experiment.config.train.epochs
     instead = f" in place of {dataset.requested}" if dataset.is_fallback else ""
     yield "data set", dataset.name + instead
@@ -43,12 +45,12 @@ def _cost_rows(experiment: Experiment, seconds: float):
 def _duration(seconds: float) -> str:
     try:
         return str(datetime.timedelta(seconds=round(seconds)))
-    except OverflowError:  # A billion days.
+    except OverflowError:  # more than a billion days
         return f"{seconds / 86400:.3g} days"
 
 
 def print_summary(summary: dict, run: RunDirectory) -> None:
-    """The last and the best evaluation, and where everything is."""
+    """Prints the last and the best evaluation, and the paths of the files."""
     console = Console()
     table = Table(title=f"{summary['status']}: {summary['algorithm']}")
     table.add_column("")
@@ -70,7 +72,7 @@ def print_summary(summary: dict, run: RunDirectory) -> None:
             console.print(str(run.path / name), highlight=False, soft_wrap=True)
 
 
-def _short(value) -> str:
+def _short(value: float | str | None) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"

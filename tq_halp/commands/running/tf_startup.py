@@ -1,4 +1,4 @@
-"""TensorFlow without the start-up lines that would bury a one-line error."""
+"""Starts TensorFlow without its start-up messages, which would bury a one-line error."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and start its devices with the process's standard error put aside.
+    """Imports TensorFlow and starts its devices, with standard error redirected meanwhile.
 
-    Its C++ part writes to the descriptor itself, some of it before any log level applies. If the
-    start fails, what it wrote is shown after all. The environment is as it was afterwards.
+    Its C++ part writes to the file descriptor itself, partly before any log level applies. If the
+    start fails, the redirected text is printed. The environment is restored afterwards.
 
     Raises:
         InputError: QUANT_OPS_BACKEND asks for the native library, and there is none.
@@ -45,7 +45,7 @@ def start_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _errors_only() -> Iterator[None]:
-    """The log level of TensorFlow's C++ part, which reads it once as it starts."""
+    """Sets the log level of TensorFlow's C++ part, which reads it once when it starts."""
     if _LEVEL in os.environ:
         yield
         return

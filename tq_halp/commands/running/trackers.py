@@ -1,7 +1,7 @@
-"""Where the rows of metrics.csv go besides: TensorBoard's event files, an MLflow store.
+"""Experiment trackers that get the rows of metrics.csv too: TensorBoard and MLflow.
 
-A tracker is told all rows each time and writes those that are not there yet, so that a resumed run
-goes on without a step twice. One that fails costs a warning, never the run: metrics.csv has it all.
+A tracker gets all rows each time and writes the new ones, so that a resumed run records no step
+twice. If a tracker fails, the run continues with a warning: metrics.csv has every row.
 """
 
 import importlib.util
@@ -9,16 +9,17 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from tq_halp.atomic_files import replacing
 from tq_halp.commands.running.run_directory import PICTURES, RunDirectory
 from tq_halp.commands.running.run_identity import settings
+from tq_halp.config import Config
 from tq_halp.errors import InputError
 from tq_halp.yaml_settings import suggestion
 
-#: Names of the trackers, which are those of their packages and of the extras with these.
+#: Names of the trackers, of their packages, and of the extras that install them.
 NAMES = ("tensorboard", "mlflow")
 
 
@@ -33,15 +34,17 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in <run-dir>/tensorboard: each column as a scalar, against the row's step.
+    """Event files in <run-dir>/tensorboard: each column as a scalar against the row's step.
 
-    They are written anew when a run goes on: rows after the checkpoint are gone by then.
+    They are written again when a run resumes, for rows after the checkpoint are gone by then.
     """
 
     def __init__(self, run: RunDirectory):
-        self._folder, self._writer, self._written = run.path / "tensorboard", None, 0
+        self._folder, self._written = run.path / "tensorboard", 0
+        self._writer: Any = None
 
-    def sync(self, rows):
+    def sync(self, rows: Sequence[Mapping]) -> None:
+        """Writes the rows that are not written yet."""
         import tensorflow as tf
 
         if self._writer is None:
@@ -54,20 +57,21 @@ class TensorBoard:
         self._writer.flush()
         self._written = len(rows)
 
-    def finish(self, run, status):
+    def finish(self, run: RunDirectory, status: str) -> None:
+        """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
 
 
 class MLflow:
-    """An MLflow run: settings as parameters, columns as metrics, its small files as artifacts.
+    """An MLflow run: settings as parameters, columns as metrics, small files as artifacts.
 
-    In the store that MLflow itself takes: $MLFLOW_TRACKING_URI, else its local default in the
-    working directory; in the experiment $MLFLOW_EXPERIMENT_NAME, else "tq_halp". The run's id is
-    kept in <run-dir>/mlflow_run_id: resumed, it is the same MLflow run.
+    It is written to MLflow's own store ($MLFLOW_TRACKING_URI, else MLflow's default in the working
+    directory), in the experiment $MLFLOW_EXPERIMENT_NAME, else "tq_halp". <run-dir>/mlflow_run_id
+    keeps its id: a resumed run continues the same MLflow run.
 
     Raises:
-        InputError: the store cannot be reached or does not have the run that is to go on.
+        InputError: the store cannot be reached, or does not have the run to continue.
     """
 
     ARTIFACTS = ("config.yaml", "metrics.csv", "summary.json", *PICTURES)
@@ -84,11 +88,12 @@ class MLflow:
                 for column in self._client.get_run(self._id).data.metrics
                 for metric in self._client.get_metric_history(self._id, column)
             }
-        except Exception as error:  # of the store, the network, SQL
+        except Exception as error:  # The store, the network or SQL may raise anything.
             store = mlflow.get_tracking_uri()
             raise InputError(f"--track mlflow: the store {store}: {_first_line(error)}") from error
 
-    def sync(self, rows):
+    def sync(self, rows: Sequence[Mapping]) -> None:
+        """Writes the rows that the store does not have."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -102,14 +107,15 @@ class MLflow:
             self._client.log_batch(self._id, metrics=some)
             self._known.update((metric.key, metric.step) for metric in some)
 
-    def finish(self, run, status):
+    def finish(self, run: RunDirectory, status: str) -> None:
+        """Adds the run's files and sets its status."""
         for name in self.ARTIFACTS:
             if (run.path / name).exists():
                 self._client.log_artifact(self._id, str(run.path / name))
         self._client.set_terminated(self._id, self._STATUS[status])
 
     def _open(self, run: RunDirectory, parameters: Mapping) -> str:
-        """The id of the run that goes on, or of a new one."""
+        """The id of the run to continue, or of a new one."""
         from mlflow.entities import Param
 
         file = run.path / "mlflow_run_id"
@@ -130,7 +136,7 @@ class MLflow:
 
 
 class Trackers:
-    """Some trackers as one that never fails.
+    """Several trackers as one that never fails.
 
     Args:
         trackers: by name.
@@ -140,14 +146,14 @@ class Trackers:
         self._trackers = dict(trackers or {})
 
     def sync(self, rows: Sequence[Mapping]) -> None:
-        """As Tracker.sync, of each; a warning instead of an exception. The next row tries again."""
+        """`Tracker.sync` of each. An exception becomes a warning, and the next row tries again."""
         self._each("sync", rows)
 
     def finish(self, run: RunDirectory, status: str) -> None:
-        """As Tracker.finish, of each; a warning instead of an exception."""
+        """`Tracker.finish` of each. An exception becomes a warning."""
         self._each("finish", run, status)
 
-    def _each(self, method: str, *arguments) -> None:
+    def _each(self, method: str, *arguments: Any) -> None:
         for name, tracker in self._trackers.items():
             try:
                 getattr(tracker, method)(*arguments)
@@ -159,7 +165,7 @@ class Trackers:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The trackers in "tensorboard,mlflow".
+    """The trackers in a text such as "tensorboard,mlflow".
 
     Raises:
         InputError: one is unknown, or its package is not installed.
@@ -167,7 +173,9 @@ def names(text: str) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(text.split(","))) if text else ()
     for name in chosen:
         if name not in NAMES:
-            raise InputError(f"--track: received {name!r}{suggestion(name, NAMES)}")
+            raise InputError(
+                f"--track must name trackers. Received: {name!r}{suggestion(name, NAMES)}"
+            )
         if importlib.util.find_spec(name) is None:
             raise InputError(
                 f"--track {name}: {name} is not installed; pip install 'tq_halp[{name}]'"
@@ -175,13 +183,13 @@ def names(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def follow(run: RunDirectory, chosen: Sequence[str], config) -> Trackers:
-    """The trackers of those names, told of every row of `run` from now on.
+def follow(run: RunDirectory, chosen: Sequence[str], config: Config) -> Trackers:
+    """The trackers of these names, which get every row of `run` from now on.
 
     Raises:
-        InputError: as MLflow.
+        InputError: MLflow's store cannot be reached, or does not have the run to continue.
     """
-    makers = {
+    makers: dict[str, Callable[[], Tracker]] = {
         "tensorboard": lambda: TensorBoard(run),
         "mlflow": lambda: MLflow(run, settings(config)),
     }

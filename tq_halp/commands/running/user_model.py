@@ -1,16 +1,18 @@
-"""A model of the user's own, from a .keras file, and the loss that it is trained by."""
+"""The user's own model from a .keras file, and the loss that it is trained with."""
 
 import json
 import zipfile
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tq_halp.commands.running.load_keras_model import load_model
 from tq_halp.commands.running.loss_targets import (
     BINARY,
     ONE_HOT,
     SPARSE,
+    Loss,
     check_probabilities,
     check_targets,
     is_of,
@@ -32,12 +34,12 @@ from tq_halp.non_finite import first_non_finite, place
 def load(config: Config) -> keras.Model:
     """The model in `config.model.file`, not compiled.
 
-    With `model.weights: fresh` each layer in which anything is trained begins as if it had just
-    been built; the others (frozen, or adapted to data, as Normalization) stay as in the file.
+    With `model.weights: fresh`, each layer with trainable weights is initialised anew; the others
+    (frozen, or adapted to data, as Normalization is) keep the weights of the file.
 
     Raises:
-        InputError: there is no file, it is another one or no .keras file, Keras cannot load it, or
-            a weight is no finite number.
+        InputError: the file is missing, has another checksum or is no .keras file, Keras cannot
+            load it, or a weight is not finite.
     """
     wanted, subject = config.model, config.subject("model", "file")
     if wanted.file is None:
@@ -67,15 +69,15 @@ def load(config: Config) -> keras.Model:
     return model
 
 
-def loss_of(config: Config):
+def loss_of(config: Config) -> Loss:
     """The loss that `train.loss` names, else the one that the model was compiled with.
 
     Raises:
-        InputError: neither says one, it is several, or Keras has none of that name.
+        InputError: there is none, there are several, or Keras has none of that name.
     """
     wanted, subject = config.train.loss, config.subject("train", "loss")
     if wanted is None:
-        wanted = (_description(config.model.file).get("compile_config") or {}).get("loss")
+        wanted = (_description(str(config.model.file)).get("compile_config") or {}).get("loss")
         if wanted is None:
             raise InputError(
                 f"{subject}: {config.model.file} was saved without a loss; name one of Keras', "
@@ -87,13 +89,13 @@ def loss_of(config: Config):
         found = keras.losses.get(wanted)
     except Exception as error:
         raise InputError(f"{subject}: {reason(error)}") from error
-    if not callable(found):  # A loss for each of several outputs.
-        raise InputError(f"{subject}: received {wanted!r}, expected one loss, for one output")
+    if not callable(found):  # It is a loss for each of several outputs.
+        raise InputError(f"{subject} must be one loss, for one output. Received: {wanted!r}")
     return found
 
 
-def accuracy_of(loss) -> list[keras.metrics.Metric]:
-    """What a crossentropy's accuracy is measured by; nothing for any other loss."""
+def accuracy_of(loss: Loss) -> list[keras.metrics.Metric]:
+    """The accuracy metric that suits a crossentropy; none for other losses."""
     if is_of(loss, SPARSE):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     if is_of(loss, ONE_HOT):
@@ -105,12 +107,12 @@ def accuracy_of(loss) -> list[keras.metrics.Metric]:
     return []
 
 
-def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndarray:
-    """What `model` makes of the first minibatch; its state stays as it is.
+def check(config: Config, model: keras.Model, loss: Loss, dataset: Dataset) -> np.ndarray:
+    """The model's output for the first minibatch; the model's state stays as it is.
 
     Raises:
-        InputError: it cannot take the examples, has nothing to train, or `loss` cannot be taken of
-            what comes out and the targets.
+        InputError: the model cannot take the examples, has nothing to train, or `loss` is not
+            defined for its output and the targets.
     """
     x, y = (array[: config.train.batch_size] for array in dataset.train)
     subject = config.subject("model", "file")
@@ -130,12 +132,12 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
         raise InputError(f"{subject}: {config.model.title} has several outputs, expected one")
     if np.issubdtype(z.dtype, np.inexact) and not np.isfinite(z).all():
         raise InputError(
-            f"{subject}: of the first {len(x)} examples {config.model.title} makes numbers that "
+            f"{subject}: for the first {len(x)} examples {config.model.title} returns numbers that "
             "are not finite"
         )
     if not model.trainable_variables:
         raise InputError(
-            f"{subject}: {config.model.title} has nothing to train, all its weights are frozen or "
+            f"{subject}: {config.model.title} has nothing to train: all its weights are frozen, or "
             "there are none; expected a model with a trainable weight"
         )
     check_targets(loss, z, dataset)
@@ -143,13 +145,14 @@ def check(config: Config, model: keras.Model, loss, dataset: Dataset) -> np.ndar
     return z
 
 
-def _as_a_run_would(x):
+def _as_a_run_would(x: np.ndarray) -> tf.Tensor:
+    """`x` as a tensor of the dtype in which Keras would pass it."""
     floating = np.issubdtype(x.dtype, np.floating)
     return keras.ops.convert_to_tensor(x, dtype=keras.config.floatx() if floating else None)
 
 
 def _begin_anew(model: keras.Model, path: str) -> None:
-    """Give layers in which anything is trained the variables of a model without the weights."""
+    """Initialises the layers with trainable weights anew."""
     description = _description(path)
     description.pop("compile_config", None)
     new = keras.saving.deserialize_keras_object(description)
@@ -161,6 +164,6 @@ def _begin_anew(model: keras.Model, path: str) -> None:
 
 
 def _description(path: str) -> dict:
-    """What a .keras file says of its model, the weights apart."""
+    """The configuration in a .keras file, without the weights."""
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("config.json"))

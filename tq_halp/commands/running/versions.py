@@ -1,4 +1,4 @@
-"""Which versions of everything a number came from."""
+"""The versions that a run's numbers depend on."""
 
 import platform
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def provenance() -> dict:
-    """Versions, the arithmetic's backend, and the source's git revision (None outside a clone)."""
+    """Versions, quant_ops' backend, and the git revision of the source (None outside a clone)."""
     import keras
     import numpy
     import tensorflow
@@ -28,12 +28,12 @@ def provenance() -> dict:
 
 
 def git_revision(file: Path) -> str | None:
-    """The commit of the repository that tracks `file`, "-dirty" if tracked files differ from it.
+    """The commit of the repository that tracks `file`, "-dirty" if tracked files differ.
 
-    None if git does not track `file`: an installed copy may lie in somebody else's repository.
+    None if git does not track `file`: an installed copy may lie in another repository.
     """
 
-    def git(*arguments):
+    def git(*arguments: str) -> str:
         command = ["git", "-C", str(file.parent), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
         return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""Who is compared, as the command line says it."""
+"""The candidates that the command line describes."""
 
 import pytest
 
@@ -78,8 +78,8 @@ def test_a_setting_for_all_gives_way_to_one_of_its_own():
         ("halp", ["algorithm.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
         ("halp", ["halp.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
         ("halp", ["seed=1"], [], "seed is chosen by --seeds"),
-        ("svrg,sgd", ["algorithm.mu=3"], [], "algorithm.mu: received for all labels, which does n"),
-        ("svrg,sgd", [], ["algorithm.mu=1,2"], "algorithm.mu: received for all .* halp and bc_sgd"),
+        ("svrg,sgd", ["algorithm.mu=3"], [], "algorithm.mu: set for all labels, which does n"),
+        ("svrg,sgd", [], ["algorithm.mu=1,2"], "algorithm.mu: set for all .* halp and bc_sgd"),
         ("halp", [], ["halp.mu=1"], "--tune algorithm.mu=1: expected two or more different"),
         ("halp", [], ["halp.mu=1,1.0"], "expected two or more different"),
         ("halp", [], ["halp.mu=[1],2"], "expected two or more different"),
