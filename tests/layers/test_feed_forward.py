@@ -74,13 +74,8 @@ def test_without_quantizers_it_is_the_keras_layer(case, training):
 
 @every_case
 def test_call_has_keras_parameters_and_training(case):
-    got, want = (
-        {
-            name: parameter.replace(annotation=parameter.empty)
-            for name, parameter in inspect.signature(layer_class.call).parameters.items()
-        }
-        for layer_class in (case.quantized_class, case.keras_class)
-    )
+    got = dict(inspect.signature(case.quantized_class.call).parameters)
+    want = dict(inspect.signature(case.keras_class.call).parameters)
     assert "training" in got
     assert {name: got[name] for name in want} == want
     assert set(got) - set(want) <= {"training"}

@@ -30,7 +30,7 @@ class AccumulatedProduct(MixinBase):
 
     roles: tuple[str, ...] = (*PRODUCT_ROLES, "accumulator")
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(self, inputs, training=None):  # type: ignore[no-untyped-def]  # as Keras' own
         keras_call = super().call
         if self.quantizers["accumulator"] is None:
             return self._call_quantized(lambda: keras_call(inputs), training)

@@ -61,19 +61,19 @@ class QuantizedAttention(MixinBase):
         with making_parts():
             super().build(query_shape, value_shape, key_shape)
 
-    def call(
+    def call(  # type: ignore[no-untyped-def]  # as Keras' own
         self,
-        query: tf.Tensor,
-        value: tf.Tensor,
-        key: tf.Tensor | None = None,
-        query_mask: tf.Tensor | None = None,
-        value_mask: tf.Tensor | None = None,
-        key_mask: tf.Tensor | None = None,
-        attention_mask: tf.Tensor | None = None,
-        return_attention_scores: bool = False,
-        training: bool | None = None,
-        use_causal_mask: bool = False,
-    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
         keras_call = super().call
         token = _call.set(AttentionCall(return_attention_scores))
         try:

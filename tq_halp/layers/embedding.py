@@ -29,7 +29,7 @@ class QuantEmbedding(QuantizedLayer, keras.layers.Embedding):
 
     roles = ("weights", "activations", "gradients", "errors")
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(self, inputs, training=None):  # type: ignore[no-untyped-def]  # as Keras' own
         counter = self._start_call(training, inputs)
         if inputs.dtype != "int32" and inputs.dtype != "int64":
             inputs = ops.cast(inputs, "int32")

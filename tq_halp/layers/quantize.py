@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tq_halp.layers.quantized_layer import QuantizedLayer
 
@@ -29,7 +28,7 @@ class Quantize(QuantizedLayer, keras.layers.Layer):
         super().__init__(activations=activations, errors=errors, **kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(self, inputs, training=None):  # type: ignore[no-untyped-def]  # as Keras' own
         return self._output(inputs, self._start_call(training, inputs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:

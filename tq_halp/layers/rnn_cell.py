@@ -104,7 +104,12 @@ class QuantizedCell(RecurrentRoles):
         super().__init__(*args, **kwargs)
         self.keep_time_for(self, ("gates", "state", "activations", "errors"))
 
-    def call(self, inputs: tf.Tensor, states: Any, training: bool = False) -> tuple[tf.Tensor, Any]:
+    def call(  # type: ignore[no-untyped-def]  # as Keras' own
+        self,
+        inputs,
+        states,
+        training=False,
+    ):
         fixed = self.fixed_by_layer or self._fixed_by_call().get(self)
         if fixed is not None:
             fixed.trains = bool(training)

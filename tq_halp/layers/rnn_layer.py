@@ -51,13 +51,13 @@ class QuantizedRecurrence(RecurrentRoles):
         if use_cudnn and self.is_quantizing:
             self.use_cudnn = False
 
-    def call(
+    def call(  # type: ignore[no-untyped-def]  # as Keras' own
         self,
-        sequences: tf.Tensor,
-        initial_state: Any = None,
-        mask: tf.Tensor | None = None,
-        training: bool = False,
-    ) -> Any:
+        sequences,
+        initial_state=None,
+        mask=None,
+        training=False,
+    ):
         _check(self, sequences)
         counter = self._start_call(training, sequences)
         with self._fixing_cell(counter):
