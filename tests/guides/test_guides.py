@@ -14,7 +14,13 @@ from tq_halp.commands.dispatch import main as tq_halp_command
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "guides"
-RUN = ("emulate-my-number-format", "quantize-my-model", "train-with-halp", "add-a-layer")
+RUN = (
+    "emulate-my-number-format",
+    "quantize-my-model",
+    "train-with-halp",
+    "add-a-layer",
+    "add-an-algorithm",
+)
 # What a reader waits for and a test need not; of an option given twice the last counts.
 LESS = {
     "compare": ["--algorithms", "sgd", "--seeds", "0"],
@@ -37,6 +43,8 @@ def blocks(guide):
 
 def carry_out(language, text, names):
     if language == "python":
+        if named := re.match(r"# (\w+\.py)\n", text):
+            Path(named[1]).write_text(text)
         exec(compile(text, "guide", "exec"), names)
     elif language == "yaml" and (named := re.match(r"# (\S+\.yaml)\n", text)):
         Path(named[1]).write_text(text)
@@ -47,7 +55,8 @@ def carry_out(language, text, names):
             command = shlex.split(line)
             assert command[:2] == ["python", "-m"] and command[2].startswith("tq_halp."), line
             name = command[2].removeprefix("tq_halp.")
-            assert tq_halp_command([name, *command[3:], *LESS[name]]) == 0, line
+            less = [] if "mine>" in line else LESS[name]
+            assert tq_halp_command([name, *command[3:], *less]) == 0, line
 
 
 # Users do not see pytest's "every warning is an error".
@@ -55,6 +64,7 @@ def carry_out(language, text, names):
 @pytest.mark.parametrize("guide", RUN)
 def test_guide(guide, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     names = {"__name__": "guide"}
     for language, text in blocks(f"{guide}.md"):
         carry_out(language, text, names)

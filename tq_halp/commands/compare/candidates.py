@@ -11,11 +11,11 @@ from ruamel.yaml.error import YAMLError
 
 from tq_halp.config import Config
 from tq_halp.config.sections import KEYS
+from tq_halp.config.sections.composed_algorithm import is_registered
 from tq_halp.config.unused_keys import idle
 from tq_halp.errors import InputError
 from tq_halp.yaml_settings import suggestion
 
-ALGORITHMS = tuple(KEYS["algorithm"])
 Value = bool | int | float | str
 #: Keys of a grid with chosen values.
 Tuned = tuple[tuple[str, Value], ...]
@@ -33,7 +33,7 @@ class Candidate:
 
     Args:
         label: its name in tables and figures.
-        algorithm: the value of `algorithm.name`.
+        algorithm: the value of `algorithm.name`, or "estimator+iterate" for a pair of parts.
         settings: "key=value" on top of the config, in order.
         grid: keys and the values to try for each; empty: nothing is tuned.
         beside: all algorithms that are compared; the config may hold keys of any of them.
@@ -52,10 +52,25 @@ class Candidate:
             tuned: keys of the grid with chosen values.
         """
         chosen = [assignment(key, value) for key, value in tuned]
-        return [f"algorithm.name={self.algorithm}", *self.settings, *chosen]
+        return [*chosen_by([*self.beside, self.algorithm]), *self.settings, *chosen]
 
 
-def assignment(key: str, value: Value) -> str:
+def chosen_by(algorithms: Sequence[str]) -> list[str]:
+    """The settings, "key=value", that choose the last algorithm.
+
+    The others are chosen before it, so that the config may hold keys of all of them. A pair of
+    parts replaces what the config says of `algorithm`.
+    """
+    *before, last = algorithms
+    named = [f"algorithm.name={name}" for name in before if "+" not in name]
+    if "+" not in last:
+        return [*named, f"algorithm.name={last}"]
+    estimator, _, iterate = last.partition("+")
+    parts = {"estimator": {"name": estimator}, "iterate": {"name": iterate}}
+    return [*named, assignment("algorithm", parts)]
+
+
+def assignment(key: str, value: Any) -> str:
     """ "key=value" as --set takes it: the value in JSON, which is YAML."""
     return f"{key}={json.dumps(value)}"
 
@@ -64,7 +79,9 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[C
     """The candidates that the command line describes.
 
     Args:
-        algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd".
+        algorithms: "halp,lp_sgd" or, with labels, "halp8=halp,halp4=halp,lp_sgd". A pair of parts
+            is "minibatch+bit_centered"; a user's own part goes by the name that Keras knows, with a
+            label: "mine=package>Class+full_precision".
         sets: "key=value" for all candidates, "label.key=value" for one. A key that begins with no
             section of a config belongs to `algorithm`.
         grids: "key=value,value,..." in the same way; a grid for one label replaces that for all.
@@ -114,14 +131,31 @@ def _check_use(addressed: Sequence[Setting], algorithms: Sequence[str]) -> None:
 def _idle(algorithm: str, key: str, value: object, own: Sequence[tuple] = ()) -> str | None:
     """Why a setting has no effect for `algorithm` with its `own` settings; None if it has one."""
     section, _, name = key.partition(".")
-    given: dict[str, Any] = {"name": algorithm}
-    for path, text in [(key, value), *own]:
-        head, _, rest = path.partition(".")
-        if head == section:
-            given[rest.split(".")[0]] = {} if "." in rest else _plain(text)
     if section != "algorithm":
         return None
-    return idle({section: given}).get((section, name.split(".")[0]))
+    given: dict[str, Any] = {}
+    for path, text in [*_names_of(algorithm).items(), *_within_algorithm([(key, value), *own])]:
+        place = given
+        *outer, last = path.split(".")
+        for each in outer:
+            place = place.setdefault(each, {})
+        place[last] = _plain(text)
+    paths = idle({section: given})
+    return paths.get((section, *name.split("."))) or paths.get((section, name.split(".")[0]))
+
+
+def _within_algorithm(settings: Sequence[tuple]) -> list[tuple[str, Any]]:
+    """Settings of `algorithm`, their keys without that word."""
+    split = ((key.partition("."), value) for key, value in settings)
+    return [(rest, value) for (section, _, rest), value in split if section == "algorithm"]
+
+
+def _names_of(algorithm: str) -> dict[str, str]:
+    """Key of `algorithm` -> name, for "halp" or for "estimator+iterate"."""
+    estimator, plus, iterate = algorithm.partition("+")
+    if not plus:
+        return {"name": algorithm}
+    return {"estimator.name": estimator, "iterate.name": iterate}
 
 
 def _plain(text: object) -> object:
@@ -151,9 +185,13 @@ def _labels(text: str) -> dict[str, str]:
             )
         if label in SECTIONS:
             raise InputError(f"--algorithms {text}: the label {label!r} is a section of configs")
-        if algorithm not in ALGORITHMS:
-            hint = suggestion(algorithm, ALGORITHMS)
-            raise InputError(f"--algorithms {text}: no algorithm {algorithm!r}{hint}")
+        for key, name in _names_of(algorithm).items():
+            known = tuple(KEYS[".".join(["algorithm", *key.split(".")[:-1]])])
+            if name not in known and not ("." in key and is_registered(name)):
+                what = key.partition(".")[0] if "." in key else "algorithm"
+                raise InputError(
+                    f"--algorithms {text}: no {what} {name!r}{suggestion(name, known)}"
+                )
         if label in found:
             raise InputError(
                 f"--algorithms {text}: {label!r} appears twice; give labels, e.g. "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tq_halp.commands.compare import preflight, process_pool
-from tq_halp.commands.compare.candidates import concerning, parse, shared
+from tq_halp.commands.compare.candidates import chosen_by, concerning, parse, shared
 from tq_halp.commands.compare.folder_lock import FolderLock
 from tq_halp.commands.compare.progress_display import Progress
 from tq_halp.commands.compare.results import Results
@@ -166,9 +166,9 @@ def _common(
     """The config with the settings for all candidates, for each algorithm."""
     from tq_halp import config as configs
 
-    named = [f"algorithm.name={each}" for each in algorithms]
-    for name, algorithm in zip(named, algorithms, strict=True):
-        yield configs.load(config_path, [*named, name, *concerning(algorithm, shared)])
+    for algorithm in algorithms:
+        chosen = chosen_by([*algorithms, algorithm])
+        yield configs.load(config_path, [*chosen, *concerning(algorithm, shared)])
 
 
 def _seeds(option: str, text: str) -> tuple[int, ...]:

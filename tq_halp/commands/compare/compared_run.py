@@ -82,12 +82,8 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """The arguments of --set on its command line.
-
-        Each compared algorithm is named first, so that the config may hold keys of all of them.
-        """
-        named = [f"algorithm.name={name}" for name in self.candidate.beside]
-        return named + self.candidate.overrides(self.tuned)
+        """The arguments of --set on its command line."""
+        return self.candidate.overrides(self.tuned)
 
     @property
     def arguments(self) -> list[str]:
