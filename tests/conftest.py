@@ -1,5 +1,6 @@
 """What holds for every test: fixed seeds, and no test that depends on the machine's speed."""
 
+import gc
 import os
 import random
 import sys
@@ -14,6 +15,39 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # derandomize: the same examples on every run. No deadline: tracing makes a first call slow.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_finish():
+    """Makes garbage collections rare, and keeps what was imported out of all of them.
+
+    TensorFlow and Keras are 400,000 objects: with Python's own thresholds, half of the time of
+    the tests would go into walking them again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def custom_gradients():
+    """TensorFlow's table of the gradients of every `tf.custom_gradient` that a graph has."""
+    if "tensorflow" not in sys.modules:
+        return {}
+    registry = sys.modules["tensorflow.python.framework.ops"].gradient_registry._registry
+    return registry if isinstance(registry, dict) else {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_memory():
+    """Frees the models and graphs of a module at its end: most of them are in reference cycles.
+
+    The table of gradients, which nothing leaves, would keep the graphs: gigabytes of them.
+    """
+    before = set(custom_gradients())
+    yield
+    for name in set(custom_gradients()) - before:
+        if name.startswith("CustomGradient-"):
+            del custom_gradients()[name]
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

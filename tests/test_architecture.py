@@ -222,8 +222,9 @@ def test_import_has_no_effects():
 
 
 def test_public_interfaces_only():
-    ourselves = Path(__file__).relative_to(ROOT).as_posix()
-    assert not lines_with(PRIVATE, [path for path in CODE if path != ourselves])
+    # Freeing TensorFlow's table of gradients between tests has no public interface.
+    exempt = {Path(__file__).relative_to(ROOT).as_posix(), "tests/conftest.py"}
+    assert not lines_with(PRIVATE, [path for path in CODE if path not in exempt])
 
 
 def test_library_does_not_print():

@@ -4,12 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from ruamel.yaml import YAML
 
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.formats import (
-    FAMILIES,
     MX,
     NAMED,
     Binary,
@@ -21,27 +19,6 @@ from tq_halp.formats import (
     Sparse,
     Ternary,
 )
-
-# At least one of each family, and of each way to write it.
-EXAMPLES = [
-    FixedPoint(8, 6),
-    FixedPoint(3, -2, signed=False),
-    ScaledInteger(5),
-    Minifloat(4, 2),
-    Minifloat(4, 2, specials="none", exponent_bias=9),
-    Minifloat(8, 7, subnormals=False),
-    PowerOfTwo(-7, 0),
-    BlockFloat(8, 16),
-    BlockFloat(8, 16, axis=0),
-    MX(),
-    MX("int8", 16, axis=0, scale_rounding="even"),
-    Binary(),
-    Binary(0.5),
-    Ternary(),
-    Ternary(0.5, 0.25),
-    Sparse(0.01),
-    *NAMED.values(),
-]
 
 
 @pytest.mark.parametrize(
@@ -93,32 +70,6 @@ def test_elements_of_mx_are_formats():
     assert MX("float6_e3m2fn").element_format == NAMED["float6_e3m2fn"]
     int8 = MX("int8").element_format
     assert (int8.min, int8.max, int8.step) == (-2.0, 127 / 64, 1 / 64)
-
-
-def test_which_formats_look_at_more_than_one_number():
-    together = [format for format in EXAMPLES if not format.elementwise]
-    assert {type(format) for format in together} == {BlockFloat, MX, Ternary}
-    assert Ternary() in together and Ternary(0.5, 0.25) not in together
-
-
-def test_there_is_an_example_of_every_family():
-    assert {type(format) for format in EXAMPLES} == set(FAMILIES.values())
-    for name, family in FAMILIES.items():
-        assert family.name == name
-
-
-@pytest.mark.parametrize("format", EXAMPLES, ids=str)
-def test_mapping_round_trip(format):
-    mapping = format.to_dict()
-    assert mapping["format"] in FAMILIES
-    assert formats.get(mapping) == format == formats.get(format)
-    assert type(format).from_dict(mapping) == format
-
-
-@pytest.mark.parametrize("family", FAMILIES.values())
-def test_the_example_of_a_family_is_one(family):
-    example = YAML(typ="safe").load(family.example)
-    assert type(formats.get(example)) is family
 
 
 @pytest.mark.parametrize("name", NAMED)

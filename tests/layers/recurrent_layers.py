@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tests.arrays import floats
 from tq_halp import layers
 
 
@@ -28,10 +29,6 @@ def q(x, mapping):
     """Nearest even on a signed fixed-point grid, in NumPy."""
     step, top = 2.0 ** -mapping["frac_bits"], 2 ** (mapping["word_bits"] - 1)
     return np.clip(np.rint(np.asarray(x, np.float64) / step), -top, top - 1) * step
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def eighths(*shape, seed=0):
@@ -147,3 +144,16 @@ def fill(layer, features, values=floats):
     for k, variable in enumerate(layer.trainable_variables):
         variable.assign(values(*variable.shape, seed=k))
     return layer
+
+
+def train_and_reload(model, tmp_path, x, y):
+    """Trains, saves, loads; the predictions and what another epoch makes of both are equal."""
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    model.fit(x, y, batch_size=2, verbose=0, shuffle=False)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, loaded):
+        each.fit(x, y, batch_size=2, verbose=0, shuffle=False)
+    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))

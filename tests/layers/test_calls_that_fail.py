@@ -8,8 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent_layers import INSIDE, KINDS, OUT, B, U, W, fill, fixed_point, floats, q
+from recurrent_layers import INSIDE, KINDS, OUT, B, U, W, fill, fixed_point, q
 
+from tests.arrays import floats
+from tests.graphs import traced
 from tq_halp import layers
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -72,14 +74,14 @@ def test_after_an_exception_a_cell_by_itself_takes_its_weights_as_they_are(kind,
         after.stops, kwargs = False, {"mask": tf.constant([[True], [False]])}
     elif cause == "its activation":
         after.stops, activation, cell.activation = False, cell.activation, stop
-    call = tf.function(rnn) if graph else rnn
+    call = traced(rnn) if graph else rnn
     with pytest.raises((Stopped, ValueError, tf.errors.OpError)):
         call(tf.constant(X), **kwargs)
     if cause == "its activation":
         cell.activation = activation
     moved(cell)
     x, states = tf.constant(X[:, 0]), states_of(kind, 3)
-    for step in (cell, tf.function(cell), cell):
+    for step in (cell, traced(cell), cell):
         got, _ = step(x, states)
         np.testing.assert_allclose(got, plain_step(kind, cell, x, states), rtol=1e-6, atol=1e-7)
         moved(cell)
@@ -103,7 +105,7 @@ def test_a_loop_of_the_users_sees_every_change_of_the_weights(kind):
             kernel.assign(kernel * -0.5)
             return y, cell(x[:, 1], states)[0]
 
-    for call in (Loop(), tf.function(Loop()), tf.function(Loop())):
+    for call in (Loop(), traced(Loop()), traced(Loop())):
         before = cell.kernel.numpy()
         first, second = call(tf.constant(X))
         states = keras.tree.flatten(cell.get_initial_state(batch_size=2))
@@ -123,7 +125,7 @@ def test_after_an_exception_a_layer_starts_anew(kind, graph):
     options = dict(dropout=0.5, recurrent_dropout=0.5, seed=3, **roles)
     layer, other = (fill(kind.layer(3, **options), 4) for _ in range(2))
     activation, layer.cell.activation = layer.cell.activation, stop
-    call = tf.function(layer) if graph else layer
+    call = traced(layer) if graph else layer
     with pytest.raises(Stopped):
         call(tf.constant(X), training=True)
     layer.cell.activation = activation
@@ -175,7 +177,7 @@ def test_an_attention_whose_trace_failed_can_be_called(kind):
             variable.assign(floats(*variable.shape, seed=k))
     projection, layer._output_dense = layer._output_dense, stop
     with pytest.raises(Stopped):
-        tf.function(layer)(X, X, training=True)
+        traced(layer)(X, X, training=True)
     layer._output_dense = projection
     layer.rounding_counter.calls.assign(0)
     np.testing.assert_array_equal(layer(X, X, training=True), other(X, X, training=True))
@@ -217,7 +219,7 @@ def test_state_of_a_call_is_nowhere_in_a_layer():
     made = [kind.layer(3, **kind.roles(INSIDE)) for kind in KINDS]
     made += [keras.layers.RNN([kind.cell(3, **kind.roles(INSIDE)) for kind in KINDS])]
     for layer in made:
-        for call in (layer, tf.function(layer)):
+        for call in (layer, traced(layer)):
             call(tf.constant(X), training=True)
         for each in layer._flatten_layers():
             held = keras.tree.flatten(list(vars(each).values()))
@@ -229,7 +231,7 @@ def test_dropout_masks_of_a_graph_do_not_reach_other_calls(kind):
     """Keras would hand the mask of the one to the other, which does not know it."""
     cell = fill(kind.cell(3, dropout=0.5, recurrent_dropout=0.5, **kind.roles(ROLES)), 4)
     x, states = tf.constant(X[:, 0]), states_of(kind, 3)
-    first, second = (tf.function(lambda: cell(x, states, training=True)[0]) for _ in range(2))
+    first, second = (traced(lambda: cell(x, states, training=True)[0]) for _ in range(2))
     for call in (first, lambda: cell(x, states, training=True)[0], second, first):
         assert call().shape == (2, 3)
     eager = [cell(x, states, training=True)[0].numpy() for _ in range(2)]

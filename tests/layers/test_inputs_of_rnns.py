@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent_layers import KINDS, fill, floats
+from recurrent_layers import KINDS, fill
 
-import tq_halp
+from tests.arrays import floats
+from tests.graphs import traced
+from tests.mappings import make_map
 from tq_halp import InputError
 
 # So fine that it changes no float32 of this size: what is compared is all the rest.
@@ -40,9 +42,12 @@ def check(got, want):
 def test_masks_and_states_mean_what_they_mean_to_keras(kind, options):
     plain, ours = pair(kind, **options)
     states = [floats(2, 3, seed=7 + k) for k in range(kind.states)]
-    for call in ({}, {"mask": MASK}, {"initial_state": states}):
+    both = {"mask": MASK, "initial_state": states}
+    for call in ({}, {"mask": MASK}, {"initial_state": states}, both):
         check(ours(X, **call), plain(X, **call))
-        check(tf.function(ours)(X, **call), plain(X, **call))
+    # One graph a kind of loop, as tracing takes longer than all the rest.
+    if not options or options.get("unroll"):
+        check(traced(ours)(X, **both), plain(X, **both))
 
 
 @kinds
@@ -60,7 +65,7 @@ def test_states_that_are_inputs_of_a_model(kind, keyword, tmp_path):
     x = [X, *(floats(2, 3, seed=7 + k) for k in range(kind.states))]
     check(ours(x), plain(x))
     rule = {"layers": ".*", "weights": FINE, "state": FINE}
-    mapped = tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(plain)
+    mapped = make_map(rule).apply(plain)
     check(mapped(x), plain(x))
     ours.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -72,7 +77,7 @@ def test_states_that_are_inputs_of_a_model(kind, keyword, tmp_path):
 @pytest.mark.parametrize("unroll", [False, True], ids=["loop", "unroll"])
 def test_a_batch_of_no_samples_has_no_outputs(kind, unroll):
     _, ours = pair(kind, return_sequences=True, return_state=True, unroll=unroll)
-    for call in (ours, tf.function(ours)):
+    for call in (ours, traced(ours)):
         y, *states = call(X[:0])
         assert y.shape == (0, 5, 3) and [s.shape for s in states] == [(0, 3)] * kind.states
 
@@ -105,7 +110,7 @@ def test_masks_reach_what_comes_after_a_wrapper():
 
     rule = {"layers": ".*", "weights": FINE, "activations": FINE, "optional": True}
     plain = model()
-    ours = tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(plain)
+    ours = make_map(rule).apply(plain)
     x = X.copy()
     x[:, 3:] = 0
     check(ours(x), plain(x))

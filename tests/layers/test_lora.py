@@ -6,20 +6,18 @@ import pytest
 import tensorflow as tf
 
 import tq_halp
-from tq_halp import InputError, QuantizationMap
+from tests.arrays import floats
+from tests.mappings import make_map
+from tq_halp import InputError
 
 LORA = ["lora_kernel_a", "lora_kernel_b"]
 W = {"format": "fixed_point", "word_bits": 8, "frac_bits": 4}
 G = {"format": "fixed_point", "word_bits": 8, "frac_bits": 1}
 
 
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 def everything(**quantizers):
     rule = {"layers": ".*", "optional": True, **quantizers}
-    return QuantizationMap.from_dict({"version": 1, "rules": [rule]})
+    return make_map(rule)
 
 
 MAP = everything(weights=W)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent_layers import eighths, fixed_point, floats, q
+from recurrent_layers import eighths, fixed_point, q, train_and_reload
 
+from tests.arrays import floats
 from tq_halp import layers
 from tq_halp.layers.observers import observing
 
@@ -73,16 +74,6 @@ def test_it_equals_the_numpy_formula(kind, causal):
     # Not asked for the scores Keras would take the fused way, past them.
     np.testing.assert_array_equal(layer(x, y, **options), want)
     np.testing.assert_array_equal(tf.function(layer)(x, y, **options), want)
-
-
-@kinds
-def test_with_quantized_weights_alone_it_is_keras_with_these_weights(kind):
-    layer, plain = make(kind, weights=W, bias=B), make(kind, quantized=False)
-    fill(layer, floats)
-    fill(plain, floats)
-    plain.set_weights([q(w, B if k % 2 else W) for k, w in enumerate(layer.get_weights())])
-    x, y = floats(2, 5, 4, seed=8), floats(2, 3, 4, seed=9)
-    np.testing.assert_array_equal(layer(x, y), plain(x, y))
 
 
 OPTIONS = [
@@ -170,15 +161,6 @@ def test_it_trains_is_saved_and_goes_on_after_loading(kind, tmp_path):
     tokens = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(7, 4, mask_zero=kind == "multi_head")(tokens)
     model = keras.Model(tokens, layer(x, x, use_causal_mask=True))
-    model.compile(keras.optimizers.SGD(0.5), "mse")
     x = np.random.default_rng(0).integers(0, 7, (4, 5))
-    y = floats(4, 5, 4)
-    model.fit(x, y, batch_size=2, verbose=0, shuffle=False)
-    assert layer.rounding_counter.calls.numpy() == 2
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    for each in (model, loaded):
-        each.fit(x, y, batch_size=2, verbose=0, shuffle=False)
-    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    train_and_reload(model, tmp_path, x, floats(4, 5, 4))
+    assert layer.rounding_counter.calls.numpy() == 4

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent_layers import INSIDE, KINDS, OUT, W, eighths, fill, fixed_point, floats, q
+from recurrent_layers import INSIDE, KINDS, OUT, W, eighths, fill, fixed_point, q, train_and_reload
 
+from tests.arrays import floats
+from tests.graphs import traced
 from tq_halp import InputError, layers
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -82,7 +84,7 @@ def test_weights_are_quantized_once_a_call_and_states_at_every_step(kind, option
     rnn = keras.layers.RNN(cells, return_sequences=True, **options)
     x = floats(2, 5, 4)
     rnn.build(x.shape)
-    step = tf.function(lambda training: rnn(x, training=training))
+    step = traced(lambda training: rnn(x, training=training))
     for run in (rnn, step):
         calls.clear()
         run(*([x] if run is rnn else []), training=True)
@@ -139,19 +141,6 @@ def test_after_an_exception_in_the_loop_weights_are_quantized_anew():
     plain.build(x.shape)
     plain.set_weights([q(w, m) for w, m in zip(cell.get_weights(), (W, W, W), strict=True)])
     np.testing.assert_array_equal(rnn(x), plain(x))
-
-
-def train_and_reload(model, tmp_path, x, y):
-    """Trains, saves, loads; the predictions and what another epoch makes of both are equal."""
-    model.compile(keras.optimizers.SGD(0.5), "mse")
-    model.fit(x, y, batch_size=2, verbose=0, shuffle=False)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    for each in (model, loaded):
-        each.fit(x, y, batch_size=2, verbose=0, shuffle=False)
-    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_stacked_cells_are_saved_and_go_on_after_loading(tmp_path):
@@ -223,8 +212,8 @@ def test_random_bits_are_those_of_the_number_of_a_step_however_an_rnn_loops(kind
     model = keras.Sequential([keras.Input(x.shape[1:]), loop])
     runs = {
         "unrolled": unrolled,
-        "graph": tf.function(loop),
-        "unrolled graph": tf.function(unrolled),
+        "graph": traced(loop),
+        "unrolled graph": traced(unrolled),
         "wrapped": wrapped(loop),
         "unrolled and wrapped": wrapped(unrolled),
         "layer": layer,

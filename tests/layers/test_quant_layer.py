@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from feed_forward_cases import EVERY, A, B, W, floats
+from quantized_cases import EVERY, A, B, W
 from users_layers import Pair, X, Y, assert_equal, pair, quantize_weights, state
 
+from tests.arrays import floats
+from tests.graphs import traced
 from tq_halp import quantizers
 from tq_halp.layers import QuantLayer
 
@@ -72,7 +74,7 @@ def test_stateless_call_hands_back_losses_and_state_once(graph):
     results = []
     for layer in (plain, wrapped):
         before = [v.numpy() for v in layer.variables]
-        run = tf.function(layer.stateless_call) if graph else layer.stateless_call
+        run = traced(layer.stateless_call) if graph else layer.stateless_call
         trainable = [v.value + 0 for v in layer.trainable_variables]
         others = [v.value + 0 for v in layer.non_trainable_variables]
         results.append(run(trainable, others, X, Y, training=True, return_losses=True))
@@ -153,7 +155,7 @@ def test_assignments_in_branches_and_loops_of_a_graph():
     layer = QuantLayer(Loop(), weights=W)
     layer.build((1,))
     layer.layer.factor.assign(1.97)  # 1.9375 = 31 / 16 on the grid
-    y = tf.function(layer)(tf.ones([1]))
+    y = traced(layer)(tf.ones([1]))
     np.testing.assert_array_equal(y, np.cumprod(np.full(7, 1.9375, np.float32))[-1:])
     assert layer.layer.steps.numpy() == 17
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.arrays import floats
 from tq_halp import quantizers
 from tq_halp.layers import QuantLSTM
 
@@ -14,10 +15,6 @@ STATE = {"format": "fixed_point", "word_bits": 8, "frac_bits": 5}
 GATE = {"format": "fixed_point", "word_bits": 4, "frac_bits": 3}
 OUT = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
 STOCHASTIC = {**STATE, "rounding": "stochastic"}
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def weighted(layer, features):

@@ -13,11 +13,11 @@ from recurrent_layers import (
     eighths,
     fill,
     fixed_point,
-    floats,
     q,
     ramp,
 )
 
+from tests.arrays import floats
 from tq_halp import quantizers
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import tq_halp
+from tests.graphs import traced
+from tests.mappings import make_map
 from tq_halp.layers import QuantDense, Quantize, QuantLayer, QuantLSTM
 
 S = {"format": "fixed_point", "word_bits": 8, "frac_bits": 2, "rounding": "stochastic"}
@@ -41,7 +42,7 @@ def test_stateless_scopes_from_one_state_see_the_same_bits(graph):
             y = layer(x, training=training)
         return y, scope.get_current_value(layer.rounding_counter.calls)
 
-    run = tf.function(call) if graph else call
+    run = traced(call) if graph else call
     (first, after), (second, _) = run(True), run(True)
     np.testing.assert_array_equal(first, second)
     assert after == 1
@@ -126,7 +127,7 @@ def test_data_of_unknown_length_are_rounded_as_those_of_known_length():
         h = keras.layers.LayerNormalization(name="n")(h)
         h = keras.layers.GlobalAveragePooling1D(name="p")(h)
         model = keras.Model(tokens, keras.layers.Dense(1, name="d")(h))
-        model = tq_halp.QuantizationMap.from_dict({"version": 1, "rules": rules}).apply(model)
+        model = make_map(*rules).apply(model)
         model.compile(keras.optimizers.SGD(0.1), "mse")
         model.fit(data, epochs=3, shuffle=False, verbose=0)
         weights.append(model.get_weights())

@@ -6,6 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
+from tests.arrays import floats
+from tests.graphs import traced
+from tests.mappings import make_map
 from tq_halp import InputError, QuantizationMap
 from tq_halp.layers import QuantEmbedding
 
@@ -13,10 +16,6 @@ W = {"format": "fixed_point", "word_bits": 8, "frac_bits": 4}
 MAP = QuantizationMap.from_dict(
     {"version": 1, "rules": [{"layers": ".*", "weights": W, "optional": True}]}
 )
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def q(x):
@@ -85,7 +84,7 @@ def test_a_projection_onto_an_embedding_in_scope(run):
         model = functional()
     table = floats(11, 6) * 2
     with_table(model, table)
-    call = {"eager": model, "graph": tf.function(model), "predict": model.predict}[run]
+    call = {"eager": model, "graph": traced(model), "predict": model.predict}[run]
     np.testing.assert_array_equal(call(WORDS), expected(table))
     # Who reads it outside of a call reads what training moves.
     np.testing.assert_array_equal(model.get_layer("embedding").embeddings, table)
@@ -199,7 +198,7 @@ def test_lora_in_a_tied_pair():
 
 def test_stochastic_rounding_of_a_tied_weight_repeats_in_inference():
     rule = {"layers": ".*", "weights": {**W, "rounding": "stochastic"}}
-    with QuantizationMap.from_dict({"version": 1, "rules": [rule]}).scope():
+    with make_map(rule).scope():
         model = Language()
     model(WORDS)
     with_table(model, floats(11, 6))

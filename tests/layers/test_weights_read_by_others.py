@@ -5,15 +5,12 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from tq_halp import QuantizationMap
+from tests.arrays import floats
+from tests.mappings import make_map
 from tq_halp.layers import QuantGRUCell
 from tq_halp.quantizers import Quantizer
 
 W = {"format": "fixed_point", "word_bits": 8, "frac_bits": 4}
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def q(x):
@@ -67,7 +64,7 @@ def test_every_weight_that_is_an_attribute_is_read_quantized(name, run):
     source(x)
     kept = [floats(*variable.shape, seed=k) for k, variable in enumerate(source.trainable_weights)]
     both = {"weights": W, "bias": W} if "bias" in names or "beta" in names else {"weights": W}
-    with QuantizationMap.from_dict({"version": 1, "rules": [{"layers": ".*", **both}]}).scope():
+    with make_map({"layers": ".*", **both}).scope():
         model = Reader(getattr(layers, name)(*arguments), names.split())
     model(x)
     for variable, value in zip(model.trainable_weights, kept, strict=True):

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from feed_forward_cases import floats
 from keras import ops
 
+from tests.arrays import floats
 from tq_halp import quantizers
 from tq_halp.layers import QuantLayer
 

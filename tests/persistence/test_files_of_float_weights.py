@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tq_halp
+from tests.mappings import make_map
 from tq_halp import InputError
 
 F = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6, "rounding": "stochastic"}
@@ -70,7 +71,7 @@ MODELS = {"functional": functional, "sequential": sequential, "subclassed": subc
 
 def quantized(model):
     rule = {"layers": ".*", "bias": F, "gates": F, "state": F, "optional": True}
-    return tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(model)
+    return make_map(rule).apply(model)
 
 
 def moved(model, seed):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tq_halp
+from tests.mappings import make_map
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 3, 2)).astype("float32")
@@ -41,12 +42,12 @@ def build(make, batch=2):
 
 def mapped(model, **options):
     rule = {"layers": ".*", "weights": F, "state": F, "optional": True, **options}
-    return tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(model)
+    return make_map(rule).apply(model)
 
 
 def not_quantized(model):
     rules = [{"layers": ".*", "quantize": "none"}]
-    return tq_halp.QuantizationMap.from_dict({"version": 1, "rules": rules}).apply(model)
+    return make_map(*rules).apply(model)
 
 
 MODELS = {

@@ -21,7 +21,6 @@ def test_threads(expected, n_threads):
     assert len(set(expected.values())) == len(expected) == 54
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("instruction_set", ["portable", "avx2"])
 def test_instruction_sets(expected, instruction_set):
     """Where this process has AVX-512, that is a third."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import quant_ops
+from tests.mappings import make_map
 from tq_halp import QuantizationMap
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Accumulator
@@ -81,4 +82,4 @@ def test_layers_without_one_product_have_none():
     source = keras.Sequential([keras.Input([4], dtype="int32"), keras.layers.Embedding(3, 2)])
     rule = {"layers": ".*", "accumulator": "float16"}
     with pytest.raises(InputError, match="accumulator"):
-        QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(source)
+        make_map(rule).apply(source)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tq_halp import InputError, QuantizationMap
+from tests.mappings import W8, make_map
+from tq_halp import InputError
 
 FACTOR = 3.0  # which byte code alone does not know
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 
 
 def everything(weights):
     rule = {"layers": ".*", "weights": weights, "optional": True}
-    return QuantizationMap.from_dict({"version": 1, "rules": [rule]})
+    return make_map(rule)
 
 
 MAP, FLOAT = everything(W8), everything("float32")

@@ -6,16 +6,14 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.arrays import floats
+from tests.mappings import make_map
 from tests.quantization_map.own_models import Block
 from tq_halp import QuantizationMap
 
 EVERYTHING = QuantizationMap.from_dict(
     {"version": 1, "rules": [{"layers": ".*", "weights": "float32"}]}
 )
-
-
-def floats(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -109,7 +107,7 @@ def test_ragged_inputs():
     np.testing.assert_array_equal(copy(value).to_tensor(), model(value).to_tensor())
     w4 = {"format": "fixed_point", "word_bits": 4, "frac_bits": 6}
     rule = {"layers": ".*", **dict.fromkeys(("weights", "activations", "gradients", "errors"), w4)}
-    coarse = QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(model)
+    coarse = make_map(rule).apply(model)
     with tf.GradientTape() as tape:
         y = coarse(value)
         loss = tf.reduce_sum(y.flat_values * 0.03)

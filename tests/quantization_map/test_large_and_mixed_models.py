@@ -4,15 +4,12 @@ import keras
 import numpy as np
 from keras import layers
 
+from tests.arrays import floats
 from tq_halp import QuantizationMap
 
 MAP = QuantizationMap.from_dict(
     {"version": 1, "rules": [{"layers": ".*", "weights": {"format": "float32"}}]}
 )
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def test_many_layers():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.mappings import make_map
 from tq_halp import QuantizationMap, layers
 from tq_halp.quantizers.call_counter import CallCounter
 
@@ -122,7 +123,7 @@ HOLDERS = {
 @pytest.mark.parametrize("name", HOLDERS)
 def test_keras_clones_what_was_applied_as_often_as_asked(name):
     w = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
-    applied = QuantizationMap.from_dict({"version": 1, "rules": [{"layers": ".*", "weights": w}]})
+    applied = make_map({"layers": ".*", "weights": w})
     model = applied.apply(keras.Sequential([keras.Input((5, 4)), HOLDERS[name]()]))
     x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
     for clone in (keras.models.clone_model, applied.apply, keras.models.clone_model):
@@ -143,6 +144,6 @@ def test_one_layer_as_both_activations(make):
     }[make]()
     model = keras.Sequential([keras.Input((5, 4)), layer])
     none = {"layers": ".*", "weights": "float32"}
-    copy = QuantizationMap.from_dict({"version": 1, "rules": [none]}).apply(model)
+    copy = make_map(none).apply(model)
     x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
     np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))

@@ -6,18 +6,15 @@ import keras
 import numpy as np
 import pytest
 
+from tests.arrays import floats
+from tests.mappings import W8, make_map
 from tests.quantization_map.own_models import Own, Scale, own_model, with_two_inputs
-from tq_halp import InputError, QuantizationMap, export, import_weights, layers
+from tq_halp import InputError, export, import_weights, layers
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantizers import Quantizer
 from tq_halp.quantizers.call_counter import CallCounter
 
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 G8 = {"format": "scaled_integer", "word_bits": 8, "rounding": "stochastic"}
-
-
-def make_map(*rules):
-    return QuantizationMap.from_dict({"version": 1, "rules": list(rules)})
 
 
 WEIGHTS = make_map({"layers": ".*", "weights": W8, "bias": W8})
@@ -30,10 +27,6 @@ ALL = make_map(
         "errors": G8,
     }
 )
-
-
-def floats(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
 def state(model):

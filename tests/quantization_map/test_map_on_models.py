@@ -1,5 +1,6 @@
 """A map on a model: who decides, the plan's table, the quantized copy, the errors."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -7,20 +8,19 @@ import keras
 import numpy as np
 import pytest
 
+from tests import mappings
+from tests.arrays import floats
+from tests.mappings import W8
 from tq_halp import QuantizationMap, layers, models
 from tq_halp.errors import InputError
 from tq_halp.formats import FixedPoint
 from tq_halp.quantizers import Quantizer
 
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 A4 = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2, "gradient": "clipped"}
 CONFIGS = Path(__file__).parents[2] / "configs" / "maps"
 
 
-def make_map(*rules):
-    return QuantizationMap.from_dict(
-        {"version": 1, "formats": {"w8": W8, "a4": A4}, "rules": list(rules)}
-    )
+make_map = functools.partial(mappings.make_map, formats={"w8": W8, "a4": A4})
 
 
 def nested_model(dropout=0.0):
@@ -34,10 +34,6 @@ def nested_model(dropout=0.0):
     head = keras.layers.Dense(3, name="head")
     y = keras.layers.Add(name="add")([head(y), head(head(y))])
     return keras.Model(x, y, name="model")
-
-
-def floats(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
 def message_of(function, *arguments):

@@ -5,11 +5,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.mappings import W8
 from tq_halp import InputError, QuantizationMap, formats
 from tq_halp.yaml_settings import Settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 
 
 @pytest.fixture(scope="module")

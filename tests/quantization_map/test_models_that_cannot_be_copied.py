@@ -4,15 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from tests.mappings import W8, make_map
 from tests.quantization_map.own_models import own_model
-from tq_halp import InputError, QuantizationMap
-
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
-
-
-def make_map(*rules):
-    return QuantizationMap.from_dict({"version": 1, "rules": list(rules)})
-
+from tq_halp import InputError
 
 WEIGHTS = make_map({"layers": ".*", "weights": W8, "bias": W8})
 

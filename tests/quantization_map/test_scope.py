@@ -8,17 +8,11 @@ import pytest
 from keras.layers import Dense  # bound before any scope opens
 
 from tests.keras_picture import picture_of_keras
-from tq_halp import QuantizationMap, layers
+from tests.mappings import W8, make_map
+from tq_halp import layers
 from tq_halp.errors import InputError
 from tq_halp.layers.quantized_classes import QUANTIZED
 from tq_halp.quantizers import Quantizer
-
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
-
-
-def make_map(*rules):
-    return QuantizationMap.from_dict({"version": 1, "rules": list(rules)})
-
 
 EVERYTHING = make_map({"layers": ".*", "weights": W8})
 

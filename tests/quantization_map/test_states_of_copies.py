@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.mappings import make_map
 from tq_halp import InputError, QuantizationMap
 
 EVERYTHING = QuantizationMap.from_dict(
@@ -72,11 +73,12 @@ def test_a_layer_of_preprocessing(name):
     model = keras.Model(inputs, inner(inputs))
     head = keras.layers.Dense(1, name="head")
     model = keras.Model(inputs, head(keras.ops.cast(model.output, "float32")))
-    expected, applied = model.predict(x, verbose=0), EVERYTHING.apply(model)
-    np.testing.assert_array_equal(applied.predict(x, verbose=0), expected)
+    expected, applied = model(x), EVERYTHING.apply(model)
+    np.testing.assert_array_equal(applied(x), expected)
+    np.testing.assert_array_equal(applied.predict(x, verbose=0), model.predict(x, verbose=0))
     # Once more, of what is a copy itself; and the source is what it was.
-    np.testing.assert_array_equal(EVERYTHING.apply(applied).predict(x, verbose=0), expected)
-    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(EVERYTHING.apply(applied)(x), expected)
+    np.testing.assert_array_equal(model(x), expected)
 
 
 def test_a_crossing_of_two_features():
@@ -162,9 +164,7 @@ def test_a_layer_of_the_users_that_saves_more_than_variables(rule, tmp_path):
     inputs = keras.Input((3,))
     layer = learned(WithAssets(name="own"))
     model, x = keras.Model(inputs, layer(inputs)), np.ones((1, 3), "float32")
-    copy = QuantizationMap.from_dict({"version": 1, "rules": [{"layers": "own", **rule}]}).apply(
-        model
-    )
+    copy = make_map({"layers": "own", **rule}).apply(model)
     np.testing.assert_array_equal(copy(x), model(x))
     assert layer.words == ["a", "b"] and float(model(x)[0, 0]) > 8 - 0.1
     copy.save(tmp_path / "copy.keras")

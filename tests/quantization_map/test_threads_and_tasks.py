@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.mappings import W8
 from tests.quantization_map.own_models import own_model
 from tq_halp import QuantizationMap
 from tq_halp.layers import QuantDense, QuantLSTM
 from tq_halp.layers.quantized_classes import QUANTIZED
 
-W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 W4 = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
 
 

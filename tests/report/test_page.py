@@ -9,6 +9,7 @@ import pytest
 
 import tq_halp
 from tests.html_page import Checker
+from tests.mappings import make_map
 from tq_halp.analysis.svg_plots import HEIGHT, WIDTH, magnitudes_svg, values_svg
 
 VOID = {"meta", "path", "line", "br"}
@@ -22,7 +23,7 @@ def report():
     model.set_weights([np.float32(np.diag([0.01, 0.3, 0.9, 5.0])), np.zeros(4, np.float32)])
     grid = {"format": "fixed_point", "word_bits": 4, "frac_bits": 3}  # 1/8 from -1 to 7/8
     rule = {"layers": ".*", "weights": grid}
-    model = tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(model)
+    model = make_map(rule).apply(model)
     return tq_halp.report(model, np.eye(4, dtype=np.float32))
 
 

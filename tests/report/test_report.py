@@ -9,6 +9,7 @@ import report_models
 from report_models import FIXED, rows_of
 
 import tq_halp
+from tests.mappings import make_map
 from tq_halp.layers import QuantDense
 
 X = np.float32([[1, 0.5], [-2, 1], [0, 0.25], [0.5, -0.5]])
@@ -24,7 +25,7 @@ def nested_report():
 
 def quantized(model, **roles):
     rule = {"layers": ".*", **roles}
-    return tq_halp.QuantizationMap.from_dict({"version": 1, "rules": [rule]}).apply(model)
+    return make_map(rule).apply(model)
 
 
 def test_a_training_step_by_hand():

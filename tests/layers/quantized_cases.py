@@ -1,9 +1,10 @@
-"""One or more cases of every feed-forward layer: the Keras class, arguments, shapes of inputs."""
+"""One or more cases of every quantized layer: the Keras class, arguments, shapes of inputs."""
 
 import keras
 import numpy as np
 import pytest
 
+from tests.arrays import floats
 from tq_halp.layers.quantized_classes import quantized_class
 
 W = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4}
@@ -13,9 +14,11 @@ G = {"format": "fixed_point", "word_bits": 7, "frac_bits": 3, "rounding": "up"}
 E = {"format": "fixed_point", "word_bits": 6, "frac_bits": 5, "rounding": "toward_zero"}
 EVERY = {"weights": W, "bias": B, "activations": A, "gradients": G, "errors": E}
 
+ROUND = {"nearest_even": np.rint, "down": np.floor, "up": np.ceil, "toward_zero": np.trunc}
+
 LINE, SQUARE, CUBE = (2, 6, 4), (2, 6, 6, 4), (2, 4, 4, 4, 2)
 
-TABLE = [
+FEED_FORWARD = [
     ("Dense", dict(units=3, activation="tanh"), [(2, 5, 4)]),
     ("Dense", dict(units=3, use_bias=False), [(2, 4)]),
     ("EinsumDense", dict(equation="abc,cd->abd", output_shape=(None, 3), bias_axes="d"), [LINE]),
@@ -65,15 +68,41 @@ TABLE = [
 ]
 for rank, shape in ((1, LINE), (2, SQUARE), (3, CUBE)):
     for kind in ("Max", "Average"):
-        TABLE += [
+        FEED_FORWARD += [
             (f"{kind}Pooling{rank}D", {"pool_size": 2}, [shape]),
             (f"Global{kind}Pooling{rank}D", {}, [shape]),
             (f"Adaptive{kind}Pooling{rank}D", {"output_size": 2}, [shape]),
         ]
+EMBEDDING = [("Embedding", dict(input_dim=11, output_dim=3), [(2, 5)])]
+STATE = (2, 3)
+# A seed, as Keras draws one for a layer that has none.
+RECURRENT = [
+    ("SimpleRNN", dict(units=3, seed=1), [LINE]),
+    ("GRU", dict(units=3, seed=1), [LINE]),
+    ("GRU", dict(units=3, reset_after=False, return_sequences=True, seed=1), [LINE]),
+    ("LSTM", dict(units=3, seed=1), [LINE]),
+    ("LSTM", dict(units=3, return_sequences=True, use_bias=False, seed=1), [LINE]),
+    ("LSTM", dict(units=3, return_state=True, unroll=True, seed=1), [LINE]),
+    ("SimpleRNNCell", dict(units=3, seed=1), [(2, 4), STATE]),
+    ("GRUCell", dict(units=3, seed=1), [(2, 4), STATE]),
+    ("LSTMCell", dict(units=3, seed=1), [(2, 4), STATE, STATE]),
+]
+GROUPS = dict(num_query_heads=4, num_key_value_heads=2)
+ATTENTION = [
+    ("MultiHeadAttention", dict(num_heads=2, key_dim=4, seed=1), [LINE, (2, 3, 4)]),
+    ("GroupQueryAttention", dict(head_dim=4, seed=1, **GROUPS), [LINE, (2, 3, 4)]),
+]
 
 
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+def q(x, mapping):
+    """A signed fixed-point format in NumPy."""
+    step, top = 2.0 ** -mapping["frac_bits"], 2.0 ** (mapping["word_bits"] - 1)
+    rounded = ROUND[mapping.get("rounding", "nearest_even")](np.asarray(x, np.float64) / step)
+    return (np.clip(rounded, -top, top - 1) * step).astype(np.asarray(x).dtype)
+
+
+def role(variable):
+    return "bias" if variable.name in ("bias", "beta") else "weights"
 
 
 class Case:
@@ -86,15 +115,35 @@ class Case:
         self.shapes = shapes
         self.roles = self.quantized_class.roles
 
+    def __str__(self):
+        return self.keras_class.__name__
+
     @property
     def inputs(self):
-        """A tensor, or a list of them for a layer that merges; not twice the same."""
+        """A tensor, or a list of them for a layer that takes several; not twice the same."""
+        if str(self) == "Embedding":
+            return np.random.default_rng(1).integers(0, 11, self.shapes[0]).astype(np.int32)
         inputs = [floats(*shape, seed=seed) for seed, shape in enumerate(self.shapes)]
         return inputs if len(inputs) > 1 else inputs[0]
 
-    def symbols(self):
-        symbols = [keras.Input(shape[1:], dtype="float32") for shape in self.shapes]
-        return symbols if len(symbols) > 1 else symbols[0]
+    def call(self, layer, inputs, **kwargs):
+        """Calls the layer; several inputs are a list, two arguments, or one and a cell's states."""
+        if str(self).endswith("Attention"):
+            return layer(*inputs, **kwargs)
+        if str(self).endswith("Cell"):
+            return layer(inputs[0], inputs[1:], **kwargs)
+        return layer(inputs, **kwargs)
+
+    def in_a_model(self, layer):
+        """Its symbolic inputs, its output, and numbers for the inputs; a cell is in an `RNN`."""
+        if str(self).endswith("Cell"):
+            layer = keras.layers.RNN(layer)
+            symbol = keras.Input(LINE[1:], dtype="float32")
+            return [symbol], layer(symbol), [floats(*LINE)]
+        inputs = self.inputs
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        symbols = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in inputs]
+        return symbols, self.call(layer, symbols if len(symbols) > 1 else symbols[0]), inputs
 
     def plain(self, **more):
         return self.weighted(self.keras_class(**self.arguments, **more))
@@ -106,12 +155,22 @@ class Case:
 
     def weighted(self, layer):
         """Built, each weight another and none 0; statistics stay as they are."""
-        layer.build(self.shapes if len(self.shapes) > 1 else self.shapes[0])
+        if str(self).endswith("Attention"):
+            layer.build(*self.shapes)
+        else:
+            merges = len(self.shapes) > 1 and not str(self).endswith("Cell")
+            layer.build(self.shapes if merges else self.shapes[0])
         for seed, variable in enumerate(layer.trainable_variables, start=7):
             variable.assign(floats(*variable.shape, seed=seed))
         return layer
 
 
-CASES = [Case(*row) for row in TABLE if hasattr(keras.layers, row[0])]
-IDS = [f"{case.keras_class.__name__}-{k}" for k, case in enumerate(CASES)]
-every_case = pytest.mark.parametrize("case", CASES, ids=IDS)
+def cases(table):
+    return [Case(*row) for row in table if hasattr(keras.layers, row[0])]
+
+
+FORWARD = cases(FEED_FORWARD)
+CASES = [*FORWARD, *cases(EMBEDDING + RECURRENT + ATTENTION)]
+every_case = pytest.mark.parametrize(
+    "case", CASES, ids=[f"{case}-{k}" for k, case in enumerate(CASES)]
+)
