@@ -2,7 +2,9 @@
 
 import sys
 
-from tq_halp.commands.bench import main
+from tq_halp.commands.bench import main, parser
+
+__all__ = ["main", "parser"]
 
 if __name__ == "__main__":
     sys.exit(main())

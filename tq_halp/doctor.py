@@ -2,7 +2,9 @@
 
 import sys
 
-from tq_halp.commands.doctor import main
+from tq_halp.commands.doctor import main, parser
+
+__all__ = ["main", "parser"]
 
 if __name__ == "__main__":
     sys.exit(main())
