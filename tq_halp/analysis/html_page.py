@@ -1,15 +1,11 @@
 """A report as one HTML page, with its styles and plots, without scripts or other files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from tq_halp import html_document
 from tq_halp.analysis.result_row import HEADINGS, Row, cells
 from tq_halp.analysis.svg_plots import magnitudes_svg, values_svg
-
-if TYPE_CHECKING:
-    from tq_halp.analysis.result import Report
 
 _STYLE = """
 :root { --inside: #3b73b9; --saturated: #c8372d; --zero: #e0932f; --mark: #2b8a57; }
@@ -36,13 +32,19 @@ each power of two, on a logarithmic scale.
 fraction length</p>"""
 
 
-def page(report: "Report") -> str:
-    """The HTML text of a `Report`."""
-    counts = {"batches": report.batches, "samples": report.samples, "tensors": len(report.rows)}
+def page(model: str, counts: Mapping[str, int], rows: Sequence[Row], notes: Sequence[str]) -> str:
+    """The HTML text of a report.
+
+    Args:
+        model: its name.
+        counts: {what: number} for the first line.
+        rows: one per tensor.
+        notes: what is left out, and why.
+    """
     count = ", ".join(f"{name}: {number:,}" for name, number in counts.items())
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    body = f"<p>{count}</p><ul>{notes}</ul>\n{_table(report.rows)}\n{_KEY}\n{_plots(report.rows)}"
-    return html_document.page(f"Number formats in {report.model}", body, _STYLE)
+    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    body = f"<p>{count}</p><ul>{listed}</ul>\n{_table(rows)}\n{_KEY}\n{_plots(rows)}"
+    return html_document.page(f"Number formats in {model}", body, _STYLE)
 
 
 def _table(rows: Sequence[Row]) -> str:

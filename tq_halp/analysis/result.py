@@ -35,7 +35,8 @@ class Report:
         Raises:
             InputError: the file cannot be written.
         """
-        html_document.save(Path(path), page(self))
+        counts = {"batches": self.batches, "samples": self.samples, "tensors": len(self.rows)}
+        html_document.save(Path(path), page(self.model, counts, self.rows, self.notes))
 
     def __str__(self) -> str:
         table = Table()
