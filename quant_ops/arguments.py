@@ -25,7 +25,7 @@ def float_tensor(value: Any, name: str) -> tf.Tensor:
     tensor = tf.convert_to_tensor(value)
     if tensor.dtype not in CARRIERS:
         raise TypeError(
-            f"{name} must be float16, bfloat16, float32 or float64, received {tensor.dtype.name}; "
+            f"{name} must be float16, bfloat16, float32 or float64. Received: {tensor.dtype.name}; "
             "convert it first, for example with tf.cast"
         )
     return tensor
@@ -39,7 +39,7 @@ def check_size(x: tf.Tensor) -> None:
     """
     if (x.shape.num_elements() or 0) >= counter_rng.MAX_ELEMENTS:
         raise ValueError(
-            "x must have fewer than 2^32 elements on the composite backend, received shape "
+            "x must have fewer than 2^32 elements on the composite backend. Received: shape "
             f"{x.shape}; split it, or use the native backend"
         )
 
@@ -67,7 +67,7 @@ def boolean(value: Any, name: str) -> bool:
         ValueError: it is not a bool.
     """
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, received {value!r}")
+        raise ValueError(f"{name} must be True or False. Received: {value!r}")
     return bool(value)
 
 
@@ -78,7 +78,7 @@ def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
         ValueError: it is not among `choices`.
     """
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
     return value
 
 
@@ -95,6 +95,6 @@ def int64_scalar(value: Any, name: str) -> int | tf.Tensor:
     tensor = tf.convert_to_tensor(value)
     if not tensor.dtype.is_integer or tensor.shape.rank not in (None, 0):
         raise ValueError(
-            f"{name} must be an integer or a scalar integer tensor, received {value!r}"
+            f"{name} must be an integer or a scalar integer tensor. Received: {value!r}"
         )
     return tf.cast(tensor, tf.int64)

@@ -13,7 +13,7 @@ def requested_backend() -> str:
     """
     name = os.environ.get("QUANT_OPS_BACKEND", "")
     if name not in ("", *BACKENDS):
-        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite, received {name!r}")
+        raise ValueError(f"QUANT_OPS_BACKEND must be native or composite. Received: {name!r}")
     return name
 
 
@@ -25,5 +25,5 @@ def instruction_set_limit() -> str:
     """
     limit = os.environ.get("QUANT_OPS_ISA", "")
     if limit not in ("", *INSTRUCTION_SETS):
-        raise ValueError(f"QUANT_OPS_ISA must be portable, avx2 or avx512, received {limit!r}")
+        raise ValueError(f"QUANT_OPS_ISA must be portable, avx2 or avx512. Received: {limit!r}")
     return limit

@@ -62,11 +62,11 @@ def minifloat_grid(
     if emax < 1 - bias:
         raise ValueError(
             f"exponent_bits must be at least 2 with specials {specials!r} and mantissa_bits "
-            f"{mantissa_bits}, received {exponent_bits}: no normal number would be left"
+            f"{mantissa_bits}. Received: {exponent_bits}: no normal number would be left"
         )
     if 1 - bias < -126 or emax > 127:
         raise ValueError(
-            "exponent_bias must leave the exponents of normal numbers within -126..127, received "
+            "exponent_bias must leave the exponents of normal numbers within -126..127. Received: "
             f"{exponent_bias} with exponent_bits {exponent_bits} and specials {specials!r}: they "
             f"would be {1 - bias}..{emax}"
         )

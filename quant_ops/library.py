@@ -130,7 +130,7 @@ def forced(name: str) -> Iterator[None]:
         ValueError: there is no such backend.
     """
     if name not in BACKENDS:
-        raise ValueError(f"backend must be native or composite, received {name!r}")
+        raise ValueError(f"backend must be native or composite. Received: {name!r}")
     token = _forced.set(name)
     try:
         yield

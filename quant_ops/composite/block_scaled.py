@@ -75,7 +75,7 @@ def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
     shape = tf.shape(x, tf.int64)
     if x.shape.rank is None:
         exists = tf.debugging.assert_greater(
-            tf.rank(x), max(axis, -1 - axis), f"axis must be an axis of x, received {axis}"
+            tf.rank(x), max(axis, -1 - axis), f"axis must be an axis of x. Received: {axis}"
         )
         with tf.control_dependencies([exists]):
             shape = tf.identity(shape)
@@ -84,7 +84,7 @@ def _in_blocks(x: tf.Tensor, axis: int, block_size: int) -> tf.Tensor:
         divides = tf.debugging.assert_equal(
             length % block_size,
             tf.zeros([], tf.int64),
-            f"block_size must divide the length of axis {axis} of x, received {block_size}",
+            f"block_size must divide the length of axis {axis} of x. Received: {block_size}",
         )
         with tf.control_dependencies([divides]):
             length = tf.identity(length)

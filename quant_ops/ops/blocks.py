@@ -177,12 +177,13 @@ def _check_blocks(shape: tf.TensorShape, axis: int, block_size: int) -> None:
         return
     if not -shape.rank <= axis < shape.rank:
         raise ValueError(
-            f"axis must be in [{-shape.rank}, {shape.rank}) for x of shape {shape}, received {axis}"
+            f"axis must be in [{-shape.rank}, {shape.rank}) for x of shape {shape}. "
+            f"Received: {axis}"
             if shape.rank
-            else "x must have at least one axis, received a scalar"
+            else "x must have at least one axis. Received: a scalar"
         )
     if (shape[axis] or 0) % block_size:
         raise ValueError(
-            f"block_size must divide the length of axis {axis} of x, {shape[axis]}, received "
+            f"block_size must divide the length of axis {axis} of x, {shape[axis]}. Received: "
             f"{block_size}"
         )

@@ -101,7 +101,7 @@ def minifloat_attributes(
     if choice(overflow, "overflow", FLOAT_OVERFLOWS) not in overflows:
         raise ValueError(
             f"overflow must be saturate with specials {specials!r}, which has neither infinity nor "
-            f"NaN, received {overflow!r}"
+            f"NaN. Received: {overflow!r}"
         )
     return _attributes(grid, rounding, overflow)
 

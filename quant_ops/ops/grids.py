@@ -144,7 +144,7 @@ def _scale(scale: Any, dtype: tf.DType) -> tf.Tensor:
     if isinstance(scale, np.ndarray | np.generic):
         known = np.asarray(scale, np.float64)
         if not np.all(np.isfinite(known) & (known >= 0)):
-            raise ValueError(f"scale must be finite and not negative, received {scale}")
+            raise ValueError(f"scale must be finite and not negative. Received: {scale}")
     return float_tensor(scale, "scale")
 
 
@@ -152,21 +152,21 @@ def _scale_axis(axis: Any, scale: tf.TensorShape, x: tf.TensorShape) -> int | No
     """Checks scale's shape against axis and x's shape, as far as both are known."""
     if axis is None:
         if scale.rank not in (None, 0):
-            raise ValueError(f"scale must be a scalar when axis is None, received shape {scale}")
+            raise ValueError(f"scale must be a scalar when axis is None. Received: shape {scale}")
         return None
     axis = integer(axis, "axis", *AXES)
     if scale.rank not in (None, 1):
-        raise ValueError(f"scale must be a vector when axis is given, received shape {scale}")
+        raise ValueError(f"scale must be a vector when axis is given. Received: shape {scale}")
     if x.rank is None:
         return axis
     if not -x.rank <= axis < x.rank:
         raise ValueError(
-            f"axis must be in [{-x.rank}, {x.rank}) for x of shape {x}, received {axis}"
+            f"axis must be in [{-x.rank}, {x.rank}) for x of shape {x}. Received: {axis}"
         )
     axis %= x.rank
     if scale.rank and not scale.is_compatible_with([x[axis]]):
         raise ValueError(
             f"scale must have one value for each index along axis {axis} of x, {x[axis]} of them, "
-            f"received shape {scale}"
+            f"Received: shape {scale}"
         )
     return axis

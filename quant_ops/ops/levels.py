@@ -128,7 +128,7 @@ def _level(level: Any, dtype: tf.DType) -> tf.Tensor:
         rounded = np.asarray(level, dtype.as_numpy_dtype)
     if not 0 < rounded < np.inf:
         raise ValueError(
-            f"level must be positive and finite in x's dtype, {dtype.name}, received {level!r}"
+            f"level must be positive and finite in x's dtype, {dtype.name}. Received: {level!r}"
         )
     return tf.constant(rounded)
 
@@ -138,7 +138,7 @@ def _threshold(threshold: Any) -> tf.Tensor:
     if not _is_number(threshold):
         return float_bits.convert(_scalar(threshold, "threshold"), tf.float64)
     if not 0 <= threshold < np.inf:
-        raise ValueError(f"threshold must be finite and not negative, received {threshold!r}")
+        raise ValueError(f"threshold must be finite and not negative. Received: {threshold!r}")
     return tf.constant(float(threshold), tf.float64)
 
 
@@ -149,5 +149,5 @@ def _is_number(value: Any) -> bool:
 def _scalar(value: Any, name: str) -> tf.Tensor:
     tensor = float_tensor(value, name)
     if tensor.shape.rank not in (None, 0):
-        raise ValueError(f"{name} must be a scalar, received shape {tensor.shape}")
+        raise ValueError(f"{name} must be a scalar. Received: shape {tensor.shape}")
     return tensor

@@ -158,7 +158,7 @@ class LinearSolver:
             ValueError: an argument is out of its range.
         """
         if mu is not None and not mu > 0:
-            raise ValueError(f"mu must be positive or None, received {mu!r}")
+            raise ValueError(f"mu must be positive or None. Received: {mu!r}")
         steps = integer(steps, "steps", 0, 1 << 62)
         with _user_errors(), tf.device("CPU:0"):
             values = native().quant_ops_linear_epoch(
@@ -190,7 +190,7 @@ class LinearSolver:
         weights = np.array(_vector("initial", initial))
         if weights.shape != shape:
             raise ValueError(
-                f"initial must be finite, of shape {shape}, received shape {weights.shape}"
+                f"initial must be finite, of shape {shape}. Received: shape {weights.shape}"
             )
         _check_finite("initial", weights)
         if self._scales is not None:
@@ -233,7 +233,7 @@ def _check_finite(name: str, array: np.ndarray) -> None:
     if bad.any():
         place = np.unravel_index(int(bad.argmax()), array.shape)
         at = list(map(int, place))
-        raise ValueError(f"{name} must be finite, received {array[place]} at index {at}")
+        raise ValueError(f"{name} must be finite. Received: {array[place]} at index {at}")
 
 
 def _features(x: np.ndarray) -> np.ndarray:
@@ -241,7 +241,7 @@ def _features(x: np.ndarray) -> np.ndarray:
     if not known or x.ndim != 2 or x.size == 0:
         what = f"{x.dtype} array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x)
         raise ValueError(
-            f"x must be a NumPy array [n, d] of uint8, float32 or float64, received {what}"
+            f"x must be a NumPy array [n, d] of uint8, float32 or float64. Received: {what}"
         )
     if np.ma.is_masked(x):
         raise ValueError("x must have no masked elements; fill or drop them first")
@@ -251,7 +251,7 @@ def _features(x: np.ndarray) -> np.ndarray:
 def _targets(values: Any, loss: str, outputs: int, samples: int) -> np.ndarray:
     targets = _vector("targets", values)
     if targets.shape != (samples,):
-        raise ValueError(f"targets must have shape ({samples},), received {targets.shape}")
+        raise ValueError(f"targets must have shape ({samples},). Received: {targets.shape}")
     wanted, valid = "finite", np.isfinite(targets)
     if loss == "logistic":
         wanted, valid = "in [0, 1]", (targets >= 0) & (targets <= 1)
@@ -260,7 +260,7 @@ def _targets(values: Any, loss: str, outputs: int, samples: int) -> np.ndarray:
         valid = (targets >= 0) & (targets < outputs) & (targets == np.rint(targets))
     if not valid.all():
         first = int(valid.argmin())
-        raise ValueError(f"targets must be {wanted}, received {targets[first]} at index [{first}]")
+        raise ValueError(f"targets must be {wanted}. Received: {targets[first]} at index [{first}]")
     return targets
 
 
@@ -269,7 +269,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
         raise ValueError(f"{name} must have no masked elements; fill or drop them first")
     array = np.asarray(values)
     if array.dtype.kind == "c":
-        raise ValueError(f"{name} must be real, received {array.dtype}")
+        raise ValueError(f"{name} must be real. Received: {array.dtype}")
     return array.astype(np.float64, copy=False)
 
 

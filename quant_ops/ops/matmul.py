@@ -77,7 +77,7 @@ def matmul_rounded(
     dtype, shape = a.dtype, a.shape[:-1] + b.shape[-1:]
     if (shape.num_elements() or 0) >= counter_rng.MAX_ELEMENTS:
         raise ValueError(
-            f"a b must have fewer than 2^32 elements, received shape {shape}; split it"
+            f"a b must have fewer than 2^32 elements. Received: shape {shape}; split it"
         )
     left, right = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
     left_3d, right_3d = _matrices(tf.stop_gradient(left), tf.stop_gradient(right))
@@ -92,21 +92,21 @@ def _factors(a: Any, b: Any) -> tuple[tf.Tensor, tf.Tensor]:
     for name, tensor in (("a", a), ("b", b)):
         if tensor.dtype == tf.float64:
             raise TypeError(
-                f"{name} must be float16, bfloat16 or float32, received float64, whose products no "
-                "wider dtype holds exactly; convert it first, for example with tf.cast"
+                f"{name} must be float16, bfloat16 or float32. Received: float64, whose products "
+                "no wider dtype holds exactly; convert it first, for example with tf.cast"
             )
         if tensor.shape.rank is None or tensor.shape.rank < 2:
             raise ValueError(
-                f"{name} must have a known rank of at least 2, received shape {tensor.shape}"
+                f"{name} must have a known rank of at least 2. Received: shape {tensor.shape}"
             )
     if a.dtype != b.dtype:
-        raise TypeError(f"b must have the dtype of a, {a.dtype.name}, received {b.dtype.name}")
+        raise TypeError(f"b must have the dtype of a, {a.dtype.name}. Received: {b.dtype.name}")
     fits = a.shape[-1:].is_compatible_with(b.shape[-2:-1])
     if b.shape.rank > 2:
         fits = fits and a.shape[:-2].is_compatible_with(b.shape[:-2])
     if not fits:
         raise ValueError(
-            "b must be [K, N] or [..., K, N] for an a of shape [..., M, K], received "
+            "b must be [K, N] or [..., K, N] for an a of shape [..., M, K]. Received: "
             f"{b.shape} for {a.shape}"
         )
     return a, b

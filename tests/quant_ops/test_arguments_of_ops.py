@@ -14,20 +14,20 @@ SCALED = {"x": X, "scale": 0.1, "word_bits": 8}
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"word_bits": 0}, r"word_bits must be an integer from 1 to 64, received 0"),
-        ({"word_bits": 65}, r"word_bits must be an integer from 1 to 64, received 65"),
-        ({"word_bits": 8.0}, r"word_bits must be an integer from 1 to 64, received 8.0"),
+        ({"word_bits": 0}, r"word_bits must be an integer from 1 to 64. Received: 0"),
+        ({"word_bits": 65}, r"word_bits must be an integer from 1 to 64. Received: 65"),
+        ({"word_bits": 8.0}, r"word_bits must be an integer from 1 to 64. Received: 8.0"),
         ({"word_bits": True}, "word_bits must be an integer"),
-        ({"frac_bits": 513}, r"frac_bits must be an integer from -512 to 512, received 513"),
-        ({"frac_bits": "4"}, r"frac_bits must be an integer from -512 to 512, received '4'"),
-        ({"signed": 1}, "signed must be True or False, received 1"),
-        ({"rounding": "nearest"}, "rounding must be one of nearest_even, .*, received 'nearest'"),
-        ({"overflow": "clip"}, "overflow must be one of saturate, wrap, received 'clip'"),
-        ({"seed": 0.5}, "seed must be an integer or a scalar integer tensor, received 0.5"),
+        ({"frac_bits": 513}, r"frac_bits must be an integer from -512 to 512. Received: 513"),
+        ({"frac_bits": "4"}, r"frac_bits must be an integer from -512 to 512. Received: '4'"),
+        ({"signed": 1}, "signed must be True or False. Received: 1"),
+        ({"rounding": "nearest"}, "rounding must be one of nearest_even, .*. Received: 'nearest'"),
+        ({"overflow": "clip"}, "overflow must be one of saturate, wrap. Received: 'clip'"),
+        ({"seed": 0.5}, "seed must be an integer or a scalar integer tensor. Received: 0.5"),
         ({"seed": 1 << 63}, r"seed must be an integer from -9223372036854775808 to "),
         (
             {"counter": [1]},
-            r"counter must be an integer or a scalar integer tensor, received \[1\]",
+            r"counter must be an integer or a scalar integer tensor. Received: \[1\]",
         ),
     ],
 )
@@ -39,16 +39,16 @@ def test_fixed_point_errors(changed, message):
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"word_bits": 65}, r"word_bits must be an integer from 1 to 64, received 65"),
+        ({"word_bits": 65}, r"word_bits must be an integer from 1 to 64. Received: 65"),
         (
             {"axis": 1, "scale": [0.1]},
-            r"axis must be in \[-1, 1\) for x of shape \(2,\), received 1",
+            r"axis must be in \[-1, 1\) for x of shape \(2,\). Received: 1",
         ),
-        ({"axis": 0}, "scale must be a vector when axis is given, received shape"),
+        ({"axis": 0}, "scale must be a vector when axis is given. Received: shape"),
         ({"axis": 0.0, "scale": [1.0, 1.0]}, "axis must be an integer"),
         ({"axis": 0, "scale": [0.1]}, "scale must have one value for each index along axis 0 of x"),
-        ({"scale": [0.1, 0.2]}, r"scale must be a scalar when axis is None, received shape \(2,\)"),
-        ({"scale": -0.1}, "scale must be finite and not negative, received -0.1"),
+        ({"scale": [0.1, 0.2]}, r"scale must be a scalar when .* Received: shape \(2,\)"),
+        ({"scale": -0.1}, "scale must be finite and not negative. Received: -0.1"),
         ({"scale": [0.1, np.inf], "axis": 0}, "scale must be finite and not negative"),
     ],
 )
@@ -70,13 +70,13 @@ MX = {"x": X, "block_size": 2}
             "minifloat",
             FLOAT,
             {"exponent_bits": 0},
-            r"exponent_bits must be .* from 1 to 8, received 0",
+            r"exponent_bits must be .* from 1 to 8. Received: 0",
         ),
         (
             "minifloat",
             FLOAT,
             {"mantissa_bits": 24},
-            r"mantissa_bits must be .* from 0 to 23, received 24",
+            r"mantissa_bits must be .* from 0 to 23. Received: 24",
         ),
         (
             "minifloat",
@@ -89,58 +89,58 @@ MX = {"x": X, "block_size": 2}
             "minifloat",
             FLOAT,
             {"exponent_bits": 5, "exponent_bias": -100},
-            "exponent_bias must leave .* received -100 with",
+            "exponent_bias must leave .* Received: -100 with",
         ),
         ("minifloat", FLOAT, {"exponent_bias": 7.0}, "exponent_bias must be an integer"),
-        ("minifloat", FLOAT, {"exponent_bias": 128}, "exponent_bias .* from -126 to 127, received"),
+        ("minifloat", FLOAT, {"exponent_bias": 128}, "exponent_bias .* from -126 to 127. Rec"),
         (
             "minifloat",
             FLOAT,
             {"specials": "fn"},
-            "specials must be one of ieee, nan, fnuz, none, rec",
+            "specials must be one of ieee, nan, fnuz, none. Rec",
         ),
         (
             "minifloat",
             FLOAT,
             {"subnormals": None},
-            "subnormals must be True or False, received None",
+            "subnormals must be True or False. Received: None",
         ),
         (
             "minifloat",
             FLOAT,
             {"overflow": "wrap"},
-            "overflow must be one of saturate, infinity, rec",
+            "overflow must be one of saturate, infinity. Rec",
         ),
         (
             "minifloat",
             FLOAT,
             {"overflow": "infinity", "specials": "none"},
-            "overflow must be saturate with specials 'none', .*, received 'infinity'",
+            "overflow must be saturate with specials 'none', .*. Received: 'infinity'",
         ),
         ("power_of_two", POWER, {"min_exponent": -513}, r"min_exponent must .* from -512 to 512"),
-        ("power_of_two", POWER, {"max_exponent": -4}, r"max_exponent must .* from -3 to 512, rec"),
-        ("power_of_two", POWER, {"overflow": "infinity"}, "overflow must be one of saturate, rec"),
-        ("block_float", BLOCK, {"word_bits": 1}, r"word_bits must be .* from 2 to 32, received 1"),
+        ("power_of_two", POWER, {"max_exponent": -4}, r"max_exponent must .* from -3 to 512. Rec"),
+        ("power_of_two", POWER, {"overflow": "infinity"}, "overflow must be one of saturate. Rec"),
+        ("block_float", BLOCK, {"word_bits": 1}, r"word_bits must be .* from 2 to 32. Received: 1"),
         (
             "block_float",
             BLOCK,
             {"block_size": 0},
-            "block_size must be an integer from .*, received 0",
+            "block_size must be an integer from .*. Received: 0",
         ),
-        ("block_float", BLOCK, {"block_size": 3}, "block_size must divide .* axis -1 of x, 2, rec"),
+        ("block_float", BLOCK, {"block_size": 3}, "block_size must divide .* axis -1 of x, 2. Rec"),
         (
             "block_float",
             BLOCK,
             {"axis": 1},
-            r"axis must be in \[-1, 1\) for x of shape \(2,\), rec",
+            r"axis must be in \[-1, 1\) for x of shape \(2,\). Rec",
         ),
         ("block_float", BLOCK, {"axis": None}, "axis must be an integer"),
-        ("block_float", BLOCK, {"x": 0.3}, "x must have at least one axis, received a scalar"),
+        ("block_float", BLOCK, {"x": 0.3}, "x must have at least one axis. Received: a scalar"),
         (
             "mx",
             MX,
             {"element": "int4"},
-            "element must be one of float8_e4m3fn, .*, received 'int4'",
+            "element must be one of float8_e4m3fn, .*. Received: 'int4'",
         ),
         (
             "mx",
@@ -148,7 +148,7 @@ MX = {"x": X, "block_size": 2}
             {"scale_rounding": "up"},
             "scale_rounding must be one of floor, ceil, rceil, even",
         ),
-        ("mx", MX, {"block_size": 32}, "block_size must divide the length of axis -1 of x, 2, rec"),
+        ("mx", MX, {"block_size": 32}, "block_size must divide the length of axis -1 of x, 2. Rec"),
         (
             "binary",
             {"x": X},
@@ -165,38 +165,38 @@ MX = {"x": X, "block_size": 2}
             "binary",
             {"x": X},
             {"level": 1e39},
-            r"level must be positive and finite .* received 1e\+39",
+            r"level must be positive and finite .* Received: 1e\+39",
         ),
         (
             "binary",
             {"x": X},
             {"level": 1e-46},
-            "level must be positive and finite .* received 1e-46",
+            "level must be positive and finite .* Received: 1e-46",
         ),
-        ("binary", {"x": X}, {"level": [1.0]}, r"level must be a scalar, received shape \(1,\)"),
+        ("binary", {"x": X}, {"level": [1.0]}, r"level must be a scalar. Received: shape \(1,\)"),
         (
             "ternary",
             {"x": X},
             {"level": np.nan},
-            "level must be positive and finite .* received nan",
+            "level must be positive and finite .* Received: nan",
         ),
         (
             "ternary",
             {"x": X},
             {"threshold": -0.1},
-            "threshold must be finite and not negative, rec",
+            "threshold must be finite and not negative. Rec",
         ),
         (
             "sparse",
             {"x": X},
             {"threshold": np.inf},
-            "threshold must be finite and not negative, rec",
+            "threshold must be finite and not negative. Rec",
         ),
         (
             "sparse",
             {"x": X},
             {"threshold": [0.1]},
-            r"threshold must be a scalar, received shape \(1",
+            r"threshold must be a scalar. Received: shape \(1",
         ),
     ],
 )
@@ -214,8 +214,8 @@ SEEDED = (
 @pytest.mark.parametrize("op, given", SEEDED, ids=[op for op, _ in SEEDED])
 def test_every_rounding_op_checks_rounding_and_seeds(op, given):
     for changed, message in (
-        ({"rounding": "nearest"}, "rounding must be one of nearest.*, received 'nearest'"),
-        ({"seed": 1.5}, "seed must be an integer or a scalar integer tensor, received 1.5"),
+        ({"rounding": "nearest"}, "rounding must be one of nearest.*. Received: 'nearest'"),
+        ({"seed": 1.5}, "seed must be an integer or a scalar integer tensor. Received: 1.5"),
         ({"counter": 1 << 63}, r"counter must be an integer from -9223372036854775808 to "),
     ):
         with pytest.raises(ValueError, match=message):
@@ -225,13 +225,13 @@ def test_every_rounding_op_checks_rounding_and_seeds(op, given):
 @pytest.mark.parametrize("x", [1, [1, 2], np.arange(3), tf.constant([True]), 1j])
 def test_only_floats_are_quantized(x):
     with pytest.raises(
-        TypeError, match="x must be float16, bfloat16, float32 or float64, received"
+        TypeError, match="x must be float16, bfloat16, float32 or float64. Received:"
     ):
         quant_ops.fixed_point(x, 8, 4)
 
 
 def test_a_scale_that_overflows_the_dtype_of_x_is_an_error():
-    with pytest.raises(ValueError, match="scale must be finite and not negative, received inf"):
+    with pytest.raises(ValueError, match="scale must be finite and not negative. Received: inf"):
         with np.errstate(over="ignore"):
             quant_ops.scaled_integer(np.float16(1), 1e6, 8)
 

@@ -32,7 +32,7 @@ def test_where_it_is_not_finite(name):
     arguments = {"x": X, "targets": Y, "sample_weights": np.ones(50), "initial": np.ones((1, 4))}
     arguments[name] = with_one(-np.inf, arguments[name])
     index = {"x": r"0, 3", "initial": r"0, 3"}.get(name, "3")
-    with pytest.raises(ValueError, match=rf"{name} must be finite, .*-inf at index \[{index}\]"):
+    with pytest.raises(ValueError, match=rf"{name} must be finite. .*-inf at index \[{index}\]"):
         LinearSolver(**arguments, loss="squared")
 
 

@@ -169,10 +169,10 @@ def test_memory_that_cannot_be_had(tmp_path, algorithm):
 @pytest.mark.parametrize("n_threads", [0, -1, 1025, 10**6, 2**63, 1.5, True])
 def test_numbers_of_threads_that_are_none(n_threads):
     x, y = np.eye(4), np.arange(4.0)
-    with pytest.raises(ValueError, match=r"n_threads must be an integer from 1 to 1024, received"):
+    with pytest.raises(ValueError, match=r"n_threads must be an integer from 1 to 1024. Received:"):
         LinearSolver(x, y, loss="squared", n_threads=n_threads)
     solver = LinearSolver(x, y, loss="squared")
-    with pytest.raises(ValueError, match=r"n_threads must be an integer from 1 to 1024, received"):
+    with pytest.raises(ValueError, match=r"n_threads must be an integer from 1 to 1024. Received:"):
         solver.epoch(0.1, 1, n_threads=n_threads)
 
 

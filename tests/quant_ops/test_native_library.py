@@ -62,7 +62,7 @@ def test_missing_library_is_said_once_with_the_remedy(files, reason, tmp_path, m
 
 def test_unknown_backend(monkeypatch):
     monkeypatch.setenv("QUANT_OPS_BACKEND", "gpu")
-    with pytest.raises(ValueError, match="must be native or composite, received 'gpu'"):
+    with pytest.raises(ValueError, match="must be native or composite. Received: 'gpu'"):
         library.backend()
 
 
