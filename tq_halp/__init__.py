@@ -20,6 +20,7 @@ _HOME = {
     "SWALP": "tq_halp.algorithms",
     "BitCenteredSGD": "tq_halp.algorithms",
     "Trainer": "tq_halp.algorithms",
+    "Quantizer": "tq_halp.quantizers",
     "QuantizationMap": "tq_halp.quantization_map",
     "QuantizationSchedule": "tq_halp.quantization_map",
     "QuantizedOptimizer": "tq_halp.optimizers",

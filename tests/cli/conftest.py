@@ -56,8 +56,7 @@ def rows_of():
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory):
     """The config, the outcome and the moments of a run of SGD, all tests of resuming's."""
-    from resuming import REGRESSION as RESUMED
-    from resuming import unbroken
+    from resuming import REGRESSION as RESUMED, unbroken
 
     folder = tmp_path_factory.mktemp("plain") / "run"
     with pytest.MonkeyPatch.context() as patch:

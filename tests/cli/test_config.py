@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tq_halp import config as configs
-from tq_halp import formats
+from tq_halp import config as configs, formats
 from tq_halp.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

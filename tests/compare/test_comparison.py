@@ -6,8 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 from runs_by_hand import rows
 
-from tq_halp import InputError
-from tq_halp import config as configs
+from tq_halp import InputError, config as configs
 
 GRID = ("--algorithms", "halp,sgd", "--seeds", "0,1", "--tune", "sgd.optimizer.learning_rate=1,2,4")
 

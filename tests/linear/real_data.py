@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tq_halp.data import libsvm
-from tq_halp.data import mnist as mnist_set
+from tq_halp.data import libsvm, mnist as mnist_set
 from tq_halp.data.files import KnownSet
 from tq_halp.data.locate import locate
 from tq_halp.errors import InputError

@@ -7,8 +7,7 @@ import oracle_matmul
 import pytest
 import tensorflow as tf
 from carrier_values import BACKENDS, ROUNDINGS, canonical_nan, to_bits
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import quant_ops
 from quant_ops.library import forced

@@ -2,8 +2,7 @@
 
 import keras
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ruamel.yaml import YAML
 
 from tq_halp import InputError, QuantizationMap

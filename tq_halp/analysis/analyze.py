@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tq_halp import formats
 from tq_halp.algorithms import Trainer
-from tq_halp.analysis.input_batches import batches as batches_of
-from tq_halp.analysis.input_batches import samples_in
+from tq_halp.analysis.input_batches import batches as batches_of, samples_in
 from tq_halp.analysis.layer_paths import paths_of
 from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_copy
 from tq_halp.analysis.result import Report

@@ -69,8 +69,7 @@ def parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> int:
     # What needs TensorFlow is imported once the config is known to be right: a typo is answered
     # at once.
-    from tq_halp import config as configs
-    from tq_halp import data
+    from tq_halp import config as configs, data
     from tq_halp.commands.running import resumable_run, trackers
     from tq_halp.commands.running.run_directory import alone, check_free
     from tq_halp.commands.running.tf_startup import start_tensorflow
