@@ -3,7 +3,7 @@
 import inspect
 import numbers
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 
@@ -43,7 +43,8 @@ def check_arguments(kind: type, further: Mapping[str, object]) -> None:
     """Raises InputError if ``further``, the **kwargs of a ``kind``, has an unknown argument."""
     unknown = sorted(further.keys() - _OF_KERAS)
     if unknown:
-        own = [n for n in inspect.signature(kind.__init__).parameters if n not in _UNNAMED]
+        parameters = inspect.signature(vars(kind)["__init__"]).parameters
+        own = [name for name in parameters if name not in _UNNAMED]
         raise InputError(
             f"{unknown[0]} must be left out of {kind.__name__}, which has the arguments "
             f"{', '.join([*own, *sorted(_OF_KERAS)])}. Received: {further[unknown[0]]!r}"
@@ -65,10 +66,10 @@ def checked_part(name: str, part: object, kind: type[PartT]) -> PartT:
     return part
 
 
-def checked_seed(seed: object) -> int:
+def checked_seed(seed: Any) -> int:
     """Returns the seed as an int; raises InputError unless it is an integer from 0 to 2⁶³ − 1."""
     is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not is_integer or not 0 <= int(seed) < 2**63:
+    if not is_integer or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1. Received: {seed!r}")
     return int(seed)
 

@@ -186,7 +186,7 @@ class Trainer(keras.Model):
     def make_train_function(self, force: bool = False) -> Callable:
         if self.train_function is None or force:
             # After another compile, train_on_batch takes its first snapshot anew.
-            self.train_function = train_function(self)
+            self.train_function: Any = train_function(self)
             self.fit_data.has_begun = False
         return self.train_function
 
