@@ -108,7 +108,8 @@ class TransformLocking:
                 moved.append(scope.get_current_value(seed) is not value)
             return outputs
 
-        # Scheduled quantizers refuse a training pass unless a callback drives their clocks.
+        # A scheduled quantizer refuses a training pass unless a callback sets its clock. Here the
+        # pass is only traced, so the clock need not move.
         driven = [clock.driven for clock in self._clocks]
         try:
             for clock in self._clocks:
