@@ -5,7 +5,7 @@ order. A file holds each variable under its name; for a list the names are ``nam
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import keras
@@ -87,12 +87,13 @@ class States:
 
     # ---- files -------------------------------------------------------------------------------
 
-    def to_save(self) -> dict[str, keras.Variable]:
-        """What ``save_own_variables`` writes: the states, and those that Keras leaves out."""
-        return {**self.by_name, **states_left_out(self._trainer)}
+    def save(self, store: MutableMapping[str, Any]) -> None:
+        """Writes the variables, and the states of the model that Keras leaves out, to a file."""
+        for name, variable in {**self.by_name, **states_left_out(self._trainer)}.items():
+            store[name] = variable
 
     def load(self, store: Mapping[str, Any]) -> None:
-        """Reads what ``to_save`` returned.
+        """Reads what ``save`` has written.
 
         Raises:
             InputError: the file has other states.

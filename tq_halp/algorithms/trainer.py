@@ -10,7 +10,7 @@ The optimizer acts on w itself. So its weight decay, constraints and averages me
 every algorithm.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import keras
@@ -134,8 +134,8 @@ class Trainer(keras.Model):
         """
         return self.step_count.value * len(self.trainable_variables) + index
 
-    def save_own_variables(self, store: dict) -> None:
-        store.update(self.states.to_save())
+    def save_own_variables(self, store: MutableMapping) -> None:
+        self.states.save(store)
 
     def load_own_variables(self, store: Mapping) -> None:
         self.states.load(store)
