@@ -166,7 +166,7 @@ class LowPrecisionSVRG(Trainer):
     """LP-SVRG: SVRG whose iterate lives on a fixed grid, w ← Q_(δ,b)(w − α v).
 
     It converges linearly until E[f(w̃) − f*] reaches about 2dδ²L/(γ(1−γ)) (De Sa et al., arXiv
-    1803.03383, Theorem 1; see ``tq_halp.theory``).
+    1803.03383, Theorem 1; see ``algorithms.theory``).
 
     Args:
         format, rounding: of the weights, as for ``FixedGrid``.
