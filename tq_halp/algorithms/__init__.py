@@ -1,7 +1,8 @@
-"""SGD, SVRG and HALP, in full and in low precision, each as a ``keras.Model`` around yours.
+"""Training algorithms: SGD, SVRG and HALP, in full and in low precision.
 
-An algorithm is an estimator of the gradient times a place where the iterate lives (De Sa et al.,
-arXiv 1803.03383, Algorithms 1-3). ``Trainer`` takes any pair of them; the named classes are pairs:
+Each is a ``keras.Model`` around the model that it trains. An algorithm is a pair of an estimator of
+the gradient and an iterate, i.e. where the weights live between two steps (De Sa et al., arXiv
+1803.03383, Algorithms 1-3). ``Trainer`` takes any pair; the named classes are these:
 
 ==================  ==================  ================  ==============  ==================
 estimator           full precision      fixed grid        averaged        bit-centered

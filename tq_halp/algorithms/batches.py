@@ -1,7 +1,9 @@
-"""The training data as something that can be passed over again, for the full gradient."""
+"""``Batches``: the training data as minibatches that can be read again, for the full gradient."""
 
 import itertools
 import numbers
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +13,16 @@ from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 
 
-def split_validation(x, y, sample_weight, fraction):
-    """The last ``fraction`` of the samples for validation, as Keras' ``validation_split`` does."""
+def split_validation(
+    x: Any, y: Any, sample_weight: Any, fraction: float
+) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
+    """Splits (x, y, sample_weight) into training and validation data, as ``fit`` of Keras does.
+
+    The validation data are the last ``fraction`` of the samples.
+
+    Raises:
+        InputError: the data are not arrays or tensors.
+    """
     leaves = leaves_of((x, y, sample_weight))
     if any(not hasattr(leaf, "shape") for leaf in leaves):
         raise InputError(
@@ -21,7 +31,7 @@ def split_validation(x, y, sample_weight, fraction):
         )
     cut = int(samples_of(x) * (1.0 - fraction))
 
-    def part(piece):
+    def part(piece: slice) -> tuple[Any, Any, Any]:
         return keras.tree.map_structure(
             lambda a: None if a is None else a[piece], (x, y, sample_weight)
         )
@@ -30,38 +40,45 @@ def split_validation(x, y, sample_weight, fraction):
 
 
 class OnlyOnceError(InputError):
-    """The data can be read only once."""
+    """The data can be read only once, or are endless."""
 
 
 def no_samples() -> InputError:
-    """The error of data that hold nothing."""
+    """The error for data without samples."""
     return InputError("The training data must have at least one sample. Received none")
 
 
 class Batches:
-    """Minibatches ``(x, y, sample_weight)`` in a fixed order, as often as asked.
+    """Iterates over minibatches ``(x, y, sample_weight)`` in a fixed order, any number of times.
 
     Args:
         x: arrays (or a nest of them), a finite batched ``tf.data.Dataset`` or a ``PyDataset``.
-        y, sample_weight: arrays when ``x`` is; else None.
-        batch_size: samples per batch for arrays (default 32, as in Keras).
+        y, sample_weight: arrays if ``x`` is arrays; else None.
+        batch_size: samples per batch of arrays (default 32, as in Keras).
         class_weight: {class index: weight of its samples}, as for ``keras.Model.fit``.
 
     Attributes:
-        sample_count: number of samples, or None when only a pass over the data can tell.
-        batch_count: number of batches, or None likewise.
+        sample_count: number of samples; None if it is known only after a pass over the data.
+        batch_count: number of minibatches; None if it is known only after a pass over the data.
 
     Raises:
-        OnlyOnceError: the data cannot be iterated a second time, or never ends.
-        InputError: there are no samples.
+        OnlyOnceError: the data cannot be read a second time, or are endless.
+        InputError: there are no samples, or an argument is not one of the above.
     """
 
-    def __init__(self, x, y=None, sample_weight=None, batch_size=None, class_weight=None):
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
+    ):
         self._source = x
         self.class_weight = class_weight
-        self._arrays = None
-        self.sample_count = None
-        self.batch_count = None
+        self._arrays: tuple[Any, Any, Any] | None = None
+        self.sample_count: int | None = None
+        self.batch_count: int | None = None
         if isinstance(x, tf.data.Dataset):
             self._init_dataset(x)
         elif isinstance(x, keras.utils.PyDataset):
@@ -81,7 +98,7 @@ class Batches:
         if self.batch_count == 0:
             raise no_samples()
 
-    def _init_dataset(self, dataset):
+    def _init_dataset(self, dataset: tf.data.Dataset) -> None:
         cardinality = int(dataset.cardinality())
         self._check_finite(
             cardinality != tf.data.INFINITE_CARDINALITY, "an endless tf.data.Dataset"
@@ -90,7 +107,7 @@ class Batches:
             self.batch_count = cardinality
 
     @staticmethod
-    def _check_finite(ok, received):
+    def _check_finite(ok: bool, received: str) -> None:
         if not ok:
             raise OnlyOnceError(
                 "The full gradient needs training data that can be passed over again: arrays, a "
@@ -98,19 +115,19 @@ class Batches:
                 "full_gradient_data to fit()."
             )
 
-    def some(self, count):
-        """That many batches at most: of arrays evenly spaced ones, else the first."""
-        if not self.of_arrays:
+    def some(self, count: int) -> Iterator[tuple[Any, Any, Any]]:
+        """At most ``count`` minibatches: evenly spaced ones of arrays, the first of other data."""
+        if not self.of_arrays or self.batch_count is None:
             yield from itertools.islice(self, count)
             return
         number = min(count, self.batch_count)
         yield from self.numbered([index * self.batch_count // number for index in range(number)])
 
-    def part(self, fraction, seed):
-        """A ``BatchesPart``: a random fraction of the batches, without repetition.
+    def part(self, fraction: float, seed: Sequence[int]) -> "BatchesPart":
+        """A random share of the minibatches, drawn without replacement.
 
         Raises:
-            InputError: only a pass over the data can tell how many there are.
+            InputError: their number is known only after a pass over the data.
         """
         if self.batch_count is None:
             raise InputError(
@@ -122,47 +139,48 @@ class Batches:
         numbers = np.random.default_rng(seed).permutation(self.batch_count)[:count]
         return BatchesPart(self, sorted(numbers.tolist()))
 
-    def numbered(self, numbers):
-        """The batches with these numbers, which ascend; a data set is read from its beginning."""
+    def numbered(self, numbers: Sequence[int]) -> Iterator[tuple[Any, Any, Any]]:
+        """The minibatches with these numbers, from 0 and ascending."""
         if isinstance(self._source, tf.data.Dataset):
             wanted = set(numbers)
-            batches = itertools.islice(self._source, numbers[-1] + 1)
-            batches = (batch for number, batch in enumerate(batches) if number in wanted)
+            read = enumerate(itertools.islice(self._source, numbers[-1] + 1))
+            batches = (batch for number, batch in read if number in wanted)
         elif isinstance(self._source, keras.utils.PyDataset):
             batches = (self._source[number] for number in numbers)
         else:
             batches = (self._cut(number * self._batch_size) for number in numbers)
         return map(self._weighted, batches)
 
-    def __iter__(self):
-        if isinstance(self._source, tf.data.Dataset):
+    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
+        if self.batch_count is None or isinstance(self._source, tf.data.Dataset):
             return map(self._weighted, self._source)
         return self.numbered(range(self.batch_count))
 
-    def _cut(self, start):
+    def _cut(self, start: int) -> tuple[Any, Any, Any]:
+        """The minibatch of arrays whose first sample is ``start``."""
         return _each(lambda array: _as_batch(array[start : start + self._batch_size]), self._arrays)
 
-    def _weighted(self, batch):
+    def _weighted(self, batch: Any) -> tuple[Any, Any, Any]:
+        """``(x, y, sample_weight)``, the latter from ``class_weight`` if there is one."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         if self.class_weight is not None:
             sample_weight = weights_of_classes(y, self.class_weight)
         return x, y, sample_weight
 
     @property
-    def of_arrays(self):
-        """Whether the batches are cut from arrays, so that samples could be put together anew."""
+    def of_arrays(self) -> bool:
+        """Whether the minibatches are cut from arrays, so that other ones could be cut."""
         return self._arrays is not None
 
-    def fixed(self, seed):
-        """Arrays shuffled once and cut into batches that stay together.
+    def fixed(self, seed: np.random.Generator) -> tf.data.Dataset:
+        """A data set of minibatches of the same arrays, whose samples are shuffled once.
 
-        Returns:
-            A ``tf.data.Dataset`` of the batches, always in the same order.
+        The minibatches hold the same samples, and come in the same order, at each iteration.
         """
         order = np.random.default_rng(seed).permutation(self.sample_count)
         x, y, sample_weight = keras.tree.lists_to_tuples(_each(_as_batch, self._arrays))
 
-        def batch(these):
+        def batch(these: tf.Tensor) -> Any:
             parts = _each(lambda array: tf.gather(array, these), (x, y, sample_weight))
             return keras.utils.pack_x_y_sample_weight(*parts)
 
@@ -170,71 +188,81 @@ class Batches:
 
 
 class BatchesPart:
-    """Some of the batches, in their order; as often as asked the same ones."""
+    """Some of the minibatches, the same at each iteration.
 
-    def __init__(self, batches, numbers):
+    Args:
+        batches: all of them.
+        numbers: which, ascending from 0.
+    """
+
+    def __init__(self, batches: Batches, numbers: list[int]):
         self._batches, self.numbers = batches, numbers
         self.batch_count = len(numbers)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         return self._batches.numbered(self.numbers)
 
 
-def size_of_part(fraction, batch_count):
-    """Number of batches that a fraction of them is: the nearest, and at least one."""
+def size_of_part(fraction: float, batch_count: int) -> int:
+    """The number of minibatches nearest to ``fraction`` · ``batch_count``, at least 1."""
     return max(1, round(fraction * batch_count))
 
 
-def _each(function, arrays):
+def _each(function: Callable[[Any], Any], arrays: Any) -> Any:
     return keras.tree.map_structure(lambda a: None if a is None else function(a), arrays)
 
 
-def leaves_of(data):
-    """The arrays and tensors in a nest of them, ragged tensors as one, None left out."""
+def leaves_of(data: Any) -> list[Any]:
+    """The arrays and tensors in a nest of them, without None; a ragged tensor is one leaf."""
     flat = tf.nest.flatten(data) if data is not None else []
     return [leaf for leaf in flat if leaf is not None]
 
 
-def _check_arrays(x, y, sample_weight, batch_size, class_weight):
+def _check_arrays(
+    x: Any, y: Any, sample_weight: Any, batch_size: Any, class_weight: Mapping | None
+) -> None:
     counts = {samples_of(leaf) for leaf in leaves_of((x, y, sample_weight))}
     if len(counts) > 1:
         raise InputError(
             "x, y and sample_weight must have as many samples each. Received: "
             f"{', '.join(str(count) for count in sorted(counts))}"
         )
-    is_count = isinstance(batch_size, numbers.Integral) and batch_size >= 1
+    is_count = isinstance(batch_size, numbers.Integral) and int(batch_size) >= 1
     if batch_size is not None and not is_count:
         raise InputError(f"batch_size must be a positive integer. Received: {batch_size!r}")
     if class_weight is not None and sample_weight is not None:
         raise InputError("class_weight must be None beside sample_weight. Received both")
 
 
-def _is_sparse(leaf):
-    # SciPy's matrices, without importing it.
+def _is_sparse(leaf: Any) -> bool:
+    # tocsr: a matrix of SciPy, which need not be installed.
     return isinstance(leaf, tf.SparseTensor) or hasattr(leaf, "tocsr")
 
 
-def samples_of(x) -> int:
+def samples_of(x: Any) -> int:
     """Number of samples in arrays, tensors or ragged tensors."""
     first = leaves_of(x)[0]
     return int(first.nrows() if isinstance(first, tf.RaggedTensor) else first.shape[0])
 
 
-def _as_batch(array):
-    """Keras casts float64 arrays to the model's float type; the full gradient must see the same."""
-    # TensorFlow takes the byte order of this machine only.
+def _as_batch(array: Any) -> Any:
+    """A tensor, float64 cast to ``floatx`` as Keras does: full gradients must see the same data."""
+    # TensorFlow takes arrays in this machine's byte order only.
     array = array if tf.is_tensor(array) else native(np.asarray(array))
     if array.dtype in (np.float64, tf.float64):
         return tf.cast(array, keras.config.floatx())
     return array if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array)
 
 
-def weights_of_classes(y, class_weight):
-    """The weight of each sample, by its class: ``y`` holds indices or, along its last axis, scores.
+def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> tf.Tensor:
+    """The sample weights that Keras makes from ``class_weight``.
+
+    Args:
+        y: class indices, of shape (samples,) or (samples, 1), or one-hot, (samples, classes).
+        class_weight: {class index: weight}; 1 for a class that is not in it.
 
     Returns:
-        A float tensor of shape (samples,); 1 for a class without a weight. What Keras makes of
-        ``class_weight``.
+        Tensor of shape (samples,) in ``floatx``.
     """
     classes = np.asarray(y)
     if classes.ndim > 1:

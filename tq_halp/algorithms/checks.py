@@ -1,16 +1,20 @@
-"""What an algorithm cannot train, said before it begins."""
+"""Checks of a trainer's arguments and of its model; each raises InputError."""
 
 import inspect
 import numbers
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import keras
 
+from tq_halp.algorithms.part import Part
 from tq_halp.errors import InputError
 
-# The arguments of any Keras model, and those of a signature that are none.
+PartT = TypeVar("PartT", bound=Part)
+
+# The arguments that any Keras model takes in **kwargs, and parameters that are no arguments.
 _OF_KERAS, _UNNAMED = {"name", "dtype", "trainable"}, {"self", "kwargs"}
-# What Keras calls on the model that is trained, and what does the same on a model within one.
+# Methods that Keras calls on the trainer, not on the model inside; what the user can use instead.
 _NOT_CALLED = {
     "train_step": "a loss function or add_loss",
     "compute_loss": "a loss function or add_loss",
@@ -21,7 +25,7 @@ _NOT_CALLED = {
 
 
 def check_model(model: object, name: str) -> None:
-    """InputError unless ``model`` is one that the algorithm called ``name`` can be built around."""
+    """Raises InputError unless the algorithm called ``name`` can train ``model``."""
     if not isinstance(model, keras.Model):
         raise InputError(
             f"model must be a keras.Model. Received: {model!r} of type {type(model).__name__}"
@@ -36,18 +40,19 @@ def check_model(model: object, name: str) -> None:
 
 
 def check_arguments(kind: type, further: Mapping[str, object]) -> None:
-    """InputError if a trainer of this class is given arguments that it does not have."""
+    """Raises InputError if ``further``, the **kwargs of a ``kind``, has an unknown argument."""
     unknown = sorted(further.keys() - _OF_KERAS)
     if unknown:
-        own = [n for n in inspect.signature(kind.__init__).parameters if n not in _UNNAMED]
+        parameters = inspect.signature(vars(kind)["__init__"]).parameters
+        own = [name for name in parameters if name not in _UNNAMED]
         raise InputError(
             f"{unknown[0]} must be left out of {kind.__name__}, which has the arguments "
             f"{', '.join([*own, *sorted(_OF_KERAS)])}. Received: {further[unknown[0]]!r}"
         )
 
 
-def checked_part(name: str, part: object, kind: type) -> object:
-    """``part``; InputError unless it is a ``kind`` that belongs to no trainer yet."""
+def checked_part(name: str, part: object, kind: type[PartT]) -> PartT:
+    """Returns ``part``; raises InputError unless it is a ``kind`` and belongs to no trainer yet."""
     if not isinstance(part, kind):
         raise InputError(
             f"{name} must be of a class that extends tq_halp.algorithms.{kind.__name__}. "
@@ -61,8 +66,8 @@ def checked_part(name: str, part: object, kind: type) -> object:
     return part
 
 
-def checked_seed(seed: object) -> int:
-    """The seed as an int; InputError unless it is an integer from 0 to 2⁶³ − 1."""
+def checked_seed(seed: Any) -> int:
+    """Returns the seed as an int; raises InputError unless it is an integer from 0 to 2⁶³ − 1."""
     is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
     if not is_integer or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer from 0 to 2**63 - 1. Received: {seed!r}")
@@ -70,7 +75,13 @@ def checked_seed(seed: object) -> int:
 
 
 def check_names(logs: dict, diagnostics: dict, name: str) -> None:
-    """InputError if a metric of the user's has the name of one of the algorithm's numbers."""
+    """Raises InputError if a metric has the name of one of the diagnostics.
+
+    Args:
+        logs: {name: value} of the loss and the metrics.
+        diagnostics: {name: value} of the numbers that the trainer adds to the logs.
+        name: of the algorithm.
+    """
     for each in diagnostics:
         if each in logs:
             raise InputError(
@@ -80,10 +91,11 @@ def check_names(logs: dict, diagnostics: dict, name: str) -> None:
 
 
 def check_trainable(algorithm: keras.Model, weights_with_copies: list[int] | None) -> None:
-    """InputError if there is nothing to train, or something else than the algorithm was built for.
+    """Raises InputError if no weight is trainable, or other weights than when states were created.
 
     Args:
-        weights_with_copies: ids of the weights of which the algorithm keeps something, in order.
+        algorithm: the trainer.
+        weights_with_copies: ``States.weights``: ids of the weights for which parts have variables.
     """
     name, trained = type(algorithm).__name__, algorithm.trainable_variables
     if not trained:

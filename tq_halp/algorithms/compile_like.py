@@ -1,4 +1,4 @@
-"""A trainer compiled as the model inside is."""
+"""``compile_like``: compiles a trainer like the model inside it."""
 
 import warnings
 
@@ -6,9 +6,9 @@ import keras
 
 
 def compile_like(trainer: keras.Model, model: keras.Model) -> None:
-    """Takes over the optimizer (configuration, not state), loss and metrics of ``model``.
+    """Compiles ``trainer`` with copies of the optimizer, loss and metrics of ``model``.
 
-    Warns where Keras cannot copy them.
+    Of the optimizer it copies the configuration, not the state. It warns if Keras cannot copy them.
     """
     try:
         trainer.compile_from_config(model.get_compile_config())

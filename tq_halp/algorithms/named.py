@@ -1,4 +1,4 @@
-"""The algorithms by their names: each is an estimator paired with an iterate.
+"""The named algorithms: ``Trainer`` with a fixed pair of an estimator and an iterate.
 
 ====================  ============================  =====================================
 class                 estimator of the gradient     iterate
@@ -12,8 +12,8 @@ LowPrecisionSVRG      VarianceReduced               FixedGrid
 HALP                  VarianceReduced               BitCentered
 ====================  ============================  =====================================
 
-``model``, ``seed`` and further arguments are those of ``Trainer``; the others are those of the two
-parts, where they are explained.
+``model``, ``seed`` and ``kwargs`` are the arguments of ``Trainer``. All others are arguments of the
+two parts, and are documented there.
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ from tq_halp.formats import Format
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class SGD(Trainer):
-    """Plain minibatch training: w ← optimizer(w, ∇f_i(w)), exactly what Keras does itself.
+    """Minibatch training as in Keras itself: w ← optimizer(w, ∇f_i(w)).
 
-    It exists so that the baseline runs through the same loop and logs the same numbers.
+    It is the baseline with the same training loop and the same logs as the other algorithms.
     """
 
     def __init__(self, model: keras.Model, *, seed: int = 0, **kwargs: Any):
@@ -41,10 +41,10 @@ class SGD(Trainer):
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class LowPrecisionSGD(Trainer):
-    """LP-SGD: w ← Q_(δ,b)(optimizer(w, ∇f_i(w))) on a fixed grid; no full-precision copy is kept.
+    """LP-SGD: w ← Q_(δ,b)(optimizer(w, ∇f_i(w))) on a fixed grid, without a full-precision copy.
 
-    Its error has a floor that no learning rate removes: stochastic rounding of a step s < δ has
-    variance |s|(δ − |s|) (De Sa et al., arXiv 1803.03383).
+    The loss has a floor that depends on δ: stochastic rounding of a step s < δ has the variance
+    |s|(δ − |s|), which a smaller learning rate does not remove (De Sa et al., arXiv 1803.03383).
 
     Args:
         format, rounding: of the weights, as for ``FixedGrid``.
@@ -66,7 +66,7 @@ class LowPrecisionSGD(Trainer):
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class SWALP(Trainer):
-    """LP-SGD whose result is the average of its iterates (Yang et al., arXiv 1904.11943).
+    """SWALP: LP-SGD whose result is the average of its iterates (Yang et al., arXiv 1904.11943).
 
     Args:
         format, rounding, average_after, average_every: as for ``Averaged``.
@@ -89,17 +89,18 @@ class SWALP(Trainer):
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class BitCenteredSGD(Trainer):
-    """HALP's moving grid without variance reduction: what the grid does alone.
+    """Bit-centered SGD: HALP without variance reduction, to measure what bit centering does alone.
 
         z ← Q_(δ,b)(z − α ∇f_i(w̃ + z));   at a snapshot   w̃ ← w̃ + z,  δ from ‖g̃‖,  z ← 0
 
-    De Sa et al., arXiv 1803.03383, without the correction of its Algorithm 3. A step costs one
-    gradient, as a step of SGD; g̃ is there for the scale only, for which that of a part of the data
-    will do.
+    It is Algorithm 3 of De Sa et al., arXiv 1803.03383, without the correction of the gradient. A
+    step costs one minibatch gradient, as in SGD. g̃ serves for δ only, for which the gradient over
+    a part of the data is enough.
 
     Args:
         word_bits, mu, scale, rounding, format, snapshot_every, iterate: as for ``BitCentered``.
-        snapshot_fraction: likewise; 1 where batches cannot be picked out of the data.
+        snapshot_fraction: as for ``BitCentered``; it must be 1 for data of unknown length and for
+            stateful RNNs.
     """
 
     def __init__(
@@ -125,7 +126,9 @@ class BitCenteredSGD(Trainer):
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class SVRG(Trainer):
-    """Stochastic variance-reduced gradient training (Johnson & Zhang, NIPS 2013).
+    """Stochastic variance-reduced gradient descent (Johnson & Zhang, NIPS 2013).
+
+        v = (∇f_i(w) − ∇f_i(w̃)) + ∇f(w̃);   w ← optimizer(w, v)
 
     Args:
         snapshot_every, iterate, draws, coefficient, start_after, snapshot_fraction,
@@ -162,8 +165,8 @@ class SVRG(Trainer):
 class LowPrecisionSVRG(Trainer):
     """LP-SVRG: SVRG whose iterate lives on a fixed grid, w ← Q_(δ,b)(w − α v).
 
-    It converges linearly, but only to a ball of radius O(δ): E[f(w̃) − f*] is bounded by
-    2dδ²L/(γ(1−γ)) (De Sa et al., arXiv 1803.03383, Theorem 1).
+    It converges linearly until E[f(w̃) − f*] reaches about 2dδ²L/(γ(1−γ)) (De Sa et al., arXiv
+    1803.03383, Theorem 1; see ``algorithms.theory``).
 
     Args:
         format, rounding: of the weights, as for ``FixedGrid``.
@@ -203,7 +206,10 @@ class LowPrecisionSVRG(Trainer):
 class HALP(Trainer):
     """High-accuracy low-precision training (De Sa et al., arXiv 1803.03383, Algorithm 3).
 
-    SVRG whose iterate is a b-bit offset from a full-precision center ("bit centering").
+    SVRG whose iterate is a full-precision center plus a b-bit offset ("bit centering"):
+
+        z ← Q_(δ,b)(z − α v),   v = (∇f_i(w̃ + z) − ∇f_i(w̃)) + g̃
+        at a snapshot   w̃ ← w̃ + z,  g̃ ← ∇f(w̃),  δ ← ‖g̃‖₂ / (μ (2^(b−1) − 1)),  z ← 0
 
     Args:
         word_bits, mu, scale, rounding, format: of the offset, as for ``BitCentered``.

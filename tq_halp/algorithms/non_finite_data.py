@@ -1,6 +1,7 @@
-"""Where a gradient that is no number comes from: said with the place in the user's data."""
+"""``check_finite_data``: finds the NaN or infinity in the training data, if there is one."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +12,7 @@ from tq_halp.non_finite import first_non_finite, place
 
 
 def check_finite_data(batches: Iterable) -> None:
-    """InputError that names the first number of the training data which is not finite, if any.
+    """Raises InputError with the place of the first number in the data that is not finite.
 
     Args:
         batches: minibatches ``(x, y, sample_weight)``; samples are counted from 0 in their order.
@@ -24,7 +25,7 @@ def check_finite_data(batches: Iterable) -> None:
         seen += samples_of(batch[0])
 
 
-def _dense(leaf):
+def _dense(leaf: Any) -> np.ndarray:
     if isinstance(leaf, tf.RaggedTensor):
         leaf = leaf.to_tensor()
     elif isinstance(leaf, tf.SparseTensor):
@@ -32,7 +33,7 @@ def _dense(leaf):
     return np.asarray(leaf)
 
 
-def _check(name, array, seen):
+def _check(name: str, array: np.ndarray, seen: int) -> None:
     index = first_non_finite(array)
     if index is not None:
         sample, *rest = index

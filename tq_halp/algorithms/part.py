@@ -1,29 +1,30 @@
-"""The parts of a training algorithm, and the state that each declares.
+"""What a training algorithm is made of: ``Part``, ``Estimator``, ``Iterate``, and their state.
 
-A ``Trainer`` holds an estimator of the gradient, an iterate, and the snapshots that both may ask
-for. Each is a ``Part``: arguments, state, and hooks that the trainer calls. All that a part keeps
-from step to step is declared as data, variables in ``state`` and plain numbers in ``numbers``. The
-trainer creates them; saving, checkpoints and resuming read the declaration.
+A ``Trainer`` has one estimator of the gradient, one iterate, and snapshots if one of the two asks
+for them. Each of these is a ``Part``: it has arguments, state, and hooks that the trainer calls.
+The state of a part is declared as data: ``state`` declares the variables, ``numbers`` the plain
+numbers. The trainer creates them; saving, checkpoints and ``--resume`` read the same declaration.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.minibatch_gradient import wide_dtype
+from tq_halp.algorithms.minibatch_gradient import Gradient, wide_dtype
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.formats import Format
 
 if TYPE_CHECKING:
+    from tq_halp.algorithms.snapshots import Snapshots
     from tq_halp.algorithms.trainer import Trainer
 
 
 class Batch(NamedTuple):
-    """A minibatch as Keras unpacks it: tensors, or nests of tensors; None where there is none."""
+    """A minibatch as Keras unpacks it: tensors, nests of tensors, or None."""
 
     x: Any
     y: Any = None
@@ -31,161 +32,171 @@ class Batch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What an estimator gives a step."""
+    """What an estimator returns for one step."""
 
-    #: v, one for each trainable variable: a tensor, ``tf.IndexedSlices`` or None.
-    gradients: list
-    #: The minibatch's loss at the iterate, a scalar.
+    #: v, one entry for each trainable variable.
+    gradients: list[Gradient]
+    #: The minibatch's loss at w, a scalar.
     loss: tf.Tensor
-    #: The model's outputs at the iterate, for the metrics.
+    #: The model's outputs at w, from which the metrics are computed.
     y_pred: Any
 
 
 @dataclass(frozen=True)
 class Zeros:
-    """A variable of a part's state: its shape and dtype. It begins as zeros."""
+    """Declares one variable of a part's state, by its shape and dtype. It starts as zeros."""
 
     shape: tuple[int, ...] = ()
     dtype: str = "int64"
 
 
 def like(variables: list[keras.Variable], wide: bool = False) -> list[Zeros]:
-    """``Zeros`` of each variable's shape and dtype; with ``wide`` in float32 at least."""
+    """Declares one variable of the same shape and dtype for each of ``variables``.
+
+    With ``wide`` the dtype is float32 at least.
+    """
     return [Zeros(tuple(v.shape), wide_dtype(v.dtype) if wide else v.dtype) for v in variables]
 
 
 class Part:
-    """A part of a ``Trainer``; use ``Estimator`` or ``Iterate``.
+    """A part of a ``Trainer``; extend ``Estimator`` or ``Iterate`` instead.
 
-    The constructor's arguments are kept as attributes of the same names, by which the part is
-    saved. They are numbers, strings, formats, Keras' serializable objects, or None.
+    The constructor keeps each argument as the attribute of the same name: ``get_config`` saves
+    these. Arguments are numbers, strings, formats, objects that Keras can serialize, or None.
     """
 
-    #: The trainer, once there is one.
-    trainer: "Trainer | None" = None
-    #: Plain numbers that are kept beside the variables: {attribute: its value before training}.
+    #: The trainer that the part belongs to; None before ``bind``.
+    trainer: "Trainer" = None  # type: ignore[assignment]
+    #: The plain numbers of the state: {attribute: value before training}.
     numbers: ClassVar[Mapping[str, Any]] = {}
 
-    def state(self) -> dict[str, "Zeros | list[Zeros | None] | Part"]:
-        """The variables that the trainer creates: {attribute: one, or a list with one per weight}.
+    def state(self) -> dict[str, "Zeros | Sequence[Zeros | None] | Part"]:
+        """Declares the variables of the state; the model is built when this is called.
 
-        A ``Part`` stands for the state of a part of this part. The model is built.
+        Returns:
+            {attribute: declaration}. The trainer creates the variables, and sets the attribute. A
+            ``Zeros`` becomes a variable; a list becomes a list, with None where it has None; a
+            ``Part`` inside this one brings the variables that it declares itself.
         """
         return {}
 
     def bind(self, trainer: "Trainer") -> None:
-        """Becomes a part of ``trainer``."""
+        """Called once, by the constructor of the trainer that the part belongs to from now on."""
         self.trainer = trainer
 
     def snapshot_schedule(self) -> SnapshotSchedule | None:
-        """When the part wants snapshots w̃ and full gradients ∇f(w̃); None: never."""
+        """When to take snapshots w̃ with g̃ = ∇f(w̃); None if the part needs none."""
         return None
 
     def on_built(self) -> None:
-        """The variables of ``state`` are there, as attributes."""
+        """Called once, when the variables that ``state`` declares exist."""
 
     @property
     def weights(self) -> list[keras.Variable]:
-        """The trainable variables w."""
+        """w, the trainable variables."""
         return self.trainer.trainable_variables
 
     @property
-    def snapshots(self):
-        """The trainer's ``Snapshots``; None if no part asks for them."""
+    def snapshots(self) -> "Snapshots":
+        """The trainer's snapshots; they exist if a part has a ``snapshot_schedule``."""
         return self.trainer.snapshots
 
-    # ---- hooks, in the order in which they are called -----------------------------------------
+    # ---- hooks, in the order in which the trainer calls them -----------------------------------
 
     def check_setting(self) -> None:
-        """InputError if the model, the optimizer or the data do not go with the part."""
+        """Raises InputError if the model, the optimizer or the data do not suit the part."""
 
     def on_fit_begin(self) -> None:
-        """Training begins; the weights may have been set by hand."""
+        """Called when training begins. The user may have set weights since the last training."""
 
     def before_step(self) -> None:
-        """Called between steps, eagerly, before one."""
+        """Called eagerly before a step; with steps_per_execution = k, before every k steps."""
 
     def on_snapshot(self) -> None:
-        """A snapshot was taken: w̃ = w and g̃ = ∇f(w̃) are new."""
+        """Called after a snapshot: w̃ = w and g̃ = ∇f(w̃) are new."""
 
     def after_step(self) -> None:
-        """Called between steps, eagerly, after one."""
+        """Called eagerly after a step; with steps_per_execution = k, after every k steps."""
 
     def on_segment_end(self) -> None:
-        """The last step before the next snapshot is done."""
+        """Called after the last step before the next snapshot."""
 
     def on_epoch_end(self) -> None:
-        """An epoch's steps are done; called once or twice."""
+        """Called after the steps of an epoch; twice if the epoch ends with a validation."""
 
     def on_fit_end(self) -> None:
-        """Training ends."""
+        """Called when training ends."""
 
     def diagnostics(self) -> dict[str, float]:
-        """Numbers for an epoch's logs."""
+        """The part's numbers for the logs of an epoch: {name: value}."""
         return {}
 
     # ---- saving ------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as plain values."""
+        """The constructor's arguments as values that JSON can hold."""
         return {
             name: _plain(getattr(self, name)) for name in inspect.signature(type(self)).parameters
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Part":
-        """The part with these arguments."""
+        """The part whose ``get_config`` returned ``config``."""
         return cls(**config)
 
 
 class Estimator(Part):
-    """How a step estimates the gradient ∇f(w)."""
+    """How a step estimates the full gradient ∇f(w)."""
 
     def gradient(self, batch: Batch) -> Step:
-        """An estimate v of ∇f(w) from one minibatch; traced into the step's graph.
+        """v, an estimate of ∇f(w) from one minibatch; traced into the step's graph.
 
-        ``self.trainer.minibatch_gradient(batch)`` is the ordinary pass.
+        ``self.trainer.minibatch_gradient(batch)`` is the ordinary pass at w, ``gradients_at`` a
+        pass at other weights. The gradients are multiplied by the optimizer's loss scale, if any.
         """
         raise NotImplementedError
 
     def keeps_batches(self, x: Any) -> bool:
-        """Whether minibatches like ``x`` must hold the same samples in every epoch."""
+        """Whether a minibatch like ``x`` must consist of the same samples in every epoch."""
         return False
 
     def steps_without_snapshot(self) -> int:
-        """How many of the coming steps at least need no snapshot."""
+        """A number of coming steps that need no snapshot; 0 if the next step needs one."""
         return 0
 
     def further_samples(self) -> int:
-        """Samples whose gradient was taken so far beside those of the ordinary passes."""
+        """Samples whose gradients were computed so far, besides the ordinary passes."""
         return 0
 
     def plain_steps_of(self, steps: int) -> int:
-        """How many of a run's first ``steps`` steps need no snapshot."""
+        """How many of the first ``steps`` steps of a run need no snapshot."""
         return steps
 
     def gradients_of(self, steps: int) -> float:
-        """Minibatch gradients that a run's first ``steps`` steps take."""
+        """Number of minibatch gradients that the first ``steps`` steps of a run compute."""
         return steps
 
 
 class Iterate(Part):
-    """Where the weights live between steps."""
+    """Where the weights live between two steps: at full precision, on a grid, around a center."""
 
-    #: Whether it needs snapshots in steps for which the estimator does not.
+    #: Whether the iterate needs snapshots in those steps, too, in which the estimator needs none.
     needs_snapshots = False
 
     def before_update(self) -> None:
-        """The gradient is there, and the optimizer has not moved the weights yet; traced."""
+        """Called after the gradient and before the optimizer moves the weights; traced."""
 
     def settle(self) -> None:
-        """Puts the weights, which the optimizer has moved, where they may live; traced."""
+        """w ← the weights, as the optimizer left them, put back where they may live; traced."""
 
     def show_result(self) -> None:
-        """Puts into the model what training is for; called before somebody looks."""
+        """Puts the result of training, e.g. an average, into the model's weights.
+
+        Called before ``evaluate``, ``predict``, ``save`` and the callbacks at an epoch's end.
+        """
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, Format):
         return value.to_dict()
     is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)

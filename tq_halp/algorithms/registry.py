@@ -1,4 +1,4 @@
-"""The names under which a config has the algorithms, the estimators and the iterates."""
+"""The names of the algorithms, the estimators and the iterates in a config."""
 
 from tq_halp.algorithms import estimators, iterates, named
 from tq_halp.algorithms.part import Estimator, Iterate

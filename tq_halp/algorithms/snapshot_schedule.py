@@ -1,6 +1,7 @@
-"""When snapshots are taken: every epoch, every T steps, or at random."""
+"""``SnapshotSchedule``: when snapshots are taken, every epoch, every T steps, or at random."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,16 @@ class SnapshotSchedule:
     """When snapshots are taken, of which iterate, and from how many of the data.
 
     Args:
-        every: "epoch"; T ≥ 1, an int, the number of steps from one to the next; or p, a float
-            with 0 < p < 1, the probability with which one follows a step (loopless SVRG, Kovalev
-            et al., arXiv 1901.08689).
-        of: the "last" iterate (option I of Johnson & Zhang), or a uniformly "random" one since the
-            snapshot before (option II).
+        every: "epoch"; or T, an int from 1, the number of steps between two snapshots; or p, a
+            float with 0 < p < 1, the probability that a snapshot follows a step (loopless SVRG,
+            Kovalev et al., arXiv 1901.08689).
+        of: the "last" iterate (option I of Johnson & Zhang, NIPS 2013), or a uniformly "random" one
+            of those since the last snapshot (option II).
         fraction: 0 < fraction ≤ 1, the share of the minibatches in a full gradient.
-        start_after: the number of steps before the first.
+        start_after: S, the number of steps before the first snapshot.
 
     Raises:
-        InputError: an argument is none of these.
+        InputError: an argument is not one of the above.
     """
 
     every: str | int | float = "epoch"
@@ -29,7 +30,7 @@ class SnapshotSchedule:
     fraction: float = 1.0
     start_after: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_every(self.every)
         if not _is_count(self.start_after, 0):
             raise InputError(
@@ -45,29 +46,29 @@ class SnapshotSchedule:
             )
 
     def steps_from(self, step: int, steps_per_epoch: int, seed: int) -> int:
-        """T, the number of steps from the snapshot after ``step`` steps to the next.
+        """T, the number of steps from a snapshot after ``step`` steps to the next one.
 
-        A snapshot after ``start_after`` steps comes in any case. What is drawn, with a
-        probability, is a function of (seed, step).
+        With a probability p, T has a geometric distribution of mean 1/p and is a function of
+        (seed, step). There is always a snapshot after exactly ``start_after`` steps.
         """
         steps = steps_per_epoch
         if isinstance(self.every, float):
             generator = np.random.Generator(np.random.Philox(key=[seed, step]))
             steps = int(generator.geometric(self.every))
-        elif self.every != "epoch":
+        elif isinstance(self.every, int):
             steps = self.every
         return min(steps, self.start_after - step) if step < self.start_after else steps
 
     def count_in(self, steps: int, steps_per_epoch: int) -> float:
-        """The expected number of snapshots in so many steps that begin with one."""
+        """The expected number of snapshots in ``steps`` steps, the first of which needs one."""
         if isinstance(self.every, float):
             return 1 + (steps - 1) * self.every if steps else 0
-        every = steps_per_epoch if self.every == "epoch" else self.every
+        every = self.every if isinstance(self.every, int) else steps_per_epoch
         return -(-steps // every)
 
 
 def check_executions(steps: int, steps_per_execution: int) -> None:
-    """InputError if Keras would not come back from its steps after that many of them."""
+    """Raises InputError unless an execution of Keras ends after ``steps`` steps."""
     if steps % steps_per_execution:
         raise InputError(
             f"A snapshot every {steps} steps cannot be taken with steps_per_execution="
@@ -75,7 +76,7 @@ def check_executions(steps: int, steps_per_execution: int) -> None:
         )
 
 
-def _check_every(every):
+def _check_every(every: Any) -> None:
     is_probability = isinstance(every, float) and 0 < every < 1
     if every != "epoch" and not (_is_count(every, 1) or is_probability):
         raise InputError(
@@ -84,5 +85,5 @@ def _check_every(every):
         )
 
 
-def _is_count(value, least):
+def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

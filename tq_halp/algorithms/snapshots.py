@@ -1,14 +1,18 @@
-"""Snapshots of the weights with their full gradients: what SVRG and HALP measure from.
+"""``Snapshots``: takes the snapshots of the weights, and their full gradients, for SVRG and HALP.
 
 In the notation of De Sa et al. (arXiv 1803.03383, Algorithm 1):
 
     w̃  `center`          the snapshot, w̃ ← w
     g̃  `full_gradient`   ∇f(w̃), over all training data or a random part of them
-    T  `segment_length`  steps from this snapshot to the next: a segment
+    T  `segment_length`  the number of steps from this snapshot to the next
 
-A trainer has one ``Snapshots`` at most, which its estimator and its iterate share.
+The steps between two snapshots are called a segment (an "epoch" or "outer iteration" of the
+papers). A trainer has at most one ``Snapshots``; its estimator and its iterate share it.
 """
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from tq_halp.algorithms.batches import size_of_part
@@ -21,23 +25,48 @@ from tq_halp.errors import InputError
 
 
 class Snapshots(Part):
-    """Takes snapshots by a schedule.
+    """Takes snapshots according to a schedule.
 
     Args:
-        schedule: when, of which iterate, and from how many of the data.
+        schedule: when to take them, of which iterate, and from which share of the data.
+
+    Attributes:
+        center, full_gradient: w̃ and g̃, one variable for each trainable variable.
+        candidate: with ``schedule.of == "random"``, the iterate drawn so far for the next w̃, one
+            variable for each trainable variable; else empty.
+        steps_since_snapshot, snapshot_count: int64 scalars.
+        snapshot_samples: number of samples in all full gradients so far, an int64 scalar.
+        anchor_state, seen_state: see ``RnnStates``.
+        snapshot_due: whether the next step begins with a snapshot.
+        segment_length: T.
+        segment_ends_with_epoch: whether the segment is an epoch of a length that is known only at
+            its end.
+        is_taking: whether a full gradient is being computed; interrupting it loses no training.
+        keys: ``key_of`` the minibatches in the last g̃; None if g̃ is from a part of the data.
     """
 
     numbers = {"snapshot_due": False, "segment_length": None, "segment_ends_with_epoch": False}
+    snapshot_due: bool
+    segment_length: int
+    segment_ends_with_epoch: bool
+
+    center: list[keras.Variable]
+    full_gradient: list[keras.Variable]
+    candidate: list[keras.Variable]
+    steps_since_snapshot: keras.Variable
+    snapshot_count: keras.Variable
+    snapshot_samples: keras.Variable
+    anchor_state: list[keras.Variable]
+    seen_state: list[keras.Variable]
 
     def __init__(self, schedule: SnapshotSchedule):
         self.schedule = schedule
-        #: Whether a full pass is under way, which can be broken off without loss.
         self.is_taking = False
-        #: The keys of the minibatches of the last snapshot, where those were all.
-        self.keys = None
-        self._verbose, self._traced_beside = False, None
+        self.keys: set[int] | None = None
+        self._verbose = False
+        self._train_function: Any = None
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         rnn_states = stateful_variables(self.trainer.model)
         return {
             "center": like(self.weights),
@@ -51,7 +80,7 @@ class Snapshots(Part):
         }
 
     def on_built(self) -> None:
-        """The variables of ``state`` are there."""
+
         model = self.trainer.model
         states = stateful_variables(model)
         self.rnn_states = RnnStates(states, self.anchor_state, self.seen_state) if states else None
@@ -59,20 +88,26 @@ class Snapshots(Part):
 
     # ---- one step ----------------------------------------------------------------------------
 
-    def locked_draws(self, x) -> tuple[tf.Tensor, list]:
-        """A minibatch's key, and the (variable, value) pairs that fix what a pass over it draws."""
+    def locked_draws(self, x: Any) -> tuple[tf.Tensor, list[tuple[keras.Variable, tf.Tensor]]]:
+        """The key of a minibatch, and the values of the seed states for a pass over it.
+
+        See ``TransformLocking.of``.
+        """
         return self.locking.of(x, self.snapshot_count.value, self.trainer.seed)
 
     def after_update(self) -> None:
-        """Traced at the end of a step."""
+        """Called at the end of a step; traced."""
         if self.rnn_states is not None:
             self.rnn_states.remember()
         self.steps_since_snapshot.assign_add(1)
         if self.candidate:
             self._maybe_keep_candidate()
 
-    def _maybe_keep_candidate(self):
-        """Reservoir sampling: keep the t-th iterate with probability 1/t."""
+    def _maybe_keep_candidate(self) -> None:
+        """Reservoir sampling: the iterate after step t becomes the candidate with probability 1/t.
+
+        After T steps each of their iterates is the candidate with probability 1/T.
+        """
         trainer = self.trainer
         uniform = tf.random.stateless_uniform(
             [], seed=tf.stack([tf.constant(trainer.seed, tf.int64), trainer.step_count.value])
@@ -91,7 +126,7 @@ class Snapshots(Part):
             )
 
     def check_order(self) -> None:
-        """InputError if shuffled samples would come to places where an RNN's states are others'."""
+        """Raises InputError if the model has stateful RNNs, whose samples must not be shuffled."""
         if stateful_variables(self.trainer.model):
             raise InputError(
                 "shuffle must be False: a stateful RNN carries its state from each sample to the "
@@ -99,16 +134,20 @@ class Snapshots(Part):
             )
 
     def begin(self, verbose: bool) -> None:
-        """Training begins, with a snapshot; ``verbose``: with a progress bar."""
+        """Called when training begins: its first step begins with a snapshot.
+
+        Args:
+            verbose: whether full gradients show a progress bar.
+        """
         trainer = self.trainer
         self._verbose, self.keys = verbose, None
         self.snapshot_due, self.segment_ends_with_epoch = True, False
         if not trainer.optimizer.built:
-            # A loss scale is a variable from here on, and no constant of what is traced.
+            # Before it is built its loss scale is a constant, which would be traced as one.
             trainer.optimizer.build(self.weights)
-        # For another loss or optimizer Keras traces its step anew, and so is this.
-        if self._traced_beside is not trainer.train_function:
-            self._traced_beside = trainer.train_function
+        # After another compile the loss or the optimizer may differ from those traced here.
+        if self._train_function is not trainer.train_function:
+            self._train_function = trainer.train_function
             states = self.rnn_states or RnnStates([], [], [])
             self.exact_gradient = FullGradient(
                 trainer, self.full_gradient, self.center, states, self.locked_draws
@@ -130,17 +169,18 @@ class Snapshots(Part):
                 self.take()
             finally:
                 self.is_taking = False
-        # Not before: one that was broken off is due still.
+        # Only now: a snapshot that was interrupted is still due.
         self.snapshot_due = False
 
     def take(self) -> None:
-        """w̃ ← w and g̃ ← ∇f(w̃), an exact pass over the training data or a random part of it."""
+        """w̃ ← w and g̃ ← ∇f(w̃), the exact gradient over the training data or a random part."""
         trainer, data = self.trainer, self.trainer.fit_data
-        batches = data.batches
+        # With snapshots the data can be read again.
+        batches: Any = data.batches
         self.snapshot_count.assign_add(1)
         part, is_whole = batches, self.schedule.fraction == 1
         if not is_whole:
-            part = part.part(self.schedule.fraction, [trainer.seed, int(self.snapshot_count)])
+            part = batches.part(self.schedule.fraction, [trainer.seed, int(self.snapshot_count)])
         samples, steps, keys = self.exact_gradient.compute(part, self._verbose)
         self.snapshot_samples.assign_add(samples)
         self.keys = keys if is_whole else None
@@ -155,16 +195,15 @@ class Snapshots(Part):
         trainer.estimator.on_snapshot()
         trainer.iterate.on_snapshot()
 
-    def _begin_segment(self, steps, ends_with_epoch=False):
-        """Args: whether the segment is an epoch whose length only its end tells."""
+    def _begin_segment(self, steps: int, ends_with_epoch: bool = False) -> None:
         check_executions(steps, self.trainer.steps_per_execution)
         self.segment_length, self.segment_ends_with_epoch = steps, ends_with_epoch
         self.steps_since_snapshot.assign(0)
 
     def after_step(self) -> None:
-        is_long = int(self.steps_since_snapshot) >= self.segment_length
-        if is_long and not self.segment_ends_with_epoch:
-            self._close_segment()
+        is_over = int(self.steps_since_snapshot) >= self.segment_length
+        if is_over and not self.segment_ends_with_epoch:
+            self._end_segment()
 
     def on_epoch_end(self) -> None:
         if (
@@ -172,13 +211,13 @@ class Snapshots(Part):
             and self.segment_ends_with_epoch
             and not self.snapshot_due
         ):
-            self._close_segment()
+            self._end_segment()
 
-    def _close_segment(self):
+    def _end_segment(self) -> None:
         self.snapshot_due = True
-        # The iterates of plain training before the first snapshot are none to choose from.
+        # Before the first snapshot the steps were those of plain training, not of a segment.
         if int(self.snapshot_count) > 0:
-            # w̃_{k+1}: the last iterate, which the model holds already, or the random one.
+            # w̃_{k+1} is the last iterate, which the weights hold already, or the random one.
             for candidate, variable in zip(self.candidate, self.weights, strict=False):
                 variable.assign(candidate.value)
             self.trainer.iterate.on_segment_end()
@@ -186,9 +225,9 @@ class Snapshots(Part):
     # ---- cost and logs -----------------------------------------------------------------------
 
     def gradients_of(self, steps: int, steps_per_epoch: int) -> float:
-        """Minibatch gradients that the snapshots of a run's first ``steps`` steps take.
+        """Number of minibatch gradients in the snapshots of a run's first ``steps`` steps.
 
-        With random snapshots, their expected number.
+        If snapshots are taken at random, the expected number.
         """
         plain = self.trainer.estimator.plain_steps_of(steps)
         found = self.schedule.count_in(steps - plain, steps_per_epoch)

@@ -1,46 +1,48 @@
-"""One execution: the steps between two moments at which Keras looks at its callbacks.
+"""``train_function``: runs the steps between two calls of Keras' callbacks (one execution).
 
-Keras' own train function takes its batch inside the compiled graph. At the end of data of unknown
-length it runs that graph once more, to learn that nothing is left, and whatever does not depend on
-the batch happens all the same: counters advance, the optimizer's step count too. Here the batch is
-taken first. So there is a step, and what comes before and after one, only where there is a batch;
-and ``train_on_batch``, which calls no callbacks, has them as ``fit`` does.
+Keras' own train function takes the minibatch inside the compiled graph. To find out that data of
+unknown length have ended, it runs the graph once more without a minibatch, and whatever does not
+depend on the minibatch happens nevertheless: step counters advance, the optimizer's too. The one
+here takes the minibatch first, and runs a step and its hooks only if there is one. It calls the
+hooks itself: ``train_on_batch`` calls no callbacks.
 """
 
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 
 def train_function(trainer: keras.Model) -> Callable[[Iterator], dict]:
-    """The train function of a trainer that is on one replica.
+    """The function that Keras calls for each execution; for one replica.
 
     Args:
         trainer: a ``Trainer``, compiled.
 
     Returns:
-        A function of an iterator of batches, which takes up to ``steps_per_execution`` of them and
-        returns the logs of the last. It calls ``before_step`` before its first and ``after_step``
-        after its last step, and raises ``StopIteration`` where there is none.
+        A function of an iterator. It takes up to ``steps_per_execution`` minibatches from it, calls
+        ``trainer.loop.before_step``, makes a step with each, calls ``trainer.loop.after_step``, and
+        returns the logs of the last step. It raises ``StopIteration`` if there is no minibatch.
     """
     step, following_steps = _compiled(trainer)
 
-    def from_tf(iterator):
+    def from_tf(iterator: Any) -> Callable[[], dict] | None:
         batch = iterator.get_next_as_optional()
         if not batch.has_value():
             return None
         return lambda: following_steps(batch, iterator)
 
-    def from_python(iterator):
+    def from_python(iterator: Iterator) -> Callable[[], dict] | None:
         batches = list(itertools.islice(iterator, trainer.steps_per_execution))
         return (lambda: [step(batch) for batch in batches][-1]) if batches else None
 
-    def function(iterator):
+    def function(iterator: Iterator) -> dict:
         is_tf = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
-        function.iterator = iterator if is_tf else None
+        # For warn_of_unread_data.
+        function.iterator = iterator if is_tf else None  # type: ignore[attr-defined]
         run = from_tf(iterator) if is_tf else from_python(iterator)
         if run is None:
             raise StopIteration
@@ -56,11 +58,13 @@ def train_function(trainer: keras.Model) -> Callable[[Iterator], dict]:
     return function
 
 
-def warn_of_what_is_left(train_function) -> None:
-    """Warn if an epoch of such a function has ended before its data.
+def warn_of_unread_data(train_function: Callable) -> None:
+    """Warns if the last epoch has ended before its data.
 
-    Keras takes the number of steps of the first epoch, and the one in which it found the end, for
-    the length of all data of unknown length.
+    For data of unknown length Keras takes the length of the first epoch for that of all others.
+
+    Args:
+        train_function: what the function of this name returned, which has run the epoch.
     """
     iterator = getattr(train_function, "iterator", None)
     if iterator is not None and iterator.get_next_as_optional().has_value():
@@ -72,11 +76,15 @@ def warn_of_what_is_left(train_function) -> None:
         )
 
 
-def _compiled(trainer):
-    """A step on a batch, and the steps on a batch (an optional) and those that an iterator has."""
+def _compiled(trainer: keras.Model) -> tuple[Callable, Callable]:
+    """Two functions, compiled if the trainer is not to run eagerly.
 
-    def step(batch):
-        # Keras hands None over as an optional.
+    The first makes a step with a minibatch. The second makes steps with a minibatch, given as an
+    optional, and then with those that an iterator still has, ``steps_per_execution`` in all.
+    """
+
+    def step(batch: Any) -> dict:
+        # Where x, y or sample_weight is None, Keras passes an optional without a value.
         batch = keras.tree.map_structure(
             lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch
         )
@@ -85,7 +93,7 @@ def _compiled(trainer):
     steps = trainer.steps_per_execution
     if trainer.run_eagerly:
 
-        def following_steps(batch, iterator):
+        def following_steps(batch: Any, iterator: Any) -> dict:
             logs = step(batch.get_value())
             for _ in range(steps - 1):
                 batch = iterator.get_next_as_optional()
@@ -96,25 +104,25 @@ def _compiled(trainer):
 
         return step, following_steps
 
-    step = tf.function(
+    compiled_step = tf.function(
         step, reduce_retracing=True, jit_compile=trainer.jit_compile, autograph=False
     )
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def following_steps(batch, iterator):
-        logs = step(batch.get_value())
+    def compiled_steps(batch: Any, iterator: Any) -> dict:
+        logs = compiled_step(batch.get_value())
         if steps == 1:
             return logs
         batch = iterator.get_next_as_optional()
 
-        def has_batch(number, batch, logs):
+        def has_batch(number: tf.Tensor, batch: Any, logs: dict) -> tf.Tensor:
             return (number < steps) & batch.has_value()
 
-        def one_more(number, batch, logs):
-            logs = step(batch.get_value())
+        def one_more(number: tf.Tensor, batch: Any, logs: dict) -> tuple[tf.Tensor, Any, dict]:
+            logs = compiled_step(batch.get_value())
             more = number + 1 < steps
             return number + 1, tf.cond(more, iterator.get_next_as_optional, lambda: batch), logs
 
         return tf.while_loop(has_batch, one_more, (tf.constant(1), batch, logs))[2]
 
-    return step, following_steps
+    return compiled_step, compiled_steps

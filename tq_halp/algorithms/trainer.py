@@ -1,17 +1,16 @@
-"""A training algorithm around a Keras model: an estimator of the gradient, and an iterate.
+"""``Trainer``: trains a Keras model with an estimator of the gradient and an iterate.
 
-Keras keeps doing what it does (batching, callbacks, validation, progress bar, saving). This class
-says what one step is:
+Keras does what it always does (batching, callbacks, validation, saving). One step is:
 
-    v = estimator.gradient(batch)       the minibatch's, or a variance-reduced one
-    w' = optimizer(w, v)                any Keras optimizer, with all it does
-    w  = iterate.settle(w')             back to where weights may live: a grid, center + offset
+    v  = estimator.gradient(batch)      the minibatch's gradient, or a variance-reduced one
+    w' = optimizer(w, v)                any Keras optimizer
+    w  = iterate.settle(w')             back to where weights may live: on a grid, center + offset
 
-Because the optimizer acts on w itself, weight decay, constraints and whatever else it does with the
-weights mean the same for every algorithm.
+The optimizer acts on w itself. So its weight decay, constraints and averages mean the same for
+every algorithm.
 """
 
-import functools
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import keras
@@ -25,41 +24,30 @@ from tq_halp.algorithms.compile_like import compile_like
 from tq_halp.algorithms.estimators.minibatch import Minibatch
 from tq_halp.algorithms.fit_data import FitData
 from tq_halp.algorithms.iterates.full_precision import FullPrecision
-from tq_halp.algorithms.minibatch_gradient import batch_size_of, each_row_once
+from tq_halp.algorithms.minibatch_gradient import batch_size_of, ordinary_gradients
+from tq_halp.algorithms.of_result import of_result
 from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.snapshots import Snapshots
 from tq_halp.algorithms.train_function import train_function
 from tq_halp.algorithms.training_loop import TrainingLoop
 from tq_halp.keras_internals.training import loss_tracker
-from tq_halp.unsaved_states import restore, saved_by_keras, states_left_out
-
-
-def _of_result(method):
-    """A method of a Keras model, called when the model holds what training is for."""
-
-    @functools.wraps(method)
-    def call(self, *args, **kwargs):
-        self.show_result()
-        return method(self, *args, **kwargs)
-
-    return call
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class Trainer(keras.Model):
-    """Trains ``model`` with any pair of an estimator and an iterate.
+    """A ``keras.Model`` that trains ``model`` with any pair of an estimator and an iterate.
 
-    It computes what ``model`` computes and trains its variables in place. If the model is compiled,
-    its optimizer (configuration, not state), loss and metrics are taken over, if Keras can copy
-    them.
+    It computes the same outputs as ``model`` and trains the variables of ``model`` in place. If
+    ``model`` is compiled, the trainer is compiled with copies of its optimizer (the configuration,
+    not the state), loss and metrics; it warns if Keras cannot copy them.
 
     Args:
         model: any Keras model.
-        estimator: of ``tq_halp.estimators``, or your own; None: ``Minibatch()``.
-        iterate: of ``tq_halp.iterates``, or your own; None: ``FullPrecision()``.
-        seed: key of every random draw of the algorithm, an integer from 0 to 2⁶³ − 1; with the
-            step counter it fixes them all.
-        kwargs: ``name`` and ``dtype``, as for any Keras model.
+        estimator: one of ``tq_halp.estimators``, or your own; default ``Minibatch()``.
+        iterate: one of ``tq_halp.iterates``, or your own; default ``FullPrecision()``.
+        seed: an integer from 0 to 2⁶³ − 1. Every random draw of the algorithm is a function of the
+            seed and the step counter.
+        kwargs: ``name``, ``dtype`` and ``trainable``, as for any Keras model.
 
     Raises:
         InputError: an argument is not one of the above, or the two parts do not go together.
@@ -76,14 +64,14 @@ class Trainer(keras.Model):
     ):
         check_model(model, type(self).__name__)
         check_arguments(type(self), kwargs)
-        # The model's policy decides about loss scales; the model itself casts what it is given.
+        # By the dtype policy Keras decides on a loss scale. The model inside casts its inputs.
         kwargs.setdefault("dtype", model.dtype_policy)
         super().__init__(autocast=False, **kwargs)
         self.model, self.seed = model, checked_seed(seed)
         self.estimator = checked_part("estimator", estimator or Minibatch(), Estimator)
         self.iterate = checked_part("iterate", iterate or FullPrecision(), Iterate)
         schedule = self.estimator.snapshot_schedule() or self.iterate.snapshot_schedule()
-        self.snapshots = None if schedule is None else Snapshots(schedule)
+        self.snapshots: Any = None if schedule is None else Snapshots(schedule)
         self.fit_data = FitData()
         #: In the order in which their states are created.
         self.parts = [p for p in (self.snapshots, self.estimator, self.iterate, self.fit_data) if p]
@@ -98,38 +86,41 @@ class Trainer(keras.Model):
 
     # ---- a Keras model -----------------------------------------------------------------------
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.model(inputs, training=training)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if not self.model.built:
             self.model.build(input_shape)
         self.states.create()
 
     @property
-    def output_names(self):
-        """By which losses and metrics of several outputs are given, as for the model itself."""
+    def output_names(self) -> list[str] | None:
+        """The names of the model's outputs, by which ``compile`` takes losses and metrics."""
         return getattr(self.model, "output_names", None)
 
     def show_result(self) -> None:
-        """Called before somebody looks: puts what training is for into the model."""
+        """Puts the result of training, e.g. SWALP's average, into the weights of ``model``.
+
+        Called before ``evaluate``, ``predict``, ``save``, ``export`` and at an epoch's end.
+        """
         if self.states.by_name:
             self.iterate.show_result()
 
-    evaluate, predict = map(_of_result, (keras.Model.evaluate, keras.Model.predict))
-    test_on_batch = _of_result(keras.Model.test_on_batch)
-    predict_on_batch = _of_result(keras.Model.predict_on_batch)
-    save, save_weights = map(_of_result, (keras.Model.save, keras.Model.save_weights))
+    evaluate, predict = of_result(keras.Model.evaluate), of_result(keras.Model.predict)
+    test_on_batch = of_result(keras.Model.test_on_batch)
+    predict_on_batch = of_result(keras.Model.predict_on_batch)
+    save, save_weights = of_result(keras.Model.save), of_result(keras.Model.save_weights)
 
-    def export(self, *args, **kwargs):
-        """``keras.Model.export`` of the model inside, which holds all that inference needs."""
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """``keras.Model.export`` of ``model``, without the state of the algorithm."""
         self.show_result()
         return self.model.export(*args, **kwargs)
 
     # ---- state -------------------------------------------------------------------------------
 
-    def __getattr__(self, name):
-        """The parts' states and arguments, by their names: ``trainer.center``, ``trainer.mu``."""
+    def __getattr__(self, name: str) -> Any:
+        """The attributes of the parts: ``trainer.center`` is ``trainer.snapshots.center``."""
         states = self.__dict__.get("states")
         for part in states.parts if states else ():
             if name in part.__dict__ and not name.startswith("_"):
@@ -137,18 +128,19 @@ class Trainer(keras.Model):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def random_counter(self, index: int) -> tf.Tensor:
-        """A counter that no other (step, variable) of this run uses, an int64 scalar."""
+        """A number for this step and trainable variable ``index`` alone, an int64 scalar.
+
+        It is the counter of ``Quantizer``: with the seed it fixes the random bits of rounding.
+        """
         return self.step_count.value * len(self.trainable_variables) + index
 
-    def save_own_variables(self, store):
-        for name, variable in {**self.states.by_name, **states_left_out(self)}.items():
-            store[name] = variable
+    def save_own_variables(self, store: MutableMapping) -> None:
+        self.states.save(store)
 
-    def load_own_variables(self, store):
-        self.states.assign(saved_by_keras(store))
-        restore(states_left_out(self), store)
+    def load_own_variables(self, store: Mapping) -> None:
+        self.states.load(store)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
@@ -157,7 +149,7 @@ class Trainer(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> "Trainer":
         config = dict(config)
         for name in ("model", "estimator", "iterate"):
             # Of some pairings "iterate" is a word.
@@ -167,7 +159,7 @@ class Trainer(keras.Model):
 
     # ---- one step ----------------------------------------------------------------------------
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         self.loop.check_step()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         step = self.estimator.gradient(batch)
@@ -185,82 +177,89 @@ class Trainer(keras.Model):
         return logs
 
     def minibatch_gradient(self, batch: Batch) -> Step:
-        """∇f_i(w): the ordinary pass over one minibatch, forward and backward."""
-        x, y, sample_weight = batch
-        with tf.GradientTape() as tape:
-            y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            scaled_loss = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, self.trainable_variables)
-        return Step([each_row_once(g) for g in gradients], loss, y_pred)
+        """∇f_i(w), the gradient of a minibatch's mean loss: the ordinary training pass.
 
-    def make_train_function(self, force=False):
+        The gradients are multiplied by the optimizer's loss scale, if any.
+        """
+        return Step(*ordinary_gradients(self, *batch))
+
+    def make_train_function(self, force: bool = False) -> Callable:
         if self.train_function is None or force:
-            # Compiled anew, train_on_batch begins anew.
-            self.train_function, self.fit_data.has_begun = train_function(self), False
+            # After another compile, train_on_batch takes its first snapshot anew.
+            self.train_function: Any = train_function(self)
+            self.fit_data.has_begun = False
         return self.train_function
 
     # ---- fit ---------------------------------------------------------------------------------
 
-    def train_on_batch(self, x, *args, **kwargs):
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         self._build_with(x)
         return super().train_on_batch(x, *args, **kwargs)
 
     def set_full_gradient_data(
-        self, x, y=None, sample_weight=None, *, batch_size=None, class_weight=None
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        batch_size: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
     ) -> None:
-        """Say what the training data are, for ``train_on_batch``; ``fit`` knows by itself.
+        """Tells ``train_on_batch`` the whole training data; ``fit`` needs no such call.
 
-        The next ``train_on_batch`` begins anew, with a snapshot, and the others follow as in
-        ``fit``: "epoch" are as many steps as the data have batches. After a ``fit`` as well.
+        The next ``train_on_batch`` begins with a snapshot, also after a ``fit``. The others follow
+        as in ``fit``; an "epoch" has as many steps as the data have batches.
 
         Args:
-            x, y, sample_weight: all the training data: arrays, or as ``x`` alone a finite batched
+            x, y, sample_weight: all training data, arrays; or as ``x`` alone a finite batched
                 ``tf.data.Dataset``, a ``PyDataset`` or a tuple ``(x, y[, sample_weight])``.
-            batch_size: samples per batch for arrays (default 32); that of ``train_on_batch``.
+            batch_size: samples per batch of arrays, as given to ``train_on_batch``; default 32.
             class_weight: {class index: weight}, as given to ``train_on_batch``.
 
         Raises:
-            InputError: the data cannot be passed over again, or have no samples; the algorithm
-                takes no snapshots.
+            InputError: the data cannot be read more than once, or have no samples.
         """
         self.fit_data.set_by_hand(x, y, sample_weight, batch_size, class_weight)
 
-    def _build_with(self, inputs):
+    def _build_with(self, inputs: Any) -> None:
         if not (self.model.built and self.states.by_name):
             self.model(inputs)
             self(inputs)
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-        full_gradient_data=None,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        full_gradient_data: Any = None,
+    ) -> keras.callbacks.History:
         """``keras.Model.fit``, with one more argument.
 
-        Args:
-            full_gradient_data: the data whose exact gradient a snapshot takes, when it is not the
-                training data itself (an endless stream, say): arrays ``(x, y[, sample_weight])`` or
-                a finite batched ``tf.data.Dataset``. Algorithms without snapshots only use it to
-                count passes over the data.
+        The logs of each epoch also hold ``step``, ``gradient_evaluations`` (gradients computed so
+        far, in passes over the training data), and the diagnostics of the parts.
 
-        The epoch's logs (History, callbacks) also hold ``step`` and ``gradient_evaluations``
-        (passes over the training data), and the diagnostics of the estimator and the iterate.
+        Args:
+            full_gradient_data: the data of the full gradients, if not the training data (which may
+                be an endless stream): arrays ``(x, y[, sample_weight])``, a finite batched
+                ``tf.data.Dataset`` or a ``PyDataset``. Without snapshots it only serves
+                ``gradient_evaluations``.
+
+        Raises:
+            InputError: the model, the optimizer or the data do not suit the algorithm.
+            FloatingPointError: a full gradient is not finite, because training has diverged.
         """
         if validation_split and validation_data is None:
             parts = split_validation(x, y, sample_weight, validation_split)
@@ -284,7 +283,7 @@ class Trainer(keras.Model):
                 verbose=verbose,
                 callbacks=with_callback(callbacks),
                 validation_data=validation_data,
-                # A dataset orders itself; Keras warns about its own default otherwise.
+                # Keras warns if shuffle, even its own default, comes with a Dataset.
                 shuffle=shuffle and not isinstance(x, tf.data.Dataset),
                 class_weight=class_weight,
                 sample_weight=sample_weight,

@@ -19,7 +19,7 @@ WRITTEN_BY_RUN = "# What a run did, whole: training it again repeats the run.\n"
 WRITTEN_BY_COMPARISON = "# What the runs have in common.\n"
 
 
-def load(path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
+def load(path: str | Path, overrides: Sequence[str] = (), seed: int | None = None) -> Config:
     """The config in the file `path` with `--set` overrides applied, in order, and checked.
 
     A key that does nothing is refused (see `idle`). One of the file that did something until an

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PrivateAttr, model_serializer
@@ -63,7 +63,7 @@ class Config(Section):
         return {("algorithm",): used, **{("algorithm", key): used[key] for key in parts}}
 
     @model_serializer(mode="wrap")
-    def _what_does_something(self, handler) -> dict[str, Any]:
+    def _what_does_something(self, handler: Callable[["Config"], dict]) -> dict[str, Any]:
         complete = handler(self)
         return without(complete, idle(complete))
 

@@ -52,9 +52,9 @@ def _of_name(location: list, settings: Settings) -> str:
     name, known = given["name"], list(NAMED[place])
     hint = suggestion(name, known)
     own = " or package>Class" if "." in place else ""
-    known = f", expected one of {', '.join(known)}{own}"
+    valid = f"expected one of {', '.join(known)}{own}"
     hint = hint if "did you mean" in hint else ""
-    return f"{settings.subject([*location, 'name'])}: received {name!r}{known}{hint}"
+    return f"{settings.subject([*location, 'name'])}: received {name!r}, {valid}{hint}"
 
 
 def _is_quoted_number(error: dict) -> bool:
@@ -68,7 +68,7 @@ def _is_quoted_number(error: dict) -> bool:
     return True
 
 
-def _location(loc: tuple, values) -> list:
+def _location(loc: tuple, values: Any) -> list:
     """`loc` without the names that pydantic adds for the members of a union."""
     path, rest = [], list(loc)
     while rest:
@@ -84,7 +84,7 @@ def _location(loc: tuple, values) -> list:
     return path
 
 
-def _value_at(path: Sequence, values):
+def _value_at(path: Sequence, values: Any) -> Any:
     for part in path:
         is_list = isinstance(values, list) and isinstance(part, int) and part < len(values)
         if not (is_list or isinstance(values, dict) and part in values):
@@ -93,7 +93,7 @@ def _value_at(path: Sequence, values):
     return values
 
 
-def _fields_at(path: Sequence, values) -> list[str]:
+def _fields_at(path: Sequence, values: Any) -> list[str]:
     """The keys that may be at a path."""
     place = ".".join(map(str, path))
     if place in NAMED:

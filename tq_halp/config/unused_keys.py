@@ -15,6 +15,7 @@ from tq_halp.config.sections.composed_algorithm import is_registered
 from tq_halp.errors import InputError
 
 KeyPath = tuple[str, ...]
+Reasons = Iterator[tuple[KeyPath, str]]
 _SNAPSHOTS = tuple(key for key in Snapshots.model_fields if key != "name")
 _PARTS = tuple(f"algorithm.{part}" for part in PARTS)
 # What is kept at full precision, and so has no use for a center where nothing is corrected.
@@ -66,7 +67,7 @@ def _homes(key: str) -> list[str]:
     ]
 
 
-def _of_the_other_form(given) -> Iterator[tuple[str, str]]:
+def _of_the_other_form(given: Mapping) -> Iterator[tuple[str, str]]:
     """An algorithm is a name, or an estimator and an iterate."""
     parts = parts_in(given)
     if given.get("name") is not None:
@@ -84,7 +85,7 @@ def _of_the_other_form(given) -> Iterator[tuple[str, str]]:
             )
 
 
-def _of_algorithm(given, _sections):
+def _of_algorithm(given: Mapping, _sections: Mapping) -> Reasons:
     name = given.get("name")
     if name is not None:
         yield from _of_format(given, "algorithm", name in ("halp", "bc_sgd"))
@@ -93,7 +94,7 @@ def _of_algorithm(given, _sections):
         yield from _of_parts(*(_mapping_at(given, (part,)) for part in PARTS))
 
 
-def _of_parts(estimator, iterate):
+def _of_parts(estimator: Mapping, iterate: Mapping) -> Reasons:
     is_centered = iterate.get("name") == "bit_centered"
     for path, why in _of_format(iterate, "algorithm.iterate", is_centered):
         yield ("iterate", *path), why
@@ -113,7 +114,7 @@ def _of_parts(estimator, iterate):
         )
 
 
-def _of_format(given, where, is_centered):
+def _of_format(given: Mapping, where: str, is_centered: bool) -> Reasons:
     if given.get("format") is None:
         return
     for key in ("word_bits", "frac_bits"):
@@ -127,7 +128,7 @@ def _of_format(given, where, is_centered):
             )
 
 
-def _of_coefficient(given, where, is_useless_without):
+def _of_coefficient(given: Mapping, where: str, is_useless_without: bool) -> Reasons:
     if _is_zero(given.get("coefficient")):
         more = (*_SNAPSHOTS, "start_after") if is_useless_without else ()
         for key in ("draws", "variance_ratio", *more):
@@ -135,7 +136,7 @@ def _of_coefficient(given, where, is_useless_without):
     yield from _of_schedule(given, "coefficient", where)
 
 
-def _of_optimizer(given, _sections):
+def _of_optimizer(given: Mapping, _sections: Mapping) -> Reasons:
     if given.get("nesterov") is True and not given.get("momentum"):
         yield ("nesterov",), "which does nothing without optimizer.momentum; set one above 0"
     if given.get("use_ema") is not True:
@@ -144,7 +145,7 @@ def _of_optimizer(given, _sections):
     yield from _of_schedule(given, "learning_rate", "optimizer")
 
 
-def _of_schedule(given, key, where):
+def _of_schedule(given: Mapping, key: str, where: str) -> Reasons:
     schedule = given.get(key)
     if not isinstance(schedule, Mapping) or schedule.get("class_name") != "CosineDecay":
         return
@@ -158,7 +159,7 @@ def _of_schedule(given, key, where):
         yield (key, "config", "warmup_target"), f"which needs {where}.warmup_steps above 0"
 
 
-def _of_train(given, sections):
+def _of_train(given: Mapping, sections: Mapping) -> Reasons:
     name = sections.get("model", {}).get("name")
     if name in KEYS["model"] and name != "file" and given.get("loss") is not None:
         yield ("loss",), f"but {name} has a loss of its own; leave it out"
@@ -167,7 +168,7 @@ def _of_train(given, sections):
 _RULES = {"algorithm": _of_algorithm, "optimizer": _of_optimizer, "train": _of_train}
 
 
-def _fits_itself(value) -> bool:
+def _fits_itself(value: Any) -> bool:
     """Whether a format has no largest number: it scales each block of a tensor by itself."""
     try:
         format = formats.get(value)
@@ -176,11 +177,11 @@ def _fits_itself(value) -> bool:
     return not (format.elementwise and hasattr(format, "max"))
 
 
-def _is_zero(value) -> bool:
+def _is_zero(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
 
 
-def _mapping_at(values, path: KeyPath) -> Mapping:
+def _mapping_at(values: Any, path: KeyPath) -> Mapping:
     for part in path:
         values = values.get(part)
         if not isinstance(values, Mapping):
@@ -188,11 +189,11 @@ def _mapping_at(values, path: KeyPath) -> Mapping:
     return values
 
 
-def _is_there(values, path) -> bool:
+def _is_there(values: Mapping, path: KeyPath) -> bool:
     return path[-1] in _mapping_at(values, path[:-1])
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 

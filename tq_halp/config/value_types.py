@@ -1,6 +1,7 @@
 """What the values in a config may be, with words for what they should have been."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -18,28 +19,36 @@ Positive = Annotated[int, Field(ge=1, le=MOST)]
 NotNegative = Annotated[int, Field(ge=0, le=MOST)]
 NotNegativeFloat = Annotated[float, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rounding = Literal[facts.ROUNDINGS]
+if TYPE_CHECKING:
+    Rounding = str
+else:
+    Rounding = Literal[facts.ROUNDINGS]
 
 
-def is_number(value):
+def is_number(value: Any) -> bool:
+    """Whether it is an int or a float; True and False are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def is_positive(value):
+def is_positive(value: Any) -> bool:
+    """Whether it is a finite number above 0."""
     return is_number(value) and 0 < value < float("inf")
 
 
-def is_coefficient(value):
+def is_coefficient(value: Any) -> bool:
+    """Whether it is "estimated" or a number from 0 to 1."""
     return value == "estimated" or is_number(value) and 0 <= value <= 1
 
 
-def mu(value):
+def mu(value: Any) -> str | float:
+    """A validator: "auto", or a positive number as float."""
     if not (value == "auto" or is_positive(value)):
         raise ValueError("expected 'auto' or a number greater than 0")
     return value if value == "auto" else float(value)
 
 
-def interval(value):
+def interval(value: Any) -> str | int | float:
+    """A validator: "epoch", a number of steps, or the probability of a snapshot after a step."""
     is_count = isinstance(value, int) and value <= MOST
     is_count_or_probability = is_positive(value) and (value < 1 or is_count)
     if value == "epoch" or is_count_or_probability:
@@ -49,16 +58,17 @@ def interval(value):
     )
 
 
-def format_or_none(value):
+def format_or_none(value: Any) -> Any:
+    """A validator: None, or what ``formats.get`` takes."""
     if value is not None:
         formats.get(value)
     return value
 
 
-def from_to(low: int, high: int):
+def from_to(low: int, high: int) -> AfterValidator:
     """A validator: a whole number from `low` to `high`."""
 
-    def check(value):
+    def check(value: int) -> int:
         if not low <= value <= high:
             raise ValueError(f"expected a whole number from {low} to {high}")
         return value
@@ -66,12 +76,13 @@ def from_to(low: int, high: int):
     return AfterValidator(check)
 
 
-def in_range(format: str, name: str):
+def in_range(format: str, name: str) -> AfterValidator:
     """A validator: what a parameter of a number format may be."""
     return from_to(*facts.RANGES[format][name])
 
 
-def stages(value):
+def stages(value: list[int]) -> list[int]:
+    """A validator: the numbers of blocks in one to five stages."""
     if not 1 <= len(value) <= 5:
         raise ValueError("expected one to five numbers, one for each stage")
     if sum(value) > DEEPEST:
@@ -79,7 +90,8 @@ def stages(value):
     return value
 
 
-def path_or_mapping(value):
+def path_or_mapping(value: Any) -> str | dict | None:
+    """A validator: the path of a map file, a map, or None."""
     if not (value is None or isinstance(value, (str, dict))):
         raise ValueError("expected the path of a map file, a map itself or null")
     return value
@@ -96,7 +108,8 @@ class Schedule(KerasObject):
     """A Keras learning-rate schedule."""
 
 
-def loss(value):
+def loss(value: Any) -> str | KerasObject | None:
+    """A validator: a Keras loss by its name, or by its class and configuration; or None."""
     if isinstance(value, dict):
         return KerasObject(**value)
     if not (value is None or isinstance(value, (str, KerasObject))):
@@ -107,10 +120,10 @@ def loss(value):
 Loss = Annotated[str | KerasObject | None, BeforeValidator(loss)]
 
 
-def _or_schedule(accepts, valid: str):
+def _or_schedule(accepts: Callable[[Any], bool], valid: str) -> BeforeValidator:
     """A validator: what `accepts` takes (described by `valid`), a number as float; a schedule."""
 
-    def check(value):
+    def check(value: Any) -> Any:
         if isinstance(value, dict):
             return Schedule(**value)
         if not (isinstance(value, Schedule) or accepts(value)):

@@ -1,4 +1,4 @@
-"""Estimators of the gradient: how a step gets v ≈ ∇f(w) from a minibatch."""
+"""Estimators: how a step computes v ≈ ∇f(w) from a minibatch."""
 
 from tq_halp.algorithms.estimators.minibatch import Minibatch
 from tq_halp.algorithms.estimators.variance_reduced import VarianceReduced

@@ -1,31 +1,40 @@
-"""How much of SVRG's correction a step takes: the coefficient a of α-SVRG.
+"""``Coefficient``: a, how much of SVRG's correction a step takes (α-SVRG).
 
-    g = (∇f_i(w) − a ∇f_i(w̃)) + a g̃
+    v = (∇f_i(w) − a ∇f_i(w̃)) + a g̃
 
-Unbiased for any a that does not depend on i. Its variance is least at a* = Cov(∇f_i(w), ∇f_i(w̃)) /
-Var(∇f_i(w̃)), which is 1 at a snapshot and falls as the iterate leaves it: in deep networks soon
-below ½, where the plain correction (a = 1) does harm.
+v is unbiased for any a that does not depend on i. It has the least variance for
 
-Yin et al., *A Coefficient Makes SVRG Effective*, arXiv 2311.05589; a start after S steps: Defazio &
-Bottou, arXiv 1812.04529.
+    a* = Cov(∇f_i(w), ∇f_i(w̃)) / Var(∇f_i(w̃))
+
+which is 1 at a snapshot and falls as w leaves w̃. In deep networks it soon falls below ½; then the
+plain correction, a = 1, increases the variance.
+
+Yin et al., *A Coefficient Makes SVRG Effective*, arXiv 2311.05589. A first phase without correction
+is from Defazio & Bottou, arXiv 1812.04529.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.minibatch_gradient import dense, widened
+from tq_halp.algorithms.minibatch_gradient import Gradient, dense, widened
 from tq_halp.errors import InputError
 
 ESTIMATED = "estimated"
-# Of the moving averages behind a*: about the last ten steps count.
+# Decay of the moving averages in a*: they reach back about ten steps.
 _KEEP = 0.9
 
 
-def checked(value):
-    """A float from 0 to 1, "estimated", or a schedule; also from what Keras serializes one to.
+def checked(value: Any) -> float | str | keras.optimizers.schedules.LearningRateSchedule:
+    """The coefficient as a float from 0 to 1, "estimated" or a Keras schedule.
+
+    Args:
+        value: one of these, or a schedule as Keras serializes it.
 
     Raises:
-        InputError: it is none of these, or a schedule that does not begin from 0 to 1.
+        InputError: it is none of these, or the first value of the schedule is not from 0 to 1.
     """
     if isinstance(value, dict):
         value = keras.optimizers.schedules.deserialize(value)
@@ -43,46 +52,45 @@ def checked(value):
     return value if is_schedule else float(value)
 
 
-def serialized(value):
-    """What ``checked`` makes the same value of."""
-    is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-    return keras.optimizers.schedules.serialize(value) if is_schedule else value
-
-
 class Coefficient:
-    """a of every tensor at every step.
+    """a for each trainable variable in each step.
 
     Args:
-        value: a ``checked`` one. What a schedule, of the number of steps, gives is cut to [0, 1].
-            "estimated" is a* per tensor, cut to [0, 1], from moving averages over the *former*
-            steps since the snapshot, so that it does not depend on the present minibatch.
+        value: a number; a schedule, a function of the number of steps whose values are clipped to
+            [0, 1]; or "estimated": a* of each variable, clipped to [0, 1], from moving averages
+            over the *previous* steps since the snapshot. So a does not depend on the minibatch.
         start_after: S; a = 0 in the first S steps.
-        averages: for "estimated" two float64 variables of shape (tensors,), zero at first.
+        averages: for "estimated" two float64 variables of shape (number of variables,), initially
+            zero: Cov and Var of a*.
     """
 
-    def __init__(self, value, start_after, averages=()):
+    def __init__(self, value: Any, start_after: int, averages: Sequence[keras.Variable] = ()):
         self._value, self._start_after, self._averages = value, start_after, averages
 
     @property
-    def is_always_zero(self):
-        """Whether no step is ever corrected."""
+    def is_always_zero(self) -> bool:
+        """Whether a = 0 for all variables in all steps."""
         return self._value == 0.0
 
-    def is_zero(self, step):
-        """Whether no tensor is corrected in a step: False, True, or a tensor that tells."""
+    def is_zero(self, step: tf.Tensor | int) -> bool | tf.Tensor:
+        """Whether a = 0 for all variables in a step: a bool, or a bool scalar while tracing.
+
+        Args:
+            step: number of steps before it.
+        """
         if self.is_always_zero:
             return True
         is_early = step < self._start_after if self._start_after else False
         return (self._scheduled(step) <= 0.0) | is_early if callable(self._value) else is_early
 
-    def of(self, step, count):
-        """a of each of ``count`` tensors, scalar tensors; None for one that is always 1."""
+    def of(self, step: tf.Tensor | int, count: int) -> list[tf.Tensor | None]:
+        """a for each of ``count`` variables in a step, scalars; None if a is always 1."""
         if self._value == 1.0 and not self._start_after:
             return [None] * count
         if self._averages:
             covariance, variance = (average.value for average in self._averages)
             best = tf.clip_by_value(tf.math.divide_no_nan(covariance, variance), 0.0, 1.0)
-            # Before anything was seen the iterate is at the snapshot.
+            # In the first step after a snapshot w = w̃, so a* = 1.
             a = tf.where(variance > 0, best, tf.ones_like(best))
         else:
             a = self._scheduled(step) if callable(self._value) else tf.constant(self._value)
@@ -91,19 +99,22 @@ class Coefficient:
             a = tf.where(step < self._start_after, tf.zeros_like(a), a)
         return tf.unstack(a, num=count)
 
-    def _scheduled(self, step):
-        # As a float, which a schedule may multiply as it likes.
+    def _scheduled(self, step: tf.Tensor | int) -> tf.Tensor:
+        # The step as a float: schedules may multiply it by floats.
         value = tf.convert_to_tensor(self._value(tf.cast(step, tf.float32)))
         return tf.clip_by_value(tf.cast(value, tf.float32), 0.0, 1.0)
 
-    def observe(self, tensors, scale):
-        """Take a step into the averages of "estimated".
+    def observe(
+        self, tensors: Sequence[tuple[Gradient, Gradient, tf.Tensor]], scale: tf.Tensor | None
+    ) -> None:
+        """Updates the moving averages of "estimated" after a step.
 
             Cov ← 0.9 Cov + 0.1 ⟨∇f_i(w) − g̃, ∇f_i(w̃) − g̃⟩    Var ← 0.9 Var + 0.1 ‖∇f_i(w̃) − g̃‖²
 
         Args:
-            tensors: (∇f_i(w), ∇f_i(w̃), g̃) of each tensor, multiplied by ``scale`` unless that is
-                None; where the first is None, or the scaled ones overflow, nothing is taken in.
+            tensors: (∇f_i(w), ∇f_i(w̃), g̃) for each variable, multiplied by the loss scale. If the
+                first is None the update is by 0; if one has overflowed there is no update.
+            scale: the loss scale; None if there is none.
         """
         if not self._averages:
             return
@@ -114,13 +125,16 @@ class Coefficient:
             moved = _KEEP * average.value + (1.0 - _KEEP) * new
             average.assign(tf.where(counts, moved, average.value))
 
-    def reset(self):
-        """At a snapshot."""
+    def reset(self) -> None:
+        """Called at a snapshot: the averages start anew."""
         for average in self._averages:
             average.assign(tf.zeros_like(average.value))
 
 
-def _products(gradient, anchor, full, scale):
+def _products(
+    gradient: Gradient, anchor: Gradient, full: tf.Tensor, scale: tf.Tensor | None
+) -> tf.Tensor:
+    """⟨∇f_i(w) − g̃, ∇f_i(w̃) − g̃⟩ and ‖∇f_i(w̃) − g̃‖² of one variable: float64, shape (2,)."""
     full = widened(full)
     here, there = dense(gradient, full) - full, dense(anchor, full) - full
     if scale is not None:

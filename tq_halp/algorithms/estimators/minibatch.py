@@ -1,4 +1,4 @@
-"""The plain minibatch gradient, as in SGD."""
+"""``Minibatch``: the plain minibatch gradient of SGD."""
 
 import keras
 
@@ -7,7 +7,7 @@ from tq_halp.algorithms.part import Batch, Estimator, Step
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class Minibatch(Estimator):
-    """v = ∇f_i(w), the gradient of one minibatch's mean loss: unbiased, one gradient a step."""
+    """v = ∇f_i(w), the gradient of one minibatch's mean loss. It is unbiased."""
 
     def gradient(self, batch: Batch) -> Step:
         return self.trainer.minibatch_gradient(batch)

@@ -1,39 +1,50 @@
-"""Whether variance reduction gains anything: the variance of its gradient by the plain one's.
+"""``variance_ratio``: how much variance reduction gains, measured in training.
 
     ratio = Var_i(∇f_i(w) − a ∇f_i(w̃)) / Var_i(∇f_i(w))
 
-With the plain correction, a = 1: 0 at a snapshot; 1 where the snapshot is so far away that a step,
-at twice the cost, is no better than a plain one; 2 where the two gradients have nothing in common.
-In deep networks it often passes 1 early in a segment (Defazio & Bottou, arXiv 1812.04529, fig. 3).
+With a = 1 the ratio is 0 at a snapshot; 1 where w is so far from w̃ that a corrected step is no
+better than a plain one, at twice the cost; and 2 where the two gradients are uncorrelated. In deep
+networks it often exceeds 1 early in a segment (Defazio & Bottou, arXiv 1812.04529, fig. 3).
 """
 
 import warnings
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 
-#: After a training that ends with so many epochs of a ratio of 1 or more the user is told. Not
-#: earlier: far from the optimum the ratio is large, and falls.
+from tq_halp.algorithms.batches import Batches
+from tq_halp.algorithms.full_gradient import FullGradient
+
+#: A training warns if its last epochs, as many as this, have had a ratio of 1 or more. It does not
+#: warn earlier, because the ratio is large far from the optimum and falls later.
 EPOCHS_WITHOUT_GAIN = 10
-# At most so many pairs of minibatches, one for each so many: about 2 % of an epoch's steps.
+# One pair of minibatches for every 100, four pairs at most: about 2 % of the cost of an epoch.
 _MOST_PAIRS, _BATCHES_PER_PAIR = 4, 100
 
 
-def variance_ratio(full_gradient, batches, here, there, coefficients):
-    """An estimate of the ratio at the current weights, from 1 to 4 pairs of minibatches.
+def variance_ratio(
+    full_gradient: FullGradient,
+    batches: Batches,
+    here: list[keras.Variable],
+    there: list[keras.Variable],
+    coefficients: Sequence[float],
+) -> float:
+    """Estimates the ratio at the current weights from 1 to 4 pairs of minibatches.
 
     Half the squared difference of two independent gradients has their variance as its mean. A pair
-    costs six minibatch gradients, which ``gradient_evaluations`` leaves out: four, two of them
-    twice, so that no more than one sum of gradients is ever in memory.
+    costs six minibatch gradients, which ``gradient_evaluations`` does not count. Four would do, if
+    more than one sum of gradients could be kept in memory.
 
     Args:
-        full_gradient: the ``FullGradient`` of the model.
+        full_gradient: computes the gradients.
         batches: the training data.
-        here, there: w and w̃, variables.
-        coefficients: a of each tensor, floats.
+        here, there: w and w̃.
+        coefficients: a for each variable.
 
     Returns:
-        A float; nan where there is but one batch, the plain gradient has no variance, or no
-        variance reduction goes on (every a is 0).
+        The ratio; nan if there is only one minibatch, if the plain gradient has no variance, or if
+        every a is 0.
     """
     if not any(coefficients):
         return float("nan")
@@ -50,8 +61,12 @@ def variance_ratio(full_gradient, batches, here, there, coefficients):
     return reduced / plain if plain > 0 else float("nan")
 
 
-def warn_of_no_gain(name):
-    """Say what the numbers mean and what helps."""
+def warn_of_no_gain(name: str) -> None:
+    """Warns that variance reduction has gained nothing, and says what may help.
+
+    Args:
+        name: of the algorithm.
+    """
     warnings.warn(
         f"{name}'s gradient had at least the variance of a plain one at the end of each of the "
         f"last {EPOCHS_WITHOUT_GAIN} epochs, at twice the cost: variance reduction gains nothing "

@@ -1,14 +1,16 @@
-"""SVRG: variance-reduced gradients around a snapshot of the weights.
+"""``VarianceReduced``: the gradient estimator of SVRG.
 
 Johnson & Zhang, *Accelerating Stochastic Gradient Descent using Predictive Variance Reduction*,
-NIPS 2013; with w̃ and g̃ = ∇f(w̃) from the last snapshot (``snapshots``):
+NIPS 2013, with the snapshot w̃ and its full gradient g̃ = ∇f(w̃) (``snapshots``):
 
     v_t = (∇f_i(w_{t−1}) − ∇f_i(w̃)) + g̃
 
-The bracket is evaluated first: at w = w̃ the two gradients are the same computation on the same
-numbers, they cancel exactly, and the first step after a snapshot is the full gradient itself.
-With a ``coefficient`` a it is v_t = (∇f_i(w_{t−1}) − a ∇f_i(w̃)) + a g̃.
+The bracket is evaluated first. At w = w̃ its two gradients are the same computation on the same
+numbers, so they cancel exactly: the first step after a snapshot uses g̃ itself. With a
+``coefficient`` a the estimate is v_t = (∇f_i(w_{t−1}) − a ∇f_i(w̃)) + a g̃.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,6 +22,7 @@ from tq_halp.algorithms.estimators.variance_ratio import (
     warn_of_no_gain,
 )
 from tq_halp.algorithms.minibatch_gradient import (
+    Gradient,
     after,
     batch_size_of,
     corrected,
@@ -32,47 +35,54 @@ from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
 
 # More steps than any training has.
-_ENDLESS = 2**40
+_FOREVER = 2**40
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class VarianceReduced(Estimator):
-    """v = (∇f_i(w) − a ∇f_i(w̃)) + a g̃: two gradients a step, and a full one per snapshot.
+    """v = (∇f_i(w) − a ∇f_i(w̃)) + a g̃: two minibatch gradients a step, one full per snapshot.
 
     Args:
-        snapshot_every: "epoch", or the number of steps T between snapshots (any T >= 1; it need
-            not divide the epoch), or the probability, a float below 1, with which each step is
-            followed by one (loopless SVRG, Kovalev et al., arXiv 1901.08689).
-        coefficient: a, how much of the correction a step takes: a number from 0 to 1, a Keras
-            ``LearningRateSchedule`` of the number of steps, or "estimated", what is best for each
-            tensor (α-SVRG, Yin et al., arXiv 2311.05589; see ``Coefficient``). A step with a = 0
-            costs one gradient instead of two and draws as plain training does; with 0 for all
-            there is no snapshot either.
-        start_after: S: a = 0 in the first S steps, and the first snapshot comes after them.
-        snapshot_fraction: the share of the minibatches, drawn anew for each snapshot, whose mean
-            gradient is g̃ (Babanezhad et al., *Stop Wasting My Gradients*, arXiv 1511.01942). The
-            correction's mean is then no longer zero, but g̃'s error.
-        draws: with "locked" what the model draws (dropout masks, noise, augmentation, stochastic
-            rounding) stays the same for a minibatch from one snapshot to the next, in its pass and
-            in both gradients of a step (transform locking: Defazio & Bottou, arXiv 1812.04529).
-            ``fit`` therefore shuffles arrays once and then whole batches, if the model draws. With
-            "fresh" each step draws anew, the same for its two gradients, and the correction has
-            mean zero only over the draws.
-        iterate: the next snapshot is taken at the "last" iterate (option I) or at a uniformly
-            "random" one of the steps since the previous snapshot (option II, what the theorems
-            assume). With "random" the weights are set to it when the T steps are over.
-        variance_ratio: whether the logs of an epoch hold ``variance_ratio``, and training that
-            gains nothing is warned of. It costs six minibatch gradients for every 100 minibatches
-            of the data, six at least and 24 at most, which ``gradient_evaluations`` leaves out.
+        snapshot_every: "epoch"; or T, the number of steps between snapshots (any int from 1; it
+            need not divide the epoch); or p, a float below 1, the probability that a snapshot
+            follows a step (loopless SVRG, Kovalev et al., arXiv 1901.08689).
+        coefficient: a, how much of the correction a step takes: a number from 0 to 1; a Keras
+            ``LearningRateSchedule`` of the number of steps; or "estimated", an estimate of the best
+            a for each variable (α-SVRG, Yin et al., arXiv 2311.05589; see ``Coefficient``). A step
+            with a = 0 costs one gradient instead of two, and draws at random as plain training
+            does. With the number 0 there are no snapshots either.
+        start_after: S. In the first S steps a = 0. The first snapshot comes after them.
+        snapshot_fraction: the share of the minibatches from which g̃ is computed, drawn anew for
+            each snapshot (Babanezhad et al., *Stop Wasting My Gradients*, arXiv 1511.01942). The
+            mean of the correction is then the error of g̃ instead of zero.
+        draws: "locked": between two snapshots a minibatch always gets the same random draws
+            (dropout masks, noise, augmentation, stochastic rounding), in the full gradient and in
+            both gradients of a step (transform locking, Defazio & Bottou, arXiv 1812.04529). If the
+            model draws at random, ``fit`` shuffles arrays once, and whole minibatches from then on.
+            "fresh": each step draws anew, the same for its two gradients. The mean of the
+            correction is then zero only on average over the draws.
+        iterate: which iterate the next snapshot is taken of: the "last" (option I), or a uniformly
+            "random" one since the last snapshot (option II, which the theorems assume). With
+            "random" the weights are set to it at the end of the T steps.
+        variance_ratio: whether the logs of an epoch hold ``variance_ratio``; if so, a training that
+            variance reduction has not helped ends with a warning. It costs six minibatch gradients
+            for every 100 minibatches of the data, at least 6 and at most 24 in an epoch, which
+            ``gradient_evaluations`` does not count.
 
     Raises:
-        InputError: an argument is not one of the above; in ``fit``: the training data cannot be
-            passed over again (see its ``full_gradient_data``); samples are shuffled where a
-            stateful RNN carries states, or come in other batches where augmentation is locked; a
-            part is asked of a data set of unknown length, or for a stateful RNN.
+        InputError: an argument is not one of the above. In ``fit``: the training data can be read
+            only once (see ``full_gradient_data`` there); a model with stateful RNNs gets shuffled
+            samples; a model with locked augmentation gets other minibatches than the full gradient;
+            ``snapshot_fraction`` is below 1 for data of unknown length or for stateful RNNs.
     """
 
     numbers = {"epochs_without_gain": 0}
+    epochs_without_gain: int
+
+    batch_key: keras.Variable
+    anchor_samples: keras.Variable
+    covariance: keras.Variable
+    variance: keras.Variable
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class VarianceReduced(Estimator):
     def snapshot_schedule(self) -> SnapshotSchedule:
         return self._schedule
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         own = {"batch_key": Zeros(), "anchor_samples": Zeros()}
         if self.coefficient == coefficients.ESTIMATED:
             average = Zeros((len(self.weights),), "float64")
@@ -114,12 +124,11 @@ class VarianceReduced(Estimator):
         if self._coefficient.is_always_zero:
             return self.trainer.minibatch_gradient(batch)
         anchor = self.anchor_gradients(batch)
-        # Two passes at once want twice the memory and the caches.
         step = self.trainer.minibatch_gradient(batch._replace(x=after(anchor, batch.x)))
         return step._replace(gradients=self._reduced(step.gradients, anchor))
 
-    def anchor_gradients(self, batch):
-        """∇f_i(w̃); zeros in a step that takes nothing of it."""
+    def anchor_gradients(self, batch: Batch) -> list[Gradient]:
+        """∇f_i(w̃), one for each trainable variable; zeros in a step with a = 0."""
         snapshots, trainer = self.snapshots, self.trainer
         skip = self._coefficient.is_zero(trainer.step_count.value)
         if snapshots.rnn_states is not None:
@@ -132,24 +141,29 @@ class VarianceReduced(Estimator):
         values = [variable.value for variable in snapshots.center]
         states = snapshots.rnn_states.mapping() if snapshots.rnn_states is not None else []
 
-        def taken():
+        def computed() -> tuple[list[Gradient], list[tf.Tensor]]:
             return gradients_at(trainer, values, *batch, states=states)
 
-        def taken_dense():
-            gradients, after = taken()
-            return [dense(g, value) for g, value in zip(gradients, values, strict=True)], after
+        def computed_dense() -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+            gradients, states_after = computed()
+            gradients = [dense(g, value) for g, value in zip(gradients, values, strict=True)]
+            return gradients, states_after
 
-        def zeros():
+        def zeros() -> tuple[list[tf.Tensor], list[tf.Tensor]]:
             return [tf.zeros_like(value) for value in values], [value for _, value in states]
 
-        gradients, after = taken() if skip is False else tf.cond(skip, zeros, taken_dense)
+        gradients, states_after = (
+            computed() if skip is False else tf.cond(skip, zeros, computed_dense)
+        )
         if snapshots.rnn_states is not None:
-            snapshots.rnn_states.carry(after)
+            snapshots.rnn_states.carry(states_after)
         count = tf.cast(batch_size_of(batch.x), "int64")
         self.anchor_samples.assign_add(tf.where(skip, tf.zeros_like(count), count))
         return gradients
 
-    def _reduced(self, gradients, anchor_gradients):
+    def _reduced(
+        self, gradients: list[Gradient], anchor_gradients: list[Gradient]
+    ) -> list[Gradient]:
         scale = loss_scale(self.trainer.optimizer)
         full_gradient = [
             g.value if scale is None else g.value * tf.cast(scale, g.dtype)
@@ -165,7 +179,7 @@ class VarianceReduced(Estimator):
 
     # ---- batches that stay together ----------------------------------------------------------
 
-    def keeps_batches(self, x) -> bool:
+    def keeps_batches(self, x: Any) -> bool:
         is_locked = self.draws == "locked" and not self._coefficient.is_always_zero
         return is_locked and self.snapshots.locking.are_made(x)
 
@@ -173,7 +187,7 @@ class VarianceReduced(Estimator):
         if self.draws == "locked" and self.snapshots.locking.of_augmentation:
             self._check_batch()
 
-    def _check_batch(self):
+    def _check_batch(self) -> None:
         is_plain = self._coefficient.is_zero(int(self.trainer.step_count) - 1)
         if self.snapshots.keys is None or is_plain:
             return
@@ -192,7 +206,7 @@ class VarianceReduced(Estimator):
 
     def steps_without_snapshot(self) -> int:
         if self._coefficient.is_always_zero:
-            return _ENDLESS * self.trainer.steps_per_execution
+            return _FOREVER * self.trainer.steps_per_execution
         return self.start_after - int(self.trainer.step_count)
 
     def on_snapshot(self) -> None:
@@ -218,13 +232,14 @@ class VarianceReduced(Estimator):
             return {}
         last_step, snapshots = self.trainer.step_count.value - 1, self.snapshots
         shares = self._coefficient.of(last_step, len(self.weights))
-        shares = [1.0 if share is None else float(share) for share in shares]
+        # With snapshots the data can be read again.
+        batches: Any = self.trainer.fit_data.batches
         ratio = variance_ratio(
             snapshots.exact_gradient,
-            self.trainer.fit_data.batches,
+            batches,
             self.weights,
             snapshots.center,
-            shares,
+            [1.0 if share is None else float(share) for share in shares],
         )
         self.epochs_without_gain = self.epochs_without_gain + 1 if ratio >= 1 else 0
         return {"variance_ratio": ratio}

@@ -1,4 +1,4 @@
-"""Iterates: where the weights live between steps."""
+"""Iterates: where the weights live between two steps."""
 
 from tq_halp.algorithms.iterates.averaged import Averaged
 from tq_halp.algorithms.iterates.bit_centered import BitCentered

@@ -1,14 +1,15 @@
-"""SWALP: the average of low-precision iterates, which goes below LP-SGD's floor.
+"""``Averaged``: the average of low-precision iterates, as in SWALP.
 
 Yang et al., *SWALP: Stochastic Weight Averaging in Low-Precision Training*, arXiv 1904.11943:
 
     w_t = Q(w_{t−1} − α ∇f_i(w_{t−1}))          LP-SGD, on a fixed grid
     w̄   = mean of w_t over t = S+c, S+2c, ...    in floating point
 
-Rounding errors are unbiased and average out, where the iterate itself keeps them.
+Rounding errors are unbiased, so they average out, and w̄ gets closer to the optimum than any w_t.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -21,27 +22,34 @@ from tq_halp.algorithms.iterates.fixed_grid import FixedGrid
 from tq_halp.algorithms.part import Iterate, Zeros, like
 from tq_halp.errors import InputError
 
+if TYPE_CHECKING:
+    from tq_halp.algorithms.trainer import Trainer
+
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class Averaged(Iterate):
-    """Iterates on a fixed grid, and their average as the result.
+    """Iterates on a fixed grid; the result of training is their average.
 
-    The model holds the iterate during a step and until somebody asks for the result: a validation,
-    the callbacks at the end of an epoch, the end of ``fit``, ``evaluate``, ``predict``, ``save``,
-    ``save_weights``, ``export``. These see the average, and the next step goes on with the iterate.
-    A constraint of a weight holds for the average as well. Statistics of BatchNormalization are
-    those of the iterates. Another ``fit`` begins at the average, rounded to the grid, and averages
-    anew.
+    The model's weights are the iterate during a step. They become the average for validation, for
+    the callbacks at an epoch's end, at the end of ``fit``, and for ``evaluate``, ``predict``,
+    ``save``, ``save_weights`` and ``export``; the next step puts the iterate back. Constraints of
+    weights hold for the average, too. The statistics of BatchNormalization are those of the
+    iterates. Another ``fit`` starts from the average, rounded to the grid, and averages anew.
 
     Args:
         format, rounding: of the iterates, as for ``FixedGrid``.
-        average_after: S, the number of steps that are left out.
-        average_every: c, steps from one averaged iterate to the next.
+        average_after: S, the number of steps before averaging begins, an int from 0.
+        average_every: c, the number of steps from one averaged iterate to the next, an int from 1.
 
     Raises:
-        InputError: an argument is not one of the above; in ``fit``, the optimizer has ``use_ema``,
+        InputError: an argument is not one of the above. In ``fit``: the optimizer has ``use_ema``,
             whose average this one would overwrite.
     """
+
+    average: list[keras.Variable]
+    average_count: keras.Variable
+    hidden_iterate: list[keras.Variable]
+    shows_average: keras.Variable
 
     def __init__(
         self,
@@ -60,11 +68,11 @@ class Averaged(Iterate):
         self._grid = FixedGrid(format, rounding)
         self.format, self.rounding = self._grid.format, rounding
 
-    def bind(self, trainer) -> None:
+    def bind(self, trainer: "Trainer") -> None:
         super().bind(trainer)
         self._grid.bind(trainer)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         return {
             "grid": self._grid,
             "average": like(self.weights, wide=True),
@@ -87,7 +95,7 @@ class Averaged(Iterate):
         self.shows_average.assign(0)
 
     def settle(self) -> None:
-        """w ← Q(w), and w̄ ← w̄ + (w − w̄) / n where the step counts."""
+        """w ← Q(w); if w is averaged, w̄ ← w̄ + (w − w̄) / n, for the n-th averaged w."""
         self._grid.settle()
         late = self.trainer.step_count.value - self.average_after
         counts = (late > 0) & (late % self.average_every == 0)
@@ -104,7 +112,7 @@ class Averaged(Iterate):
         if int(self.average_count) == 0 or int(self.shows_average):
             return
         self.trainer.loop.check_setting()
-        for variable, iterate, average in self._places():
+        for variable, iterate, average in self._triples():
             iterate.assign(variable.value)
             variable.assign(_as_weight(variable, average))
         self.shows_average.assign(1)
@@ -115,13 +123,14 @@ class Averaged(Iterate):
             self.shows_average.assign(0)
             self._put_iterate_back()
 
-    def _put_iterate_back(self):
-        """Where nobody has set the weight in the meantime."""
-        for variable, iterate, average in self._places():
+    def _put_iterate_back(self) -> None:
+        """w ← the iterate, except for weights that the user has set since the average is shown."""
+        for variable, iterate, average in self._triples():
             if np.array_equal(variable.numpy(), _as_weight(variable, average).numpy()):
                 variable.assign(iterate.value)
 
-    def _places(self):
+    def _triples(self) -> Iterator[tuple[keras.Variable, keras.Variable, keras.Variable]]:
+        """(weight, iterate, average) of each tensor."""
         return zip(self.weights, self.hidden_iterate, self.average, strict=True)
 
     def diagnostics(self) -> dict[str, float]:
@@ -129,6 +138,6 @@ class Averaged(Iterate):
         return self._grid.diagnostics_of(self.hidden_iterate if is_hidden else self.weights)
 
 
-def _as_weight(variable, average):
-    """The average as the weight can hold it."""
+def _as_weight(variable: keras.Variable, average: keras.Variable) -> tf.Tensor:
+    """The average as a value of the weight: with its constraint, in its dtype."""
     return tf.cast(constrained(variable, average.value), variable.dtype)

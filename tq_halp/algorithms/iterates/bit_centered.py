@@ -1,21 +1,22 @@
-"""Bit centering: weights that are a b-bit offset from a full-precision center, as in HALP.
+"""``BitCentered``: weights that are a b-bit offset from a full-precision center, as in HALP.
 
 De Sa et al., *High-Accuracy Low-Precision Training*, arXiv 1803.03383, Algorithm 3:
 
-    w̃  `center`   full precision            z  `offset`   on the grid (δ, b), so that w = w̃ + z
+    w̃  `center`   in full precision              z  `offset`      on the grid (δ, b); w = w̃ + z
     μ  `mu`       strong convexity, or "auto"    δ  `grid_scale`  ‖g̃‖₂ / (μ (2^(b−1) − 1))
 
     at a snapshot   w̃ ← w̃ + z in full precision, g̃ ← ∇f(w̃), re-scale δ, re-center z ← 0
     in a step       z ← Q_(δ,b)(z − α v),   v = (∇f_i(w̃ + z) − ∇f_i(w̃)) + g̃
 
-As g̃ shrinks so does δ: the grid follows the iterate into the optimum, and b bits converge linearly
-where a fixed grid stops at its floor. For any Keras optimizer, −α v is the change that it makes to
-w = w̃ + z.
+δ shrinks with g̃. So the grid gets finer as w comes closer to the optimum, and b bits converge
+linearly where a fixed grid stops at its floor. With a Keras optimizer, −α v stands for the change
+that it makes to w = w̃ + z.
 """
 
 import numbers
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -32,6 +33,9 @@ from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
 
+if TYPE_CHECKING:
+    from tq_halp.algorithms.trainer import Trainer
+
 DEFAULT_WORD_BITS = 8
 
 
@@ -40,26 +44,32 @@ class BitCentered(Iterate):
     """w = w̃ + z: a full-precision center and an offset of few bits.
 
     Args:
-        word_bits: b, bits of the offset z, 2 to 64.
-        mu: μ > 0, or "auto". The range |z_j| ≤ ‖g̃‖₂/μ holds the optimum if f is μ-strongly convex.
-            A larger μ gives a finer grid until the range is so small that saturation slows
-            progress; "auto" widens the first range while it fills and from then on moves each by
-            what the gradient after a segment says of it (``range_rule.pull``).
-        scale: one δ "per_tensor", from that tensor's own gradient norm; "per_channel", for each
-            index of a kernel's last axis; or one "global", as in the paper.
+        word_bits: b, the number of bits of the offset z, 2 to 64.
+        mu: μ > 0, or "auto". If f is μ-strongly convex, the optimum is in the range |z_j| ≤ ‖g̃‖₂/μ.
+            A larger μ makes the grid finer; if it is too large, offsets at the edge of the range
+            slow down training. "auto" widens the first range as offsets reach its edge, and changes
+            later ones by what the gradient at the end of a segment shows (``range_rule.pull``).
+        scale: "per_tensor", a δ for each tensor, from the norm of its own gradient; "per_channel",
+            a δ for each index of a kernel's last axis; or "global", one δ, as in the paper.
         format: of z, instead of ``word_bits``: any format, its name or its mapping. Its largest
-            number is stretched to the edge of the range; block formats, which have none, need no μ.
+            number is scaled to the edge of the range. Block formats have no range and need no μ.
         rounding: of z; "stochastic" is unbiased.
-        snapshot_every, snapshot_fraction, iterate: as for ``VarianceReduced``, beside an estimator
-            that takes no snapshots; "epoch", 0.1 and "last" where they are None. Here g̃ serves the
-            scale only, for which the gradient of a part of the data will do.
+        snapshot_every, snapshot_fraction, iterate: as for ``VarianceReduced``, if the estimator
+            takes no snapshots; None for "epoch", 0.1 and "last". g̃ then serves for δ only, for
+            which the gradient over a part of the data is enough.
 
     Raises:
-        InputError: an argument is not one of the above.
+        InputError: an argument is not one of the above, or the last three are given although the
+            estimator takes snapshots.
     """
 
     needs_snapshots = True
     numbers = {"saturated_segments": 0}
+    saturated_segments: int
+
+    offset: list[keras.Variable]
+    weights_were_set: keras.Variable
+    projected: list[keras.Variable | None]
 
     def __init__(
         self,
@@ -95,11 +105,11 @@ class BitCentered(Iterate):
         self.mu = self._range.mu
         self.snapshot_schedule()
 
-    def _format_for(self, seed):
+    def _format_for(self, seed: int) -> OffsetFormat:
         format = self.format or formats.ScaledInteger(self.word_bits)
         return OffsetFormat(Quantizer(format, rounding=self.rounding, seed=seed))
 
-    def bind(self, trainer) -> None:
+    def bind(self, trainer: "Trainer") -> None:
         super().bind(trainer)
         for name in ("snapshot_every", "snapshot_fraction", "iterate"):
             received = getattr(self, name)
@@ -116,7 +126,7 @@ class BitCentered(Iterate):
         fraction = 0.1 if self.snapshot_fraction is None else self.snapshot_fraction
         return SnapshotSchedule(self.snapshot_every or "epoch", self.iterate or "last", fraction)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         projected = [
             Zeros(tuple(v.shape), v.dtype) if v.constraint is not None else None
             for v in self.weights
@@ -125,46 +135,47 @@ class BitCentered(Iterate):
             "offset": like(self.weights),
             "range": self._range,
             "weights_were_set": Zeros(),
-            # P(w̃ + z) of constrained weights, which need not be P of itself.
+            # P(w̃ + z) of constrained weights; a P of the user's need not leave it as it is.
             "projected": projected,
         }
 
     # ---- one step ----------------------------------------------------------------------------
 
     def before_update(self) -> None:
-        """w ≠ w̃ + z: somebody has set weights. The center moves with them, and g̃ is out of date."""
-        is_set = []
-        for (variable, center, offset), left in zip(self._places(), self.projected, strict=True):
-            # One after the other: all sums at once would be a copy of the weights more.
+        """Notices weights that the user has set, w ≠ w̃ + z: then w̃ ← w − z, and g̃ is outdated."""
+        is_set: list[tf.Tensor] = []
+        for (variable, center, offset), left in zip(self._triples(), self.projected, strict=True):
+            # One after the other: all sums at the same time would take a copy of the weights.
             with tf.control_dependencies(is_set[-1:]):
                 expected = center.value + offset.value if left is None else left.value
                 is_set.append(tf.reduce_any(variable.value != expected))
 
-        def follow():
-            for variable, center, offset in self._places():
+        def follow() -> tf.Tensor:
+            for variable, center, offset in self._triples():
                 center.assign(variable.value - offset.value)
             return tf.constant(1, tf.int64)
 
         is_any_set = tf.reduce_any(tf.stack(is_set))
         self.weights_were_set.assign(tf.cond(is_any_set, follow, lambda: tf.constant(0, tf.int64)))
 
-    def _places(self):
+    def _triples(self) -> Iterator[tuple[keras.Variable, keras.Variable, keras.Variable]]:
+        """(w, w̃, z) of each tensor."""
         return zip(self.weights, self.snapshots.center, self.offset, strict=True)
 
     def settle(self) -> None:
-        """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z), P being the constraint of the weights."""
-        for index, (variable, center, offset) in enumerate(self._places()):
+        """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z), where P is the constraint of the weights."""
+        for index, (variable, center, offset) in enumerate(self._triples()):
             weight = tf.convert_to_tensor(variable.value)
-            # Not before the optimizer: else the sums of all tensors wait for it in memory.
+            # After the optimizer's update: else the sums of all tensors wait for it in memory.
             with tf.control_dependencies([weight]):
                 if variable.constraint is None:
                     moved = offset.value + (weight - (center.value + offset.value))
                 else:
-                    # The weight was projected after the offset was added, and so it is again.
+                    # w was projected after z was added to w̃; w − w̃ contains the projection.
                     moved = weight - center.value
             self._set_offset(index, moved, self._round)
 
-    def _set_offset(self, index, offset, to_grid):
+    def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
         scale = self._range.scale_of(index)
         self.offset[index].assign(to_grid(offset, scale, self.trainer.random_counter(index)))
@@ -173,9 +184,10 @@ class BitCentered(Iterate):
         variable.assign(moved if variable.constraint is None else constrained(variable, moved))
         self._note_projected(index)
 
-    def _note_projected(self, index):
-        if self.projected[index] is not None:
-            self.projected[index].assign(self.weights[index].value)
+    def _note_projected(self, index: int) -> None:
+        projected = self.projected[index]
+        if projected is not None:
+            projected.assign(self.weights[index].value)
 
     # ---- from snapshot to snapshot -----------------------------------------------------------
 
@@ -194,22 +206,22 @@ class BitCentered(Iterate):
             self.snapshots.snapshot_due = True
 
     def on_segment_end(self) -> None:
-        # The snapshots may have put the weights elsewhere, to a random iterate.
-        for variable, center, offset in self._places():
+        # With option II the snapshots have set the weights to a random iterate.
+        for variable, center, offset in self._triples():
             if self.snapshots.candidate:
                 offset.assign(variable.value - center.value)
         self._range.on_segment_end()
-        if self.mu != "auto":
-            self._watch_saturation()
+        if isinstance(self.mu, float):
+            self._watch_saturation(self.mu)
 
-    def _watch_saturation(self):
+    def _watch_saturation(self, mu: float) -> None:
         fraction = self._range.saturated_fraction(self.offset)
         self.saturated_segments = self.saturated_segments + 1 if fraction > 0.05 else 0
         if self.saturated_segments == 2:
             warnings.warn(
                 f"{100 * fraction:.0f}% of the offsets have reached the edge of "
                 f"their {self.word_bits}-bit grid in two snapshots running, which slows progress: "
-                f"mu={self.mu} is too large. Try mu={self.mu / 4:.3g} or mu='auto'; if the full "
+                f"mu={mu} is too large. Try mu={mu / 4:.3g} or mu='auto'; if the full "
                 "gradient grows as well, more bits.",
                 stacklevel=2,
             )

@@ -1,13 +1,12 @@
-"""Keras' constraints of weights, beside a grid: which comes last.
+"""Keras' weight constraints together with rounding: which of the two comes last.
 
-Keras' optimizers project: w ← P(w) after each step. Rounding moves w once more, so one of the two
-must have the last word:
+Keras' optimizers project after each step: w ← P(w), with P the constraint. Rounding moves w again.
 
-- Where the weights are numbers of a format (LP-SGD, LP-SVRG, SWALP's iterate), rounding has it:
-  w ← Q(P(w)). NonNeg holds still, since 0 is a number of the format; a bound of a norm (MaxNorm,
-  MinMaxNorm, UnitNorm) holds up to the rounding of each weight, at most one step of the grid.
-- Where they are a full-precision centre plus an offset on a grid (HALP, bit-centered SGD), the
-  projection has it: w ← P(w̃ + z) with z ← Q(P(w) − w̃). The constraint holds as in plain training.
+- If the weights are numbers of a format (LP-SGD, LP-SVRG, the iterates of SWALP), rounding comes
+  last: w ← Q(P(w)). NonNeg still holds, since 0 is a number of the format. A bound of the norm
+  (MaxNorm, MinMaxNorm, UnitNorm) holds up to an error of at most one grid step in each weight.
+- If the weights are a full-precision center plus an offset on a grid (HALP, bit-centered SGD), the
+  projection comes last: w ← P(w̃ + z) with z ← Q(P(w) − w̃). The constraint holds exactly.
 """
 
 import keras
@@ -19,14 +18,14 @@ from tq_halp.quantizers import Quantizer
 
 
 def constrained(variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
-    """P(value), with the constraint of a weight; ``value`` itself where it has none."""
+    """P(value), where P is the constraint of ``variable``; ``value`` if it has no constraint."""
     if variable.constraint is None:
         return value
     return tf.cast(tf.convert_to_tensor(variable.constraint(value)), value.dtype)
 
 
 def check_on_grid(variables: list[keras.Variable], quantizer: Quantizer) -> None:
-    """InputError where a weight must not be negative and the format has no number to end at."""
+    """Raises InputError if a weight has the constraint NonNeg and the format has no 0."""
     for variable in variables:
         if isinstance(variable.constraint, keras.constraints.NonNeg):
             if np.asarray(quantizer(np.zeros(variable.shape, variable.dtype))).any():

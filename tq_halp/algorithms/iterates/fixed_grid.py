@@ -1,7 +1,8 @@
-"""Weights that live in a number format: LP-SGD and LP-SVRG."""
+"""``FixedGrid``: weights that are numbers of a fixed format, as in LP-SGD and LP-SVRG."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,24 +14,27 @@ from tq_halp.algorithms.part import Iterate
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
 
+if TYPE_CHECKING:
+    from tq_halp.algorithms.trainer import Trainer
+
 
 @keras.saving.register_keras_serializable(package="tq_halp")
 class FixedGrid(Iterate):
-    """After every step w ← Q(w): the weights are never anything but numbers of the format.
+    """w ← Q(w) after every step; no full-precision copy of the weights is kept.
 
     Args:
-        format: the grid, a format of ``tq_halp.formats``, its name or its mapping
-            (``{"format": "fixed_point", "word_bits": 8, "frac_bits": 6}``). Any but a
+        format: a format of ``tq_halp.formats``, its name or its mapping
+            (``{"format": "fixed_point", "word_bits": 8, "frac_bits": 6}``); any but
             ``ScaledInteger``, whose grid would move with the largest weight.
-        rounding: one that the format takes; "stochastic" is unbiased, E[Q(w)] = w inside the
-            range, and what De Sa et al. (arXiv 1803.03383) use. None for formats that are not
-            rounded to.
+        rounding: one that the format takes. "stochastic" is unbiased, E[Q(w)] = w inside the
+            range, as De Sa et al. (arXiv 1803.03383) use it. None for formats without a choice.
 
     Raises:
         InputError: an argument is not one of the above.
     """
 
     numbers = {"saturated_epochs": 0}
+    saturated_epochs: int
 
     def __init__(self, format: formats.Format | str | Mapping, rounding: str | None = "stochastic"):
         format = formats.get(format)
@@ -42,7 +46,7 @@ class FixedGrid(Iterate):
         Quantizer(format, rounding=rounding)
         self.format, self.rounding = format, rounding
 
-    def bind(self, trainer) -> None:
+    def bind(self, trainer: "Trainer") -> None:
         super().bind(trainer)
         self._quantizer = Quantizer(self.format, rounding=self.rounding, seed=trainer.seed)
 
@@ -57,10 +61,10 @@ class FixedGrid(Iterate):
 
     def on_fit_end(self) -> None:
         if uses_ema(self.trainer.optimizer):
-            # Keras has put the averages of the weights into the weights.
+            # Keras has set the weights to their moving averages.
             self._round(self._quantizer.derive("average"))
 
-    def _round(self, to_grid):
+    def _round(self, to_grid: Callable) -> None:
         for index, variable in enumerate(self.weights):
             counter = self.trainer.random_counter(index)
             variable.assign(to_grid(variable.value, counter=counter))
@@ -69,7 +73,10 @@ class FixedGrid(Iterate):
         return self.diagnostics_of(self.weights)
 
     def diagnostics_of(self, weights: list[keras.Variable]) -> dict[str, float]:
-        """On a grid of equal steps: its step, and the shares of weights at its ends and at 0."""
+        """The step of a fixed-point grid, and the shares of the weights at its ends and at 0.
+
+        Empty for other formats.
+        """
         if not isinstance(self.format, formats.FixedPoint):
             return {}
         at_end = zero = total = 0
@@ -85,9 +92,9 @@ class FixedGrid(Iterate):
             "scale": self.format.step,
         }
 
-    def _watch_range(self, fraction):
+    def _watch_range(self, fraction: float) -> None:
         self.saturated_epochs = self.saturated_epochs + 1 if fraction > 0.05 else 0
-        if self.saturated_epochs == 2:
+        if self.saturated_epochs == 2 and isinstance(self.format, formats.FixedPoint):
             warnings.warn(
                 f"{100 * fraction:.0f}% of the weights have been at an end of their grid's range, "
                 f"{self.format.min} to {self.format.max}, in two epochs running, where they cannot "

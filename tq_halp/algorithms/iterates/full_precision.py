@@ -1,4 +1,4 @@
-"""Weights in the floating point that the model has."""
+"""``FullPrecision``: weights in the floating-point type of the model."""
 
 import keras
 

@@ -1,11 +1,14 @@
-"""How far the grid of HALP's offsets reaches: |z_j| ≤ r = ‖g̃‖₂ / μ, for each group of weights.
+"""``GridRange``: the range |z_j| ≤ r = ‖g̃‖₂ / μ of HALP's offsets, for each group of weights.
 
-``GridRange`` keeps μ and the grid's scale δ from segment to segment; the rule by which μ = "auto"
-moves them is in ``range_rule``.
+It keeps μ and the grid's step δ from segment to segment. The rule for μ = "auto" is in
+``range_rule``.
 """
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,24 +26,37 @@ class GridRange(Part):
     Args:
         mu: μ > 0, or "auto".
         granularity: of the groups, as for ``ScaleGroups``.
-        format: the ``OffsetFormat``; its largest number lies at r.
+        format: of the offsets; its largest number is scaled to r.
 
     Raises:
-        InputError: mu is neither, or is a number for a format that fits itself to its numbers.
+        InputError: mu is not one of the above, or is a number for a format that has no range.
+
+    Attributes:
+        grid_scale: δ, or s of ``OffsetFormat``, a float64 variable of shape (G,).
+        current_mu: μ of the segment, a float64 variable of shape (G,).
+        last_move: the last change of r with μ = "auto", in octaves, a float64 variable (G,).
+        has_segment: whether a segment has ended since μ was last moved, an int64 scalar.
+        next_look: number of steps in the first segment after which to ``widen``; None after it.
     """
 
     numbers = {"next_look": None}
+    next_look: int | None
+
+    grid_scale: keras.Variable
+    current_mu: keras.Variable
+    last_move: keras.Variable
+    has_segment: keras.Variable
 
     def __init__(self, mu: str | float, granularity: str, format: OffsetFormat):
         is_number = isinstance(mu, numbers.Real) and not isinstance(mu, bool)
-        if mu != "auto" and not (is_number and 0 < mu < float("inf")):
+        if mu != "auto" and not (is_number and 0 < float(mu) < float("inf")):
             raise InputError(f"mu must be 'auto' or a positive number. Received: {mu!r}")
         if format.largest is None and mu != "auto":
             raise InputError(f"mu must be 'auto' for {format.format}, which has no range to scale")
         self.mu, self.largest = mu if mu == "auto" else float(mu), format.largest
         self._granularity, self._noise_follows_range = granularity, format.noise_follows_range
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         self.groups = ScaleGroups([v.shape for v in self.weights], self._granularity)
         per_group = Zeros((self.groups.count,), "float64")
         return {
@@ -50,20 +66,24 @@ class GridRange(Part):
             "has_segment": Zeros(),
         }
 
-    def scale_of(self, index: int):
+    def scale_of(self, index: int) -> tf.Tensor:
         """δ of tensor ``index``: a scalar, or a vector along its last axis."""
         return self.groups.of(self.grid_scale.value, index)
 
     def half_widths(self) -> np.ndarray:
-        """r of each group; infinite for a format without a range."""
+        """r of each group, (G,); infinite for a format that has no range."""
         if not self.largest:
             return np.full(self.groups.count, np.inf)
         return self.grid_scale.numpy() * self.largest
 
     # ---- at a snapshot -----------------------------------------------------------------------
 
-    def fit(self, offsets: list) -> None:
-        """δ ← ‖g̃‖₂ / (μ · largest code), where z are the offsets of the segment that has ended."""
+    def fit(self, offsets: Sequence[keras.Variable]) -> None:
+        """δ ← ‖g̃‖₂ / (μ · largest code), at a snapshot; with "auto" μ is moved first.
+
+        Args:
+            offsets: z at the end of the last segment.
+        """
         if self.largest is None:
             self.grid_scale.assign(tf.ones_like(self.grid_scale.value))
             return
@@ -73,7 +93,9 @@ class GridRange(Part):
         self.current_mu.assign(mu)
         self.grid_scale.assign(range_rule.scales(norms, mu, self.largest))
 
-    def _mu_of_next_segment(self, norms, offsets):
+    def _mu_of_next_segment(
+        self, norms: np.ndarray, offsets: Sequence[keras.Variable]
+    ) -> np.ndarray:
         if self.mu != "auto":
             return np.full_like(norms, self.mu)
         mu, half_widths = self.current_mu.numpy(), self.half_widths()
@@ -85,24 +107,31 @@ class GridRange(Part):
             return mu
         self.next_look = 1
         drifts = self._drifts()
-        widths = range_rule.first_half_widths(self.groups, self._directions(), drifts, self.largest)
+        widths = range_rule.first_half_widths(
+            self.groups, self._directions(), drifts, self._largest_code
+        )
         return range_rule.quotient(norms, widths, otherwise=1.0 / max(*drifts, 1e-30))
 
-    def _growth(self, offsets, half_widths):
-        """How many times wider each range shall be than in the segment that has ended."""
+    @property
+    def _largest_code(self) -> float:
+        """``largest`` of a format that has a range; of others, which have no range to fit, 1."""
+        return 1.0 if self.largest is None else self.largest
+
+    def _growth(self, offsets: Sequence[keras.Variable], half_widths: np.ndarray) -> np.ndarray:
+        """How many times larger r should have been in the last segment, (G,)."""
         pull = range_rule.pull(
             self.groups,
             offsets,
             self._directions(),
             half_widths,
-            half_widths / self.largest * self._noise_follows_range,
+            half_widths / self._largest_code * self._noise_follows_range,
         )
         move = range_rule.next_move(self.last_move.numpy(), pull)
         self.last_move.assign(move)
         return 2.0 ** (np.abs(move) * pull)
 
-    def _directions(self):
-        """What vanishes at the optimum: g̃, and λw̃ where the optimizer itself decays the weights."""
+    def _directions(self) -> list[Any]:
+        """The gradient of the whole objective at w̃: g̃, plus λw̃ if the optimizer decays weights."""
         directions, optimizer = [], self.trainer.optimizer
         for full, center, variable in zip(
             self.snapshots.full_gradient, self.snapshots.center, self.weights, strict=True
@@ -111,19 +140,19 @@ class GridRange(Part):
             directions.append(full.value + decay * center.value if decay else full)
         return directions
 
-    def _drifts(self):
-        """How far a gradient of 1 moves each tensor in two steps."""
+    def _drifts(self) -> list[float]:
+        """How far a constant gradient of 1 moves each tensor in two steps."""
         moved_by = (optimizer_of(self.trainer.optimizer, v) for v in self.weights)
         return [2 * step_size(optimizer) for optimizer in moved_by]
 
     # ---- within the first segment ------------------------------------------------------------
 
     def is_to_look(self) -> bool:
-        """Whether to ``widen`` now, where the range is too narrow.
+        """Whether to ``widen`` now: after steps 1, 2, 4, 8, ... of the first segment.
 
-        How far a segment goes is unknown before the first: there the range grows with the offsets.
-        It starts two steps wide and is looked at after steps 1, 2, 4, 8, ... (with
-        steps_per_execution > 1, at the next time that Keras comes back from its steps).
+        Before the first segment it is unknown how far a segment moves the weights. So the range
+        starts with two steps' room, and grows with the offsets. With steps_per_execution > 1 it is
+        widened at the end of the execution in which a widening is due.
         """
         steps = int(self.snapshots.steps_since_snapshot)
         if not self.next_look or not self.next_look <= steps < self.snapshots.segment_length:
@@ -131,10 +160,16 @@ class GridRange(Part):
         self.next_look = 2 * steps
         return True
 
-    def widen(self, offsets: list) -> list[int]:
-        """Makes ranges wider that the offsets fill; returns the tensors whose δ has changed."""
+    def widen(self, offsets: Sequence[keras.Variable]) -> list[int]:
+        """Widens ranges in which offsets come near the edge.
+
+        Returns:
+            The indices of the tensors whose δ has changed.
+        """
         half_widths = self.half_widths()
-        wanted = range_rule.widened_half_widths(self.groups, offsets, half_widths, self.largest)
+        wanted = range_rule.widened_half_widths(
+            self.groups, offsets, half_widths, self._largest_code
+        )
         growth = range_rule.quotient(wanted, half_widths, otherwise=1.0)
         self.grid_scale.assign(self.grid_scale.numpy() * growth)
         self.current_mu.assign(self.current_mu.numpy() / growth)
@@ -147,8 +182,8 @@ class GridRange(Part):
 
     # ---- logs --------------------------------------------------------------------------------
 
-    def saturated_fraction(self, offsets: list) -> float:
-        """Share of the offsets that are at the edge of their range."""
+    def saturated_fraction(self, offsets: Sequence[keras.Variable]) -> float:
+        """The share of the offsets that are at the edge of their range."""
         return range_rule.saturated_fraction(self.groups, offsets, self.half_widths())
 
     def diagnostics(self) -> dict[str, float]:

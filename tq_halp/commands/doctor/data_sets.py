@@ -1,6 +1,6 @@
 """Which data sets are on this machine; none is fetched."""
 
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterator
 

@@ -3,6 +3,7 @@
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -138,17 +139,19 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         ) from error
 
 
-def _built(config, dataset) -> keras.Model:
+def _built(config: Config, dataset: Dataset) -> keras.Model:
     m, x = config.model, dataset.train[0]
     given = config.used("model")
+    # The model suits the data, so they have what it asks for.
+    classes, vocabulary_size = cast(int, dataset.classes), cast(int, dataset.vocabulary_size)
     if m.name == "linear":
         return models.linear(x.shape[1], **given)
     if m.name == "linear_classifier":
         pixels = x.dtype == "uint8"
-        return models.linear_classifier(x.shape[1:], dataset.classes, pixels=pixels, **given)
+        return models.linear_classifier(x.shape[1:], classes, pixels=pixels, **given)
     if m.name == "resnet":
-        return models.resnet(x.shape[1:], dataset.classes, seed=config.seed, **given)
-    return models.lstm_language_model(dataset.vocabulary_size, seed=config.seed, **given)
+        return models.resnet(x.shape[1:], classes, seed=config.seed, **given)
+    return models.lstm_language_model(vocabulary_size, seed=config.seed, **given)
 
 
 def _models_for(dataset: Dataset) -> tuple[str, ...]:
@@ -176,7 +179,7 @@ def load_map(config: Config) -> QuantizationMap:
     )
 
 
-def _objective(config: Config, dataset: Dataset, model: keras.Model):
+def _objective(config: Config, dataset: Dataset, model: keras.Model) -> tuple[Any, Any, Any]:
     """The loss, the metrics, and an output of the kind that `model` has, by which they are made."""
     if config.model.name == "file":
         loss = user_model.loss_of(config)

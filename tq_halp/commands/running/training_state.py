@@ -1,5 +1,7 @@
 """Everything that decides how training goes on, out of a trainer and back into one."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -32,7 +34,7 @@ def is_finite(trainer: keras.Model) -> bool:
     return all(np.isfinite(variable.numpy()).all() for variable in trainer.trainable_variables)
 
 
-def mismatch(trainer: keras.Model, arrays) -> str:
+def mismatch(trainer: keras.Model, arrays: Sequence[np.ndarray]) -> str:
     """Why the arrays cannot be the variables of `trainer`, in words; empty if they can."""
     variables = variables_of(trainer)
     if len(arrays) != len(variables):
@@ -44,7 +46,7 @@ def mismatch(trainer: keras.Model, arrays) -> str:
     return ""
 
 
-def restore(trainer: keras.Model, arrays, host: dict) -> None:
+def restore(trainer: keras.Model, arrays: Sequence[np.ndarray], host: dict) -> None:
     """Put back what `variables_of` and `host_state` gave."""
     for variable, array in zip(variables_of(trainer), arrays, strict=True):
         variable.assign(array)

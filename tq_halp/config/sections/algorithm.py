@@ -1,7 +1,7 @@
 """`algorithm`: how the model is trained, by a known pairing's name or as a pairing of two parts."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Tag
 
@@ -60,6 +60,10 @@ def form(value: Any) -> Any:
     return name
 
 
-_MEMBERS = [Annotated[kind, Tag(name)] for name, kind in ALGORITHMS.items()]
-_MEMBERS.append(Annotated[ComposedAlgorithm, Tag("composed")])
-Algorithm = Annotated[Union[tuple(_MEMBERS)], Discriminator(form)]  # noqa: UP007, of a tuple
+# A checker of types cannot read a union that is made from a tuple.
+if TYPE_CHECKING:
+    Algorithm = Named | ComposedAlgorithm
+else:
+    _MEMBERS = [Annotated[kind, Tag(name)] for name, kind in ALGORITHMS.items()]
+    _MEMBERS.append(Annotated[ComposedAlgorithm, Tag("composed")])
+    Algorithm = Annotated[Union[tuple(_MEMBERS)], Discriminator(form)]  # noqa: UP007, of a tuple

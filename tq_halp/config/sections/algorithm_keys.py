@@ -76,5 +76,5 @@ class Correction(Named):
     variance_ratio: bool = True
 
 
-def _numbers(part) -> str:
+def _numbers(part: OnGrid | BitCentered) -> str:
     return f"{part.word_bits} bits" if part.format is None else str(formats.get(part.format))

@@ -1,7 +1,7 @@
 """`algorithm` as a pairing: an estimator of the gradient, and where the iterate lives."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import ConfigDict, Discriminator, Tag
 
@@ -65,13 +65,19 @@ def _one_of(kinds: Mapping[str, type[Named]]) -> Any:
 
 ESTIMATORS = by_name(Minibatch, VarianceReduced)
 ITERATES = by_name(FullPrecision, FixedGrid, Averaged, BitCentered)
+# A checker of types cannot read a union that is made from a tuple.
+if TYPE_CHECKING:
+    Estimator = Named
+    Iterate = Named
+else:
+    Estimator, Iterate = _one_of(ESTIMATORS), _one_of(ITERATES)
 
 
 class ComposedAlgorithm(Section):
     """An estimator and an iterate."""
 
-    estimator: _one_of(ESTIMATORS) = Minibatch()
-    iterate: _one_of(ITERATES) = FullPrecision()
+    estimator: Estimator = Minibatch()
+    iterate: Iterate = FullPrecision()
     # Modules that register the classes of the user's own.
     imports: list[str] = []
 

@@ -1,6 +1,6 @@
 """`data`: which examples."""
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -78,15 +78,15 @@ class Arrays(_Limited):
     sha256: str | None = None
 
 
-_KINDS = (
-    PennTreebank,
-    TinyShakespeare,
-    PythonDocs,
-    LinearRegression,
-    Mnist,
-    Cifar10,
-    Libsvm,
-    Arrays,
+_Kind = (
+    PennTreebank
+    | TinyShakespeare
+    | PythonDocs
+    | LinearRegression
+    | Mnist
+    | Cifar10
+    | Libsvm
+    | Arrays
 )
-DATA = by_name(*_KINDS)
-Data = Annotated[Union[_KINDS], Field(discriminator="name")]  # noqa: UP007, of a tuple
+DATA = by_name(*get_args(_Kind))
+Data = Annotated[_Kind, Field(discriminator="name")]

@@ -1,7 +1,7 @@
 """`model`: which network."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -66,6 +66,6 @@ class ModelFile(Named):
         return Path(self.file).stem if self.file else self.name
 
 
-_KINDS = (LSTMLanguageModel, Linear, LinearClassifier, ResNet, ModelFile)
-MODELS = by_name(*_KINDS)
-Model = Annotated[Union[_KINDS], Field(discriminator="name")]  # noqa: UP007, of a tuple
+_Kind = LSTMLanguageModel | Linear | LinearClassifier | ResNet | ModelFile
+MODELS = by_name(*get_args(_Kind))
+Model = Annotated[_Kind, Field(discriminator="name")]
