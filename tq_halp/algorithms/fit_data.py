@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tq_halp.algorithms.batches import Batches, OnlyOnceError
 from tq_halp.algorithms.part import Part
-from tq_halp.algorithms.train_function import warn_of_unread_data
+from tq_halp.algorithms.training_loop import warn_of_unread_data
 from tq_halp.errors import InputError
 
 

@@ -9,7 +9,7 @@ numbers. The trainer creates them; saving, checkpoints and ``--resume`` read the
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -17,10 +17,6 @@ import tensorflow as tf
 from tq_halp.algorithms.minibatch_gradient import Gradient, wide_dtype
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.formats import Format
-
-if TYPE_CHECKING:
-    from tq_halp.algorithms.snapshots import Snapshots
-    from tq_halp.algorithms.trainer import Trainer
 
 
 class Batch(NamedTuple):
@@ -66,7 +62,9 @@ class Part:
     """
 
     #: The trainer that the part belongs to; None before ``bind``.
-    trainer: "Trainer" = None  # type: ignore[assignment]
+    trainer: keras.Model = None
+    #: The trainer's ``Snapshots``; None if no part has a ``snapshot_schedule``.
+    snapshots: Any = None
     #: The plain numbers of the state: {attribute: value before training}.
     numbers: ClassVar[Mapping[str, Any]] = {}
 
@@ -80,9 +78,9 @@ class Part:
         """
         return {}
 
-    def bind(self, trainer: "Trainer") -> None:
+    def bind(self, trainer: keras.Model) -> None:
         """Called once, by the constructor of the trainer that the part belongs to from now on."""
-        self.trainer = trainer
+        self.trainer, self.snapshots = trainer, trainer.snapshots
 
     def snapshot_schedule(self) -> SnapshotSchedule | None:
         """When to take snapshots w̃ with g̃ = ∇f(w̃); None if the part needs none."""
@@ -95,11 +93,6 @@ class Part:
     def weights(self) -> list[keras.Variable]:
         """w, the trainable variables."""
         return self.trainer.trainable_variables
-
-    @property
-    def snapshots(self) -> "Snapshots":
-        """The trainer's snapshots; they exist if a part has a ``snapshot_schedule``."""
-        return self.trainer.snapshots
 
     # ---- hooks, in the order in which the trainer calls them -----------------------------------
 

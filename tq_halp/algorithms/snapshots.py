@@ -80,19 +80,21 @@ class Snapshots(Part):
         }
 
     def on_built(self) -> None:
-
         model = self.trainer.model
         states = stateful_variables(model)
         self.rnn_states = RnnStates(states, self.anchor_state, self.seen_state) if states else None
         self.locking = TransformLocking(model)
+        self.model_draws, self.model_augments = bool(self.locking), self.locking.of_augmentation
 
     # ---- one step ----------------------------------------------------------------------------
 
     def locked_draws(self, x: Any) -> tuple[tf.Tensor, list[tuple[keras.Variable, tf.Tensor]]]:
         """The key of a minibatch, and the values of the seed states for a pass over it.
 
-        See ``TransformLocking.of``.
+        See ``TransformLocking.of``; a model that draws nothing has the key 0.
         """
+        if not self.model_draws:
+            return tf.constant(0, tf.int64), []
         return self.locking.of(x, self.snapshot_count.value, self.trainer.seed)
 
     def after_update(self) -> None:

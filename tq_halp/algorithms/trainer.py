@@ -28,8 +28,7 @@ from tq_halp.algorithms.minibatch_gradient import batch_size_of, ordinary_gradie
 from tq_halp.algorithms.of_result import of_result
 from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.snapshots import Snapshots
-from tq_halp.algorithms.train_function import train_function
-from tq_halp.algorithms.training_loop import TrainingLoop
+from tq_halp.algorithms.training_loop import TrainingLoop, train_function
 from tq_halp.keras_internals.training import loss_tracker
 
 
@@ -149,7 +148,7 @@ class Trainer(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "Trainer":
+    def from_config(cls, config: Mapping[str, Any]) -> keras.Model:
         config = dict(config)
         for name in ("model", "estimator", "iterate"):
             # Of some pairings "iterate" is a word.

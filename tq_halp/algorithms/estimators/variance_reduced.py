@@ -117,11 +117,13 @@ class VarianceReduced(Estimator):
         is_estimated = self.coefficient == coefficients.ESTIMATED
         averages = [self.covariance, self.variance] if is_estimated else []
         self._coefficient = coefficients.Coefficient(self.coefficient, self.start_after, averages)
+        #: Whether a = 1 in every step, as in plain SVRG.
+        self._is_plain = self.coefficient == 1.0 and not self.start_after
 
     # ---- one step ----------------------------------------------------------------------------
 
     def gradient(self, batch: Batch) -> Step:
-        if self._coefficient.is_always_zero:
+        if self.coefficient == 0.0:
             return self.trainer.minibatch_gradient(batch)
         anchor = self.anchor_gradients(batch)
         step = self.trainer.minibatch_gradient(batch._replace(x=after(anchor, batch.x)))
@@ -130,7 +132,7 @@ class VarianceReduced(Estimator):
     def anchor_gradients(self, batch: Batch) -> list[Gradient]:
         """∇f_i(w̃), one for each trainable variable; zeros in a step with a = 0."""
         snapshots, trainer = self.snapshots, self.trainer
-        skip = self._coefficient.is_zero(trainer.step_count.value)
+        skip = False if self._is_plain else self._coefficient.is_zero(trainer.step_count.value)
         if snapshots.rnn_states is not None:
             snapshots.rnn_states.follow()
         if self.draws == "locked":
@@ -170,8 +172,10 @@ class VarianceReduced(Estimator):
             for g in self.snapshots.full_gradient
         ]
         tensors = list(zip(gradients, anchor_gradients, full_gradient, strict=True))
-        shares = self._coefficient.of(self.trainer.step_count.value, len(tensors))
-        self._coefficient.observe(tensors, scale)
+        shares: list[tf.Tensor | None] = [None] * len(tensors)
+        if not self._is_plain:
+            shares = self._coefficient.of(self.trainer.step_count.value, len(tensors))
+            self._coefficient.observe(tensors, scale)
         return [
             None if tensor[0] is None else corrected(*tensor, share)
             for tensor, share in zip(tensors, shares, strict=True)
@@ -184,7 +188,7 @@ class VarianceReduced(Estimator):
         return is_locked and self.snapshots.locking.are_made(x)
 
     def after_step(self) -> None:
-        if self.draws == "locked" and self.snapshots.locking.of_augmentation:
+        if self.draws == "locked" and self.snapshots.model_augments:
             self._check_batch()
 
     def _check_batch(self) -> None:

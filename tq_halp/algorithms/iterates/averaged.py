@@ -9,7 +9,7 @@ Rounding errors are unbiased, so they average out, and w̄ gets closer to the op
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,9 +21,6 @@ from tq_halp.algorithms.iterates.constraints import constrained
 from tq_halp.algorithms.iterates.fixed_grid import FixedGrid
 from tq_halp.algorithms.part import Iterate, Zeros, like
 from tq_halp.errors import InputError
-
-if TYPE_CHECKING:
-    from tq_halp.algorithms.trainer import Trainer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -68,7 +65,7 @@ class Averaged(Iterate):
         self._grid = FixedGrid(format, rounding)
         self.format, self.rounding = self._grid.format, rounding
 
-    def bind(self, trainer: "Trainer") -> None:
+    def bind(self, trainer: keras.Model) -> None:
         super().bind(trainer)
         self._grid.bind(trainer)
 

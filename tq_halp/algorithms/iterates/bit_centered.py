@@ -16,7 +16,7 @@ that it makes to w = w̃ + z.
 import numbers
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -32,9 +32,6 @@ from tq_halp.algorithms.part import Iterate, Zeros, like
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
-
-if TYPE_CHECKING:
-    from tq_halp.algorithms.trainer import Trainer
 
 DEFAULT_WORD_BITS = 8
 
@@ -109,7 +106,7 @@ class BitCentered(Iterate):
         format = self.format or formats.ScaledInteger(self.word_bits)
         return OffsetFormat(Quantizer(format, rounding=self.rounding, seed=seed))
 
-    def bind(self, trainer: "Trainer") -> None:
+    def bind(self, trainer: keras.Model) -> None:
         super().bind(trainer)
         for name in ("snapshot_every", "snapshot_fraction", "iterate"):
             received = getattr(self, name)
@@ -160,7 +157,8 @@ class BitCentered(Iterate):
 
     def _triples(self) -> Iterator[tuple[keras.Variable, keras.Variable, keras.Variable]]:
         """(w, w̃, z) of each tensor."""
-        return zip(self.weights, self.snapshots.center, self.offset, strict=True)
+        weights = self.trainer.trainable_variables
+        return zip(weights, self.snapshots.center, self.offset, strict=True)
 
     def settle(self) -> None:
         """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z), where P is the constraint of the weights."""
@@ -177,9 +175,9 @@ class BitCentered(Iterate):
 
     def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
-        scale = self._range.scale_of(index)
+        scale = self._range.groups.of(self._range.grid_scale.value, index)
         self.offset[index].assign(to_grid(offset, scale, self.trainer.random_counter(index)))
-        variable, center = self.weights[index], self.snapshots.center[index]
+        variable, center = self.trainer.trainable_variables[index], self.snapshots.center[index]
         moved = center.value + self.offset[index].value
         variable.assign(moved if variable.constraint is None else constrained(variable, moved))
         self._note_projected(index)
@@ -198,7 +196,7 @@ class BitCentered(Iterate):
             self._note_projected(index)
 
     def after_step(self) -> None:
-        if self._range.is_to_look():
+        if self._range.next_look and self._range.is_to_look():
             to_grid = self._round.derive("widen")
             for index in self._range.widen(self.offset):
                 self._set_offset(index, self.offset[index].value, to_grid)

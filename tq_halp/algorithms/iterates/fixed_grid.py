@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,9 +12,6 @@ from tq_halp.algorithms.iterates.constraints import check_on_grid
 from tq_halp.algorithms.part import Iterate
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
-
-if TYPE_CHECKING:
-    from tq_halp.algorithms.trainer import Trainer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -46,7 +42,7 @@ class FixedGrid(Iterate):
         Quantizer(format, rounding=rounding)
         self.format, self.rounding = format, rounding
 
-    def bind(self, trainer: "Trainer") -> None:
+    def bind(self, trainer: keras.Model) -> None:
         super().bind(trainer)
         self._quantizer = Quantizer(self.format, rounding=self.rounding, seed=trainer.seed)
 

@@ -66,10 +66,6 @@ class GridRange(Part):
             "has_segment": Zeros(),
         }
 
-    def scale_of(self, index: int) -> tf.Tensor:
-        """δ of tensor ``index``: a scalar, or a vector along its last axis."""
-        return self.groups.of(self.grid_scale.value, index)
-
     def half_widths(self) -> np.ndarray:
         """r of each group, (G,); infinite for a format that has no range."""
         if not self.largest:
