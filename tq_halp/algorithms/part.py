@@ -98,7 +98,7 @@ class Part:
 
     @property
     def snapshots(self) -> "Snapshots":
-        """The trainer's snapshots; None unless one of its parts has a ``snapshot_schedule``."""
+        """The trainer's snapshots; they exist if a part has a ``snapshot_schedule``."""
         return self.trainer.snapshots
 
     # ---- hooks, in the order in which the trainer calls them -----------------------------------
