@@ -43,7 +43,7 @@ def check_arguments(kind: type, further: Mapping[str, object]) -> None:
     """Raises InputError if ``further``, the **kwargs of a ``kind``, has an unknown argument."""
     unknown = sorted(further.keys() - _OF_KERAS)
     if unknown:
-        parameters = inspect.signature(vars(kind)["__init__"]).parameters
+        parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
         own = [name for name in parameters if name not in _UNNAMED]
         raise InputError(
             f"{unknown[0]} must be left out of {kind.__name__}, which has the arguments "
