@@ -168,7 +168,6 @@ def test_an_argument_of_a_part_is_set_by_its_place(written):
 
 @pytest.fixture
 def build(written):
-    pytest.importorskip("tq_halp.algorithms.registry", reason="algorithms are not composed")
     from tq_halp.commands.running.trainer import build_trainer
     from tq_halp.models import linear
 
@@ -183,7 +182,11 @@ def test_a_pairing_is_built_of_the_parts_that_it_names(build):
 
         @keras.saving.register_keras_serializable("mine")
         class Momentum:
-            pass
+            def __init__(self):
+                pass
+
+            def get_config(self):
+                return {}
 
         build({"estimator": MINE})
 
