@@ -70,4 +70,4 @@ def assert_same_weights(one, other):
 
 
 def is_svrg(kind):
-    return issubclass(getattr(tq_halp, kind), tq_halp.SVRG)
+    return kind in ("SVRG", "LowPrecisionSVRG", "HALP", "BitCenteredSGD")

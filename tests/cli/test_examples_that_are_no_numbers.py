@@ -51,9 +51,9 @@ def refused(capsys, status):
 @pytest.mark.parametrize(
     "name, at, value, said",
     [
-        ("x_train", (2, 1), np.nan, r"odd.npz: x_train: holds .* not finite, \[2, 1\] is nan"),
-        ("x_validation", (3, 0), -np.inf, r"odd.npz: x_validation: holds .*, \[3, 0\] is -inf"),
-        ("x_test", (0, 0), np.inf, r"odd.npz: x_test: holds .*, \[0, 0\] is inf"),
+        ("x_train", (2, 1), np.nan, r"odd.npz: x_train must hold finite numbers. Received: nan at \[2, 1\]"),
+        ("x_validation", (3, 0), -np.inf, r"odd.npz: x_validation must hold .* Received: -inf at \[3, 0\]"),
+        ("x_test", (0, 0), np.inf, r"odd.npz: x_test must hold .* Received: inf at \[0, 0\]"),
         # Finite as they are, and none of the numbers in which is trained.
         (
             "x_train",

@@ -236,7 +236,7 @@ def test_another_file_is_another_run(folder, tmp_path):
         ({"model": {"file": "nan.keras"}}, r"nan.keras: .*kernel\[0, 1\] is nan, expected a fini"),
         (
             {"model": {"file": "infinite.keras"}, "train": {"loss": SPARSE}},
-            "model.file: of the first 8 examples infinite makes numbers that are not finite",
+            "model.file: for the first 8 examples infinite returns numbers that are not finite",
         ),
         ({"model": {"weights": "fresh", "file": "data.keras"}}, "data.keras: cannot be loaded"),
         ({"model": {"file": "still.keras"}}, "run.yaml:1: model.file: still has nothing to train"),

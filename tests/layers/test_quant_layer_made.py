@@ -123,7 +123,7 @@ def test_errors_say_what_would_be_valid():
 
     with pytest.raises(InputError, match="QuantLayer: layer must be a keras.layers.Layer"):
         QuantLayer(lambda x: x)
-    with pytest.raises(InputError, match="layer must be a .* no model"):
+    with pytest.raises(InputError, match="layer must be a .* not a model"):
         QuantLayer(keras.Sequential())
     with pytest.raises(InputError, match="silent: class Silent cannot be copied, its get_config"):
         quantize_layer(Silent(1), {"weights": W})

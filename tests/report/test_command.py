@@ -58,7 +58,7 @@ def test_the_arrays_of_the_train_command(files, tmp_path, capsys):
         ({"data": "text.npz"}, "--data .*: cannot be read: no .npz file of plain arrays"),
         ({"data": "model.keras"}, "--data .*: "),
         ({"data": "objects.npz"}, "--data .*: cannot be read: no .npz file of plain arrays"),
-        ({"data": "other.npz"}, "must hold arrays named x .*received inputs"),
+        ({"data": "other.npz"}, "must hold arrays named x .*Received: inputs"),
         ({"data": "weights.npz"}, "holds sample_weight without y"),
         ({"data": "wide.npz"}, "data must be what the model takes"),
         ({"model": "no.keras"}, "--model .*no.keras: no such file"),

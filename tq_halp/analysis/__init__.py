@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import keras
-
 if TYPE_CHECKING:
+    import keras
+
     from tq_halp.analysis.result import Report
     from tq_halp.analysis.result_row import Row
 
@@ -12,7 +12,7 @@ __all__ = ["Report", "Row", "report"]
 
 
 def report(
-    model: keras.Model,
+    model: "keras.Model",
     data: Any,
     *,
     loss: Any = None,

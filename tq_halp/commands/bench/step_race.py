@@ -69,9 +69,9 @@ class StepRace:
         """Seconds per minibatch of a pass of gradients, and of the snapshots of SVRG and HALP."""
         tasks = {GRADIENTS: self._pass_of_gradients()}
         for name, trainer in self._trainers.items():
-            if hasattr(trainer, "take_snapshot"):
+            if getattr(trainer, "snapshots", None) is not None:
                 self._fit(trainer, steps_per_epoch=1)
-                tasks[f"snapshot of {name}"] = trainer.take_snapshot
+                tasks[f"snapshot of {name}"] = trainer.snapshots.take
         seconds = in_turn(tasks, turns)
         return {name: [[each / self.batches] for each in s] for name, s in seconds.items()}
 

@@ -52,7 +52,7 @@ class Candidate:
             tuned: keys of the grid with chosen values.
         """
         chosen = [assignment(key, value) for key, value in tuned]
-        return [*chosen_by([*self.beside, self.algorithm]), *self.settings, *chosen]
+        return [*chosen_by([self.algorithm]), *self.settings, *chosen]
 
 
 def chosen_by(algorithms: Sequence[str]) -> list[str]:

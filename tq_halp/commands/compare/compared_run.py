@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tq_halp import config as configs
-from tq_halp.commands.compare.candidates import Candidate, Tuned
+from tq_halp.commands.compare.candidates import Candidate, Tuned, chosen_by
 from tq_halp.commands.running import run_identity
 from tq_halp.config import Config
 from tq_halp.errors import InputError
@@ -82,8 +82,12 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """The arguments of --set on its command line."""
-        return self.candidate.overrides(self.tuned)
+        """The arguments of --set on its command line.
+
+        Each compared algorithm is named first, so that the config may hold keys of all of them.
+        """
+        *others, _ = chosen_by([*self.candidate.beside, self.candidate.algorithm])
+        return [*others, *self.candidate.overrides(self.tuned)]
 
     @property
     def arguments(self) -> list[str]:
