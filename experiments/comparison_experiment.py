@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from experiments import baselines, bits_figure
 from experiments.markdown_sections import fill
-from tq_halp import cpu
+from tq_halp import processor_info
 from tq_halp.commands.compare import command
 from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.results import Results
@@ -206,5 +206,6 @@ def _time(results):
     minutes = sum(float(row["seconds"]) for row in last) / 60
     return (
         f"{minutes:.0f} minutes of training in all, a thread for each run, two at a time, on "
-        f"{cpu.usable_cores()} cores of {cpu.model_name() or 'an unknown processor'}."
+        f"{processor_info.usable_cores()} cores of "
+        f"{processor_info.model_name() or 'an unknown processor'}."
     )

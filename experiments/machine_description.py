@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 
-from tq_halp import cpu
+from tq_halp import processor_info
 
 
 def machine(load: float) -> str:
@@ -42,4 +42,4 @@ def machine_facts(load: float, package: str) -> dict[str, str | int | float]:
 
 
 def _processor():
-    return cpu.model_name() or platform.processor() or platform.machine()
+    return processor_info.model_name() or platform.processor() or platform.machine()

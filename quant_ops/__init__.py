@@ -17,8 +17,8 @@ The two backends of the quantizers give the same bits; `QUANT_OPS_BACKEND=native
 forces one. The solver has the native backend only. A graph with native ops, saved, loads only where
 quant_ops is; one that is built under `forced("composite")` loads wherever TensorFlow is.
 
-The names are imported on first use (PEP 562), so that `import quant_ops.facts` does not wait for
-TensorFlow.
+The names are imported on first use (PEP 562), so that `import quant_ops.format_facts` does not wait
+for TensorFlow.
 """
 
 import importlib

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from quant_ops import facts
+from quant_ops import format_facts
 from quant_ops.composite import counter_rng
 from quant_ops.composite.float_bits import CARRIERS
 
@@ -50,13 +50,13 @@ def integer(value: Any, name: str, low: int, high: int) -> int:
     Raises:
         ValueError: it is no integer (a bool is none), or outside [low, high].
     """
-    facts.check_integer(name, value, low, high)
+    format_facts.check_integer(name, value, low, high)
     return int(value)
 
 
 def parameter(value: Any, name: str, format: str) -> int:
     """An integer within the range that `facts.RANGES` has for a parameter of a format."""
-    facts.check_in_range(format, name, value)
+    format_facts.check_in_range(format, name, value)
     return int(value)
 
 

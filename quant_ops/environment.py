@@ -2,7 +2,7 @@
 
 import os
 
-from quant_ops.facts import BACKENDS, INSTRUCTION_SETS
+from quant_ops.format_facts import BACKENDS, INSTRUCTION_SETS
 
 
 def requested_backend() -> str:

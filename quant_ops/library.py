@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops.environment import instruction_set_limit, requested_backend
-from quant_ops.facts import BACKENDS, INSTRUCTION_SETS
+from quant_ops.format_facts import BACKENDS, INSTRUCTION_SETS
 
 REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 

@@ -14,18 +14,23 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # the library: what numbers, layers and algorithms are
-    {"quant_ops.facts", "tq_halp.keras_internals"},
+    {"quant_ops.format_facts", "tq_halp.keras_internals"},
     {"quant_ops.environment"},
     {
         "quant_ops",
         "tq_halp.errors",
         "tq_halp.byte_order",
-        "tq_halp.non_finite",
+        "tq_halp.first_non_finite",
         "tq_halp.keras_registration",
         "tq_halp.atomic_files",
-        "tq_halp.unsaved_states",
+        "tq_halp.states_keras_omits",
     },
-    {"tq_halp.formats", "tq_halp.yaml_settings", "tq_halp.cpu", "tq_halp.html_document"},
+    {
+        "tq_halp.formats",
+        "tq_halp.settings_with_origins",
+        "tq_halp.processor_info",
+        "tq_halp.html_document",
+    },
     {"tq_halp.quantizers", "tq_halp.config", "tq_halp.data"},
     {
         "tq_halp.layers",
@@ -63,17 +68,17 @@ LEVELS = (
 )
 LEVEL = {part: height for height, parts in enumerate(LEVELS) for part in parts}
 
-# What a part never imports, wherever it stands; quant_ops.facts is of no backend.
+# What a part never imports, wherever it stands; quant_ops.format_facts is of no backend.
 NEVER = {
     "quant_ops": {"keras", "tq_halp"},
-    "quant_ops.facts": {"tensorflow", "keras", "tq_halp"},
+    "quant_ops.format_facts": {"tensorflow", "keras", "tq_halp"},
     "quant_ops.environment": {"tensorflow", "keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.atomic_files": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.non_finite": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.first_non_finite": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.formats": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.yaml_settings": {"tensorflow", "keras", "quant_ops"},
-    "tq_halp.cpu": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.settings_with_origins": {"tensorflow", "keras", "quant_ops"},
+    "tq_halp.processor_info": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.config": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.data": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.linear": {"tensorflow", "keras"},
@@ -96,7 +101,7 @@ SPEAKS = {
     "quant_ops/build.py",
     "tq_halp/commands/train.py",
     "tq_halp/commands/compare/command.py",
-    "tq_halp/commands/compare/preflight.py",
+    "tq_halp/commands/compare/check_before_runs.py",
     "tq_halp/commands/plan.py",
     "tq_halp/commands/report.py",
     "tq_halp/commands/doctor/__init__.py",
@@ -179,7 +184,7 @@ def objections(path):
         return
     for module in sorted(imports(path)):
         other, top = part_of(module), module.split(".")[0]
-        if top in NEVER.get(part, ()) and other != "quant_ops.facts":
+        if top in NEVER.get(part, ()) and other != "quant_ops.format_facts":
             yield f"{path} imports {module}"
         if top in {"quant_ops", "tq_halp"} and other not in {part, "tq_halp.__version__"}:
             if other not in LEVEL:

@@ -33,7 +33,7 @@ _NAMES = {
     "tq_halp.layers": ("QuantLayer", "Quantize"),
     "tq_halp.models": ("HalfMeanSquaredError", "WeightDecay"),
     "tq_halp.optimizers": ("QuantizedOptimizer",),
-    "tq_halp.quantization_map.copying.rebuild_composite": ("RebuiltComposite",),
+    "tq_halp.quantization_map.copying.rebuild_nested_layer": ("RebuiltComposite",),
     "tq_halp.quantizers": ("Accumulator", "Quantizer"),
 }
 

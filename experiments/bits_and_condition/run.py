@@ -29,7 +29,7 @@ from experiments.markdown_sections import fill
 from tq_halp.commands.running.tf_startup import start_tensorflow
 
 start_tensorflow()
-from tq_halp.algorithms import theory  # noqa: E402
+from tq_halp.algorithms import convergence_theory  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES, FEATURES, NOISE = 200, 16, 0.1
@@ -74,7 +74,9 @@ class Ridge:
 
 def inner_steps(kappa):
     """T: what the theorem asks for with many bits; with fewer than it allows it names none."""
-    return -(-theory.svrg_steps(kappa, GAMMA) // STEPS_PER_EXECUTION) * STEPS_PER_EXECUTION
+    return (
+        -(-convergence_theory.svrg_steps(kappa, GAMMA) // STEPS_PER_EXECUTION) * STEPS_PER_EXECUTION
+    )
 
 
 def train(kappa, mu, iterate, word_bits):
@@ -104,7 +106,7 @@ def train(kappa, mu, iterate, word_bits):
     def half_squares(y_true, y_pred):
         return 0.5 * keras.ops.sum(keras.ops.square(y_true - y_pred), axis=-1)
 
-    rate = theory.step_size(ridge.smoothness, GAMMA)
+    rate = convergence_theory.step_size(ridge.smoothness, GAMMA)
     halp.compile(
         keras.optimizers.SGD(rate), loss=half_squares, steps_per_execution=STEPS_PER_EXECUTION
     )
@@ -181,7 +183,7 @@ def table(rows):
     heads = ["κ", "T", "the theorem's bits", *(_name(setting) for setting in settings)]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for kappa in sorted({key[0] for key in found}):
-        bits = theory.halp_bits(kappa, FEATURES, GAMMA)
+        bits = convergence_theory.halp_bits(kappa, FEATURES, GAMMA)
         cells = [kappa, inner_steps(kappa), bits]
         cells += [found[(kappa, *setting)] or "more than 16" for setting in settings]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
@@ -203,7 +205,7 @@ def draw(rows, path):
     kappas = sorted({key[0] for key in found})
     figure, axes = pyplot.subplots(figsize=(8, 4.5))
     fine = np.geomspace(min(kappas), max(kappas), 200)
-    bound = [theory.halp_bits(kappa, FEATURES, GAMMA) for kappa in fine]
+    bound = [convergence_theory.halp_bits(kappa, FEATURES, GAMMA) for kappa in fine]
     axes.plot(fine, bound, "k-", label="the theorem, option II")
     for number, setting in enumerate(settings):
         # Beside each other, for whole numbers coincide.

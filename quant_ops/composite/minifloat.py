@@ -8,7 +8,7 @@ import tensorflow as tf
 from quant_ops.composite import float_bits
 from quant_ops.composite.float_bits import CARRIERS
 from quant_ops.composite.rounding import round_steps
-from quant_ops.float_grid import FloatGrid
+from quant_ops.minifloat_grid import FloatGrid
 
 TINY = -200  # exponent of a number of steps; smaller ones are raised to it, and round the same
 

@@ -1,11 +1,11 @@
 """The public ops, one module per family: argument checks, then the backend's arithmetic."""
 
-from quant_ops.ops.blocks import block_float, mx
-from quant_ops.ops.floats import minifloat, power_of_two
-from quant_ops.ops.grids import fixed_point, scaled_integer
-from quant_ops.ops.levels import binary, sparse, ternary
+from quant_ops.ops.block_formats import block_float, mx
+from quant_ops.ops.float_formats import minifloat, power_of_two
+from quant_ops.ops.level_formats import binary, sparse, ternary
 from quant_ops.ops.linear import LinearSolver
 from quant_ops.ops.matmul import matmul_rounded
+from quant_ops.ops.uniform_grids import fixed_point, scaled_integer
 
 __all__ = [
     "LinearSolver",

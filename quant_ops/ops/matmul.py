@@ -10,8 +10,8 @@ from quant_ops import composite, library
 from quant_ops.arguments import choice, float_tensor, int64_scalar, integer
 from quant_ops.composite import counter_rng
 from quant_ops.ops.dispatch import takes_native
-from quant_ops.ops.floats import minifloat_attributes
-from quant_ops.ops.grids import fixed_point_attributes
+from quant_ops.ops.float_formats import minifloat_attributes
+from quant_ops.ops.uniform_grids import fixed_point_attributes
 
 _ATTRIBUTES: dict[str, Callable[..., dict[str, Any]]] = {
     "fixed_point": fixed_point_attributes,

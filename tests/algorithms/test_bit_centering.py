@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tq_halp.algorithms.iterates import range_rule
-from tq_halp.algorithms.iterates.scale_groups import ScaleGroups
+from tq_halp.algorithms.iterates import offset_range_rule
+from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
 ONE = ScaleGroups([(1000,)], "per_tensor")
 
@@ -23,7 +23,7 @@ def largest(word_bits):
 
 def test_scale_is_the_papers():
     """δ = ‖g̃‖ / (μ (2^(b−1) − 1)); a zero gradient has scale zero."""
-    got = range_rule.scales(np.array([6.0, 0.0]), np.array([0.5, 0.5]), largest(3))
+    got = offset_range_rule.scales(np.array([6.0, 0.0]), np.array([0.5, 0.5]), largest(3))
     np.testing.assert_array_equal(got, [6.0 / (0.5 * 3), 0.0])
 
 
@@ -48,7 +48,9 @@ def test_what_is_shared_spreads_over_its_tensors():
 def test_cost_by_hand():
     """b = 3: δ = r/3. Sizes 1 and 4 in a box of 3: 1 · (1 + 4) + (4 − 3)² = 6."""
     groups, sizes = one_group(1.0, 4.0)
-    (cost,) = range_rule.displacement_costs(groups, sizes, as_it_is, np.array([[3.0]]), largest(3))
+    (cost,) = offset_range_rule.displacement_costs(
+        groups, sizes, as_it_is, np.array([[3.0]]), largest(3)
+    )
     np.testing.assert_array_equal(cost, [6.0])
 
 
@@ -56,9 +58,9 @@ def test_cost_by_hand():
 def test_best_half_width_is_the_cheapest(word_bits):
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest, code = np.array([64.0]), largest(word_bits)
-    best = range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, code)
+    best = offset_range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, code)
     candidates = [best, *(widest / 2**i for i in range(11))]
-    cost, *costs = range_rule.displacement_costs(ONE, sizes, as_it_is, candidates, code)
+    cost, *costs = offset_range_rule.displacement_costs(ONE, sizes, as_it_is, candidates, code)
     assert cost == min(costs)
 
 
@@ -66,7 +68,7 @@ def test_fewer_bits_accept_more_saturation():
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest = np.array([64.0])
     widths = [
-        range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, largest(bits))
+        offset_range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, largest(bits))
         for bits in (3, 8, 16)
     ]
     assert widths[0] < widths[1] <= widths[2]
@@ -74,7 +76,7 @@ def test_fewer_bits_accept_more_saturation():
 
 def widened(sizes, word_bits):
     groups, offsets = one_group(*sizes)
-    return range_rule.widened_half_widths(groups, offsets, np.ones(1), largest(word_bits))[0]
+    return offset_range_rule.widened_half_widths(groups, offsets, np.ones(1), largest(word_bits))[0]
 
 
 def test_a_widened_box_holds_as_many_steps_again_and_is_never_narrower():
@@ -87,14 +89,14 @@ def test_first_box_is_the_drift_of_the_steepest_coordinate():
     """Equal gradients, many bits: nothing to cut off, so the box is exactly αT|g̃|."""
     for gradient, word_bits, want in ((0.2, 24, 1.0), (0.0, 8, 0.0)):
         groups, gradients = one_group(*np.full(10, gradient))
-        got = range_rule.first_half_widths(groups, gradients, 5.0, largest(word_bits))
+        got = offset_range_rule.first_half_widths(groups, gradients, 5.0, largest(word_bits))
         assert got == want
 
 
 def pulled(offsets, gradients, step=1.0):
     groups, offsets = one_group(*offsets)
     steps = np.array([step])
-    return range_rule.pull(groups, offsets, [np.array(gradients)], np.ones(1), steps)[0]
+    return offset_range_rule.pull(groups, offsets, [np.array(gradients)], np.ones(1), steps)[0]
 
 
 def test_pull_by_hand():
@@ -116,7 +118,7 @@ def test_what_pulls_a_box():
 def test_moves_grow_on_the_way_and_shrink_at_every_turn():
     last, moves = np.zeros(1), []
     for pull in (-1.0, -0.1, 1.0, 1.0, 0.0, -1.0, 1.0, -1.0, 1.0):
-        last = range_rule.next_move(last, np.array([pull]))
+        last = offset_range_rule.next_move(last, np.array([pull]))
         moves.append(float(last[0]))
     assert moves == [-2.0, -2.0, 1.0, 1.5, 1.5, -0.75, 0.375, -0.25, 0.25]
 
@@ -125,7 +127,7 @@ def test_boxes_follow_a_gradient_downwards_only():
     """r = ‖g‖/μ was 2: at half the norm it is 1; at 100 times the norm 2, or 6 if pulled."""
     norms, ones = np.array([0.5, 100.0, 100.0, 0.0]), np.ones(4)
     growth = np.array([1.0, 0.5, 3.0, 1.0])
-    mu = range_rule.next_mu(norms, ones / 2, 2 * ones, growth)
+    mu = offset_range_rule.next_mu(norms, ones / 2, 2 * ones, growth)
     np.testing.assert_allclose(norms / mu, [1.0, 2.0, 6.0, 0.0])
     # A box that was empty, since nothing reached its weights, may have any size.
-    np.testing.assert_array_equal(range_rule.next_mu(ones, ones, 0 * ones, ones), ones)
+    np.testing.assert_array_equal(offset_range_rule.next_mu(ones, ones, 0 * ones, ones), ones)

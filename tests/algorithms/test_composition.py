@@ -8,8 +8,8 @@ import pytest
 
 import tq_halp
 from tq_halp import estimators, iterates
-from tq_halp.algorithms import registry
-from tq_halp.algorithms.part import Part
+from tq_halp.algorithms import config_names as known
+from tq_halp.algorithms.algorithm_part import Part
 
 GRID = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6}
 ESTIMATORS = {"minibatch": {}, "variance_reduced": {"snapshot_every": 3}}
@@ -48,14 +48,14 @@ def trained(trainer, epochs=2):
 
 def parts(estimator, iterate):
     return {
-        "estimator": registry.ESTIMATORS[estimator](**ESTIMATORS[estimator]),
-        "iterate": registry.ITERATES[iterate](**ITERATES[iterate]),
+        "estimator": known.ESTIMATORS[estimator](**ESTIMATORS[estimator]),
+        "iterate": known.ITERATES[iterate](**ITERATES[iterate]),
     }
 
 
 def test_every_part_and_every_name_is_tried():
-    assert set(ESTIMATORS) == set(registry.ESTIMATORS) and set(ITERATES) == set(registry.ITERATES)
-    assert set(NAMED) == {kind.__name__ for kind in registry.ALGORITHMS.values()}
+    assert set(ESTIMATORS) == set(known.ESTIMATORS) and set(ITERATES) == set(known.ITERATES)
+    assert set(NAMED) == {kind.__name__ for kind in known.ALGORITHMS.values()}
 
 
 @pytest.mark.parametrize("estimator, iterate", PAIRS)
@@ -87,7 +87,7 @@ def test_a_named_algorithm_is_its_pair_bit_for_bit(name):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", [*registry.ESTIMATORS.values(), *registry.ITERATES.values()])
+@pytest.mark.parametrize("kind", [*known.ESTIMATORS.values(), *known.ITERATES.values()])
 def test_what_holds_for_every_part(kind):
     """Its arguments are its attributes, it is serialized by them, and its state is data."""
     options = {"format": GRID} if "format" in inspect.signature(kind).parameters else {}
@@ -108,7 +108,7 @@ def test_what_holds_for_every_part(kind):
 # ---- the shape of the code -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", registry.ALGORITHMS.values())
+@pytest.mark.parametrize("kind", known.ALGORITHMS.values())
 def test_a_named_algorithm_is_one_step_below_the_trainer(kind):
     ours = [each for each in kind.__mro__ if each.__module__.startswith("tq_halp.")]
     assert ours == [kind, tq_halp.Trainer]
@@ -117,7 +117,7 @@ def test_a_named_algorithm_is_one_step_below_the_trainer(kind):
 
 def test_every_argument_is_in_the_signature():
     """`help(tq_halp.HALP)` lists those of both parts."""
-    for kind in registry.ALGORITHMS.values():
+    for kind in known.ALGORITHMS.values():
         names = set(inspect.signature(kind.__init__).parameters) - {"self", "model", "kwargs"}
         trainer = kind(model(), **({"format": GRID} if "format" in names else {}))
         of_parts = {*trainer.estimator.get_config(), *trainer.iterate.get_config()}

@@ -7,7 +7,7 @@ import pytest
 from contract import CLASSES
 
 import tq_halp
-from tq_halp.algorithms.registry import ALGORITHMS
+from tq_halp.algorithms.config_names import ALGORITHMS
 
 # r: right, as the function of that name shows. A letter: refused, with the message below.
 TABLE = """

@@ -18,7 +18,7 @@ from option_problem import (
 )
 
 import tq_halp
-from tq_halp.algorithms.estimators.coefficient import Coefficient
+from tq_halp.algorithms.estimators.correction_coefficient import Coefficient
 
 SCHEDULES = keras.optimizers.schedules
 

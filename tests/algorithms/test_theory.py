@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tq_halp.algorithms import theory
+from tq_halp.algorithms import convergence_theory as theory
 
 
 @pytest.mark.parametrize(("kappa", "dimension"), [(10, 10), (100, 100), (500, 2000)])
@@ -38,7 +38,10 @@ def test_step_and_floor_by_hand():
 def test_step_and_steps_give_the_rate(gamma):
     """Johnson & Zhang (2013), theorem 1: γ = 1/(μα(1−2Lα)T) + 2Lα/(1−2Lα)."""
     smoothness, mu = 3.0, 0.1
-    alpha, steps = theory.step_size(smoothness, gamma), theory.svrg_steps(30, gamma)
+    alpha, steps = (
+        theory.step_size(smoothness, gamma),
+        theory.svrg_steps(30, gamma),
+    )
     free = 1 - 2 * smoothness * alpha
 
     def rate(steps):

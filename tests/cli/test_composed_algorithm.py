@@ -168,7 +168,7 @@ def test_an_argument_of_a_part_is_set_by_its_place(written):
 
 @pytest.fixture
 def build(written):
-    from tq_halp.commands.running.trainer import build_trainer
+    from tq_halp.commands.running.build_trainer import build_trainer
     from tq_halp.models import linear
 
     return lambda algorithm: build_trainer(configs.load(written(algorithm)), linear(3))

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from tq_halp import cpu
+from tq_halp import processor_info
 from tq_halp.commands import dispatch, doctor
 from tq_halp.commands.doctor import data_sets, finding, machine, self_test, software
+from tq_halp.data import download
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +166,17 @@ def test_little_memory(monkeypatch):
 
 
 def test_processor(monkeypatch, tmp_path):
-    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(processor_info, "CPUINFO", tmp_path / "none")
     assert "flags unknown" in only(machine.processor).found
 
 
 def test_data_sets_are_looked_for_and_not_fetched(monkeypatch, tmp_path):
-    from tq_halp.data import fetch, locate
+    from tq_halp.data import locate
 
     def forbidden(*arguments):
         raise AssertionError("fetched")
 
-    monkeypatch.setattr(fetch, "fetch", forbidden)
+    monkeypatch.setattr(download, "fetch", forbidden)
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "a/b/c/locate.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv("TQ_HALP_DATA", str(tmp_path))

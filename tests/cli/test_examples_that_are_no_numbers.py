@@ -51,8 +51,18 @@ def refused(capsys, status):
 @pytest.mark.parametrize(
     "name, at, value, said",
     [
-        ("x_train", (2, 1), np.nan, r"odd.npz: x_train must hold finite numbers. Received: nan at \[2, 1\]"),
-        ("x_validation", (3, 0), -np.inf, r"odd.npz: x_validation must hold .* Received: -inf at \[3, 0\]"),
+        (
+            "x_train",
+            (2, 1),
+            np.nan,
+            r"x_train must hold finite numbers. Received: nan at \[2, 1\]",
+        ),
+        (
+            "x_validation",
+            (3, 0),
+            -np.inf,
+            r"x_validation must hold .* Received: -inf at \[3, 0\]",
+        ),
         ("x_test", (0, 0), np.inf, r"odd.npz: x_test must hold .* Received: inf at \[0, 0\]"),
         # Finite as they are, and none of the numbers in which is trained.
         (

@@ -8,7 +8,7 @@ import pytest
 from key_values import VALUES
 from ruamel.yaml import YAML
 
-from quant_ops.facts import RANGES
+from quant_ops.format_facts import RANGES
 from tq_halp import config as configs
 from tq_halp.config.sections import KEYS
 from tq_halp.config.unused_keys import idle

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from key_values import VALUES
 
-from tq_halp.algorithms import registry
+from tq_halp.algorithms import config_names
 from tq_halp.config.sections import KEYS, NAMED
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,7 +28,7 @@ def test_a_key_has_one_meaning_wherever_it_stands():
 def test_the_parts_of_an_algorithm_have_the_keys_that_their_signatures_show(place):
     """The grid of a fixed-point format is two keys in a config, and a format in Python."""
     table = {"algorithm": "ALGORITHMS", "algorithm.estimator": "ESTIMATORS"}.get(place, "ITERATES")
-    kinds = getattr(registry, table)
+    kinds = getattr(config_names, table)
     assert set(kinds) == set(KEYS[place])
     for name, kind in kinds.items():
         taken = set(inspect.signature(kind).parameters)

@@ -6,7 +6,7 @@ import pytest
 
 from tq_halp import config as configs
 from tq_halp.commands import train
-from tq_halp.commands.running.optimizer import build_optimizer, check_step
+from tq_halp.commands.running.build_optimizer import build_optimizer, check_step
 from tq_halp.errors import InputError
 
 NAN, INFINITE = ".nan", ".inf"

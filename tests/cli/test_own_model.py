@@ -14,7 +14,7 @@ from tq_halp.commands import train
 from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.compared_run import Run
 from tq_halp.commands.plan import main as plan_command
-from tq_halp.commands.running import user_model
+from tq_halp.commands.running import load_user_model
 from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.errors import InputError
 
@@ -165,7 +165,7 @@ def test_fresh_weights_are_drawn_by_the_seed_where_something_is_trained(folder, 
 
     def weights(seed, config=config):
         keras.utils.set_random_seed(seed)
-        model = user_model.load(config)
+        model = load_user_model.load(config)
         names = ("adapted", "frozen", "statistics", "last")
         return {name: [np.array(v) for v in model.get_layer(name).variables] for name in names}
 
@@ -190,7 +190,7 @@ def test_fresh_weights_are_drawn_by_the_seed_where_something_is_trained(folder, 
     ],
 )
 def test_accuracy_belongs_to_the_crossentropy(loss, accuracy, threshold):
-    (found,) = user_model.accuracy_of(keras.losses.get(loss))
+    (found,) = load_user_model.accuracy_of(keras.losses.get(loss))
     assert type(found) is accuracy and found.name == "accuracy"
     assert getattr(found, "threshold", None) == threshold
 
@@ -280,7 +280,7 @@ def test_classes_of_a_users_module(folder, tmp_path, monkeypatch, capsys):
         tmp_path,
         changed(folder, model={"file": "own.keras", "imports": ["own_layers_of_a_user"]}),
     )
-    assert user_model.load(config).predict(np.ones((1, 4)), verbose=0).tolist() == [[2] * 4]
+    assert load_user_model.load(config).predict(np.ones((1, 4)), verbose=0).tolist() == [[2] * 4]
 
 
 def test_a_file_that_nobody_named(folder, tmp_path, capsys):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp.commands.running.loss_targets import check_targets
+from tq_halp.commands.running.check_loss_targets import check_targets
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError
 

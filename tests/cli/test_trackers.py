@@ -9,7 +9,7 @@ import pytest
 
 from tq_halp.algorithms import HALP
 from tq_halp.commands import train
-from tq_halp.commands.running import trackers
+from tq_halp.commands.running import experiment_trackers
 from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.errors import InputError
 
@@ -120,7 +120,7 @@ def test_mlflow_without_its_run(tmp_path, monkeypatch):
     directory = RunDirectory(tmp_path / "run")
     (tmp_path / "run" / "mlflow_run_id").write_text("0123")
     with pytest.raises(InputError, match="--track mlflow: the store sqlite:.*0123"):
-        trackers.MLflow(directory, {})
+        experiment_trackers.MLflow(directory, {})
 
 
 def test_keras_own_callback_has_the_diagnostics(tmp_path):
@@ -154,7 +154,7 @@ class Remembering:
 def test_a_tracker_that_fails_costs_a_warning_and_catches_up(tmp_path):
     broken, fine = Remembering(), Remembering()
     directory = RunDirectory(tmp_path / "run")
-    both = trackers.Trackers({"mlflow": broken, "tensorboard": fine})
+    both = experiment_trackers.Trackers({"mlflow": broken, "tensorboard": fine})
     directory.on_rows = both.sync
     broken.problem = "no route to host\nat length"
     with pytest.warns(UserWarning, match="--track mlflow: no route to host; metrics.csv has every"):
@@ -168,14 +168,14 @@ def test_a_tracker_that_fails_costs_a_warning_and_catches_up(tmp_path):
 
 
 def test_what_can_be_asked_for(monkeypatch):
-    monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda name: None)
-    assert trackers.names("") == ()
+    monkeypatch.setattr(experiment_trackers.importlib.util, "find_spec", lambda name: None)
+    assert experiment_trackers.names("") == ()
     with pytest.raises(InputError, match=r"--track mlflow: .*pip install 'tq_halp\[mlflow\]'"):
-        trackers.names("mlflow")
+        experiment_trackers.names("mlflow")
     with pytest.raises(InputError, match="Received: 'tensorbord'; did you mean 'tensorboard'"):
-        trackers.names("tensorbord")
-    monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda name: name)
-    assert trackers.names("mlflow,tensorboard,mlflow") == ("mlflow", "tensorboard")
+        experiment_trackers.names("tensorbord")
+    monkeypatch.setattr(experiment_trackers.importlib.util, "find_spec", lambda name: name)
+    assert experiment_trackers.names("mlflow,tensorboard,mlflow") == ("mlflow", "tensorboard")
 
 
 def test_an_unknown_tracker_is_one_line(config, tmp_path, capsys):

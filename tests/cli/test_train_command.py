@@ -7,6 +7,7 @@ import pytest
 
 from tq_halp.commands import train
 from tq_halp.commands.running.run_directory import COLUMNS
+from tq_halp.data import download
 
 # Run in this process, the command meets pytest's "every warning is an error"; users do not.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -102,12 +103,12 @@ def test_finished_run_is_not_overwritten(finished, folder, capsys):
 
 
 def test_fallback_is_told_everywhere(folder, capsys, monkeypatch):
-    from tq_halp.data import fetch, locate
+    from tq_halp.data import locate
 
     monkeypatch.delenv("TQ_HALP_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "empty"))
     monkeypatch.setattr(locate, "__file__", str(folder / "a/b/c/locate.py"))
-    monkeypatch.setattr(fetch, "fetch", lambda known, folder: None)
+    monkeypatch.setattr(download, "fetch", lambda known, folder: None)
     run = folder / "fallback"
     arguments = ["--config", str(folder / "run.yaml"), "--run-dir", str(run)]
     settings = ["data.name=ptb", "train.epochs=1", "algorithm.name=sgd", "quantization=null"]

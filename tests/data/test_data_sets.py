@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tq_halp.config.sections.data import LinearRegression, PythonDocs
-from tq_halp.data import fetch, linear_regression, load, load_language, text
+from tq_halp.data import download, linear_regression, load, load_language, text
 from tq_halp.data.files import PTB, TINY_SHAKESPEARE, read_verified
 from tq_halp.data.locate import locate
 
 
 def folder_of(known, monkeypatch):
-    monkeypatch.setattr(fetch, "fetch", lambda known, folder: None)
+    monkeypatch.setattr(download, "fetch", lambda known, folder: None)
     folder = locate(known)
     if folder is None:
         pytest.skip(f"{known.name} is not on this machine; set TQ_HALP_DATA to the folder above it")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.tiny_images import idx, known_file, records, write_cifar10, write_mnist
-from tq_halp.data import cifar10, fetch, files, load_cifar10, load_mnist, locate, mnist
+from tq_halp.data import cifar10, download, files, load_cifar10, load_mnist, locate, mnist
 from tq_halp.errors import InputError
 
 
 def found(known, monkeypatch):
-    monkeypatch.setattr(fetch, "fetch", lambda known, folder: None)
+    monkeypatch.setattr(download, "fetch", lambda known, folder: None)
     if locate.locate(known) is None:
         pytest.skip(f"{known.name} is not on this machine; set TQ_HALP_DATA to the folder above it")
 
@@ -146,7 +146,7 @@ def test_nothing_stands_in_for_images(tmp_path, monkeypatch, load):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("TQ_HALP_DATA", raising=False)
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "a/b/c/locate.py"))
-    monkeypatch.setattr(fetch, "fetch", lambda known, folder: None)
+    monkeypatch.setattr(download, "fetch", lambda known, folder: None)
     with pytest.raises(InputError, match=rf"put .* into {tmp_path}/tq_halp/.*data\.dir"):
         load()
 
@@ -212,8 +212,8 @@ def test_members_of_an_archive_are_fetched_with_it(tmp_path, monkeypatch):
     import pooch
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    monkeypatch.setattr(fetch, "_answers", lambda url: url == archive.url)
-    assert fetch.fetch(known, target) == target
+    monkeypatch.setattr(download, "_answers", lambda url: url == archive.url)
+    assert download.fetch(known, target) == target
     assert calls == [(archive.url, f"sha256:{archive.sha256}")]
     came = {path.name: path.read_bytes() for path in target.iterdir()}
     assert came == {path.name: path.read_bytes() for path in source.iterdir()}
@@ -222,4 +222,4 @@ def test_members_of_an_archive_are_fetched_with_it(tmp_path, monkeypatch):
 
 def test_a_file_without_an_address_is_not_fetched(tmp_path):
     unknown = files.KnownSet("libsvm", ("libsvm",), (files.KnownFile("mine", 0, ""),))
-    assert fetch.fetch(unknown, tmp_path) is None
+    assert download.fetch(unknown, tmp_path) is None

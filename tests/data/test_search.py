@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tq_halp.data import fetch, files, language, load_language, locate
+from tq_halp.data import download, files, language, load_language, locate
 from tq_halp.errors import InputError
 
 CONTENT = b"to be or not to be\n" * 20
@@ -30,7 +30,7 @@ def places(known, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # locate's file is taken to be <tmp>/checkout/tq_halp/data/locate.py
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "checkout/tq_halp/data/locate.py"))
-    monkeypatch.setattr(fetch, "fetch", lambda known, folder: None)
+    monkeypatch.setattr(download, "fetch", lambda known, folder: None)
     (tmp_path / "env").mkdir()
     return [
         tmp_path / "env" / "tiny_shakespeare",
@@ -103,19 +103,19 @@ def test_found_nowhere_trains_on_the_manual_and_says_so(known, places):
 
 def test_fetch_gives_up_at_once_where_nothing_listens(known, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
-    assert fetch.fetch(known, tmp_path) is None
+    assert download.fetch(known, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_fetch_gives_up_on_a_network_that_does_not_answer(known, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(fetch, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(download, "ANSWER_TIMEOUT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts, and never says a word.
         file = known.files[0]
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/input.txt"
         mute = files.KnownFile(file.name, file.size, file.sha256, url)
         start = time.monotonic()
-        assert fetch.fetch(files.KnownSet("x", ("x",), (mute,)), tmp_path) is None
+        assert download.fetch(files.KnownSet("x", ("x",), (mute,)), tmp_path) is None
         # 0.3 s for the answer; the rest allows for a machine that is busy.
         assert time.monotonic() - start < 3
 
@@ -130,11 +130,11 @@ def test_fetch_keeps_only_what_has_the_right_checksum(
         there = files.KnownFile(file.name, file.size, file.sha256, url)
         wanted = files.KnownSet("x", ("x",), (there,))
         if complete:
-            assert fetch.fetch(wanted, tmp_path / "cache") == tmp_path / "cache"
+            assert download.fetch(wanted, tmp_path / "cache") == tmp_path / "cache"
             assert (tmp_path / "cache" / "input.txt").read_bytes() == CONTENT
         else:
             with pytest.warns(UserWarning, match="could not be fetched"):
-                assert fetch.fetch(wanted, tmp_path / "cache") is None
+                assert download.fetch(wanted, tmp_path / "cache") is None
             assert not (tmp_path / "cache" / "input.txt").exists()
 
 

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from quant_ops.float_grid import minifloat_grid
+from quant_ops.minifloat_grid import minifloat_grid
 from tq_halp.errors import InputError
 from tq_halp.formats import NAMED, Minifloat
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.arrays import floats
-from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.keras_class_table import quantized_class
 
 W = {"format": "fixed_point", "word_bits": 6, "frac_bits": 4}
 B = {"format": "fixed_point", "word_bits": 8, "frac_bits": 7, "rounding": "down"}

@@ -15,7 +15,7 @@ from quantized_cases import CASES, EVERY, W, every_case, q, role
 import quant_ops
 from tests.arrays import floats
 from tq_halp import layers, quantizers
-from tq_halp.layers.quantized_classes import QUANTIZED
+from tq_halp.layers.keras_class_table import QUANTIZED
 
 D = {"format": "scaled_integer", "word_bits": 8, "rounding": "nearest_even"}
 STOCHASTIC = {**W, "rounding": "stochastic"}

@@ -8,7 +8,7 @@ from recurrent_layers import eighths, fixed_point, q, train_and_reload
 
 from tests.arrays import floats
 from tq_halp import layers
-from tq_halp.layers.observers import observing
+from tq_halp.layers.tensor_observers import observing
 
 W, B, A = fixed_point(2), fixed_point(3), fixed_point(4)
 ROLES = {"weights": W, "bias": B, "activations": A}

@@ -14,7 +14,7 @@ from tests.arrays import floats
 from tq_halp import quantizers
 from tq_halp.errors import InputError
 from tq_halp.layers import QuantConv2D, QuantDense, Quantize, QuantLayer, QuantLSTM
-from tq_halp.layers.quantized_classes import quantize_layer
+from tq_halp.layers.keras_class_table import quantize_layer
 
 STOCHASTIC = {**W, "rounding": "stochastic"}
 

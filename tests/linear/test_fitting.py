@@ -10,7 +10,7 @@ import pytest
 from tq_halp.errors import InputError
 from tq_halp.linear import ConvergenceWarning, LMHALPClassifier, LMHALPRegressor
 from tq_halp.linear.fit_loop import AdaptiveRate, Progress
-from tq_halp.linear.parameters import ALGORITHMS
+from tq_halp.linear.hyperparameters import ALGORITHMS
 from tq_halp.linear.threads import thread_count
 
 X, Y = linear_problems.regression()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tq_halp.errors import InputError
+from tq_halp.first_non_finite import first_non_finite
 from tq_halp.linear import LMHALPClassifier, LMHALPRegressor
-from tq_halp.non_finite import first_non_finite
 
 X = linear_problems.exact_features(60, 4)
 Y = np.rint(4 * X @ [1.0, -2.0, 0.5, 0.0])

@@ -8,7 +8,7 @@ import pytest
 
 import tq_halp
 from tq_halp import InputError, layers
-from tq_halp.layers.observers import observing
+from tq_halp.layers.tensor_observers import observing
 
 W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6, "rounding": "stochastic", "seed": 3}
 W4 = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}

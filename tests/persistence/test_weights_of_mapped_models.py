@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tq_halp
-from tq_halp.layers.observers import observing
+from tq_halp.layers.tensor_observers import observing
 from tq_halp.persistence.named_weights import weights_by_name
 
 W8 = {"format": "fixed_point", "word_bits": 8, "frac_bits": 6, "rounding": "stochastic", "seed": 3}

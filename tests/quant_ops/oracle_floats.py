@@ -1,7 +1,7 @@
 """Minifloats in exact rational arithmetic, from the codes of the format; no TensorFlow.
 
 It restates the definitions of `quant_ops.minifloat` and `power_of_two` from their documentation
-and shares no code with either backend, nor with `quant_ops.float_grid`.
+and shares no code with either backend, nor with `quant_ops.minifloat_grid`.
 """
 
 import dataclasses

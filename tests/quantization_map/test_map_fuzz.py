@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from ruamel.yaml import YAML
 
 from tq_halp import InputError, QuantizationMap
-from tq_halp.quantization_map.rules.format_values import DEFAULTS
+from tq_halp.quantization_map.rules.parse_format import DEFAULTS
 from tq_halp.quantization_map.rules.rule import KEYS
 
 WORDS = [

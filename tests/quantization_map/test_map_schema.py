@@ -7,7 +7,7 @@ import pytest
 
 from tests.mappings import W8
 from tq_halp import InputError, QuantizationMap, formats
-from tq_halp.yaml_settings import Settings
+from tq_halp.settings_with_origins import Settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

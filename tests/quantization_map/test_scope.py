@@ -11,7 +11,7 @@ from tests.keras_picture import picture_of_keras
 from tests.mappings import W8, make_map
 from tq_halp import layers
 from tq_halp.errors import InputError
-from tq_halp.layers.quantized_classes import QUANTIZED
+from tq_halp.layers.keras_class_table import QUANTIZED
 from tq_halp.quantizers import Quantizer
 
 EVERYTHING = make_map({"layers": ".*", "weights": W8})

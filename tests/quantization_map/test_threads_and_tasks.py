@@ -14,7 +14,7 @@ from tests.mappings import W8
 from tests.quantization_map.own_models import own_model
 from tq_halp import QuantizationMap
 from tq_halp.layers import QuantDense, QuantLSTM
-from tq_halp.layers.quantized_classes import QUANTIZED
+from tq_halp.layers.keras_class_table import QUANTIZED
 
 W4 = {"format": "fixed_point", "word_bits": 4, "frac_bits": 2}
 

@@ -49,7 +49,7 @@ def test_page_is_whole_and_needs_nothing(report, tmp_path):
 def test_nothing_half_written(report, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("tq_halp.analysis.result.page", lambda *_: 1 / 0)
+    monkeypatch.setattr("tq_halp.analysis.report_result.page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         report.save_html(path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

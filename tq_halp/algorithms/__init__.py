@@ -12,8 +12,9 @@ variance-reduced    SVRG                LowPrecisionSVRG                  HALP
 ==================  ==================  ================  ==============  ==================
 """
 
+from tq_halp.algorithms.algorithm_part import Batch, Estimator, Iterate, Step, Zeros, like
 from tq_halp.algorithms.minibatch_gradient import dense, gradients_at
-from tq_halp.algorithms.named import (
+from tq_halp.algorithms.named_algorithms import (
     HALP,
     SGD,
     SVRG,
@@ -22,7 +23,6 @@ from tq_halp.algorithms.named import (
     LowPrecisionSGD,
     LowPrecisionSVRG,
 )
-from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step, Zeros, like
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.algorithms.trainer import Trainer
 

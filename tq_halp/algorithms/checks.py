@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from tq_halp.algorithms.part import Part
+from tq_halp.algorithms.algorithm_part import Part
 from tq_halp.errors import InputError
 
 PartT = TypeVar("PartT", bound=Part)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tq_halp.algorithms.batches import leaves_of, samples_of
 from tq_halp.errors import InputError
-from tq_halp.non_finite import first_non_finite, place
+from tq_halp.first_non_finite import first_non_finite, place
 
 
 def check_finite_data(batches: Iterable) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tq_halp.algorithms.algorithm_part import Part, Zeros, like
 from tq_halp.algorithms.batches import size_of_part
 from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.part import Part, Zeros, like
 from tq_halp.algorithms.rnn_states import RnnStates, stateful_variables
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule, check_executions
 from tq_halp.algorithms.transform_locking import TransformLocking

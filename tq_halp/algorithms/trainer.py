@@ -16,18 +16,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms import saved_states
+from tq_halp.algorithms import state_variables
+from tq_halp.algorithms.algorithm_part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.batches import split_validation
-from tq_halp.algorithms.callback import with_callback
 from tq_halp.algorithms.checks import check_arguments, check_model, checked_part, checked_seed
-from tq_halp.algorithms.compile_like import compile_like
+from tq_halp.algorithms.compile_from_model import compile_like
 from tq_halp.algorithms.estimators.minibatch import Minibatch
-from tq_halp.algorithms.fit_data import FitData
 from tq_halp.algorithms.iterates.full_precision import FullPrecision
 from tq_halp.algorithms.minibatch_gradient import batch_size_of, ordinary_gradients
 from tq_halp.algorithms.of_result import of_result
-from tq_halp.algorithms.part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.snapshots import Snapshots
+from tq_halp.algorithms.trainer_callback import with_callback
+from tq_halp.algorithms.training_data import FitData
 from tq_halp.algorithms.training_loop import TrainingLoop, train_function
 from tq_halp.keras_internals.training import loss_tracker
 
@@ -76,7 +76,7 @@ class Trainer(keras.Model):
         self.parts = [p for p in (self.snapshots, self.estimator, self.iterate, self.fit_data) if p]
         for part in self.parts:
             part.bind(self)
-        self.states, self.loop = saved_states.States(self), TrainingLoop(self)
+        self.states, self.loop = state_variables.States(self), TrainingLoop(self)
         if model.built:
             self.states.create()
             self.built = True
@@ -144,7 +144,7 @@ class Trainer(keras.Model):
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
             "seed": self.seed,
-            **saved_states.arguments_of(self),
+            **state_variables.arguments_of(self),
         }
 
     @classmethod

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.quantizers.call_counter import CallCounter
 from tq_halp.quantizers.training_clock import TrainingClock
-from tq_halp.unsaved_states import seed_states
+from tq_halp.states_keras_omits import seed_states
 
 # The base class of Keras' layers that preprocess images, which Keras does not export.
 _PREPROCESSING = next(

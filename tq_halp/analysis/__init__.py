@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-    from tq_halp.analysis.result import Report
-    from tq_halp.analysis.result_row import Row
+    from tq_halp.analysis.report_result import Report
+    from tq_halp.analysis.report_row import Row
 
 __all__ = ["Report", "Row", "report"]
 
@@ -68,7 +68,7 @@ def report(
 
 def __getattr__(name: str) -> Any:
     if name in ("Report", "Row"):
-        from tq_halp.analysis import result
+        from tq_halp.analysis import report_result
 
-        return getattr(result, name)
+        return getattr(report_result, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

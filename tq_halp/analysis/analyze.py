@@ -12,13 +12,13 @@ from tq_halp.algorithms import Trainer
 from tq_halp.analysis.input_batches import batches as batches_of, samples_in
 from tq_halp.analysis.layer_paths import paths_of
 from tq_halp.analysis.observed_copy import FLOAT, is_quantizing, observable_copy
-from tq_halp.analysis.result import Report
-from tq_halp.analysis.result_row import Row
+from tq_halp.analysis.report_result import Report
+from tq_halp.analysis.report_row import Row
 from tq_halp.analysis.running_statistics import Tally
 from tq_halp.analysis.tensor_capture import Tallies, loss_of, run
 from tq_halp.errors import InputError
-from tq_halp.layers.observers import Observation
-from tq_halp.layers.quant_layer import QuantLayer
+from tq_halp.layers.quantized_user_layer import QuantLayer
+from tq_halp.layers.tensor_observers import Observation
 
 
 def make_report(

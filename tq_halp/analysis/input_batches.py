@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.errors import InputError
-from tq_halp.non_finite import first_non_finite, place
+from tq_halp.first_non_finite import first_non_finite, place
 
 KINDS = (
     "arrays or tensors x, a tuple (x, y) or (x, y, sample_weight), a tf.data.Dataset, a PyDataset "

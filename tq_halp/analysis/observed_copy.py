@@ -8,8 +8,8 @@ import keras
 
 from tq_halp import formats
 from tq_halp.keras_internals.layers import flatten_layers
-from tq_halp.layers.quantized_layer import QuantizedLayer
-from tq_halp.quantization_map.copying.apply import apply
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
+from tq_halp.quantization_map.copying.apply_map import apply
 from tq_halp.quantization_map.layer_tree import find_leaves
 from tq_halp.quantization_map.rules.matching import target_class
 from tq_halp.quantization_map.rules.rule import Rule

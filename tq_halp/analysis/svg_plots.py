@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
-from tq_halp.analysis.result_row import Row
+from tq_halp.analysis.report_row import Row
 
 WIDTH, HEIGHT, BOTTOM = 330, 120, 16  # BOTTOM: below the axis, for its labels
 

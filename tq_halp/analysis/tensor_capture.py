@@ -14,7 +14,7 @@ from tq_halp.analysis.observed_copy import FLOAT, current
 from tq_halp.analysis.running_statistics import Tally
 from tq_halp.analysis.suggest_frac_bits import FractionBits
 from tq_halp.errors import InputError
-from tq_halp.layers.observers import Observation, observing
+from tq_halp.layers.tensor_observers import Observation, observing
 from tq_halp.quantizers import Quantizer
 
 # Colours, and names of TensorFlow's operations, in error messages.

@@ -55,7 +55,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if command == "completion":
         return _complete(rest)
     if command not in COMMANDS:
-        from tq_halp.yaml_settings import suggestion
+        from tq_halp.settings_with_origins import suggestion
 
         hint = suggestion(command, list(COMMANDS))
         print(f"error: no such command: {command!r}{hint}", file=sys.stderr)

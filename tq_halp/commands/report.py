@@ -10,7 +10,7 @@ import numpy as np
 from tq_halp.commands.exit_status import FAILED, FINISHED, answer
 from tq_halp.commands.shared_options import add_imports
 from tq_halp.errors import InputError
-from tq_halp.non_finite import first_non_finite, place
+from tq_halp.first_non_finite import first_non_finite, place
 
 if TYPE_CHECKING:
     import keras

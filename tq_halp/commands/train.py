@@ -70,14 +70,14 @@ def _train(options: argparse.Namespace) -> int:
     # What needs TensorFlow is imported once the config is known to be right: a typo is answered
     # at once.
     from tq_halp import config as configs, data
-    from tq_halp.commands.running import resumable_run, trackers
+    from tq_halp.commands.running import experiment_trackers, resumable_run
     from tq_halp.commands.running.run_directory import alone, check_free
     from tq_halp.commands.running.tf_startup import start_tensorflow
 
     config = configs.load(options.config, options.overrides, options.seed)
     if options.resume and not options.run_dir:
         raise InputError("--resume: needs --run-dir, the folder of the run to continue")
-    tracked = trackers.names(options.track)
+    tracked = experiment_trackers.names(options.track)
     path = Path(options.run_dir or _default_run_dir(options.config, config))
     if not options.resume:
         check_free(path)
@@ -117,7 +117,7 @@ def _carry_out(
         found: what `resumable_run.found_in` says about the folder; None without --resume.
         tracked: names of trackers.
     """
-    from tq_halp.commands.running import resumable_run, terminal_output, trackers
+    from tq_halp.commands.running import experiment_trackers, resumable_run, terminal_output
     from tq_halp.commands.running.interrupt import StopOnSignal
     from tq_halp.commands.running.run import checkpoints_of, execute
     from tq_halp.commands.running.run_directory import RunDirectory
@@ -131,7 +131,7 @@ def _carry_out(
     start = checkpoints_of(experiment, run).newest() if resume else None
     if start is not None:
         print(f"continuing after step {start.total_steps}", flush=True)
-    followers = trackers.follow(run, tracked, experiment.config)
+    followers = experiment_trackers.follow(run, tracked, experiment.config)
     trainer = experiment.trainer
     # During a snapshot, a long pass over the data, no weight changes: it may be interrupted.
     with StopOnSignal(_announce_stop, may_stop_now=lambda: trainer.loop.is_taking_snapshot) as stop:

@@ -12,7 +12,7 @@ from tq_halp.config.schema_errors import explain
 from tq_halp.config.unused_keys import idle, without
 from tq_halp.config.value_types import MOST_NUMBERS
 from tq_halp.errors import InputError
-from tq_halp.yaml_settings import Settings
+from tq_halp.settings_with_origins import Settings
 
 #: How a file begins that a run, or a comparison, wrote: every setting as it was carried out.
 WRITTEN_BY_RUN = "# What a run did, whole: training it again repeats the run.\n"

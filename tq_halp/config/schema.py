@@ -13,7 +13,7 @@ from tq_halp.config.section import Section
 from tq_halp.config.sections import Algorithm, Data, Model, Optimizer, Train
 from tq_halp.config.sections.algorithm import PARTS
 from tq_halp.config.unused_keys import idle, without
-from tq_halp.yaml_settings import Settings
+from tq_halp.settings_with_origins import Settings
 
 
 class Config(Section):

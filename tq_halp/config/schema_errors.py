@@ -8,7 +8,7 @@ from tq_halp.config.schema import Config
 from tq_halp.config.sections import NAMED, Optimizer, Train
 from tq_halp.config.sections.composed_algorithm import ComposedAlgorithm
 from tq_halp.config.value_types import Schedule
-from tq_halp.yaml_settings import Settings, suggestion
+from tq_halp.settings_with_origins import Settings, suggestion
 
 # Booleans of YAML 1.1, which are words in 1.2.
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}

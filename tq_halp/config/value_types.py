@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from quant_ops import facts
+from quant_ops import format_facts
 from tq_halp import formats
 from tq_halp.config.section import Section
 
@@ -22,7 +22,7 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 if TYPE_CHECKING:
     Rounding = str
 else:
-    Rounding = Literal[facts.ROUNDINGS]
+    Rounding = Literal[format_facts.ROUNDINGS]
 
 
 def is_number(value: Any) -> bool:
@@ -78,7 +78,7 @@ def from_to(low: int, high: int) -> AfterValidator:
 
 def in_range(format: str, name: str) -> AfterValidator:
     """A validator: what a parameter of a number format may be."""
-    return from_to(*facts.RANGES[format][name])
+    return from_to(*format_facts.RANGES[format][name])
 
 
 def stages(value: list[int]) -> list[int]:

@@ -12,8 +12,8 @@ from tq_halp.byte_order import native
 from tq_halp.data.dataset import Dataset, Examples, first
 from tq_halp.data.files import check_sha256
 from tq_halp.errors import InputError
-from tq_halp.non_finite import first_non_finite, place
-from tq_halp.yaml_settings import suggestion
+from tq_halp.first_non_finite import first_non_finite, place
+from tq_halp.settings_with_origins import suggestion
 
 _PARTS = ("train", "validation", "test")
 _NAMES = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tq_halp.data import fetch
+from tq_halp.data import download
 from tq_halp.data.files import KnownSet
 from tq_halp.errors import InputError
 
@@ -20,7 +20,7 @@ def locate(known: KnownSet, directory: str | os.PathLike | None = None) -> Path 
     """
     if directory is not None:
         return _given(known, Path(directory).expanduser())
-    return on_this_machine(known) or fetch.fetch(known, cache_folder(known.name))
+    return on_this_machine(known) or download.fetch(known, cache_folder(known.name))
 
 
 def on_this_machine(known: KnownSet) -> Path | None:

@@ -17,11 +17,11 @@ from typing import Any
 
 from tq_halp.errors import InputError
 from tq_halp.formats.base import Format
-from tq_halp.formats.blocks import MX, BlockFloat
+from tq_halp.formats.block_formats import MX, BlockFloat
 from tq_halp.formats.check_arguments import unknown
-from tq_halp.formats.floats import Minifloat, PowerOfTwo
-from tq_halp.formats.grids import FixedPoint, ScaledInteger
-from tq_halp.formats.levels import Binary, Sparse, Ternary
+from tq_halp.formats.float_formats import Minifloat, PowerOfTwo
+from tq_halp.formats.level_formats import Binary, Sparse, Ternary
+from tq_halp.formats.uniform_grids import FixedPoint, ScaledInteger
 
 __all__ = [
     "FAMILIES",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from quant_ops import facts
+from quant_ops import format_facts
 from tq_halp.errors import InputError
 
 
@@ -24,14 +24,14 @@ def check_choice(name: str, value: Any, valid: Iterable[str]) -> None:
 
 
 def check_parameter(format: str, name: str, value: Any) -> None:
-    """The range is that of `quant_ops.facts`."""
-    check_integer(name, value, *facts.RANGES[format][name])
+    """The range is that of `quant_ops.format_facts`."""
+    check_integer(name, value, *format_facts.RANGES[format][name])
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
     """Checks that `value` is an integer, low <= value <= high, or raises InputError."""
     try:
-        facts.check_integer(name, value, low, high)
+        format_facts.check_integer(name, value, low, high)
     except ValueError as error:
         raise InputError(str(error)) from None
     if not isinstance(value, int):  # YAML cannot hold NumPy's

@@ -22,8 +22,8 @@ from tq_halp.layers.dense import QuantDense, QuantEinsumDense
 from tq_halp.layers.embedding import QuantEmbedding
 from tq_halp.layers.gru import QuantGRU, QuantGRUCell
 from tq_halp.layers.lstm import QuantLSTM, QuantLSTMCell
-from tq_halp.layers.quant_layer import QuantLayer
-from tq_halp.layers.quantize import Quantize
+from tq_halp.layers.quantize_layer import Quantize
+from tq_halp.layers.quantized_user_layer import QuantLayer
 from tq_halp.layers.simple_rnn import QuantSimpleRNN, QuantSimpleRNNCell
 
 globals().update(stateless_layers.CLASSES)

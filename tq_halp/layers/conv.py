@@ -10,7 +10,7 @@ see `AccumulatedConvolution`.
 import keras
 
 from tq_halp.layers.accumulator_layers import AccumulatedConvolution
-from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import PRODUCT_ROLES, QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

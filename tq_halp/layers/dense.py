@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.layers.accumulator_layers import AccumulatedProduct, Multiply
-from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import PRODUCT_ROLES, QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
 from tq_halp.layers.rnn_cell import FixedForCall, QuantizedCell, dropped
 from tq_halp.layers.rnn_layer import QuantizedRecurrence, WithQuantizedCell
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.layers.rnn_cell import RecurrentRoles
-from tq_halp.layers.rnn_time_steps import time_before
+from tq_halp.layers.rnn_step_number import time_before
 
 
 class WithQuantizedCell(keras.layers.RNN):

@@ -8,7 +8,7 @@ output and its gradient can be quantized.
 
 import keras
 
-from tq_halp.layers.quantized_layer import PRODUCT_ROLES, QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import PRODUCT_ROLES, QuantizedLayer
 
 # The roles, and the names of the Keras classes that have them. Older versions of Keras have fewer.
 TABLE = {

@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tq_halp.keras_internals.calls import call_record, close_call_record
+from tq_halp.keras_internals.call_context import call_record, close_call_record
 from tq_halp.layers.lora import updates_of
-from tq_halp.layers.mixin_base import MixinBase
+from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
 
 # Keras' properties for a weight together with its LoRA update.

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tq_halp.linear import input_arrays, prediction
+from tq_halp.linear.base_estimator import LinearEstimator
 from tq_halp.linear.class_labels import classes_of
-from tq_halp.linear.estimator import LinearEstimator
-from tq_halp.linear.parameters import check_parameters
+from tq_halp.linear.hyperparameters import check_parameters
 from tq_halp.linear.warm_start import check_classes
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tq_halp.errors import InputError
-from tq_halp.linear.power_of_two_units import Units
+from tq_halp.linear.column_scaling import Units
 
 if TYPE_CHECKING:
     from quant_ops import LinearSolver

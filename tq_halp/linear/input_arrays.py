@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from tq_halp.byte_order import native
 from tq_halp.errors import InputError
+from tq_halp.first_non_finite import first_non_finite
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
-from tq_halp.non_finite import first_non_finite
 
 # Dtype -> the smallest of the solver's dtypes that holds all its values exactly.
 _EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tq_halp.linear import input_arrays, prediction
-from tq_halp.linear.estimator import LinearEstimator
-from tq_halp.linear.parameters import check_parameters
+from tq_halp.linear.base_estimator import LinearEstimator
+from tq_halp.linear.hyperparameters import check_parameters
 
 
 class LMHALPRegressor(LinearEstimator):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tq_halp.errors import InputError
+from tq_halp.linear.canonical_sample_order import without_repetition
 from tq_halp.linear.column_centring import centre_of, centred
+from tq_halp.linear.column_scaling import Units, power_above
 from tq_halp.linear.input_arrays import blocks, largest_in_columns
-from tq_halp.linear.power_of_two_units import Units, power_above
-from tq_halp.linear.small_problems import without_repetition
 from tq_halp.linear.step_size import intercept_value, squared_norms
 
 _ORDINARY = 2.0**32  # X is not scaled if its largest row has a norm between 1 / this and this

@@ -1,6 +1,6 @@
 """The number of threads of a fit."""
 
-from tq_halp.cpu import usable_cores
+from tq_halp.processor_info import usable_cores
 
 # So many elements of X make another thread worth its cost.
 PER_THREAD = 1 << 16

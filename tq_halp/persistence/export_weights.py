@@ -16,7 +16,7 @@ from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 from tq_halp.layers.lora import updates_of
 from tq_halp.persistence import format_codes
-from tq_halp.persistence.check_fit import check_same
+from tq_halp.persistence.check_file_matches_model import check_same
 from tq_halp.persistence.named_weights import weights_by_name
 from tq_halp.persistence.packed_integers import pack, signed, unpack, unsigned
 from tq_halp.quantization_map.copying.copy_state import settle

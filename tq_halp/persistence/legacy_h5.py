@@ -11,7 +11,7 @@ import h5py
 import keras
 
 from tq_halp.keras_internals.layers import own_trained_variables, own_untrained_variables
-from tq_halp.quantizers.state_layers import bookkeeping_variables
+from tq_halp.quantizers.counter_and_clock_layers import bookkeeping_variables
 
 _OWN = "top_level_model_weights"  # the group of the model's own weights
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from tq_halp.errors import InputError
 from tq_halp.keras_internals.layers import is_autocast
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
 from tq_halp.layers.variable_substitution import names_of, weights_of
 from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
 from tq_halp.quantizers import Quantizer, ScheduledQuantizer
-from tq_halp.quantizers.state_layers import bookkeeping_variables
+from tq_halp.quantizers.counter_and_clock_layers import bookkeeping_variables
 
 
 @dataclasses.dataclass(frozen=True)

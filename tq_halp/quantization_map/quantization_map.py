@@ -8,13 +8,13 @@ from typing import Any
 import keras
 
 from tq_halp.errors import InputError
-from tq_halp.quantization_map.copying.apply import apply
+from tq_halp.quantization_map.copying.apply_map import apply
 from tq_halp.quantization_map.copying.copy_compile import compile_like
 from tq_halp.quantization_map.copying.map_from_model import mapping_of
-from tq_halp.quantization_map.copying.scope import scope
+from tq_halp.quantization_map.copying.quantized_scope import scope
 from tq_halp.quantization_map.importers import qkeras, tensorquant
-from tq_halp.quantization_map.rules import json_schema, load_map
-from tq_halp.quantization_map.rules.layer_plan import Plan, plan
+from tq_halp.quantization_map.rules import json_schema, load_map_file
+from tq_halp.quantization_map.rules.layer_decisions import Plan, plan
 from tq_halp.quantization_map.rules.momentum_formats import has_momentum, optimizer_for
 from tq_halp.quantization_map.rules.rule import Rule
 
@@ -69,11 +69,11 @@ class QuantizationMap:
             InputError: the file or a rule is wrong. The message is "file:line: rule N: ...", with
                 the value received and the valid ones.
         """
-        return cls(*load_map.load(path))
+        return cls(*load_map_file.load(path))
 
     @classmethod
     def from_dict(
-        cls, mapping: Mapping[str, Any], *, origin: load_map.Origin | None = None
+        cls, mapping: Mapping[str, Any], *, origin: load_map_file.Origin | None = None
     ) -> "QuantizationMap":
         """The map from a mapping, with the same keys as the YAML file.
 
@@ -85,7 +85,7 @@ class QuantizationMap:
         Raises:
             InputError: as `from_yaml`. Without origin, "quantization map: rules[0]: ...".
         """
-        return cls(mapping, load_map.parse(mapping, origin))
+        return cls(mapping, load_map_file.parse(mapping, origin))
 
     @classmethod
     def of(cls, model: keras.Model) -> "QuantizationMap":

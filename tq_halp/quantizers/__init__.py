@@ -14,7 +14,7 @@ import tensorflow as tf
 from tq_halp import formats
 from tq_halp.errors import InputError
 from tq_halp.quantizers.accumulator import Accumulator, get_accumulator
-from tq_halp.quantizers.as_tensor import tensor
+from tq_halp.quantizers.convert_to_tensor import tensor
 from tq_halp.quantizers.quantizer import Quantizer
 from tq_halp.quantizers.scheduled_quantizer import ScheduledQuantizer
 

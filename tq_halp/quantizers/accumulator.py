@@ -10,7 +10,7 @@ import tensorflow as tf
 import quant_ops
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.quantizers.as_tensor import tensor
+from tq_halp.quantizers.convert_to_tensor import tensor
 from tq_halp.quantizers.quantizer import Quantizer
 
 FORMATS = (formats.FixedPoint, formats.Minifloat)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from quant_ops import facts
+from quant_ops import format_facts
 from tq_halp import formats
 from tq_halp.formats import Format
 
@@ -13,21 +13,21 @@ STRAIGHT_THROUGH = ("straight_through",)
 class FormatOptions:
     """Valid arguments of a `Quantizer`, the default first. (): only None is valid."""
 
-    rounding: tuple[str, ...] = facts.ROUNDINGS
+    rounding: tuple[str, ...] = format_facts.ROUNDINGS
     overflow: tuple[str, ...] = ("saturate",)
-    gradient: tuple[str, ...] = facts.GRADIENTS
+    gradient: tuple[str, ...] = format_facts.GRADIENTS
 
 
 # A clipped gradient needs fixed limits. Blocks have none, for they are scaled to their largest
 # element; and sparse numbers have none.
 _OPTIONS: dict[type[Format], FormatOptions] = {
-    formats.FixedPoint: FormatOptions(overflow=facts.GRID_OVERFLOWS),
-    formats.ScaledInteger: FormatOptions(overflow=facts.GRID_OVERFLOWS),
-    formats.Minifloat: FormatOptions(overflow=facts.FLOAT_OVERFLOWS),
+    formats.FixedPoint: FormatOptions(overflow=format_facts.GRID_OVERFLOWS),
+    formats.ScaledInteger: FormatOptions(overflow=format_facts.GRID_OVERFLOWS),
+    formats.Minifloat: FormatOptions(overflow=format_facts.FLOAT_OVERFLOWS),
     formats.BlockFloat: FormatOptions(gradient=STRAIGHT_THROUGH),
     formats.MX: FormatOptions(gradient=STRAIGHT_THROUGH),
     formats.PowerOfTwo: FormatOptions(),
-    formats.Binary: FormatOptions(rounding=facts.BINARY_ROUNDINGS),
+    formats.Binary: FormatOptions(rounding=format_facts.BINARY_ROUNDINGS),
     formats.Ternary: FormatOptions(rounding=()),
     formats.Sparse: FormatOptions(rounding=(), gradient=STRAIGHT_THROUGH),
 }

@@ -12,7 +12,7 @@ import quant_ops
 from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.quantizers.as_tensor import tensor
+from tq_halp.quantizers.convert_to_tensor import tensor
 from tq_halp.quantizers.format_options import FormatOptions, options_of
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from quant_ops.library import as_forced_now
 from tq_halp.errors import InputError
-from tq_halp.quantizers.as_tensor import tensor
+from tq_halp.quantizers.convert_to_tensor import tensor
 from tq_halp.quantizers.quantizer import Quantizer
 
 UNITS = ("epoch", "step")

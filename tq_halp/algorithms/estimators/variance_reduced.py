@@ -15,7 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tq_halp.algorithms.estimators import coefficient as coefficients
+from tq_halp.algorithms.algorithm_part import Batch, Estimator, Step, Zeros
+from tq_halp.algorithms.estimators import correction_coefficient as coefficients
 from tq_halp.algorithms.estimators.variance_ratio import (
     EPOCHS_WITHOUT_GAIN,
     variance_ratio,
@@ -30,7 +31,6 @@ from tq_halp.algorithms.minibatch_gradient import (
     gradients_at,
     loss_scale,
 )
-from tq_halp.algorithms.part import Batch, Estimator, Step, Zeros
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
 

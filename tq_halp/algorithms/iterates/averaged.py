@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp import formats
+from tq_halp.algorithms.algorithm_part import Iterate, Zeros, like
 from tq_halp.algorithms.inner_optimizer import uses_ema
 from tq_halp.algorithms.iterates.constraints import constrained
 from tq_halp.algorithms.iterates.fixed_grid import FixedGrid
-from tq_halp.algorithms.part import Iterate, Zeros, like
 from tq_halp.errors import InputError
 
 

@@ -21,14 +21,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from quant_ops import facts
+from quant_ops import format_facts
 from tq_halp import formats
-from tq_halp.algorithms.iterates import range_rule
+from tq_halp.algorithms.algorithm_part import Iterate, Zeros, like
+from tq_halp.algorithms.iterates import offset_range_rule
 from tq_halp.algorithms.iterates.constraints import constrained
-from tq_halp.algorithms.iterates.grid_range import GridRange
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
-from tq_halp.algorithms.iterates.scale_groups import GRANULARITIES
-from tq_halp.algorithms.part import Iterate, Zeros, like
+from tq_halp.algorithms.iterates.offset_range import GridRange
+from tq_halp.algorithms.iterates.offset_scale_groups import GRANULARITIES
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
@@ -79,7 +79,7 @@ class BitCentered(Iterate):
         snapshot_fraction: float | None = None,
         iterate: str | None = None,
     ):
-        least, most = facts.RANGES["offset"]["word_bits"]
+        least, most = format_facts.RANGES["offset"]["word_bits"]
         is_count = isinstance(word_bits, numbers.Integral) and not isinstance(word_bits, bool)
         if not is_count or not least <= word_bits <= most:
             raise InputError(
@@ -231,6 +231,6 @@ class BitCentered(Iterate):
         return {
             "scale": of_range["scale"],
             "saturated_fraction": self._range.saturated_fraction(self.offset),
-            "underflow_fraction": range_rule.underflow_fraction(self.offset, gradient),
+            "underflow_fraction": offset_range_rule.underflow_fraction(self.offset, gradient),
             "mu": of_range["mu"],
         }

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from tq_halp import formats
+from tq_halp.algorithms.algorithm_part import Iterate
 from tq_halp.algorithms.inner_optimizer import uses_ema
 from tq_halp.algorithms.iterates.constraints import check_on_grid
-from tq_halp.algorithms.part import Iterate
 from tq_halp.errors import InputError
 from tq_halp.quantizers import Quantizer
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from tq_halp.algorithms.part import Iterate
+from tq_halp.algorithms.algorithm_part import Iterate
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tq_halp.yaml_settings import suggestion
+from tq_halp.settings_with_origins import suggestion
 
 UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
 

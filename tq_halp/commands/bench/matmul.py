@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from quant_ops.facts import ROUNDINGS
+from quant_ops.format_facts import ROUNDINGS
 from tq_halp.commands.bench import arguments
 from tq_halp.errors import InputError
 

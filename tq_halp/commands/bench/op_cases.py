@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from quant_ops.facts import BINARY_ROUNDINGS, ROUNDINGS
+from quant_ops.format_facts import BINARY_ROUNDINGS, ROUNDINGS
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 BLOCK = 32

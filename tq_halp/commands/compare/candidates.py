@@ -14,7 +14,7 @@ from tq_halp.config.sections import KEYS
 from tq_halp.config.sections.composed_algorithm import is_registered
 from tq_halp.config.unused_keys import idle
 from tq_halp.errors import InputError
-from tq_halp.yaml_settings import suggestion
+from tq_halp.settings_with_origins import suggestion
 
 Value = bool | int | float | str
 #: Keys of a grid with chosen values.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tq_halp.commands.compare import preflight, process_pool
+from tq_halp.commands.compare import check_before_runs, process_pool
 from tq_halp.commands.compare.candidates import chosen_by, concerning, parse, shared
 from tq_halp.commands.compare.folder_lock import FolderLock
 from tq_halp.commands.compare.progress_display import Progress
@@ -193,7 +193,7 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
     wanted = comparison.wanted(lambda run: True)
     left = {run.label: run for run in wanted if not run.outcome().is_final}
     if left:
-        print(preflight.check(list(left.values())), end="", file=sys.stderr)
+        print(check_before_runs.check(list(left.values())), end="", file=sys.stderr)
     else:
         print("every run is finished; there is nothing left to train", flush=True)
     return not stop.requested
@@ -201,7 +201,7 @@ def _check(comparison: Comparison, stop: StopOnSignal) -> bool:
 
 def _report(comparison: Comparison, command: str, console: "Console") -> int:
     """Writes tables, figures and pages; returns the exit status."""
-    from tq_halp.commands.compare import figures, html_page, summary_tables
+    from tq_halp.commands.compare import comparison_page, figures, summary_tables
 
     results = Results(comparison)
     results.write_csv()
@@ -213,7 +213,7 @@ def _report(comparison: Comparison, command: str, console: "Console") -> int:
     document = summary_tables.document(results, command)
     document.write_markdown(comparison.folder / "summary.md")
     figures.write(results, comparison.folder / "curves.png")
-    html_page.write(results, document, comparison.folder / "report.html")
+    comparison_page.write(results, document, comparison.folder / "report.html")
     document.show(console, "Results")
     for name in ("compare.csv", "curves.png", "summary.md", "report.html"):
         path = os.path.join(comparison.folder, name)

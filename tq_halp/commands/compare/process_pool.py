@@ -10,7 +10,7 @@ from typing import Protocol
 from tq_halp.commands.compare.compared_run import Run
 from tq_halp.commands.compare.run_grid import Comparison
 from tq_halp.commands.running.interrupt import StopOnSignal
-from tq_halp.cpu import usable_cores
+from tq_halp.processor_info import usable_cores
 
 _POLL = 0.2  # seconds
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED
 from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
-from tq_halp.commands.compare.markup import Code, Document, Section, Table, Text
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import Mean, Paired
+from tq_halp.commands.compare.text_and_tables import Code, Document, Section, Table, Text
 
 
 def document(results: Results, command: str) -> Document:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tq_halp import cpu
+from tq_halp import processor_info
 from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
 
 LITTLE_MEMORY = 2.0  # GiB
@@ -15,10 +15,12 @@ TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_int8")
 
 def processor() -> Iterator[Finding]:
     """The processor's name, the usable cores, and the flags that matter here."""
-    has = [flag for flag in TELLING_FLAGS if flag in cpu.flags()]
-    name = cpu.model_name() or platform.processor() or platform.machine()
+    has = [flag for flag in TELLING_FLAGS if flag in processor_info.flags()]
+    name = processor_info.model_name() or platform.processor() or platform.machine()
     yield Finding(
-        "processor", OK, f"{name}, {cpu.usable_cores()} cores, {' '.join(has) or 'flags unknown'}"
+        "processor",
+        OK,
+        f"{name}, {processor_info.usable_cores()} cores, {' '.join(has) or 'flags unknown'}",
     )
 
 

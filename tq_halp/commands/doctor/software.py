@@ -23,7 +23,7 @@ def python() -> Iterator[Finding]:
 def package() -> Iterator[Finding]:
     """Version, git revision and folder of tq_halp."""
     import tq_halp
-    from tq_halp.commands.running.versions import git_revision
+    from tq_halp.commands.running.package_versions import git_revision
 
     place = Path(tq_halp.__file__).resolve()
     revision, dirty, _ = (git_revision(place) or "").partition("-dirty")

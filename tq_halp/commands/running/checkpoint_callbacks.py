@@ -5,9 +5,9 @@ from collections.abc import Callable
 import keras
 
 from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints
+from tq_halp.commands.running.checkpointed_state import host_state, is_finite, restore, variables_of
 from tq_halp.commands.running.metrics_recorder import RunRecorder
 from tq_halp.commands.running.shuffling import ShuffledExamples
-from tq_halp.commands.running.training_state import host_state, is_finite, restore, variables_of
 
 
 class Resuming(keras.callbacks.Callback):

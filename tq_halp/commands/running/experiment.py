@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp import models
-from tq_halp.commands.running import user_model
-from tq_halp.commands.running.optimizer import build_optimizer, check_step
+from tq_halp.commands.running import load_user_model
+from tq_halp.commands.running.build_optimizer import build_optimizer, check_step
+from tq_halp.commands.running.build_trainer import build_trainer
 from tq_halp.commands.running.run_identity import resolved
-from tq_halp.commands.running.trainer import build_trainer
 from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError, reason
-from tq_halp.non_finite import first_non_finite, place
+from tq_halp.first_non_finite import first_non_finite, place
 from tq_halp.quantization_map import QuantizationMap
 
 
@@ -129,7 +129,7 @@ def build_model(config: Config, dataset: Dataset) -> keras.Model:
         use = " or ".join(fitting)
         raise InputError(f"{subject}: {m.name} cannot learn {dataset.name}; use {use}")
     if m.name == "file":
-        return user_model.load(config)
+        return load_user_model.load(config)
     try:
         return _built(config, dataset)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
@@ -182,9 +182,9 @@ def load_map(config: Config) -> QuantizationMap:
 def _objective(config: Config, dataset: Dataset, model: keras.Model) -> tuple[Any, Any, Any]:
     """The loss, the metrics, and an output of the kind that `model` has, by which they are made."""
     if config.model.name == "file":
-        loss = user_model.loss_of(config)
-        output = user_model.check(config, model, loss, dataset)
-        return loss, user_model.accuracy_of(loss), output
+        loss = load_user_model.loss_of(config)
+        output = load_user_model.check(config, model, loss, dataset)
+        return loss, load_user_model.accuracy_of(loss), output
     dtype = config.model.dtype
     if dataset.vocabulary_size is None and dataset.classes is None:
         return models.HalfMeanSquaredError(dtype=dtype), None, None

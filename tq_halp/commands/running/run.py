@@ -10,17 +10,17 @@ import keras
 
 from tq_halp.commands.running.checkpoint_callbacks import Checkpointing, Resuming
 from tq_halp.commands.running.checkpoint_folder import Checkpoint, Checkpoints
+from tq_halp.commands.running.checkpointed_state import mismatch
 from tq_halp.commands.running.curves_plot import plot_curves
 from tq_halp.commands.running.diagnostics_plot import plot_diagnostics
 from tq_halp.commands.running.experiment import Experiment
 from tq_halp.commands.running.interrupt import StopOnSignal
 from tq_halp.commands.running.metrics import perplexity
 from tq_halp.commands.running.metrics_recorder import RunRecorder
+from tq_halp.commands.running.package_versions import provenance
 from tq_halp.commands.running.run_directory import RunDirectory
 from tq_halp.commands.running.run_identity import identity
 from tq_halp.commands.running.shuffling import ShuffledExamples
-from tq_halp.commands.running.training_state import mismatch
-from tq_halp.commands.running.versions import provenance
 from tq_halp.config import WRITTEN_BY_RUN
 from tq_halp.data.dataset import Examples
 from tq_halp.errors import reason

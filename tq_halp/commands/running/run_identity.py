@@ -10,7 +10,7 @@ from tq_halp.config.sections import KEYS, NAMED
 from tq_halp.config.unused_keys import idle
 from tq_halp.data import Dataset
 from tq_halp.data.files import sha256_of
-from tq_halp.yaml_settings import Settings
+from tq_halp.settings_with_origins import Settings
 
 # Keys that change no number.
 _IRRELEVANT = ("data.dir", "train.checkpoint_every_steps")

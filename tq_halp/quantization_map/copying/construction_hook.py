@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tq_halp.errors import InputError
-from tq_halp.layers.quant_layer import QuantLayer
-from tq_halp.layers.quantized_classes import quantized_class
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.keras_class_table import quantized_class
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
+from tq_halp.layers.quantized_user_layer import QuantLayer
 from tq_halp.layers.sublayers import is_making_parts
 
 _MISSING = object()

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from tq_halp.errors import InputError
-from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.keras_class_table import quantized_class
 from tq_halp.quantization_map.layer_tree import children
 
 _OF_KERAS = ("name", "trainable", "dtype")

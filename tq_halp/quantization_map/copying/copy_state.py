@@ -13,11 +13,11 @@ import numpy as np
 
 from tq_halp.errors import InputError
 from tq_halp.keras_internals.layers import flatten_layers
+from tq_halp.layers.keras_class_table import quantized_class
 from tq_halp.layers.lora import copy_update
-from tq_halp.layers.quant_layer import QuantLayer
-from tq_halp.layers.quantized_classes import quantized_class
+from tq_halp.layers.quantized_user_layer import QuantLayer
 from tq_halp.quantization_map.layer_tree import children
-from tq_halp.quantizers.state_layers import bookkeeping_variables
+from tq_halp.quantizers.counter_and_clock_layers import bookkeeping_variables
 
 
 def copy_state(source: keras.Model, copy: keras.Model) -> None:

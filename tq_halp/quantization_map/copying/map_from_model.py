@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tq_halp.errors import InputError
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
 from tq_halp.optimizers import QuantizedOptimizer
 from tq_halp.quantization_map.layer_tree import Leaf, find_leaves
 from tq_halp.quantizers import AnyQuantizer, Quantizer, ScheduledQuantizer

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from tq_halp.errors import InputError
-from tq_halp.layers.quantized_classes import QUANTIZED
+from tq_halp.layers.keras_class_table import QUANTIZED
 from tq_halp.quantization_map.layer_tree import Leaf
 from tq_halp.quantization_map.rules.matching import Decision, target_class
 from tq_halp.quantization_map.rules.rule import Rule

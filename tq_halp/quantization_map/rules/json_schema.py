@@ -6,11 +6,11 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from quant_ops import facts
+from quant_ops import format_facts
 from tq_halp import formats
-from tq_halp.quantization_map.rules.format_values import DEFAULTS
+from tq_halp.quantization_map.rules.bits_schedule import FROM, ROLES_WITH_SCHEDULE
+from tq_halp.quantization_map.rules.parse_format import DEFAULTS
 from tq_halp.quantization_map.rules.rule import TENSORS
-from tq_halp.quantization_map.rules.schedule import FROM, ROLES_WITH_SCHEDULE
 from tq_halp.quantizers import accumulator
 from tq_halp.quantizers.format_options import options_of
 from tq_halp.quantizers.scheduled_quantizer import UNITS
@@ -85,7 +85,7 @@ def _family(family: type[formats.Format]) -> Schema:
     example = formats.get(_example(family))
     own = _own_keys(vars(options_of(example)))
     if isinstance(example, formats.Minifloat):
-        own["overflow"] = {"enum": [*facts.FLOAT_OVERFLOWS]}
+        own["overflow"] = {"enum": [*format_facts.FLOAT_OVERFLOWS]}
     properties = {"format": {"const": family.name}, **_fields(family, fields), **own}
     return _object(properties, required=["format", *required])
 

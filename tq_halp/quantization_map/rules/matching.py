@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from tq_halp.layers.quant_layer import QuantLayer
-from tq_halp.layers.quantized_classes import quantized_class
-from tq_halp.layers.quantized_layer import QuantizedLayer
+from tq_halp.layers.keras_class_table import quantized_class
+from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
+from tq_halp.layers.quantized_user_layer import QuantLayer
 from tq_halp.quantization_map.layer_tree import Leaf
 from tq_halp.quantization_map.rules.rule import Rule
 from tq_halp.quantizers import AnyQuantizer, Quantizer

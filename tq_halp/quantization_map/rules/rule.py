@@ -8,10 +8,10 @@ from typing import Any
 
 from tq_halp import formats
 from tq_halp.errors import InputError
-from tq_halp.layers.quantized_layer import ROLES
+from tq_halp.layers.quantized_layer_mixin import ROLES
 from tq_halp.quantization_map.layer_tree import Leaf
-from tq_halp.quantization_map.rules.format_values import ValueParser
-from tq_halp.quantization_map.rules.schedule import schedule
+from tq_halp.quantization_map.rules.bits_schedule import schedule
+from tq_halp.quantization_map.rules.parse_format import ValueParser
 from tq_halp.quantizers import AnyQuantizer
 
 # The roles of layers, and the slots of the optimizer.
