@@ -3,7 +3,7 @@
 import pytest
 
 from tq_halp import InputError
-from tq_halp.commands.compare.candidates import parse, shared
+from tq_halp.commands.compare.candidates import chosen_by, parse, shared
 
 
 def test_names_alone_are_labels():
@@ -25,6 +25,36 @@ def test_settings_for_all_come_before_those_for_one():
         "optimizer.nesterov=true",
     ]
     assert shared(sets, "b8=halp,b4=halp") == ["train.epochs=2"]
+
+
+def test_a_pair_of_parts_replaces_the_algorithm_of_the_config():
+    sets = ["mine.imports=[mine]", "mine.estimator.a=0.2", "pair.iterate.word_bits=4"]
+    mine, pair, halp = parse(
+        "mine=mine>Storm+fixed_grid,pair=minibatch+bit_centered,halp", sets, []
+    )
+    assert mine.overrides() == [
+        'algorithm={"estimator": {"name": "mine>Storm"}, "iterate": {"name": "fixed_grid"}}',
+        "algorithm.imports=[mine]",
+        "algorithm.estimator.a=0.2",
+    ]
+    assert pair.overrides()[1:] == ["algorithm.iterate.word_bits=4"]
+    # The config may hold keys of the named ones, which a pair does not take over.
+    assert chosen_by([*pair.beside, pair.algorithm])[:-1] == ["algorithm.name=halp"]
+    assert halp.overrides() == ["algorithm.name=halp"]
+
+
+@pytest.mark.parametrize(
+    "algorithms, message",
+    [
+        ("a=minibatch+none", "no iterate 'none'; known: full_precision"),
+        ("a=svrg+fixed_grid", "no estimator 'svrg'; known: minibatch, variance_reduced"),
+        ("a=mine>Storm", "no algorithm 'mine>Storm'"),
+        ("mine>Storm+fixed_grid", "is no label"),
+    ],
+)
+def test_pairs_that_are_none(algorithms, message):
+    with pytest.raises(InputError, match=message):
+        parse(algorithms, [], [])
 
 
 def test_a_grid_for_one_replaces_the_one_for_all():
