@@ -1,7 +1,7 @@
 """MNIST and a9a, with their test sets."""
 
 from tq_halp.data.files import KnownSet
-from tq_halp.data.libsvm_data_set import KNOWN, read_files
+from tq_halp.data.libsvm import KNOWN, read_files
 from tq_halp.data.locate import locate
 from tq_halp.data.mnist import MNIST, read_flat
 

@@ -7,7 +7,7 @@ import lzma
 import numpy as np
 import pytest
 
-from tq_halp.data import download, libsvm_data_set, load_libsvm
+from tq_halp.data import download, libsvm, load_libsvm
 from tq_halp.errors import InputError
 
 TEXT = """\
@@ -26,7 +26,7 @@ def dense(labels, rows, columns, values):
 
 
 def test_lines_are_samples():
-    x, labels = dense(*libsvm_data_set.parse(TEXT, "file"))
+    x, labels = dense(*libsvm.parse(TEXT, "file"))
     assert labels.tolist() == [1, -1, -1, 1]
     expected = [[0.5, 0, -20, 0, 0], [0, 1, 0, 0, 0], [0] * 5, [0, 0, 0, 1, 0]]
     assert x.tolist() == expected
@@ -79,7 +79,7 @@ def test_lines_are_samples():
 )
 def test_a_wrong_line_is_named(line, message):
     with pytest.raises(InputError) as error:
-        libsvm_data_set.parse(f"1 1:1\n\n{line}\n", "folder/file")
+        libsvm.parse(f"1 1:1\n\n{line}\n", "folder/file")
     assert str(error.value).startswith("folder/file:3: ") and message in str(error.value)
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_line_is_named(line, message):
 )
 def test_a_wrong_file_is_named(text, message):
     with pytest.raises(InputError, match=f"file:{message}"):
-        libsvm_data_set.parse(text, "file")
+        libsvm.parse(text, "file")
 
 
 STRANGE = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -100,18 +100,18 @@ STRANGE = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 def test_lines_end_where_every_reader_ends_them(strange, end):
     """What Python's splitlines takes for the end of a line is part of a comment."""
     lines = [f"1 1:2 # a{strange}b", f"#{strange}", "-1 2:3"]
-    labels, rows, columns, values = libsvm_data_set.parse(end.join(lines), "file")
+    labels, rows, columns, values = libsvm.parse(end.join(lines), "file")
     assert (labels.tolist(), rows.tolist()) == ([1, -1], [0, 1])
     assert (columns.tolist(), values.tolist()) == ([1, 2], [2, 3])
     with pytest.raises(InputError, match="^file:3: the label is 'x'"):
-        libsvm_data_set.parse(end.join([*lines[:2], "x 1:2"]), "file")
+        libsvm.parse(end.join([*lines[:2], "x 1:2"]), "file")
 
 
 @pytest.mark.parametrize("space", [" ", "\t", "\v", "\f", " \t  "])
 def test_words_are_separated_by_white_space(space):
     text = f"{space}+1{space}1:2{space}3:4{space}\n"
-    assert libsvm_data_set.parse(text, "file")[3].tolist() == [2, 4]
-    assert libsvm_data_set.parse(f"1{space}{'0' * 20}7:2", "file")[2].tolist() == [7]
+    assert libsvm.parse(text, "file")[3].tolist() == [2, 4]
+    assert libsvm.parse(f"1{space}{'0' * 20}7:2", "file")[2].tolist() == [7]
 
 
 def test_values_are_float32s():
@@ -119,7 +119,7 @@ def test_values_are_float32s():
     words = ["3.4028235e38", "-3.4028235677973362e38", "1.4e-45", "-7.1e-46", "0e999", "-0.0", ".5"]
     words += ["5.", "+1E+2"]
     text = "1 " + " ".join(f"{index}:{word}" for index, word in enumerate(words, start=1))
-    values = libsvm_data_set.parse(text, "file")[3]
+    values = libsvm.parse(text, "file")[3]
     largest, least = np.finfo(np.float32).max, np.float32(2**-149)
     assert values.tolist() == [largest, -largest, least, -least, 0, 0, 0.5, 5, 100]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tq_halp.data import libsvm_data_set, mnist as mnist_set
+from tq_halp.data import libsvm, mnist as mnist_set
 from tq_halp.data.files import KnownSet
 from tq_halp.data.locate import locate
 from tq_halp.errors import InputError
@@ -33,7 +33,7 @@ def mnist():
 
 def a9a():
     """Training features [32561, 123] and labels of -1 and 1, and 16,281 of both for tests."""
-    files = (libsvm_data_set.KNOWN["a9a"], libsvm_data_set.KNOWN["a9a.t"])
+    files = (libsvm.KNOWN["a9a"], libsvm.KNOWN["a9a.t"])
     folder = folder_of(KnownSet("libsvm", ("libsvm",), files))
-    (x, x_test), (y, y_test) = libsvm_data_set.read_files(folder, files)
+    (x, x_test), (y, y_test) = libsvm.read_files(folder, files)
     return x.astype(np.uint8), y.astype(int), x_test.astype(np.uint8), y_test.astype(int)

@@ -8,7 +8,7 @@ from tq_halp.data.arrays import load_arrays, read_npz
 from tq_halp.data.cifar10 import load_cifar10
 from tq_halp.data.dataset import Dataset
 from tq_halp.data.language import load_language
-from tq_halp.data.libsvm_data_set import load_libsvm
+from tq_halp.data.libsvm import load_libsvm
 from tq_halp.data.mnist import load_mnist
 from tq_halp.data.synthetic import linear_regression
 
