@@ -29,9 +29,12 @@ ops: $(INSTALLED)  ## compile the C++ ops (does nothing when they are current)
 train: setup  ## set-up, then train the LSTM (ARGS="--set train.epochs=2 --run-dir runs/mine")
 	$(RUN) -m tq_halp.train --config $(CONFIG) $(ARGS)
 
-# A worker costs one import of TensorFlow, whose own threads fill more than four cores.
+# One worker more than cores: tests wait for processes of their own. Four at most: a worker costs one
+# import of TensorFlow, whose own threads fill more cores.
+WORKERS = $$($(RUN) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+
 test: setup  ## set-up, then every test but fuzz (ARGS="tests/formats -x")
-	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+	$(RUN) -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 fuzz: setup  ## random calls of the C++ code under the compiler's sanitizers (CALLS=1000)
 	QUANT_OPS_FUZZ_CALLS=$(CALLS) $(RUN) -m pytest tests/quant_ops/test_sanitizers.py \

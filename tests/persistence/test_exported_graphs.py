@@ -193,7 +193,7 @@ def test_a_forced_backend_is_not_seen_by_other_threads():
         thread.join()
         assert quant_ops.backend() == "composite"
     assert seen == [default]
-    with pytest.raises(ValueError, match="native or composite, received 'neither'"):
+    with pytest.raises(ValueError, match="native or composite. Received: 'neither'"):
         with quant_ops.forced("neither"):
             pass
 
