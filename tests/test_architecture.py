@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a part may import itself and every part on a lower level, in functions too.
 LEVELS = (
     # the library: what numbers, layers and algorithms are
-    {"quant_ops.format_facts", "tq_halp.keras_internals"},
+    {"quant_ops.format_facts", "tq_halp.keras_internals", "tq_halp.mixin_typing"},
     {"quant_ops.environment"},
     {
         "quant_ops",

@@ -4,11 +4,12 @@ These are the states of seed generators, and those that stateful RNNs carry to t
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from tq_halp.keras_internals.layers import flatten_layers, own_seed_generators
+from tq_halp.mixin_typing import MixinBase
 
 # The keys of the states in a file.
 _SEED = "seed_generator_state"
@@ -30,13 +31,7 @@ def leaves_out_state(layer: keras.Layer) -> bool:
     return bool(seed_states(layer)) or any(each.stateful for each in _rnns(layer))
 
 
-if TYPE_CHECKING:  # a mixin uses methods of the Keras class behind it
-    from keras import Layer as _MixinBase
-else:
-    _MixinBase = object
-
-
-class SavesStates(_MixinBase):
+class SavesStates(MixinBase):
     """Mixin before a Keras layer that saves those states beside its variables.
 
     It saves the states of the layer's seed generators, those that its stateful RNNs carry, and

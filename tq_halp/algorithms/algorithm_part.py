@@ -81,6 +81,8 @@ class Part:
     def bind(self, trainer: keras.Model) -> None:
         """Called once, by the constructor of the trainer that the part belongs to from now on."""
         self.trainer, self.snapshots = trainer, trainer.snapshots
+        for name, value in self.numbers.items():
+            setattr(self, name, value)
 
     def snapshot_schedule(self) -> SnapshotSchedule | None:
         """When to take snapshots w̃ with g̃ = ∇f(w̃); None if the part needs none."""

@@ -1,11 +1,11 @@
-"""``compile_like``: compiles a trainer like the model inside it."""
+"""``compile_from_model``: compiles a trainer like the model inside it."""
 
 import warnings
 
 import keras
 
 
-def compile_like(trainer: keras.Model, model: keras.Model) -> None:
+def compile_from_model(trainer: keras.Model, model: keras.Model) -> None:
     """Compiles ``trainer`` with copies of the optimizer, loss and metrics of ``model``.
 
     Of the optimizer it copies the configuration, not the state. It warns if Keras cannot copy them.

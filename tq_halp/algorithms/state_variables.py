@@ -44,9 +44,6 @@ class States:
     def _create_for(self, part: Part) -> None:
         if part not in self.parts:
             self.parts.append(part)
-        for name, value in part.numbers.items():
-            if not hasattr(part, name):
-                setattr(part, name, value)
         for name, declared in part.state().items():
             if isinstance(declared, Part):
                 self._create_for(declared)

@@ -10,6 +10,7 @@ The optimizer acts on w itself. So its weight decay, constraints and averages me
 every algorithm.
 """
 
+import functools
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from tq_halp.algorithms import state_variables
 from tq_halp.algorithms.algorithm_part import Batch, Estimator, Iterate, Step
 from tq_halp.algorithms.batches import split_validation
 from tq_halp.algorithms.checks import check_arguments, check_model, checked_part, checked_seed
-from tq_halp.algorithms.compile_from_model import compile_like
+from tq_halp.algorithms.compile_from_model import compile_from_model
 from tq_halp.algorithms.estimators.minibatch import Minibatch
 from tq_halp.algorithms.iterates.full_precision import FullPrecision
 from tq_halp.algorithms.minibatch_gradient import batch_size_of, ordinary_gradients
@@ -72,7 +73,7 @@ class Trainer(keras.Model):
         schedule = self.estimator.snapshot_schedule() or self.iterate.snapshot_schedule()
         self.snapshots: Any = None if schedule is None else Snapshots(schedule)
         self.fit_data = FitData()
-        #: In the order in which their states are created.
+        #: In the order in which their states are created; in steps the last is called first.
         self.parts = [p for p in (self.snapshots, self.estimator, self.iterate, self.fit_data) if p]
         for part in self.parts:
             part.bind(self)
@@ -81,7 +82,7 @@ class Trainer(keras.Model):
             self.states.create()
             self.built = True
         if model.compiled:
-            compile_like(self, model)
+            compile_from_model(self, model)
 
     # ---- a Keras model -----------------------------------------------------------------------
 
@@ -192,7 +193,7 @@ class Trainer(keras.Model):
     # ---- fit ---------------------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        self._build_with(x)
+        self._build_with(lambda: x)
         return super().train_on_batch(x, *args, **kwargs)
 
     def set_full_gradient_data(
@@ -220,8 +221,9 @@ class Trainer(keras.Model):
         """
         self.fit_data.set_by_hand(x, y, sample_weight, batch_size, class_weight)
 
-    def _build_with(self, inputs: Any) -> None:
+    def _build_with(self, first_inputs: Callable[[], Any]) -> None:
         if not (self.model.built and self.states.by_name):
+            inputs = first_inputs()
             self.model(inputs)
             self(inputs)
 
@@ -267,8 +269,7 @@ class Trainer(keras.Model):
         data.set_for_fit(
             x, y, sample_weight, batch_size, class_weight, steps_per_epoch, full_gradient_data
         )
-        if not (self.model.built and self.states.by_name):
-            self._build_with(data.first_inputs(x))
+        self._build_with(functools.partial(data.first_inputs, x))
         self.loop.check_setting()
         if full_gradient_data is None and (fixed := data.fixed(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size

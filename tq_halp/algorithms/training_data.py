@@ -42,8 +42,6 @@ class FitData(Part):
         self.steps_per_epoch: int | None = None
         self.length_is_known = True
         self._given_batches: Batches | None = None
-        for name, value in self.numbers.items():
-            setattr(self, name, value)
 
     # ---- which data --------------------------------------------------------------------------
 

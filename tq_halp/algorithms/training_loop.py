@@ -49,8 +49,8 @@ class TrainingLoop:
         trainer.fit_data.has_begun = True
         if trainer.snapshots is not None:
             trainer.snapshots.begin(verbose)
-        trainer.estimator.on_fit_begin()
-        trainer.iterate.on_fit_begin()
+        for part in trainer.parts:
+            part.on_fit_begin()
 
     def before_step(self) -> None:
         """Called eagerly before an execution, i.e. before ``steps_per_execution`` steps."""
@@ -58,11 +58,9 @@ class TrainingLoop:
         if not trainer.fit_data.has_begun:
             trainer.fit_data.begin_by_hand()
             self.on_fit_begin(verbose=False)
-        # The iterate first: if it shows an average, the snapshot must be of the iterate itself.
-        trainer.iterate.before_step()
-        trainer.estimator.before_step()
-        if trainer.snapshots is not None:
-            trainer.snapshots.before_step()
+        # The iterate before the snapshots: if it shows an average, w̃ must be the iterate itself.
+        for part in reversed(trainer.parts):
+            part.before_step()
 
     def check_step(self) -> None:
         """Raises InputError if snapshots are needed and ``before_step`` cannot have taken them.
@@ -78,12 +76,9 @@ class TrainingLoop:
 
     def after_step(self) -> None:
         """Called eagerly after an execution."""
-        trainer = self._trainer
-        trainer.iterate.after_step()
-        trainer.estimator.after_step()
         # The snapshots last: at the end of a segment they may set the weights to a random iterate.
-        if trainer.snapshots is not None:
-            trainer.snapshots.after_step()
+        for part in reversed(self._trainer.parts):
+            part.after_step()
 
     def on_epoch_end(self) -> None:
         """Called after the steps of an epoch; twice if the epoch ends with a validation."""
@@ -94,8 +89,8 @@ class TrainingLoop:
         """Called when training ends."""
         trainer = self._trainer
         trainer.fit_data.has_begun = False
-        trainer.estimator.on_fit_end()
-        trainer.iterate.on_fit_end()
+        for part in trainer.parts:
+            part.on_fit_end()
 
     # ---- cost and logs -----------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ import tensorflow as tf
 from keras import ops
 
 from tq_halp.layers.conv_patches import patches
-from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.portable_graph_ops import portable
 from tq_halp.layers.quantized_layer_mixin import PRODUCT_ROLES
 from tq_halp.layers.variable_substitution import call_with, weights_of
+from tq_halp.mixin_typing import MixinBase
 
 #: A matrix product: (a [..., K], b [K, N]) -> [..., N].
 Multiply = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

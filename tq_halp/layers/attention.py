@@ -11,9 +11,9 @@ import tensorflow as tf
 from keras import ops
 
 from tq_halp.keras_internals import attention
-from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.quantized_layer_mixin import PRODUCT_ROLES, QuantizedLayer
 from tq_halp.layers.sublayers import making_parts
+from tq_halp.mixin_typing import MixinBase
 
 
 @dataclasses.dataclass

@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 
 from tq_halp.keras_internals.call_context import call_record, close_call_record, kept_dropout_masks
-from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.quantized_layer_mixin import ROLES, QuantizedLayer, Quantizers
 from tq_halp.layers.rnn_step_number import time_within
 from tq_halp.layers.variable_substitution import calling
+from tq_halp.mixin_typing import MixinBase
 from tq_halp.quantizers.call_counter import CallCounter
 from tq_halp.quantizers.training_clock import TrainingClock
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from tq_halp.keras_internals.call_context import call_record, close_call_record
 from tq_halp.layers.lora import updates_of
-from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.variable_substitution import is_calling, names_of, weights_of
+from tq_halp.mixin_typing import MixinBase
 
 # Keras' properties for a weight together with its LoRA update.
 NAMES = ("kernel", "embeddings")

@@ -8,9 +8,9 @@ import keras
 from tq_halp.errors import InputError
 from tq_halp.keras_internals.layers import flatten_layers
 from tq_halp.layers.keras_class_table import QUANTIZED, quantized_class
-from tq_halp.layers.mixin_typing import MixinBase
 from tq_halp.layers.quantized_layer_mixin import QuantizedLayer
 from tq_halp.layers.quantized_user_layer import QuantLayer
+from tq_halp.mixin_typing import MixinBase
 from tq_halp.quantizers.counter_and_clock_layers import is_bookkeeping
 
 

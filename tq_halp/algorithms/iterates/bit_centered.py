@@ -13,7 +13,6 @@ linearly where a fixed grid stops at its floor. With a Keras optimizer, −α v 
 that it makes to w = w̃ + z.
 """
 
-import numbers
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -79,12 +78,10 @@ class BitCentered(Iterate):
         snapshot_fraction: float | None = None,
         iterate: str | None = None,
     ):
-        least, most = format_facts.RANGES["offset"]["word_bits"]
-        is_count = isinstance(word_bits, numbers.Integral) and not isinstance(word_bits, bool)
-        if not is_count or not least <= word_bits <= most:
-            raise InputError(
-                f"word_bits must be an integer from {least} to {most}. Received: {word_bits!r}"
-            )
+        try:
+            format_facts.check_in_range("offset", "word_bits", word_bits)
+        except ValueError as error:
+            raise InputError(str(error)) from None
         if scale not in GRANULARITIES:
             raise InputError(
                 f"scale must be one of {', '.join(GRANULARITIES)}. Received: {scale!r}"

@@ -1,6 +1,7 @@
-"""Types of the benchmarks' options; argparse prints their errors in one line and exits with 2.
+"""Types of the benchmarks' options, and options that several benchmarks have.
 
-Each raises argparse.ArgumentTypeError for text that is not valid.
+Each type raises argparse.ArgumentTypeError for text that is not valid; argparse prints its errors
+in one line and exits with 2.
 """
 
 import argparse
@@ -99,3 +100,17 @@ def new_file(text: str) -> Path:
             f"must be a file in a folder that exists. Received: {text!r}"
         )
     return path
+
+
+def add_csv(parser: argparse.ArgumentParser) -> None:
+    """Adds --csv, the file for the figures."""
+    text = "also write the figures to a CSV file"
+    parser.add_argument("--csv", type=new_file, metavar="FILE", help=text)
+
+
+def add_turns(parser: argparse.ArgumentParser, default: int) -> None:
+    """Adds --repeats, the number of timed turns, and --no-composite, of a benchmark of ops."""
+    text = "number of timed turns; more are added until the times settle (%(default)s)"
+    parser.add_argument("--repeats", type=at_least_one, default=default, metavar="N", help=text)
+    text = "leave out the composite backend, which is slow"
+    parser.add_argument("--no-composite", action="store_true", help=text)

@@ -65,12 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--passes", type=arguments.at_least_one, default=1, metavar="N", help=text)
     text = "fraction of the samples, for a quick look; default: 1"
     add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
-    add(
-        "--csv",
-        type=arguments.new_file,
-        metavar="FILE",
-        help="also write the figures to a CSV file",
-    )
+    arguments.add_csv(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -52,17 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help=text,
     )
-    text = "number of timed turns; more are added until the times settle (%(default)s)"
-    add("--repeats", type=arguments.at_least_one, default=9, metavar="N", help=text)
-    add(
-        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
-    )
-    add(
-        "--csv",
-        type=arguments.new_file,
-        metavar="FILE",
-        help="also write the figures to a CSV file",
-    )
+    arguments.add_turns(parser, default=9)
+    arguments.add_csv(parser)
 
 
 def run(options: argparse.Namespace) -> None:

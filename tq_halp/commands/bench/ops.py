@@ -44,17 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = arguments.sizes(multiple=BLOCK * BLOCK)
     text = "elements per tensor, default: %(default)s"
     add("--sizes", type=sizes, default="16Mi,64Ki", metavar="A,B", help=text)
-    text = "number of timed turns; more are added until the times settle (%(default)s)"
-    add("--repeats", type=arguments.at_least_one, default=15, metavar="N", help=text)
-    add(
-        "--no-composite", action="store_true", help="leave out the composite backend, which is slow"
-    )
-    add(
-        "--csv",
-        type=arguments.new_file,
-        metavar="FILE",
-        help="also write the figures to a CSV file",
-    )
+    arguments.add_turns(parser, default=15)
+    arguments.add_csv(parser)
 
 
 def run(options: argparse.Namespace) -> None:
