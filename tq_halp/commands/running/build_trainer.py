@@ -1,6 +1,5 @@
 """From a config's `algorithm` to the model that trains another one."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from tq_halp import formats
 from tq_halp.algorithms import Trainer
 from tq_halp.algorithms.config_names import ALGORITHMS, ESTIMATORS, ITERATES
 from tq_halp.commands.running.build_optimizer import number_or_schedule
+from tq_halp.commands.running.load_keras_model import import_modules
 from tq_halp.config import Config
 from tq_halp.errors import InputError, reason
 
@@ -34,14 +34,10 @@ def build_trainer(config: Config, model: keras.Model) -> keras.Model:
 
 
 def _composed(config: Config, model: keras.Model, given: Mapping[str, Any]) -> keras.Model:
-    for module in given.get("imports", ()):
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # Whatever the user's module raises.
-            raise InputError(
-                f"{config.subject('algorithm', 'imports')}: {module} cannot be imported: "
-                f"{reason(error)}; start the command with python -m, in the folder of the module"
-            ) from error
+    try:
+        import_modules(given.get("imports", ()))
+    except InputError as error:
+        raise InputError(f"{config.subject('algorithm', 'imports')}: {error}") from error
     iterate = _part(config, "iterate", given["iterate"], ITERATES)
     estimator = _part(config, "estimator", given["estimator"], ESTIMATORS)
     try:

@@ -9,6 +9,22 @@ import keras
 from tq_halp.errors import InputError, reason
 
 
+def import_modules(names: Iterable[str]) -> None:
+    """Imports modules of the user's, which register classes with Keras.
+
+    Raises:
+        InputError: one cannot be imported.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # The user's module may raise anything.
+            raise InputError(
+                f"{name} cannot be imported: {error}; start the command with python -m, in the "
+                "folder of the module"
+            ) from error
+
+
 def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) -> keras.Model:
     """The model that `keras.models.load_model` loads, in safe mode, after importing `imports`.
 
@@ -20,14 +36,7 @@ def load_model(path: str, imports: Iterable[str] = (), compile: bool = False) ->
     Raises:
         InputError: a module cannot be imported, or Keras cannot load the file.
     """
-    for name in imports:
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # The user's module may raise anything.
-            raise InputError(
-                f"{name} cannot be imported: {error}; start the command with python -m, in the "
-                "folder of the module"
-            ) from error
+    import_modules(imports)
     try:
         return keras.models.load_model(path, compile=compile)
     except Exception as error:  # Keras, or the user's classes, may raise anything.
