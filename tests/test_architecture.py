@@ -23,6 +23,7 @@ LEVELS = (
         "tq_halp.first_non_finite",
         "tq_halp.keras_registration",
         "tq_halp.atomic_files",
+        "tq_halp.available_memory",
         "tq_halp.states_keras_omits",
     },
     {

@@ -19,6 +19,8 @@ _HOME = {
     "HALP": "tq_halp.algorithms",
     "SWALP": "tq_halp.algorithms",
     "BitCenteredSGD": "tq_halp.algorithms",
+    "SAGA": "tq_halp.algorithms",
+    "BitCenteredSAGA": "tq_halp.algorithms",
     "Trainer": "tq_halp.algorithms",
     "Quantizer": "tq_halp.quantizers",
     "QuantizationMap": "tq_halp.quantization_map",

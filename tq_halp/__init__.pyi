@@ -15,9 +15,11 @@ from tq_halp import (
 )
 from tq_halp.algorithms import (
     HALP as HALP,
+    SAGA as SAGA,
     SGD as SGD,
     SVRG as SVRG,
     SWALP as SWALP,
+    BitCenteredSAGA as BitCenteredSAGA,
     BitCenteredSGD as BitCenteredSGD,
     LowPrecisionSGD as LowPrecisionSGD,
     LowPrecisionSVRG as LowPrecisionSVRG,
@@ -54,6 +56,8 @@ __all__ = [
     "HALP",
     "SWALP",
     "BitCenteredSGD",
+    "SAGA",
+    "BitCenteredSAGA",
     "Trainer",
     "Quantizer",
     "QuantizationMap",

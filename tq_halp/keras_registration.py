@@ -19,16 +19,18 @@ from typing import Any
 # Module -> names of classes, registered as "tq_halp>NAME". Keras' layers get QuantNAME as well.
 _NAMES = {
     "tq_halp.algorithms": (
+        "BitCenteredSAGA",
         "BitCenteredSGD",
         "HALP",
         "LowPrecisionSGD",
         "LowPrecisionSVRG",
+        "SAGA",
         "SGD",
         "SVRG",
         "SWALP",
         "Trainer",
     ),
-    "tq_halp.algorithms.estimators": ("Minibatch", "VarianceReduced"),
+    "tq_halp.algorithms.estimators": ("GradientTable", "Minibatch", "VarianceReduced"),
     "tq_halp.algorithms.iterates": ("Averaged", "BitCentered", "FixedGrid", "FullPrecision"),
     "tq_halp.layers": ("QuantLayer", "Quantize"),
     "tq_halp.models": ("HalfMeanSquaredError", "WeightDecay"),

@@ -9,6 +9,7 @@ estimator           full precision      fixed grid        averaged        bit-ce
 ==================  ==================  ================  ==============  ==================
 minibatch           SGD                 LowPrecisionSGD   SWALP           BitCenteredSGD
 variance-reduced    SVRG                LowPrecisionSVRG                  HALP
+gradient table      SAGA                                                  BitCenteredSAGA
 ==================  ==================  ================  ==============  ==================
 """
 
@@ -16,9 +17,11 @@ from tq_halp.algorithms.algorithm_part import Batch, Estimator, Iterate, Step, Z
 from tq_halp.algorithms.minibatch_gradient import dense, gradients_at
 from tq_halp.algorithms.named_algorithms import (
     HALP,
+    SAGA,
     SGD,
     SVRG,
     SWALP,
+    BitCenteredSAGA,
     BitCenteredSGD,
     LowPrecisionSGD,
     LowPrecisionSVRG,
@@ -28,10 +31,12 @@ from tq_halp.algorithms.trainer import Trainer
 
 __all__ = [
     "HALP",
+    "SAGA",
     "SGD",
     "SVRG",
     "SWALP",
     "Batch",
+    "BitCenteredSAGA",
     "BitCenteredSGD",
     "Estimator",
     "Iterate",

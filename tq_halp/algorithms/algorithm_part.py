@@ -65,6 +65,8 @@ class Part:
     trainer: keras.Model = None
     #: The trainer's ``Snapshots``; None if no part has a ``snapshot_schedule``.
     snapshots: Any = None
+    #: {argument: its name in a named class}, where another part has an argument of that name.
+    named_as: ClassVar[Mapping[str, str]] = {}
     #: The plain numbers of the state: {attribute: value before training}.
     numbers: ClassVar[Mapping[str, Any]] = {}
 
@@ -88,6 +90,11 @@ class Part:
         """When to take snapshots w̃ with g̃ = ∇f(w̃); None if the part needs none."""
         return None
 
+    @property
+    def needs_full_gradient(self) -> bool:
+        """Whether a snapshot must come with g̃, which costs a pass over the data."""
+        return self.snapshot_schedule() is not None
+
     def on_built(self) -> None:
         """Called once, when the variables that ``state`` declares exist."""
 
@@ -96,7 +103,28 @@ class Part:
         """w, the trainable variables."""
         return self.trainer.trainable_variables
 
+    def data_state(self) -> Mapping[str, Any]:
+        """State whose size the training data decide: {name in a file: array}.
+
+        Each has ``path``, ``dtype``, ``shape``, ``numpy()`` and ``assign(values)``.
+        """
+        return {}
+
+    def load_data_state(self, stored: Mapping[str, Any]) -> None:
+        """Takes from a file, {name: values}, what ``data_state`` has written there."""
+
+    def needs(self, count: int, first: Sequence[Any]) -> str | None:
+        """What the part needs beside its variables, in words; as for ``TrainingLoop.needs``."""
+        return None
+
+    def wants_data_for(self) -> str | None:
+        """Why ``train_on_batch`` must know all training data, a clause; None if it need not."""
+        return None
+
     # ---- hooks, in the order in which the trainer calls them -----------------------------------
+
+    def on_data(self) -> None:
+        """Called before training, when its data are known; the trainer is built and compiled."""
 
     def check_setting(self) -> None:
         """Raises InputError if the model, the optimizer or the data do not suit the part."""
@@ -154,6 +182,13 @@ class Estimator(Part):
     def keeps_batches(self, x: Any) -> bool:
         """Whether a minibatch like ``x`` must consist of the same samples in every epoch."""
         return False
+
+    #: Whether ``mean_gradient`` gives what snapshots need instead of a pass over the data.
+    gives_mean_gradient = False
+
+    def mean_gradient(self) -> list[tf.Tensor] | None:
+        """∇f(w) as far as the estimator knows it at no cost, dense; None if it knows nothing."""
+        return None
 
     def steps_without_snapshot(self) -> int:
         """A number of coming steps that need no snapshot; 0 if the next step needs one."""

@@ -115,6 +115,12 @@ class Batches:
                 "full_gradient_data to fit()."
             )
 
+    def counted(self) -> int:
+        """``batch_count``; the data are read once if it is not known."""
+        if self.batch_count is None:
+            self.batch_count = sum(1 for _ in self)
+        return self.batch_count
+
     def some(self, count: int) -> Iterator[tuple[Any, Any, Any]]:
         """At most ``count`` minibatches: evenly spaced ones of arrays, the first of other data."""
         if not self.of_arrays or self.batch_count is None:

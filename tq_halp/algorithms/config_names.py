@@ -12,11 +12,14 @@ ALGORITHMS: dict[str, type[Trainer]] = {
     "svrg": named_algorithms.SVRG,
     "lp_svrg": named_algorithms.LowPrecisionSVRG,
     "halp": named_algorithms.HALP,
+    "saga": named_algorithms.SAGA,
+    "bc_saga": named_algorithms.BitCenteredSAGA,
 }
 
 ESTIMATORS: dict[str, type[Estimator]] = {
     "minibatch": estimators.Minibatch,
     "variance_reduced": estimators.VarianceReduced,
+    "gradient_table": estimators.GradientTable,
 }
 
 ITERATES: dict[str, type[Iterate]] = {

@@ -127,7 +127,7 @@ def corrected(
     if isinstance(gradient, tf.IndexedSlices) and isinstance(anchor, tf.IndexedSlices):
         rows = gradient.indices
         return tf.cond(
-            _are_equal(rows, anchor.indices),
+            are_equal(rows, anchor.indices),
             lambda: tf.tensor_scatter_nd_add(
                 full, rows[:, None], tf.cast(gradient.values - times_a(anchor.values), full.dtype)
             ),
@@ -136,9 +136,27 @@ def corrected(
     return (dense(gradient, full) - times_a(dense(anchor, full))) + full
 
 
-def _are_equal(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def are_equal(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Whether two vectors have the same length and elements, a bool scalar."""
     size = tf.minimum(tf.size(one), tf.size(other))
     return (tf.size(one) == tf.size(other)) & tf.reduce_all(one[:size] == other[:size])
+
+
+def multiplied(gradient: Gradient, factor: tf.Tensor | None) -> Gradient:
+    """The gradient of one variable times a scalar; None for the factor 1."""
+    if gradient is None or factor is None:
+        return gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        values = gradient.values * tf.cast(factor, gradient.values.dtype)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return gradient * tf.cast(factor, gradient.dtype)
+
+
+def are_finite(gradients: Iterable[Gradient]) -> tf.Tensor:
+    """Whether all numbers are finite, a bool scalar."""
+    numbers = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+    finite = [tf.reduce_all(tf.math.is_finite(each)) for each in numbers if each is not None]
+    return tf.reduce_all(tf.stack(finite))
 
 
 def after(gradients: Sequence[Gradient] | None, x: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tq_halp.errors import InputError
 from tq_halp.keras_internals.layers import flatten_layers
 
 
@@ -21,6 +22,15 @@ def stateful_variables(model: keras.Model) -> list[keras.Variable]:
         if isinstance(layer, keras.layers.RNN) and layer.stateful
     ]
     return [state for layer in layers for state in keras.tree.flatten(layer.states)]
+
+
+def check_order(model: keras.Model) -> None:
+    """Raises InputError if the model has stateful RNNs, whose samples must not be shuffled."""
+    if stateful_variables(model):
+        raise InputError(
+            "shuffle must be False: a stateful RNN carries its state from each sample to the "
+            "one in the same place of the next batch"
+        )
 
 
 class RnnStates:

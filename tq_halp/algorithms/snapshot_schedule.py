@@ -7,6 +7,9 @@ import numpy as np
 
 from tq_halp.errors import InputError
 
+#: More steps than any training has.
+FOREVER = 2**40
+
 
 @dataclass(frozen=True)
 class SnapshotSchedule:

@@ -6,6 +6,9 @@ In the notation of De Sa et al. (arXiv 1803.03383, Algorithm 1):
     g̃  `full_gradient`   ∇f(w̃), over all training data or a random part of them
     T  `segment_length`  the number of steps from this snapshot to the next
 
+g̃ costs a pass over the data. It costs nothing where the estimator knows the mean of gradients, as
+a gradient table does, and is left out where neither estimator nor iterate needs it.
+
 The steps between two snapshots are called a segment (an "epoch" or "outer iteration" of the
 papers). A trainer has at most one ``Snapshots``; its estimator and its iterate share it.
 """
@@ -19,7 +22,7 @@ from tq_halp.algorithms.algorithm_part import Part, Zeros, like
 from tq_halp.algorithms.batches import size_of_part
 from tq_halp.algorithms.full_gradient import FullGradient
 from tq_halp.algorithms.rnn_states import RnnStates, stateful_variables
-from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule, check_executions
+from tq_halp.algorithms.snapshot_schedule import FOREVER, SnapshotSchedule, check_executions
 from tq_halp.algorithms.transform_locking import TransformLocking
 from tq_halp.errors import InputError
 
@@ -31,7 +34,8 @@ class Snapshots(Part):
         schedule: when to take them, of which iterate, and from which share of the data.
 
     Attributes:
-        center, full_gradient: w̃ and g̃, one variable for each trainable variable.
+        center: w̃, one variable for each trainable variable.
+        full_gradient: g̃, likewise; empty if there is none.
         candidate: with ``schedule.of == "random"``, the iterate drawn so far for the next w̃, one
             variable for each trainable variable; else empty.
         steps_since_snapshot, snapshot_count: int64 scalars.
@@ -41,12 +45,20 @@ class Snapshots(Part):
         segment_length: T.
         segment_ends_with_epoch: whether the segment is an epoch of a length that is known only at
             its end.
+        takes_pass: whether g̃ is computed by a pass over the data.
+        gradient_is_known: whether ``full_gradient`` holds a gradient.
         is_taking: whether a full gradient is being computed; interrupting it loses no training.
         keys: ``key_of`` the minibatches in the last g̃; None if g̃ is from a part of the data.
     """
 
-    numbers = {"snapshot_due": False, "segment_length": None, "segment_ends_with_epoch": False}
+    numbers = {
+        "snapshot_due": False,
+        "segment_length": None,
+        "segment_ends_with_epoch": False,
+        "gradient_is_known": False,
+    }
     snapshot_due: bool
+    gradient_is_known: bool
     segment_length: int
     segment_ends_with_epoch: bool
 
@@ -66,11 +78,19 @@ class Snapshots(Part):
         self._verbose = False
         self._train_function: Any = None
 
+    def bind(self, trainer: keras.Model) -> None:
+        super().bind(trainer)
+        self.snapshots = self
+        estimator, iterate = trainer.estimator, trainer.iterate
+        is_given = estimator.gives_mean_gradient
+        needs_one = estimator.needs_full_gradient or iterate.needs_full_gradient
+        self.takes_pass, self.has_gradient = needs_one and not is_given, needs_one or is_given
+
     def state(self) -> dict[str, Any]:
         rnn_states = stateful_variables(self.trainer.model)
         return {
             "center": like(self.weights),
-            "full_gradient": like(self.weights),
+            "full_gradient": like(self.weights) if self.has_gradient else [],
             "steps_since_snapshot": Zeros(),
             "snapshot_count": Zeros(),
             "snapshot_samples": Zeros(),
@@ -121,19 +141,20 @@ class Snapshots(Part):
     # ---- before training ---------------------------------------------------------------------
 
     def check_setting(self) -> None:
-        if self.schedule.fraction < 1 and stateful_variables(self.trainer.model):
+        if (
+            self.takes_pass
+            and self.schedule.fraction < 1
+            and stateful_variables(self.trainer.model)
+        ):
             raise InputError(
                 "snapshot_fraction must be 1: a stateful RNN carries its state from each batch to "
                 "the next, so the gradients of some need the passes over all"
             )
 
-    def check_order(self) -> None:
-        """Raises InputError if the model has stateful RNNs, whose samples must not be shuffled."""
-        if stateful_variables(self.trainer.model):
-            raise InputError(
-                "shuffle must be False: a stateful RNN carries its state from each sample to the "
-                "one in the same place of the next batch"
-            )
+    def wants_data_for(self) -> str | None:
+        if self.takes_pass:
+            return "its snapshots take the gradient of all of them"
+        return "it takes a snapshot every epoch" if self.schedule.every == "epoch" else None
 
     def begin(self, verbose: bool) -> None:
         """Called when training begins: its first step begins with a snapshot.
@@ -148,7 +169,7 @@ class Snapshots(Part):
             # Before it is built its loss scale is a constant, which would be traced as one.
             trainer.optimizer.build(self.weights)
         # After another compile the loss or the optimizer may differ from those traced here.
-        if self._train_function is not trainer.train_function:
+        if self.takes_pass and self._train_function is not trainer.train_function:
             self._train_function = trainer.train_function
             states = self.rnn_states or RnnStates([], [], [])
             self.exact_gradient = FullGradient(
@@ -175,27 +196,46 @@ class Snapshots(Part):
         self.snapshot_due = False
 
     def take(self) -> None:
-        """w̃ ← w and g̃ ← ∇f(w̃), the exact gradient over the training data or a random part."""
+        """w̃ ← w and g̃ ← ∇f(w̃), or what is known of it; begins a segment."""
         trainer, data = self.trainer, self.trainer.fit_data
-        # With snapshots the data can be read again.
-        batches: Any = data.batches
         self.snapshot_count.assign_add(1)
+        if self.takes_pass:
+            steps_per_epoch = self._take_full_gradient()
+        else:
+            self.take_mean_gradient()
+            steps_per_epoch = data.steps_in_epoch()
+        is_epoch, length = self.schedule.every == "epoch", FOREVER * trainer.steps_per_execution
+        if steps_per_epoch is not None or not is_epoch:
+            step = int(trainer.step_count)
+            length = self.schedule.steps_from(step, steps_per_epoch or length, trainer.seed)
+            is_epoch = is_epoch and length == steps_per_epoch
+        for center, variable in zip(self.center, self.weights, strict=True):
+            center.assign(variable.value)
+        self._begin_segment(length, ends_with_epoch=is_epoch and not data.length_is_known)
+        trainer.estimator.on_snapshot()
+        trainer.iterate.on_snapshot()
+
+    def _take_full_gradient(self) -> int:
+        """g̃ ← ∇f(w), over the training data or a random part; returns the steps in an epoch."""
+        trainer, data = self.trainer, self.trainer.fit_data
+        # With a pass the data can be read again.
+        batches: Any = data.batches
         part, is_whole = batches, self.schedule.fraction == 1
         if not is_whole:
             part = batches.part(self.schedule.fraction, [trainer.seed, int(self.snapshot_count)])
         samples, steps, keys = self.exact_gradient.compute(part, self._verbose)
         self.snapshot_samples.assign_add(samples)
-        self.keys = keys if is_whole else None
+        self.keys, self.gradient_is_known = keys if is_whole else None, True
         if is_whole:
             batches.sample_count = samples
-        steps_per_epoch = data.steps_per_epoch or (steps if is_whole else batches.batch_count)
-        length = self.schedule.steps_from(int(trainer.step_count), steps_per_epoch, trainer.seed)
-        for center, variable in zip(self.center, self.weights, strict=True):
-            center.assign(variable.value)
-        is_epoch = self.schedule.every == "epoch" and length == steps_per_epoch
-        self._begin_segment(length, ends_with_epoch=is_epoch and not data.length_is_known)
-        trainer.estimator.on_snapshot()
-        trainer.iterate.on_snapshot()
+        return data.steps_per_epoch or (steps if is_whole else batches.batch_count)
+
+    def take_mean_gradient(self) -> None:
+        """g̃ ← the mean of gradients that the estimator knows, if it knows one."""
+        known = self.trainer.estimator.mean_gradient()
+        self.gradient_is_known = known is not None
+        for variable, value in zip(self.full_gradient, known or (), strict=False):
+            variable.assign(value)
 
     def _begin_segment(self, steps: int, ends_with_epoch: bool = False) -> None:
         check_executions(steps, self.trainer.steps_per_execution)
@@ -231,6 +271,8 @@ class Snapshots(Part):
 
         If snapshots are taken at random, the expected number.
         """
+        if not self.takes_pass:
+            return 0.0
         plain = self.trainer.estimator.plain_steps_of(steps)
         found = self.schedule.count_in(steps - plain, steps_per_epoch)
         if self.trainer.iterate.needs_snapshots:
@@ -238,5 +280,7 @@ class Snapshots(Part):
         return found * size_of_part(self.schedule.fraction, steps_per_epoch)
 
     def diagnostics(self) -> dict[str, float]:
+        if not self.takes_pass:
+            return {}
         norm = self.exact_gradient.norm() if int(self.snapshot_count) else float("nan")
         return {"full_gradient_norm": norm}

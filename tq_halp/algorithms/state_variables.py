@@ -88,6 +88,8 @@ class States:
         """Writes the variables, and the states of the model that Keras leaves out, to a file."""
         for name, variable in {**self.by_name, **states_left_out(self._trainer)}.items():
             store[name] = variable
+        for name, array in self.of_data().items():
+            store[name] = array.numpy()
 
     def load(self, store: Mapping[str, Any]) -> None:
         """Reads what ``save`` has written.
@@ -95,8 +97,16 @@ class States:
         Raises:
             InputError: the file has other states.
         """
-        self.assign(saved_by_keras(store))
+        stored = saved_by_keras(store)
+        for part in self.parts:
+            part.load_data_state(stored)
+        of_data = self.of_data()
+        self.assign({name: value for name, value in stored.items() if name not in of_data})
         restore(states_left_out(self._trainer), store)
+
+    def of_data(self) -> dict[str, Any]:
+        """{name in a file: array}: the state whose size the training data decide."""
+        return {name: array for part in self.parts for name, array in part.data_state().items()}
 
     def assign(self, stored: Mapping[str, Any]) -> None:
         """Gives each variable of ``by_name`` the value that a file has under its name.
@@ -141,5 +151,9 @@ def arguments_of(trainer: keras.Model) -> dict[str, Any]:
     if "estimator" in parameters:
         parts = {"estimator": trainer.estimator, "iterate": trainer.iterate}
         return {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-    options = {**trainer.iterate.get_config(), **trainer.estimator.get_config()}
+    options = {
+        part.named_as.get(name, name): value
+        for part in (trainer.iterate, trainer.estimator)
+        for name, value in part.get_config().items()
+    }
     return {name: options[name] for name in parameters if name in options}

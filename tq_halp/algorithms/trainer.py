@@ -274,6 +274,7 @@ class Trainer(keras.Model):
         if full_gradient_data is None and (fixed := data.fixed(shuffle)) is not None:
             validation_batch_size = validation_batch_size or batch_size
             x, y, sample_weight, batch_size = fixed, None, None, None
+        self.loop.on_data()
         try:
             return super().fit(
                 x=x,

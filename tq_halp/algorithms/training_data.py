@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Part
 from tq_halp.algorithms.batches import Batches, OnlyOnceError
+from tq_halp.algorithms.rnn_states import check_order
 from tq_halp.algorithms.training_loop import warn_of_unread_data
 from tq_halp.errors import InputError
 
@@ -49,16 +50,17 @@ class FitData(Part):
         self,
         x: Any,
         y: Any,
-        sample_weight: Any,
-        batch_size: int | None,
-        class_weight: Mapping[int, float] | None,
-        steps_per_epoch: int | None,
-        full_gradient_data: Any,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        steps_per_epoch: int | None = None,
+        full_gradient_data: Any = None,
     ) -> None:
         """Takes the arguments of ``Trainer.fit`` that concern the data.
 
         Raises:
-            InputError: the data have no samples, or can be read only once and there are snapshots.
+            InputError: the data have no samples, or can be read only once and full gradients need
+                them again.
         """
         data = (x, y, sample_weight) if full_gradient_data is None else full_gradient_data
         is_whole = isinstance(data, (tf.data.Dataset, keras.utils.PyDataset))
@@ -68,7 +70,7 @@ class FitData(Part):
         try:
             self.batches = Batches(inputs, targets, weights, batch_size, class_weight)
         except OnlyOnceError:
-            if self.trainer.snapshots is not None:
+            if self.trainer.snapshots is not None and self.trainer.snapshots.takes_pass:
                 raise
             self.batches = None
         self.samples_per_epoch, self.epochs_seen = None, 0
@@ -93,15 +95,17 @@ class FitData(Part):
         """Called before the first step with ``train_on_batch``, which calls no callbacks.
 
         Raises:
-            InputError: there are snapshots, and ``set_full_gradient_data`` was not called.
+            InputError: the algorithm must know the data, and ``set_full_gradient_data`` was not
+                called.
         """
-        if self.trainer.snapshots is None:
-            return
+        wanted = next(filter(None, (part.wants_data_for() for part in self.trainer.parts)), None)
         if self._given_batches is None:
+            if wanted is None:
+                return
             raise InputError(
                 f"{type(self.trainer).__name__} must know the training data before "
-                "train_on_batch: its snapshots take the gradient of all of them. Call "
-                "set_full_gradient_data(x, y, batch_size=...) first, or use fit"
+                f"train_on_batch: {wanted}. Call set_full_gradient_data(x, y, batch_size=...) "
+                "first, or use fit"
             )
         self.batches, self.steps_per_epoch = self._given_batches, None
         self.length_is_known = True
@@ -134,16 +138,27 @@ class FitData(Part):
         trainer = self.trainer
         if not shuffle or self.batches is None or not self.batches.of_arrays:
             return None
-        if trainer.snapshots is not None:
-            trainer.snapshots.check_order()
+        if trainer.estimator.gives_mean_gradient or (
+            trainer.snapshots is not None and trainer.snapshots.takes_pass
+        ):
+            check_order(trainer.model)
         if not trainer.estimator.keeps_batches(next(iter(self.batches))[0]):
             return None
-        seed = np.random.default_rng([trainer.seed, int(trainer.step_count)])
+        # A gradient table outlives a fit, so its minibatches must, too.
+        lasts = trainer.estimator.gives_mean_gradient
+        step = 0 if lasts else int(trainer.step_count)
+        seed = np.random.default_rng([trainer.seed, step])
         batches, samples = self.batches.fixed(seed), self.batches.sample_count
         self.batches = Batches(batches, class_weight=self.batches.class_weight)
         self.batches.sample_count = samples
         number = self.batches.batch_count
         return batches.shuffle(number, seed=int(seed.integers(2**31))).prefetch(2)
+
+    def steps_in_epoch(self) -> int | None:
+        """The number of steps in an epoch; None if it is known only at its end."""
+        if self.steps_per_epoch is not None or self.batches is None:
+            return self.steps_per_epoch
+        return self.batches.counted() if self.length_is_known else None
 
     # ---- how far -----------------------------------------------------------------------------
 

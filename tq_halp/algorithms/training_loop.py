@@ -10,7 +10,7 @@ only if there is one. It calls the hooks itself: ``train_on_batch`` calls no cal
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -42,6 +42,11 @@ class TrainingLoop:
         for part in trainer.parts:
             part.check_setting()
 
+    def on_data(self) -> None:
+        """Called before training, when its data are known and the model is built."""
+        for part in self._trainer.parts:
+            part.on_data()
+
     def on_fit_begin(self, verbose: bool) -> None:
         """Called when training begins; with ``verbose`` full gradients show a progress bar."""
         trainer = self._trainer
@@ -57,6 +62,7 @@ class TrainingLoop:
         trainer = self._trainer
         if not trainer.fit_data.has_begun:
             trainer.fit_data.begin_by_hand()
+            self.on_data()
             self.on_fit_begin(verbose=False)
         # The iterate before the snapshots: if it shows an average, w̃ must be the iterate itself.
         for part in reversed(trainer.parts):
@@ -102,9 +108,9 @@ class TrainingLoop:
 
     @property
     def is_snapshot_due(self) -> bool:
-        """Whether the next step begins with a snapshot."""
+        """Whether the next step begins with a pass over the data."""
         snapshots = self._trainer.snapshots
-        return snapshots is not None and snapshots.snapshot_due
+        return snapshots is not None and snapshots.takes_pass and snapshots.snapshot_due
 
     def gradient_samples(self) -> int:
         """Number of single-sample gradients computed so far, in steps and in snapshots."""
@@ -133,6 +139,19 @@ class TrainingLoop:
         if trainer.snapshots is not None:
             gradients += trainer.snapshots.gradients_of(steps, steps_per_epoch)
         return gradients / steps_per_epoch
+
+    def needs(self, count: int, first: Sequence[Any]) -> list[str]:
+        """What the parts need beside their variables, in words.
+
+        Args:
+            count: number of minibatches in the training data.
+            first: x, y and sample weights of the first.
+
+        Raises:
+            InputError: the machine has not enough of it.
+        """
+        found = (part.needs(count, first) for part in self._trainer.parts)
+        return [each for each in found if each is not None]
 
     def diagnostics(self) -> dict[str, float]:
         """The numbers that the trainer adds to the logs of an epoch: {name: value}."""

@@ -7,6 +7,8 @@ in the full gradient and in both gradients of a step ("transform locking"; Defaz
 a function of (contents of the minibatch, number of the snapshot, seed).
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -82,7 +84,6 @@ class TransformLocking:
         layers = flatten_layers(model)
         self._seeds = seed_states(model)
         self._calls = [each.calls for each in layers if isinstance(each, CallCounter)]
-        self._clocks = [each for each in layers if isinstance(each, TrainingClock)]
 
     def __bool__(self) -> bool:
         return bool(self._seeds or self._calls)
@@ -108,16 +109,8 @@ class TransformLocking:
                 moved.append(scope.get_current_value(seed) is not value)
             return outputs
 
-        # A scheduled quantizer refuses a training pass unless a callback sets its clock. Here the
-        # pass is only traced, so the clock need not move.
-        driven = [clock.driven for clock in self._clocks]
-        try:
-            for clock in self._clocks:
-                clock.driven = True
+        with only_traced(self._model):
             tf.function(forward).get_concrete_function(x)
-        finally:
-            for clock, former in zip(self._clocks, driven, strict=True):
-                clock.driven = former
         return any(moved)
 
     def of(
@@ -136,11 +129,12 @@ class TransformLocking:
         if not self:
             return tf.constant(0, tf.int64), []
         key = key_of(x)
-        return key, self._locked(key, snapshot, seed)
+        return key, self.draws_for(key, snapshot, seed)
 
-    def _locked(
+    def draws_for(
         self, key: tf.Tensor, snapshot: tf.Tensor, seed: int
     ) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """The (state, value) pairs of ``of`` for a minibatch whose key is known."""
         number = snapshot + tf.constant(seed, tf.int64) * _SPREAD
         key = _mixed(key + number * _MIX) & (_KEYS - 1)
         pairs = [(count, key) for count in self._calls]
@@ -148,3 +142,21 @@ class TransformLocking:
             seed_and_count = [state.value[0], tf.cast(key, state.value.dtype)]
             pairs.append((state, tf.stack(seed_and_count)))
         return pairs
+
+
+@contextlib.contextmanager
+def only_traced(model: keras.Model) -> Iterator[None]:
+    """Lets a training pass be traced that will never run.
+
+    A scheduled quantizer refuses a training pass unless a callback sets its clock. Here the clock
+    need not move.
+    """
+    clocks = [each for each in flatten_layers(model) if isinstance(each, TrainingClock)]
+    driven = [clock.driven for clock in clocks]
+    try:
+        for clock in clocks:
+            clock.driven = True
+        yield
+    finally:
+        for clock, former in zip(clocks, driven, strict=True):
+            clock.driven = former

@@ -88,7 +88,12 @@ def _of_the_other_form(given: Mapping) -> Iterator[tuple[str, str]]:
 def _of_algorithm(given: Mapping, _sections: Mapping) -> Reasons:
     name = given.get("name")
     if name is not None:
-        yield from _of_format(given, "algorithm", name in ("halp", "bc_sgd"))
+        yield from _of_format(given, "algorithm", name in ("halp", "bc_sgd", "bc_saga"))
+        if name == "bc_sgd" and given.get("mu") == "displacement":
+            yield (
+                ("snapshot_fraction",),
+                "which does nothing with algorithm.mu=displacement; leave it out",
+            )
         yield from _of_coefficient(given, "algorithm", name in _WITHOUT_CENTER)
     elif parts_in(given):
         yield from _of_parts(*(_mapping_at(given, (part,)) for part in PARTS))

@@ -41,10 +41,12 @@ def is_coefficient(value: Any) -> bool:
 
 
 def mu(value: Any) -> str | float:
-    """A validator: "auto", or a positive number as float."""
-    if not (value == "auto" or is_positive(value)):
-        raise ValueError("expected 'auto' or a number greater than 0")
-    return value if value == "auto" else float(value)
+    """A validator: "auto", "displacement", or a positive number as float."""
+    if value in ("auto", "displacement"):
+        return value
+    if not is_positive(value):
+        raise ValueError("expected 'auto', 'displacement' or a number greater than 0")
+    return float(value)
 
 
 def interval(value: Any) -> str | int | float:
@@ -63,6 +65,12 @@ def format_or_none(value: Any) -> Any:
     if value is not None:
         formats.get(value)
     return value
+
+
+def bits_or_format(value: Any) -> Any:
+    """A validator: None, a number of bits, or what ``formats.get`` takes."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return formats.ScaledInteger(value).word_bits if is_number else format_or_none(value)
 
 
 def from_to(low: int, high: int) -> AfterValidator:

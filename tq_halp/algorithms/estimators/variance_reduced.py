@@ -31,11 +31,8 @@ from tq_halp.algorithms.minibatch_gradient import (
     gradients_at,
     loss_scale,
 )
-from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
+from tq_halp.algorithms.snapshot_schedule import FOREVER, SnapshotSchedule
 from tq_halp.errors import InputError
-
-# More steps than any training has.
-_FOREVER = 2**40
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -210,7 +207,7 @@ class VarianceReduced(Estimator):
 
     def steps_without_snapshot(self) -> int:
         if self._coefficient.is_always_zero:
-            return _FOREVER * self.trainer.steps_per_execution
+            return FOREVER * self.trainer.steps_per_execution
         return self.start_after - int(self.trainer.step_count)
 
     def on_snapshot(self) -> None:

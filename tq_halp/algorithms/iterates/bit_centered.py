@@ -26,7 +26,7 @@ from tq_halp.algorithms.algorithm_part import Iterate, Zeros, like
 from tq_halp.algorithms.iterates import offset_range_rule
 from tq_halp.algorithms.iterates.constraints import constrained
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
-from tq_halp.algorithms.iterates.offset_range import GridRange
+from tq_halp.algorithms.iterates.offset_range import DISPLACEMENT, GridRange
 from tq_halp.algorithms.iterates.offset_scale_groups import GRANULARITIES
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError
@@ -41,22 +41,30 @@ class BitCentered(Iterate):
 
     Args:
         word_bits: b, the number of bits of the offset z, 2 to 64.
-        mu: μ > 0, or "auto". If f is μ-strongly convex, the optimum is in the range |z_j| ≤ ‖g̃‖₂/μ.
-            A larger μ makes the grid finer; if it is too large, offsets at the edge of the range
-            slow down training. "auto" widens the first range as offsets reach its edge, and changes
-            later ones by what the gradient at the end of a segment shows (``range_rule.pull``).
+        mu: μ > 0, "auto" or "displacement". If f is μ-strongly convex, the optimum is in the range
+            |z_j| ≤ ‖g̃‖₂/μ. A larger μ makes the grid finer; if it is too large, offsets at the edge
+            of the range slow down training. "auto" widens the first range as offsets reach its
+            edge, and changes later ones by what the gradient at the end of a segment shows
+            (``offset_range_rule.pull``).
+            "displacement" needs no gradient: a range follows from how far the segment before has
+            moved the weights, and from the schedule of the learning rate (``displacement_rule``).
+            "auto" means the same where no full gradient is at hand: beside an estimator that has
+            none, unless ``snapshot_fraction`` asks for one.
         scale: "per_tensor", a δ for each tensor, from the norm of its own gradient; "per_channel",
             a δ for each index of a kernel's last axis; or "global", one δ, as in the paper.
         format: of z, instead of ``word_bits``: any format, its name or its mapping. Its largest
             number is scaled to the edge of the range. Block formats have no range and need no μ.
         rounding: of z; "stochastic" is unbiased.
-        snapshot_every, snapshot_fraction, iterate: as for ``VarianceReduced``, if the estimator
-            takes no snapshots; None for "epoch", 0.1 and "last". g̃ then serves for δ only, for
-            which the gradient over a part of the data is enough.
+        snapshot_every, iterate: as for ``VarianceReduced``, if the estimator takes no snapshots;
+            None for "epoch" and "last".
+        snapshot_fraction: the share of the data from which g̃ is computed, if the estimator has
+            none. g̃ then serves for δ only, for which a part of the data is enough. None for 0.1
+            with a number μ, and for no gradient with "auto".
 
     Raises:
-        InputError: an argument is not one of the above, or the last three are given although the
-            estimator takes snapshots.
+        InputError: an argument is not one of the above; one of the last three is given although
+            the estimator takes snapshots; or ``snapshot_fraction`` although no pass over the data
+            is needed.
     """
 
     needs_snapshots = True
@@ -98,6 +106,11 @@ class BitCentered(Iterate):
         self._range = GridRange(mu, scale, self._format_for(seed=0))
         self.mu = self._range.mu
         self.snapshot_schedule()
+        if self.mu == DISPLACEMENT and snapshot_fraction is not None:
+            raise InputError(
+                "snapshot_fraction must be left out with mu='displacement', which takes no "
+                f"gradient of the data. Received: {snapshot_fraction!r}"
+            )
 
     def _format_for(self, seed: int) -> OffsetFormat:
         format = self.format or formats.ScaledInteger(self.word_bits)
@@ -113,12 +126,22 @@ class BitCentered(Iterate):
                     f"{type(trainer.estimator).__name__}, which says when snapshots are taken. "
                     f"Received: {received!r}"
                 )
+        if self.snapshot_fraction is not None and trainer.estimator.gives_mean_gradient:
+            raise InputError(
+                f"snapshot_fraction must be left out beside {type(trainer.estimator).__name__}, "
+                f"whose mean gradient costs no pass. Received: {self.snapshot_fraction!r}"
+            )
         self._range.bind(trainer)
         self._round = self._format_for(trainer.seed)
 
     def snapshot_schedule(self) -> SnapshotSchedule:
         fraction = 0.1 if self.snapshot_fraction is None else self.snapshot_fraction
         return SnapshotSchedule(self.snapshot_every or "epoch", self.iterate or "last", fraction)
+
+    @property
+    def needs_full_gradient(self) -> bool:
+        """For a number μ, and where ``snapshot_fraction`` asks for it."""
+        return isinstance(self.mu, float) or self.snapshot_fraction is not None
 
     def state(self) -> dict[str, Any]:
         projected = [
@@ -173,7 +196,13 @@ class BitCentered(Iterate):
     def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
         scale = self._range.groups.of(self._range.grid_scale.value, index)
-        self.offset[index].assign(to_grid(offset, scale, self.trainer.random_counter(index)))
+        counter, is_open = self.trainer.random_counter(index), self._range.is_open(index)
+
+        def rounded() -> tf.Tensor:
+            return to_grid(offset, scale, counter)
+
+        z = rounded() if is_open is None else tf.cond(is_open, lambda: offset, rounded)
+        self.offset[index].assign(z)
         variable, center = self.trainer.trainable_variables[index], self.snapshots.center[index]
         moved = center.value + self.offset[index].value
         variable.assign(moved if variable.constraint is None else constrained(variable, moved))
@@ -195,7 +224,7 @@ class BitCentered(Iterate):
     def after_step(self) -> None:
         if self._range.next_look and self._range.is_to_look():
             to_grid = self._round.derive("widen")
-            for index in self._range.widen(self.offset):
+            for index in self._range.adapt(self.offset):
                 self._set_offset(index, self.offset[index].value, to_grid)
         if int(self.weights_were_set):
             self.snapshots.snapshot_due = True
@@ -226,8 +255,8 @@ class BitCentered(Iterate):
     def diagnostics(self) -> dict[str, float]:
         of_range, gradient = self._range.diagnostics(), self.snapshots.full_gradient
         return {
-            "scale": of_range["scale"],
+            "scale": of_range.pop("scale"),
             "saturated_fraction": self._range.saturated_fraction(self.offset),
             "underflow_fraction": offset_range_rule.underflow_fraction(self.offset, gradient),
-            "mu": of_range["mu"],
+            **of_range,
         }

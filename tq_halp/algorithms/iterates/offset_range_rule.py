@@ -216,10 +216,13 @@ def saturated_fraction(
 
 
 def underflow_fraction(offsets: Sequence[Any], gradients: Sequence[Any]) -> float:
-    """The share of 0 among the offsets whose gradient is not 0: they have not moved by a step δ."""
+    """The share of 0 among the offsets whose gradient is not 0: they have not moved by a step δ.
+
+    Without gradients, the share of 0 among all offsets.
+    """
     zeros = total = 0
-    for offset, gradient in zip(offsets, gradients, strict=True):
-        wants_to_move = np.asarray(gradient) != 0
+    for offset, gradient in zip(offsets, gradients or [1.0] * len(offsets), strict=True):
+        wants_to_move = np.broadcast_to(np.asarray(gradient) != 0, offset.shape)
         zeros += np.count_nonzero(wants_to_move & (np.asarray(offset) == 0))
         total += np.count_nonzero(wants_to_move)
     return zeros / max(total, 1)

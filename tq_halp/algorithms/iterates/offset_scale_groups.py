@@ -37,6 +37,17 @@ class ScaleGroups:
         part = values[self._slices[index]]
         return part if self.is_per_channel(index) else part[0]
 
+    def set(self, values: np.ndarray, index: int, part: Any) -> None:
+        """Sets the entries of ``values`` for tensor ``index``; with one group for all, the largest.
+
+        Args:
+            values: array (G,).
+            part: as ``of`` returns.
+        """
+        values[self._slices[index]] = (
+            np.maximum(part, 0) if self.count > 1 else max(part, values[0])
+        )
+
     def is_per_channel(self, index: int) -> bool:
         """Whether tensor ``index`` has several groups."""
         where = self._slices[index]

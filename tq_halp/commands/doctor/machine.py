@@ -4,9 +4,9 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from tq_halp import processor_info
+from tq_halp.available_memory import available_memory
 from tq_halp.commands.doctor.finding import FAILURE, OK, WARNING, Finding
 
 LITTLE_MEMORY = 2.0  # GiB
@@ -27,10 +27,11 @@ def processor() -> Iterator[Finding]:
 def memory() -> Iterator[Finding]:
     """Total and available memory."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    available = _available()
-    if available is None:
+    room = available_memory()
+    if room is None:
         yield Finding("memory", OK, f"{total:.1f} GiB")
         return
+    available = room / 2**30
     found = f"{total:.1f} GiB, {available:.1f} available"
     if available < LITTLE_MEMORY:
         yield Finding("memory", WARNING, found, "end other programs, or lower train.batch_size")
@@ -102,13 +103,3 @@ def graphics() -> Iterator[Finding]:
         for device in tf.config.list_physical_devices("GPU")
     ]
     yield Finding("GPU", OK, ", ".join(names) or "none: everything runs on the CPU")
-
-
-def _available() -> float | None:
-    """Available memory in GiB, as Linux estimates it; None on other systems."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(kilobytes) / 2**20 for kilobytes in found), None)

@@ -20,6 +20,7 @@ def variables_of(trainer: keras.Model) -> list[keras.Variable]:
         *stateful_variables(trainer.model),
         *trainer.optimizer.variables,
         *trainer.metrics_variables,
+        *trainer.states.of_data().values(),
     )
     return list({id(variable): variable for variable in every}.values())
 

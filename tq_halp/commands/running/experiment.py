@@ -42,6 +42,19 @@ class Experiment:
         """Minibatches in one pass over the training data, the short last one included."""
         return -(-self.dataset.train_size // self.config.train.batch_size)
 
+    def needs(self) -> list[str]:
+        """What the algorithm needs beside its variables, in words.
+
+        Raises:
+            InputError: the machine has not enough of it.
+        """
+        x, y = (array[: self.config.train.batch_size] for array in self.dataset.train)
+        first = *map(keras.ops.convert_to_tensor, (x, y)), None
+        try:
+            return self.trainer.loop.needs(self.steps_per_epoch, first)
+        except InputError as error:
+            raise InputError(f"{self.config.blame('algorithm', 'table')}: {error}") from error
+
     @property
     def parameters(self) -> int:
         """Numbers that are trained."""
@@ -79,6 +92,7 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
         trainer.reset_metrics()
     made = Experiment(resolved(config, dataset), dataset, model, trainer, plan)
+    made.needs()
     _warn_of_what_comes_too_late(made)
     return made
 

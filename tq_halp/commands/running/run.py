@@ -154,9 +154,12 @@ def _test(experiment: Experiment) -> dict | None:
 
 
 def checkpoints_of(experiment: Experiment, run: RunDirectory) -> Checkpoints:
-    """The checkpoints of `experiment` in `run`; creates the optimizer's variables."""
+    """The checkpoints of `experiment` in `run`; creates all variables that are in them."""
     trainer = experiment.trainer
     trainer.optimizer.build(trainer.trainable_variables)
+    size = experiment.config.train.batch_size
+    trainer.fit_data.set_for_fit(*experiment.dataset.train, batch_size=size)
+    trainer.loop.on_data()
     return Checkpoints(
         run.checkpoints,
         identity(experiment.config, experiment.dataset),

@@ -39,6 +39,8 @@ def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, st
     yield "epochs", f"{epochs:,}"
     yield "steps per epoch", f"{experiment.steps_per_epoch:,}"
     yield "gradient evaluations", f"{planned_gradient_evaluations(experiment):,.3g} passes"
+    for need in experiment.needs():
+        yield "further memory", need
     yield "estimated time", _duration(seconds)
 
 

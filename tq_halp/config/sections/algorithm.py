@@ -47,7 +47,25 @@ class BitCenteredSGD(keys.Snapshots, keys.BitCentered):
     name: Literal["bc_sgd"] = "bc_sgd"
 
 
-ALGORITHMS = by_name(HALP, SVRG, LowPrecisionSVRG, LowPrecisionSGD, SGD, SWALP, BitCenteredSGD)
+class SAGA(keys.Table):
+    name: Literal["saga"] = "saga"
+
+
+class BitCenteredSAGA(keys.Table, keys.Recentering, keys.BitCentered):
+    name: Literal["bc_saga"] = "bc_saga"
+
+
+ALGORITHMS = by_name(
+    HALP,
+    SVRG,
+    LowPrecisionSVRG,
+    LowPrecisionSGD,
+    SGD,
+    SWALP,
+    BitCenteredSGD,
+    SAGA,
+    BitCenteredSAGA,
+)
 
 
 def form(value: Any) -> Any:

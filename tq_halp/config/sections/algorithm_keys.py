@@ -19,6 +19,8 @@ from tq_halp.config.value_types import (
 
 # Any number format, in place of word_bits and frac_bits.
 Format = Annotated[Any, BeforeValidator(format_or_none)]
+# A number of bits, or any number format.
+TableFormat = Annotated[Any, BeforeValidator(value_types.bits_or_format)]
 
 
 class OnGrid(Named):
@@ -65,6 +67,24 @@ class Snapshots(Named):
     # None: the algorithm's own default.
     snapshot_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     iterate: Literal["last", "random"] = "last"
+
+
+class Recentering(Named):
+    """When the weights become the center, where that takes no pass over the data."""
+
+    snapshot_every: Annotated[str | int | float, BeforeValidator(interval)] = "epoch"
+    iterate: Literal["last", "random"] = "last"
+
+
+class Table(Named):
+    """A table of gradients, under the names that a named algorithm has for its arguments."""
+
+    table: Literal["epoch", "step"] = "epoch"
+    coefficient: Coefficient = 1.0
+    table_format: TableFormat = None
+    draws: Literal["locked", "fresh"] = "locked"
+    table_packed: bool = False
+    table_folder: str | None = None
 
 
 class Correction(Named):

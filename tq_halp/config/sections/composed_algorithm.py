@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Discriminator, Tag
 
 from tq_halp.config.section import Named, Section, by_name, name_of
 from tq_halp.config.sections import algorithm_keys as keys
+from tq_halp.config.value_types import Coefficient
 
 
 class Minibatch(Named):
@@ -15,6 +16,16 @@ class Minibatch(Named):
 
 class VarianceReduced(keys.Correction, keys.Snapshots):
     name: Literal["variance_reduced"] = "variance_reduced"
+
+
+class GradientTable(Named):
+    name: Literal["gradient_table"] = "gradient_table"
+    update: Literal["epoch", "step"] = "epoch"
+    coefficient: Coefficient = 1.0
+    format: keys.TableFormat = None
+    draws: Literal["locked", "fresh"] = "locked"
+    packed: bool = False
+    folder: str | None = None
 
 
 class FullPrecision(Named):
@@ -63,7 +74,7 @@ def _one_of(kinds: Mapping[str, type[Named]]) -> Any:
     return Annotated[Union[tuple(members)], Discriminator(_tag)]  # noqa: UP007, of a tuple
 
 
-ESTIMATORS = by_name(Minibatch, VarianceReduced)
+ESTIMATORS = by_name(Minibatch, VarianceReduced, GradientTable)
 ITERATES = by_name(FullPrecision, FixedGrid, Averaged, BitCentered)
 # A checker of types cannot read a union that is made from a tuple.
 if TYPE_CHECKING:

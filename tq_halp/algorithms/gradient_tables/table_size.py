@@ -1,0 +1,90 @@
+"""How many bytes a gradient table takes, and whether there is room for them."""
+
+import math
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from tq_halp.available_memory import available_memory
+from tq_halp.errors import InputError
+
+# What the gradient of a step, the model and the data may need beside a table.
+_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """The size of a table of n minibatches.
+
+    Args:
+        count: n.
+        shapes: the shape of a minibatch's entry, for each variable.
+        dtypes: of the gradients.
+        word_bits: bits of a number in a packed table; None if it is not packed.
+    """
+
+    count: int
+    shapes: Sequence[tuple[int, ...]]
+    dtypes: Sequence[str]
+    word_bits: int | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all entries."""
+        return self.count * sum(self._of_entries(self.word_bits))
+
+    def packed_bytes(self, word_bits: int) -> int:
+        """Bytes of all entries, if they were packed into so many bits."""
+        return self.count * sum(self._of_entries(word_bits))
+
+    def _of_entries(self, word_bits: int | None) -> Iterable[int]:
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = tf.as_dtype(dtype).size if word_bits is None else 1 + (word_bits > 8)
+            yield math.prod(shape) * size
+
+    def __str__(self) -> str:
+        numbers = sum(map(math.prod, self.shapes))
+        return f"{shown(self.bytes)}: {self.count} minibatches of {numbers:,} numbers"
+
+
+def shown(size: int) -> str:
+    """A number of bytes in words."""
+    power = min(4, int(math.log(size, 1000))) if size else 0
+    return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def check_fits(size: TableSize, folder: str | None) -> None:
+    """Raises InputError if there is less memory, or less room on the disk, than a table needs.
+
+    Args:
+        size: of the table.
+        folder: where its files will be; None for memory.
+    """
+    if folder is None:
+        room, where = available_memory(), "memory"
+    else:
+        room, where = _free_on_disk(folder), f"room in {folder}"
+    if room is None or size.bytes <= _SHARE * room:
+        return
+    ways = []
+    if size.word_bits is None and (packed := size.packed_bytes(8)) <= _SHARE * room:
+        ways.append(f"table_format=8 with table_packed=True ({shown(packed)})")
+    if folder is None:
+        ways.append("table_folder, to keep it on a disk")
+    larger = math.ceil(size.bytes / (_SHARE * max(room, 1)))
+    ways.append(f"a batch_size {larger} times as large")
+    raise InputError(
+        f"the gradient table needs {size}, and there are {shown(room)} of {where}; use "
+        f"{', or '.join(ways)}"
+    )
+
+
+def _free_on_disk(folder: str) -> int | None:
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free if os.access(place, os.W_OK) else None
