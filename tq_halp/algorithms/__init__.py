@@ -17,16 +17,15 @@ from tq_halp.algorithms.algorithm_part import Batch, Estimator, Iterate, Step, Z
 from tq_halp.algorithms.minibatch_gradient import dense, gradients_at
 from tq_halp.algorithms.named_algorithms import (
     HALP,
-    SAGA,
     SGD,
     SVRG,
     SWALP,
-    BitCenteredSAGA,
     BitCenteredSGD,
     LowPrecisionSGD,
     LowPrecisionSVRG,
 )
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
+from tq_halp.algorithms.table_algorithms import SAGA, BitCenteredSAGA
 from tq_halp.algorithms.trainer import Trainer
 
 __all__ = [

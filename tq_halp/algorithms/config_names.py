@@ -1,6 +1,6 @@
 """The names of the algorithms, the estimators and the iterates in a config."""
 
-from tq_halp.algorithms import estimators, iterates, named_algorithms
+from tq_halp.algorithms import estimators, iterates, named_algorithms, table_algorithms
 from tq_halp.algorithms.algorithm_part import Estimator, Iterate
 from tq_halp.algorithms.trainer import Trainer
 
@@ -12,8 +12,8 @@ ALGORITHMS: dict[str, type[Trainer]] = {
     "svrg": named_algorithms.SVRG,
     "lp_svrg": named_algorithms.LowPrecisionSVRG,
     "halp": named_algorithms.HALP,
-    "saga": named_algorithms.SAGA,
-    "bc_saga": named_algorithms.BitCenteredSAGA,
+    "saga": table_algorithms.SAGA,
+    "bc_saga": table_algorithms.BitCenteredSAGA,
 }
 
 ESTIMATORS: dict[str, type[Estimator]] = {

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from tq_halp import formats
 from tq_halp.algorithms.algorithm_part import Batch, Estimator, Step, Zeros, like
+from tq_halp.algorithms.argument_checks import check_one_of
 from tq_halp.algorithms.estimators import correction_coefficient as coefficients
 from tq_halp.algorithms.gradient_tables import table_faults, table_rounding
 from tq_halp.algorithms.gradient_tables.minibatch_numbers import Place
@@ -94,15 +95,9 @@ class GradientTable(Estimator):
         packed: bool = False,
         folder: str | None = None,
     ):
-        for name, value, valid in (
-            ("update", update, ("epoch", "step")),
-            ("draws", draws, ("locked", "fresh")),
-            ("packed", packed, (True, False)),
-        ):
-            if value not in valid:
-                raise InputError(
-                    f"{name} must be {' or '.join(map(repr, valid))}. Received: {value!r}"
-                )
+        check_one_of("update", update, ("epoch", "step"))
+        check_one_of("draws", draws, ("locked", "fresh"))
+        check_one_of("packed", packed, (True, False))
         if folder is not None and not (isinstance(folder, str) and folder):
             raise InputError(f"folder must be the path of a folder or None. Received: {folder!r}")
         self.update, self.draws, self.packed, self.folder = update, draws, packed, folder

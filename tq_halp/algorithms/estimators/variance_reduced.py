@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Batch, Estimator, Step, Zeros
+from tq_halp.algorithms.argument_checks import check_one_of
 from tq_halp.algorithms.estimators import correction_coefficient as coefficients
 from tq_halp.algorithms.estimators.variance_ratio import (
     EPOCHS_WITHOUT_GAIN,
@@ -92,10 +93,8 @@ class VarianceReduced(Estimator):
         variance_ratio: bool = True,
     ):
         self._schedule = SnapshotSchedule(snapshot_every, iterate, snapshot_fraction, start_after)
-        if not isinstance(variance_ratio, bool):
-            raise InputError(f"variance_ratio must be True or False. Received: {variance_ratio!r}")
-        if draws not in ("locked", "fresh"):
-            raise InputError(f"draws must be 'locked' or 'fresh'. Received: {draws!r}")
+        check_one_of("variance_ratio", variance_ratio, (True, False))
+        check_one_of("draws", draws, ("locked", "fresh"))
         self.snapshot_every, self.iterate, self.start_after = snapshot_every, iterate, start_after
         self.snapshot_fraction, self.draws = float(snapshot_fraction), draws
         self.coefficient, self.variance_ratio = coefficients.checked(coefficient), variance_ratio
