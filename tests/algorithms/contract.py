@@ -15,8 +15,10 @@ CLASSES = {
     "SVRG": lambda model, **kwargs: tq_halp.SVRG(model, **kwargs),
     "LowPrecisionSVRG": lambda model, **kwargs: tq_halp.LowPrecisionSVRG(model, GRID, **kwargs),
     "HALP": lambda model, **kwargs: tq_halp.HALP(model, word_bits=4, **kwargs),
-    "BitCenteredSGD": lambda model, **kwargs: tq_halp.BitCenteredSGD(
-        model, word_bits=4, snapshot_fraction=1.0, **kwargs
+    "BitCenteredSGD": lambda model, **kwargs: tq_halp.BitCenteredSGD(model, word_bits=4, **kwargs),
+    "SAGA": lambda model, **kwargs: tq_halp.SAGA(model, table="step", table_format=8, **kwargs),
+    "BitCenteredSAGA": lambda model, **kwargs: tq_halp.BitCenteredSAGA(
+        model, word_bits=4, **kwargs
     ),
 }
 ON_A_GRID = ("LowPrecisionSGD", "LowPrecisionSVRG")
@@ -70,4 +72,4 @@ def assert_same_weights(one, other):
 
 
 def is_svrg(kind):
-    return kind in ("SVRG", "LowPrecisionSVRG", "HALP", "BitCenteredSGD")
+    return kind in ("SVRG", "LowPrecisionSVRG", "HALP")

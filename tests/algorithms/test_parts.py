@@ -118,8 +118,17 @@ def test_bit_centered_sgd(problem, float64):
     assert history["gradient_evaluations"][-1] == 3 + 5
 
 
-def test_bit_centered_sgd_needs_a_tenth_of_a_pass(problem):
-    algorithm = tq_halp.BitCenteredSGD(build(), snapshot_every=3)
+@pytest.mark.parametrize("options", [{"mu": 10.0}, {"snapshot_fraction": 0.1}])
+def test_bit_centered_sgd_with_a_gradient_needs_a_tenth_of_a_pass(problem, options):
+    algorithm = tq_halp.BitCenteredSGD(build(), snapshot_every=3, **options)
     _, history = train(algorithm, problem, epochs=1)
     assert int(algorithm.snapshot_samples) in (2 * 4, 4 + 3)
     assert history["gradient_evaluations"] == [1 + int(algorithm.snapshot_samples) / SAMPLES]
+
+
+@pytest.mark.parametrize("mu", ["auto", "displacement"])
+def test_bit_centered_sgd_needs_no_pass(problem, mu):
+    algorithm = tq_halp.BitCenteredSGD(build(), snapshot_every=3, mu=mu)
+    _, history = train(algorithm, problem, epochs=1)
+    assert int(algorithm.snapshot_count) == 2 and int(algorithm.snapshot_samples) == 0
+    assert history["gradient_evaluations"] == [1.0]

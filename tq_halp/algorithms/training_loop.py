@@ -69,15 +69,17 @@ class TrainingLoop:
             part.before_step()
 
     def check_step(self) -> None:
-        """Raises InputError if snapshots are needed and ``before_step`` cannot have taken them.
+        """Raises InputError if the parts need ``before_step``, which was not called.
 
         This happens where the user calls ``train_step`` instead of ``train_on_batch``.
         """
-        if self._trainer.snapshots is not None and not self.is_stepping:
+        trainer = self._trainer
+        needs_hooks = trainer.snapshots is not None or trainer.estimator.gives_mean_gradient
+        if needs_hooks and not self.is_stepping:
+            what = "take its snapshots" if trainer.snapshots is not None else "keep its table"
             raise InputError(
-                f"train_step of {type(self._trainer).__name__} must not be called by itself: "
-                "nothing would take the snapshots that its gradients need. Use fit, or "
-                "set_full_gradient_data and train_on_batch"
+                f"train_step of {type(trainer).__name__} must not be called by itself: nothing "
+                f"would {what}. Use fit, or set_full_gradient_data and train_on_batch"
             )
 
     def after_step(self) -> None:

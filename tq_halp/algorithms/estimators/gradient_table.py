@@ -224,11 +224,12 @@ class GradientTable(Estimator):
         def write() -> tf.Tensor:
             fits = self.table.write(place.number, gradients, counters)
             if self.update == "step":
-                tf.cond(
-                    is_corrected,
-                    lambda: self._move_mean(entries, place.number),
-                    lambda: tf.constant(False),
-                )
+                with tf.control_dependencies([fits]):
+                    tf.cond(
+                        is_corrected,
+                        lambda: self._move_mean(entries, place.number),
+                        lambda: tf.constant(False),
+                    )
             return tf.where(fits, tf.constant(0, tf.int64), table_faults.CROWDED)
 
         # A gradient that overflows under a loss scale takes no step either.
@@ -242,9 +243,8 @@ class GradientTable(Estimator):
     def _move_mean(self, entries: list[Gradient], number: tf.Tensor) -> tf.Tensor:
         """T̄ ← T̄ + (n_i / N) (T_i' − T_i), with T_i' as the table has it and T_i from before."""
         share = self.table.numbers.share(number)
-        for mean, new, old in zip(
-            self.table_mean, self.table.read(number, entries), entries, strict=True
-        ):
+        stored = self.table.read(number, entries)
+        for mean, new, old in zip(self.table_mean, stored, entries, strict=True):
             for entry, sign in ((new, 1.0), (old, -1.0)):
                 change = multiplied(entry, sign * share)
                 if isinstance(change, tf.IndexedSlices):
@@ -285,11 +285,7 @@ class GradientTable(Estimator):
     # ---- before training ---------------------------------------------------------------------
 
     def check_setting(self) -> None:
-        if self.folder is not None and self.trainer.jit_compile is True:
-            raise InputError(
-                "jit_compile must be False with a table in files (folder), which compiled code "
-                "cannot read. Received: True"
-            )
+        table_faults.check_compiled(self.trainer, self.folder)
 
     def wants_data_for(self) -> str | None:
         return "its table has room for their minibatches"

@@ -1,12 +1,11 @@
 """``MinibatchNumbers``: which of n fixed minibatches one is, told by a hash of its contents."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tq_halp.algorithms.gradient_tables.table_arrays import InMemory, TableArray
+from tq_halp.algorithms.gradient_tables.table_arrays import InMemory
 
 
 class Place(NamedTuple):
@@ -30,7 +29,7 @@ class MinibatchNumbers:
     def __init__(self, prefix: str):
         self._keys = InMemory(f"{prefix}_keys", (), "int64")
         self._samples = InMemory(f"{prefix}_samples", (), "int64")
-        self.arrays: Mapping[str, TableArray] = {a.path: a for a in (self._keys, self._samples)}
+        self.arrays = {array.path: array for array in (self._keys, self._samples)}
 
     @property
     def count(self) -> int:

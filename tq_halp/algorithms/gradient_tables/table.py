@@ -46,12 +46,16 @@ class Table:
         self._packing, self._word_bits = packing, word_bits
         self.numbers = MinibatchNumbers(PREFIX)
         self.entries: list[DenseEntry | RowsEntry] = []
+        for array in self.numbers.arrays.values():
+            _attach(trainer, array)
+        if not has_embeddings(trainer):
+            self._make_entries([False] * len(trainer.trainable_variables))
 
     def arrays(self) -> dict[str, TableArray]:
         """{name in a file: array}, in a fixed order."""
         if not self.entries:
             return {}
-        found = dict(self.numbers.arrays)
+        found: dict[str, TableArray] = dict(self.numbers.arrays)
         for entry in self.entries:
             found |= entry.arrays
         return found
@@ -60,8 +64,7 @@ class Table:
         if self._folder is not None:
             return OnDisk(name, row_shape, dtype, self._folder)
         array = InMemory(name, row_shape, dtype)
-        # tf.train.Checkpoint saves attributes that are variables.
-        setattr(self._trainer, f"_data_state_{name}", array.variable)
+        _attach(self._trainer, array)
         return array
 
     def _make_entries(self, by_rows: Sequence[bool]) -> None:
@@ -169,6 +172,16 @@ def _is_of_table(name: str) -> bool:
     return re.fullmatch(rf"{PREFIX}_(keys|samples|\d+(_scales|_rows)?)", name) is not None
 
 
+def _attach(trainer: keras.Model, array: InMemory) -> None:
+    """tf.train.Checkpoint saves attributes that are variables."""
+    setattr(trainer, f"_data_state_{array.path}", array.variable)
+
+
+def has_embeddings(model: keras.Model) -> bool:
+    """Whether the gradient of a variable may be that of some rows."""
+    return any(isinstance(layer, keras.layers.Embedding) for layer in flatten_layers(model))
+
+
 def kept_by_rows(model: keras.Model, batch: Sequence[Any]) -> list[bool]:
     """For each trainable variable whether its gradient is that of an embedding, i.e. of some rows.
 
@@ -177,9 +190,6 @@ def kept_by_rows(model: keras.Model, batch: Sequence[Any]) -> list[bool]:
         batch: x, y and sample weights of a minibatch.
     """
     kinds = [False] * len(model.trainable_variables)
-    layers = flatten_layers(model)
-    if not any(isinstance(layer, keras.layers.Embedding) for layer in layers):
-        return kinds
 
     def gradients(x: Any, y: Any, sample_weight: Any) -> None:
         found, _, _ = ordinary_gradients(model, x, y, sample_weight)

@@ -27,8 +27,8 @@ class TableArray(Protocol):
         """Row ``number``, an int64 scalar."""
         ...
 
-    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> None:
-        """Replaces row ``number``."""
+    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        """Replaces row ``number``; returns True, a scalar that is computed afterwards."""
         ...
 
     def rows(self, first: int, last: int) -> np.ndarray:
@@ -68,8 +68,9 @@ class InMemory:
         # sparse_read: a plain read would copy the whole table.
         return tf.ensure_shape(self.variable.sparse_read(number), self._row_shape)
 
-    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> None:
+    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         self.variable.scatter_update(tf.IndexedSlices(value[None], number[None]))
+        return tf.constant(True)  # Reads of a variable wait for its writes anyway.
 
     def rows(self, first: int, last: int) -> np.ndarray:
         return self.variable.sparse_read(tf.range(first, last)).numpy()
@@ -104,11 +105,12 @@ class OnDisk:
         read = tf.numpy_function(lambda i: np.array(self._values[i]), [number], self.dtype)
         return tf.ensure_shape(read, self._row_shape)
 
-    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> None:
-        tf.numpy_function(self._write, [number, value], [])
+    def set_row(self, number: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(self._write, [number, value], tf.bool), ())
 
-    def _write(self, number: np.ndarray, value: np.ndarray) -> None:
+    def _write(self, number: np.ndarray, value: np.ndarray) -> np.bool_:
         self._values[number] = value
+        return np.bool_(True)
 
     def rows(self, first: int, last: int) -> np.ndarray:
         return np.asarray(self._values[first:last])

@@ -58,8 +58,8 @@ class Numbers:
             return values
         return tf.cast(values, self.dtype) * self._scales.row(number)
 
-    def write(self, number: tf.Tensor, value: tf.Tensor, counter: tf.Tensor) -> None:
-        """Replaces the tensor of minibatch ``number``.
+    def write(self, number: tf.Tensor, value: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
+        """Replaces the tensor of minibatch ``number``; returns as ``TableArray.set_row``.
 
         Args:
             number: int64 scalar.
@@ -67,13 +67,12 @@ class Numbers:
             counter: int64 scalar, for the random bits of packing.
         """
         value = tf.cast(value, self.dtype)
-        if self._packing is not None:
-            scale = self._packing.scale(value)
-            rounded = self._packing(value, counter, scale=scale)
-            codes = tf.round(tf.math.divide_no_nan(rounded, scale))
-            self._scales.set_row(number, scale)
-            value = tf.cast(codes, self._values.dtype)
-        self._values.set_row(number, value)
+        if self._packing is None:
+            return self._values.set_row(number, value)
+        scale = self._packing.scale(value)
+        rounded = self._packing(value, counter, scale=scale)
+        codes = tf.cast(tf.round(tf.math.divide_no_nan(rounded, scale)), self._values.dtype)
+        return self._scales.set_row(number, scale) & self._values.set_row(number, codes)
 
     def resize(self, count: int, row_shape: tuple[int, ...]) -> None:
         """Zeros for ``count`` minibatches."""
@@ -126,8 +125,7 @@ class DenseEntry:
     def write(self, number: tf.Tensor, gradient: Gradient, counter: tf.Tensor) -> tf.Tensor:
         """T_i ← ``gradient``; returns whether it fitted, a bool scalar."""
         like = tf.TensorSpec(self._shape, self._numbers.dtype)
-        self._numbers.write(number, dense(gradient, like), counter)
-        return tf.constant(True)
+        return self._numbers.write(number, dense(gradient, like), counter)
 
     def mean(self, weights: np.ndarray) -> np.ndarray:
         """Σ_i weights_i T_i, added up in float64."""
@@ -189,9 +187,8 @@ class RowsEntry:
         )
         values = gradient.values[:kept]
         padding = [[0, empty], *[[0, 0]] * (values.shape.rank - 1)]
-        self._rows.set_row(number, rows)
-        self._numbers.write(number, tf.pad(values, padding), counter)
-        return fits
+        done = self._numbers.write(number, tf.pad(values, padding), counter)
+        return fits & done & self._rows.set_row(number, rows)
 
     def mean(self, weights: np.ndarray) -> np.ndarray:
         """Σ_i weights_i T_i, dense, added up in float64."""

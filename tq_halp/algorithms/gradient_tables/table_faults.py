@@ -1,5 +1,7 @@
 """What may be wrong with the minibatches of a gradient table, and the errors that say so."""
 
+import keras
+
 from tq_halp.errors import InputError
 
 #: What a step has found; 0 for nothing.
@@ -20,6 +22,19 @@ def check_executions(count: int, steps_per_execution: int) -> None:
         raise InputError(
             f"steps_per_execution must divide {count}, the number of minibatches, since the mean "
             f"of a gradient table is added up after each pass. Received: {steps_per_execution}"
+        )
+
+
+def check_compiled(trainer: keras.Model, folder: str | None) -> None:
+    """Raises InputError if compiled code would use, or not wait for, files in a folder."""
+    if folder is None:
+        return
+    if trainer.jit_compile is True:
+        raise InputError("jit_compile must be False with a table in files (folder). Received: True")
+    if trainer.steps_per_execution > 1:
+        raise InputError(
+            "steps_per_execution must be 1 with a table in files (folder). Received: "
+            f"{trainer.steps_per_execution}"
         )
 
 

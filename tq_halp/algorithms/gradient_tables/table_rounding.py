@@ -53,8 +53,8 @@ def moved(entry: Any, gradient: Any, to_format: Quantizer, counter: tf.Tensor) -
     """
     if gradient is None:
         return None
-    if not isinstance(gradient, tf.IndexedSlices):
-        return entry + to_format(gradient - entry, counter)
+    if not isinstance(entry, tf.IndexedSlices):
+        return entry + to_format(dense(gradient, entry) - entry, counter)
     rows = gradient.indices
     before = tf.cond(
         are_equal(rows, entry.indices),
