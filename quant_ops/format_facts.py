@@ -55,6 +55,8 @@ RANGES: dict[str, dict[str, tuple[int, int]]] = {
     "scaled_integer": {"word_bits": (1, 64)},
     # The bit-centered offsets: one bit is the sign, and one more is needed for any number but 0.
     "offset": {"word_bits": (2, 64)},
+    # What error feedback keeps of a rounding error: one bit is the sign.
+    "residual": {"word_bits": (2, 32)},
     "minifloat": {"exponent_bits": (1, 8), "mantissa_bits": (0, 23), "exponent_bias": (-126, 127)},
     "power_of_two": {"min_exponent": (-512, 512), "max_exponent": (-512, 512)},
     "block_float": {"word_bits": (2, 32)},

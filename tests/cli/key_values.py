@@ -41,4 +41,5 @@ VALUES = {
     "average_after": 5,
     "average_every": 5,
     "rounding": "nearest_even",
+    "error_feedback": 4,
 }

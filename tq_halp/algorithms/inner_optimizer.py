@@ -16,6 +16,15 @@ def innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimiz
     return optimizer
 
 
+def rounds_slots(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether an optimizer around another one, or around several, rounds their slots."""
+    while hasattr(optimizer, "inner_optimizer"):
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return True
+        optimizer = optimizer.inner_optimizer
+    return any(map(rounds_slots, getattr(optimizer, "optimizers", None) or []))
+
+
 def optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """The optimizers that move variables: one, or several of a ``MultiOptimizer``."""
     optimizer = innermost(optimizer)

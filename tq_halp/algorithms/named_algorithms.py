@@ -51,7 +51,7 @@ class LowPrecisionSGD(Trainer):
     |s|(δ − |s|), which a smaller learning rate does not remove (De Sa et al., arXiv 1803.03383).
 
     Args:
-        format, rounding: of the weights, as for ``FixedGrid``.
+        format, rounding, error_feedback: of the weights, as for ``FixedGrid``.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class LowPrecisionSGD(Trainer):
         format: Format | str | Mapping,
         *,
         rounding: str | None = "stochastic",
+        error_feedback: int | str | None = None,
         seed: int = 0,
         **kwargs: Any,
     ):
-        super().__init__(
-            model, estimator=Minibatch(), iterate=FixedGrid(format, rounding), seed=seed, **kwargs
-        )
+        fixed_grid = FixedGrid(format, rounding, error_feedback)
+        super().__init__(model, estimator=Minibatch(), iterate=fixed_grid, seed=seed, **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="tq_halp")
@@ -73,7 +73,7 @@ class SWALP(Trainer):
     """SWALP: LP-SGD whose result is the average of its iterates (Yang et al., arXiv 1904.11943).
 
     Args:
-        format, rounding, average_after, average_every: as for ``Averaged``.
+        format, rounding, average_after, average_every, error_feedback: as for ``Averaged``.
     """
 
     def __init__(
@@ -84,10 +84,11 @@ class SWALP(Trainer):
         average_after: int = 0,
         average_every: int = 1,
         rounding: str | None = "stochastic",
+        error_feedback: int | str | None = None,
         seed: int = 0,
         **kwargs: Any,
     ):
-        iterate = Averaged(format, rounding, average_after, average_every)
+        iterate = Averaged(format, rounding, average_after, average_every, error_feedback)
         super().__init__(model, estimator=Minibatch(), iterate=iterate, seed=seed, **kwargs)
 
 
@@ -174,7 +175,7 @@ class LowPrecisionSVRG(Trainer):
     1803.03383, Theorem 1; see ``algorithms.theory``).
 
     Args:
-        format, rounding: of the weights, as for ``FixedGrid``.
+        format, rounding, error_feedback: of the weights, as for ``FixedGrid``.
         further arguments: as for ``SVRG``.
     """
 
@@ -184,6 +185,7 @@ class LowPrecisionSVRG(Trainer):
         format: Format | str | Mapping,
         *,
         rounding: str | None = "stochastic",
+        error_feedback: int | str | None = None,
         snapshot_every: str | int | float = "epoch",
         iterate: str = "last",
         draws: str = "locked",
@@ -203,7 +205,7 @@ class LowPrecisionSVRG(Trainer):
             iterate,
             variance_ratio,
         )
-        fixed_grid = FixedGrid(format, rounding)
+        fixed_grid = FixedGrid(format, rounding, error_feedback)
         super().__init__(model, estimator=estimator, iterate=fixed_grid, seed=seed, **kwargs)
 
 

@@ -60,6 +60,15 @@ def interval(value: Any) -> str | int | float:
     )
 
 
+def error_feedback(value: Any) -> str | int | None:
+    """A validator: None, "exact", "momentum", or a residual's number of bits."""
+    low, high = format_facts.RANGES["residual"]["word_bits"]
+    is_bits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    if value in (None, "exact", "momentum") or is_bits:
+        return value
+    raise ValueError(f"expected null, 'exact', 'momentum' or a whole number from {low} to {high}")
+
+
 def format_or_none(value: Any) -> Any:
     """A validator: None, or what ``formats.get`` takes."""
     if value is not None:

@@ -25,6 +25,26 @@ def state_lists(optimizer: keras.optimizers.Optimizer) -> dict[str, list]:
     }
 
 
+def sgd_velocity(optimizer: keras.optimizers.SGD, variable: keras.Variable) -> keras.Variable:
+    """V, the momentum that a built SGD keeps for one of its variables.
+
+    Why private: ``momentums`` is public, the place of a variable in it is not.
+    """
+    return optimizer.momentums[optimizer._get_variable_index(variable)]
+
+
+def adam_moments(
+    optimizer: keras.optimizers.Adam, variable: keras.Variable
+) -> tuple[keras.Variable, keras.Variable]:
+    """m, and the v by whose root the step divides, that a built Adam keeps for a variable.
+
+    Why private: ``optimizer.variables`` does not tell which variable belongs to which weight.
+    """
+    index = optimizer._get_variable_index(variable)
+    second = optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities
+    return optimizer._momentums[index], second[index]
+
+
 def decays_weight(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
     """Whether the optimizer's ``weight_decay`` applies to a variable.
 

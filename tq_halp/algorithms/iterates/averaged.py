@@ -37,6 +37,7 @@ class Averaged(Iterate):
         format, rounding: of the iterates, as for ``FixedGrid``.
         average_after: S, the number of steps before averaging begins, an int from 0.
         average_every: c, the number of steps from one averaged iterate to the next, an int from 1.
+        error_feedback: of the iterates, as for ``FixedGrid``.
 
     Raises:
         InputError: an argument is not one of the above. In ``fit``: the optimizer has ``use_ema``,
@@ -54,6 +55,7 @@ class Averaged(Iterate):
         rounding: str | None = "stochastic",
         average_after: int = 0,
         average_every: int = 1,
+        error_feedback: int | str | None = None,
     ):
         for name, value, least in (
             ("average_after", average_after, 0),
@@ -62,8 +64,9 @@ class Averaged(Iterate):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise InputError(f"{name} must be an integer from {least}. Received: {value!r}")
         self.average_after, self.average_every = average_after, average_every
-        self._grid = FixedGrid(format, rounding)
+        self._grid = FixedGrid(format, rounding, error_feedback)
         self.format, self.rounding = self._grid.format, rounding
+        self.error_feedback = self._grid.error_feedback
 
     def bind(self, trainer: keras.Model) -> None:
         super().bind(trainer)
@@ -87,6 +90,9 @@ class Averaged(Iterate):
             )
 
     def on_fit_begin(self) -> None:
+        if int(self.shows_average):
+            # Training goes on from the average, and e belongs to the iterate.
+            self._grid.forget_residual()
         self._grid.on_fit_begin()
         self.average_count.assign(0)
         self.shows_average.assign(0)
@@ -101,6 +107,9 @@ class Averaged(Iterate):
         for average, variable in zip(self.average, self.weights, strict=True):
             change = tf.cast(variable.value, average.dtype) - average.value
             average.assign_add(tf.cast(share, average.dtype) * change)
+
+    def on_segment_end(self) -> None:
+        self._grid.on_segment_end()
 
     def on_fit_end(self) -> None:
         self.show_result()
@@ -122,9 +131,11 @@ class Averaged(Iterate):
 
     def _put_iterate_back(self) -> None:
         """w ← the iterate, except for weights that the user has set since the average is shown."""
-        for variable, iterate, average in self._triples():
+        for index, (variable, iterate, average) in enumerate(self._triples()):
             if np.array_equal(variable.numpy(), _as_weight(variable, average).numpy()):
                 variable.assign(iterate.value)
+            else:
+                self._grid.forget_residual(index)
 
     def _triples(self) -> Iterator[tuple[keras.Variable, keras.Variable, keras.Variable]]:
         """(weight, iterate, average) of each tensor."""

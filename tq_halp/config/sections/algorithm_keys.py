@@ -31,6 +31,7 @@ class OnGrid(Named):
     format: Format = None
     # None where the format leaves nothing to round.
     rounding: Rounding | None = "stochastic"
+    error_feedback: Annotated[str | int | None, BeforeValidator(value_types.error_feedback)] = None
 
     @property
     def numbers(self) -> str:
