@@ -16,7 +16,7 @@ ESTIMATORS = {"minibatch": {}, "variance_reduced": {"snapshot_every": 3}, "gradi
 ITERATES = {
     "full_precision": {},
     "fixed_grid": {"format": GRID},
-    "averaged": {"format": GRID, "average_after": 1},
+    "averaged": {"format": GRID, "average_after": 1, "error_feedback": 4},
     "bit_centered": {"word_bits": 6},
 }
 PAIRS = [(e, i) for e in ESTIMATORS for i in ITERATES]

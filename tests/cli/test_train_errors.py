@@ -81,6 +81,23 @@ def test_a_dry_run_that_fails_is_one_message(folder, capsys):
         (["--set", "train.epochs=many"], "received 'many'"),
         (["--set", "algorithm.word_bits=0"], "received 0"),
         (["--set", "algorithm.word_bits=65"], "received 65"),
+        (
+            ["--set", "algorithm={name: lp_sgd, error_feedback: 33}"],
+            "error_feedback: received 33, expected null, 'exact', 'momentum' or a whole number "
+            "from 2 to 32",
+        ),
+        (
+            ["--set", "algorithm={name: swalp, format: bfloat16, error_feedback: 4}"],
+            "error_feedback: error_feedback must be None, 'exact' or 'momentum' for bfloat16",
+        ),
+        (
+            [
+                *("--set", "algorithm={iterate: {name: fixed_grid, error_feedback: momentum}}"),
+                "--set",
+                "optimizer={name: RMSprop, learning_rate: 0.1}",
+            ],
+            "iterate.error_feedback: error_feedback='momentum' needs",
+        ),
         (["--set", "data.name=ptb", "--set", "data.dir=."], "ptb.train.txt"),
         (["--set", "optimizer.momentm=0.9"], "did you mean 'momentum'?"),
         (["--set", "optimizer.name=sgdd"], "did you mean 'SGD'?"),

@@ -123,7 +123,7 @@ def residual_format(quantizer: Quantizer, bits: int) -> formats.FixedPoint:
     if not isinstance(grid, formats.FixedPoint):
         raise InputError(
             f"error_feedback must be None, 'exact' or 'momentum' for {grid}: bits of a residual "
-            f"need a format with a uniform step, a fixed_point. Received: {bits!r}"
+            f"need a grid with one step everywhere, as fixed_point has. Received: {bits!r}"
         )
     is_nearest = str(quantizer.rounding).startswith("nearest")
     try:

@@ -33,6 +33,7 @@ PANELS = (
     Panel("norm of the full gradient", {"full_gradient_norm": ""}),
     Panel("variance, reduced / plain", {"variance_ratio": ""}, threshold=1.0),
     Panel("scale: step of the grid", {"scale": ""}),
+    Panel("mean residual / step of the grid", {"residual": ""}),
     Panel("μ", {"mu": ""}),
     Panel(
         "share of the values",

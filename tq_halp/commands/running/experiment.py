@@ -87,6 +87,7 @@ def build(config: Config, dataset: Dataset) -> Experiment:
         optimizer = quantization_map.optimizer(model, optimizer)
     trainer = build_trainer(config, model)
     trainer.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+    _check_error_feedback(config, trainer)
     if metrics:
         # Keras makes a metric's sums when it first needs them; a checkpoint is put back before.
         trainer.compute_metrics(None, dataset.train[1][: len(output)], output)
@@ -112,6 +113,16 @@ def _check_finite(config: Config, dataset: Dataset) -> None:
                     f"{config.subject('data')}: {dataset.name}: {axis}{place(index)} of the {part} "
                     f"examples is {array[index]}, expected a finite number of {floatx}"
                 )
+
+
+def _check_error_feedback(config: Config, trainer: keras.Model) -> None:
+    """Here, for else only the training would say that the optimizer does not go with it."""
+    if getattr(trainer.iterate, "error_feedback", None) is None or not trainer.built:
+        return
+    try:
+        trainer.iterate.check_setting()
+    except InputError as error:
+        raise InputError(f"{config.blame('algorithm', 'error_feedback')}: {error}") from error
 
 
 def _warn_of_what_comes_too_late(experiment: Experiment) -> None:

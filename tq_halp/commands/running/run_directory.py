@@ -39,6 +39,7 @@ COLUMNS = (
     "underflow_fraction",
     "mu",
     "variance_ratio",
+    "residual",
 )
 
 #: The pictures; the second only for an algorithm that records diagnostics.
