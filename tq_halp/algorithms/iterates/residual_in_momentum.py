@@ -30,6 +30,8 @@ class ResidualInMomentum(ErrorFeedback):
     """e goes into the momentum of the optimizer that moves the weight."""
 
     def check_setting(self) -> None:
+        if not self.trainer.compiled:
+            return  # Keras says so.
         optimizer = self.trainer.optimizer
         if rounds_slots(optimizer):
             raise InputError(
