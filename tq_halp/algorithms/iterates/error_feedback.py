@@ -2,11 +2,11 @@
 
     u = w' + e,   w ← Q(u),   e ← u − w          w': the weights as the optimizer left them
 
-So w + e goes exactly the way of training without rounding. With SGD it is w_0 − α Σ v, with e_0 = 0
-(Seide et al., *1-Bit Stochastic Gradient Descent*, Interspeech 2014, for gradients; Zamirai et al.,
-*Revisiting BFloat16 Training*, arXiv 2010.06192, for weights). What lies beyond the end of the
-format's range is lost: u is clipped to it before w is subtracted. So e cannot grow where w
-saturates.
+So w + e takes the same steps as weights that are not rounded. With SGD it is w_0 − α Σ v, where w_0
+is the start, before its first rounding (Seide et al., *1-Bit Stochastic Gradient Descent*,
+Interspeech 2014, for gradients; Zamirai et al., *Revisiting BFloat16 Training*, arXiv 2010.06192,
+for weights). What lies beyond the end of the format's range is lost: u is clipped to it before w is
+subtracted. So e cannot grow where w saturates.
 
 The kinds: ``ErrorFeedback`` is none, ``Residual`` keeps e beside the weights, and
 ``ResidualInMomentum`` puts it into the optimizer's momentum.
