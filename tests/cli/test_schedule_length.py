@@ -33,7 +33,9 @@ def test_the_rate_ends_with_the_training(folder):
     for sets, steps in ([], 10), (["train.epochs=7", "train.batch_size=20"], 21):
         made = built(loaded(folder, f"optimizer.learning_rate={COSINE % ''}", *sets))
         assert made.decay_steps == {"optimizer.learning_rate.config.decay_steps": steps}
-        assert rate(made, 0) == pytest.approx(0.2) and rate(made, steps) == 0 < rate(made, steps - 1)
+        assert rate(made, 0) == pytest.approx(0.2) and rate(made, steps) == 0 < rate(
+            made, steps - 1
+        )
         if steps == 10:
             assert rate(made, 5) == pytest.approx(0.1)  # cos(π/2) = 0
         assert "decay_steps: all" in made.config.to_yaml()
@@ -79,7 +81,9 @@ def test_what_is_refused(folder, tmp_path):
         f"{where}.decay_steps {above}, or all, the steps of the whole training. Received: 'al'"
     )
     # All would leave no restart.
-    restarts = COSINE.replace("CosineDecay", "CosineDecayRestarts").replace("decay_", "first_decay_")
+    restarts = COSINE.replace("CosineDecay", "CosineDecayRestarts").replace(
+        "decay_", "first_decay_"
+    )
     assert said(restarts % "").endswith(f"{where}.first_decay_steps {above}. Received: 'all'")
     assert f"{where}.cycle must be false beside decay_steps: all" in said(LINE % ", cycle: true")
     late = said(COSINE % ", warmup_steps: 10, warmup_target: 0.6")
@@ -97,9 +101,7 @@ def test_dry_run_says_the_number(folder, capsys):
 def test_with_more_epochs_it_is_another_run(folder):
     """All its rates would have been others, so --resume refuses it."""
     set_to_all = f"optimizer.learning_rate={COSINE % ''}"
-    shorter, longer = (
-        settings(loaded(folder, set_to_all, f"train.epochs={n}")) for n in (2, 3)
-    )
+    shorter, longer = (settings(loaded(folder, set_to_all, f"train.epochs={n}")) for n in (2, 3))
     assert differences(shorter, longer) == "train.epochs 2, here 3"
     assert differences(shorter, shorter) == ""
 

@@ -11,7 +11,7 @@ from tests.html_page import Checker
 from tq_halp.commands.compare import command, figures
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import Mean
-from tq_halp.commands.compare.summary_tables import p_value, shown
+from tq_halp.commands.compare.table_numbers import p_value, shown
 
 ARGUMENTS = (
     *("--algorithms", "halp,wild=sgd,lp_sgd", "--seeds", "0,1,2"),

@@ -32,8 +32,9 @@ class Paired:
     p: two-sided p value of Student's paired t-test, H0: d̄ = 0, t = d̄ / error with n − 1 degrees
         of freedom; None for fewer than two pairs. Without any spread: 0, or 1 where d̄ = 0.
     effect: Cohen's d_z = d̄ / s, s the standard deviation of the differences, and its interval:
-        t = d_z √n is of Student's noncentral distribution, and the interval holds each true d_z for
-        which neither tail beyond t is below 0.025. None for fewer than two pairs, or without spread.
+        t = d_z √n is of Student's noncentral distribution, and the interval holds each true d_z
+        for which neither tail beyond t is below 0.025. None for fewer than two pairs, or without
+        spread.
     wins, ties, losses: a run that failed lost to one that did not; where both failed, none counts.
     """
 
@@ -74,9 +75,9 @@ def compare(
     test = _test_of(difference)
     return Paired(
         difference,
-        test and test.interval(),
-        test and test.p(),
-        test and test.effect(),
+        None if test is None else test.interval(),
+        None if test is None else test.p(),
+        None if test is None else test.effect(),
         ahead + only_theirs_failed,
         equal,
         len(both) - ahead - equal + only_ours_failed,
@@ -110,12 +111,12 @@ class _Test:
 
         if self.error == 0:
             return None
-        t, root = self.mean / self.error, math.sqrt(self.count)
+        t, root, degrees = self.mean / self.error, math.sqrt(self.count), self.count - 1
         low, high = (
             # The noncentrality with which P(T ≤ t) is that.
-            special.nctdtrinc(self.count - 1, p, t)
+            special.nctdtrinc(degrees, p, t)
             if abs(t) <= _LARGE
-            else t * math.sqrt(special.chdtri(self.count - 1, p if t > 0 else 1 - p) / (self.count - 1))
+            else t * math.sqrt(special.chdtri(degrees, p if t > 0 else 1 - p) / degrees)
             for p in (1 - _TAIL, _TAIL)
         )
         return t / root, float(low) / root, float(high) / root

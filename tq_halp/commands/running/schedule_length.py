@@ -1,6 +1,5 @@
 """Schedules that last as long as the training: `decay_steps: all` in a config."""
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,10 +28,12 @@ def decay_steps(config: Config, steps: int) -> dict[str, int]:
         steps: of the whole training, epochs times minibatches of an epoch.
 
     Raises:
-        InputError: nothing is left after the warm-up, or another argument does nothing beside `all`.
+        InputError: nothing is left after the warm-up, or another argument does nothing beside it.
     """
     found = _lasting_as_long(config)
-    return {".".join((*path, "config", "decay_steps")): _rest(config, path, steps) for path in found}
+    return {
+        ".".join((*path, "config", "decay_steps")): _rest(config, path, steps) for path in found
+    }
 
 
 def with_decay_steps(config: Config, steps: int) -> Config:
@@ -80,7 +81,10 @@ def _warmup_steps(class_name: str, arguments: Mapping[str, Any]) -> int:
 
 
 def _at(config: Config, path: Sequence[str]) -> Any:
-    return functools.reduce(lambda section, key: getattr(section, key, None), path, config)
+    found: Any = config
+    for key in path:
+        found = getattr(found, key, None)
+    return found
 
 
 def _replaced(section: Any, path: Sequence[str], value: Schedule) -> Any:
