@@ -56,7 +56,7 @@ class Experiment:
         found = ["--config", str(ROOT / "configs" / self.config), "--run-dir", str(runs)]
         found += ["--algorithms", ",".join(f"{c.label}={c.algorithm}" for c in self.candidates)]
         found += ["--seeds", self.seeds if is_tuned else self.seeds.split(",")[0], "--jobs", "2"]
-        # An LP-SGD has its range to tune as well.
+        # An LP-SGD has its range to tune, too.
         found += ["--allow-unequal-tries"] if is_tuned else []
         for setting in self.sizes[size]:
             found += ["--set", setting]
