@@ -50,12 +50,15 @@ def test_the_most_epochs_are_found_whatever_the_cost():
 def test_by_what_the_algorithms_say(config):
     """200 examples in batches of 10 are 20 steps an epoch."""
     sgd, halp, svrg, late = ["sgd"], ["halp"], ["svrg"], ["svrg", "algorithm.start_after=30"]
-    few, often = ["bc_sgd", "algorithm.mu=auto"], ["halp", "algorithm.snapshot_every=6"]
-    wide = ["sgd", "train.batch_size=64"]
-    asked = [sgd, halp, svrg, late, few, often, wide]
+    few, often = (
+        ["bc_sgd", "algorithm.mu=1", "algorithm.snapshot_fraction=0.1"],
+        ["halp", "algorithm.snapshot_every=6"],
+    )
+    wide, table = ["sgd", "train.batch_size=64"], ["saga", "algorithm.table=step"]
+    asked = [sgd, halp, svrg, late, few, often, wide, table]
     runs = [("x", str(config), [f"algorithm.name={name}", *sets]) for name, *sets in asked]
     found = answer(runs, (9.4, 10.0))
-    assert [each["steps_per_epoch"] for each in found] == [20] * 6 + [4]
+    assert [each["steps_per_epoch"] for each in found] == [20] * 6 + [4, 20]
     assert [each["bought"] for each in found] == [
         [[9, 9.0], [10, 10.0]],
         [[3, 9.0], [3, 9.0]],
@@ -66,6 +69,7 @@ def test_by_what_the_algorithms_say(config):
         [[8, pytest.approx(8.8)], [9, pytest.approx(9.9)]],
         # Snapshots before steps 0, 6, ...: 4 and 7 in one and two epochs: 2 + 4, 4 + 7.
         [[1, 6.0], [1, 6.0]],
+        [[9, 9.0], [10, 10.0]],
         [[9, 9.0], [10, 10.0]],
     ]
 
@@ -187,7 +191,7 @@ def test_each_run_counts_with_its_end(comparison, leave, tmp_path):
     """10 epochs of 1.1 passes are 11, of 12 that SGD takes: its end is compared, not its 11th."""
     made = comparison(
         *("--algorithms", "sgd,bc=bc_sgd", "--seeds", "0,1,2", "--budget", "12"),
-        *("--set", "bc.mu=auto"),
+        *("--set", "bc.mu=1", "--set", "bc.snapshot_fraction=0.1"),
     )
     made.folder.mkdir()
     made.write_common()

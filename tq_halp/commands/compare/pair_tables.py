@@ -53,7 +53,7 @@ def _how_to_read(base: str, is_bought: bool, is_tuned: bool) -> str:
         f"Difference: its value minus that of {base}, mean ± standard error over the pairs in "
         "which both runs finished, and the 95 % interval for the true mean by Student's t. p: "
         "two-sided paired t-test. p, Holm: corrected for the number of labels in the table, so "
-        "that where no label truly differs, none has one below 0.05 in 95 of 100 such tables. "
+        "that where no label truly differs, at most 5 of 100 such tables have one below 0.05. "
         "d_z: Cohen's effect size, the mean difference in standard deviations of the differences. "
         "A run that failed while the other of its pair finished lost the pair, and is in no mean."
         f"{tries}"
