@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from experiments.markdown_sections import fill
 from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, Metric
 from tq_halp.commands.compare.results import Results
-from tq_halp.commands.compare.summary_tables import p_value, shown
+from tq_halp.commands.compare.table_numbers import p_value, shown
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILE = "rivals.csv"

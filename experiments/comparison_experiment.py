@@ -40,7 +40,7 @@ class Experiment:
         sizes: settings, "key=value", of "small", "quick" and "full".
         baselines: pairs of labels: a candidate, and the baseline that it is compared with.
         has_figure_of_bits: whether ``bits_figure.draw`` draws one.
-        seeds: the first one also tunes.
+        seeds: of the compared runs; tuning has a seed of its own.
     """
 
     config: str
@@ -48,7 +48,7 @@ class Experiment:
     sizes: Mapping[str, Sequence[str]]
     baselines: Sequence[tuple[str, str]] = ()
     has_figure_of_bits: bool = False
-    seeds: str = "0,1,2"
+    seeds: str = "0,1,2,3,4"
 
     def arguments(self, size: str, runs) -> list[str]:
         """Of ``python -m tq_halp.compare``."""
@@ -56,6 +56,8 @@ class Experiment:
         found = ["--config", str(ROOT / "configs" / self.config), "--run-dir", str(runs)]
         found += ["--algorithms", ",".join(f"{c.label}={c.algorithm}" for c in self.candidates)]
         found += ["--seeds", self.seeds if is_tuned else self.seeds.split(",")[0], "--jobs", "2"]
+        # An LP-SGD has its range to tune, too.
+        found += ["--allow-unequal-tries"] if is_tuned else []
         for setting in self.sizes[size]:
             found += ["--set", setting]
         for candidate in self.candidates:

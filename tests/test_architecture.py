@@ -103,6 +103,7 @@ SPEAKS = {
     "tq_halp/commands/train.py",
     "tq_halp/commands/compare/command.py",
     "tq_halp/commands/compare/check_before_runs.py",
+    "tq_halp/commands/compare/bought_epochs.py",
     "tq_halp/commands/plan.py",
     "tq_halp/commands/report.py",
     "tq_halp/commands/doctor/__init__.py",

@@ -68,7 +68,7 @@ def convergence(results) -> str:
     import tq_halp.keras_registration  # noqa: F401  the model's penalty is a class of ours
     from tq_halp import data
     from tq_halp.commands.compare.statistics import mean_of
-    from tq_halp.commands.compare.summary_tables import shown
+    from tq_halp.commands.compare.table_numbers import shown
 
     sets = {}
     lines = ["| | training objective | gradient norm | seeds |", "|---|---|---|---|"]

@@ -44,7 +44,7 @@ LSTM = {
         "name": "Adam",
         "learning_rate": {
             "class_name": "CosineDecay",
-            "config": {"initial_learning_rate": 0.02, "decay_steps": 40},
+            "config": {"initial_learning_rate": 0.02, "decay_steps": "all"},
         },
     },
     "train": {"epochs": 3, "batch_size": 8, "checkpoint_every_steps": 4},

@@ -118,10 +118,15 @@ def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
 
 @pytest.mark.filterwarnings("default")
 def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, capsys):
-    """By the signal that cannot be caught: before the first run, and on its way."""
+    """By the signal that cannot be caught: before the first run, and on its way.
+
+    The budget buys 4 epochs, and the schedule stretches to them.
+    """
     folder, alone = tmp_path / "out", tmp_path / "alone"
-    arguments = ["--config", str(config), "--run-dir", str(folder), "--jobs", "1"]
-    arguments += ["--algorithms", "halp", "--seeds", "0"]
+    cosine = "{class_name: CosineDecay, config: {initial_learning_rate: 0.1, decay_steps: all}}"
+    schedule = ["--set", f"optimizer.learning_rate={cosine}"]
+    arguments = ["--config", str(config), "--run-dir", str(folder), "--jobs", "1", *schedule]
+    arguments += ["--algorithms", "halp", "--seeds", "0", "--budget", "14.9"]
     for sign in ("compare.yaml", "runs/halp-seed0/metrics.csv"):
         process = start(*arguments)
         while process.poll() is None and not (folder / sign).exists():
@@ -130,8 +135,14 @@ def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, capsys
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     assert command.main(arguments) == command.FINISHED
-    assert "there is nothing left to train" not in capsys.readouterr().out
-    settings = ["--set", "algorithm.name=halp", "--seed", "0", "--run-dir", str(alone)]
+    said = capsys.readouterr().out
+    assert "there is nothing left to train" not in said
+    planned = next(line for line in said.splitlines() if line.split()[:1] == ["halp"])
+    assert planned.split() == ["halp", "20", "4", "80", "12"]
+    summary = json.loads((folder / "runs" / "halp-seed0" / "summary.json").read_text())
+    assert summary["decay_steps"] == {"optimizer.learning_rate.config.decay_steps": 80}
+    settings = ["--set", "algorithm.name=halp", "--seed", "0", "--run-dir", str(alone), *schedule]
+    settings += ["--set", "train.epochs=4"]
     assert train.main(["--config", str(config), *settings]) == train.FINISHED
     assert numbers(folder / "runs" / "halp-seed0") == numbers(alone)
     before = moments(folder / "runs")

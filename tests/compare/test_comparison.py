@@ -8,7 +8,11 @@ from runs_by_hand import rows
 
 from tq_halp import InputError, config as configs
 
-GRID = ("--algorithms", "halp,sgd", "--seeds", "0,1", "--tune", "sgd.optimizer.learning_rate=1,2,4")
+FREE = "--allow-unequal-tries"
+GRID = (
+    *("--algorithms", "halp,sgd", "--seeds", "0,1", "--tune-seeds", "0"),
+    *("--tune", "sgd.optimizer.learning_rate=1,2,4", FREE),
+)
 
 
 def names(runs):
@@ -45,9 +49,36 @@ def test_a_grid_that_failed_as_a_whole_asks_for_no_more(comparison, leave):
     assert not any("seed1-" in name for name in names(made.wanted(lambda run: True)))
 
 
-def test_a_grid_has_a_seed_of_its_own(comparison):
-    made = comparison(*GRID, "--tune-seeds", "7")
-    assert {run.seed for run in made.grid(made.candidates[1])} == {7}
+@pytest.mark.parametrize(
+    ("arguments", "seeds"),
+    [
+        ([], {1000}),
+        (["--seeds", "1000,1001,3"], {1002}),  # none that is compared
+        (["--tune-seeds", "7"], {7}),
+        (["--tune-seeds", "0,1"], {0, 1}),
+    ],
+)
+def test_a_grid_has_seeds_of_its_own(comparison, arguments, seeds):
+    made = comparison(
+        "--algorithms", "halp,sgd", "--tune", "optimizer.learning_rate=1,2", *arguments
+    )
+    assert {run.seed for candidate in made.candidates for run in made.grid(candidate)} == seeds
+
+
+def test_everybody_has_as_many_tries(comparison):
+    two, three = (f"optimizer.learning_rate={values}" for values in ("1,2", "1,2,4"))
+    six = ["--tune", f"halp.{two}", "--tune", "halp.mu=1,3,9", "--tune", f"sgd.{three}"]
+    for grids, tries in ([six, "halp 6, sgd 3"], [["--tune", f"sgd.{three}"], "halp 1, sgd 3"]):
+        with pytest.raises(InputError, match=f"different numbers of tries: {tries}; give all as m"):
+            comparison("--algorithms", "halp,sgd", *grids)
+        made = comparison("--algorithms", "halp,sgd", *grids, FREE)
+        assert ", ".join(f"{e.label} {e.tries}" for e in made.candidates) == tries
+    # One of halp's values more is one of sgd's.
+    three_each = ["--tune", "halp.mu=1,3,9", "--tune", f"sgd.{three}"]
+    assert [e.tries for e in comparison("--algorithms", "halp,sgd", *three_each).candidates] == [
+        3,
+        3,
+    ]
 
 
 def test_a_grid_of_several_seeds_is_decided_by_the_mean(comparison, leave):
@@ -77,7 +108,7 @@ def test_seeds_are_different_whole_numbers(comparison, option):
 
 def test_keys_of_one_name_are_told_apart(comparison):
     made = comparison("--algorithms", "sgd", "--tune", "data.seed=0,1", "--tune", "model.seed=0,1")
-    assert made.grid(made.candidates[0])[1].name == "sgd-seed0-data.seed=0-model.seed=1"
+    assert made.grid(made.candidates[0])[1].name == "sgd-seed1000-data.seed=0-model.seed=1"
 
 
 def test_how_runs_ended(comparison, leave):
@@ -185,7 +216,7 @@ def test_keys_of_the_config_do_something_for_somebody(comparison_in, tmp_path):
     for algorithm, names, more, said in [
         ("{name: sgd, mu: 3.0}", "svrg,sgd", [], "mine.yaml:3: algorithm.mu: received 3.0, which"),
         ("{name: halp}", "halp,sgd", ["--set", "sgd.mu=3"], "sgd: --set algorithm.mu: received 3"),
-        ("{name: halp}", "halp,sgd", ["--tune", "sgd.mu=3,4"], "sgd: --set algorithm.mu: receiv"),
+        ("{name: halp}", "halp,sgd", ["--tune", "sgd.mu=3,4", FREE], "sgd: --set algorithm.mu: "),
         ("{name: halp}", "svrg,sgd", ["--set", "algorithm.mu=3"], "algorithm.mu: set for all"),
     ]:
         with pytest.raises(InputError, match=said):

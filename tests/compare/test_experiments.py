@@ -54,7 +54,8 @@ def test_every_run_of_every_size_can_be(name, tmp_path):
     for size in ("small", "quick", "full"):
         made = comparison_of(name, size, tmp_path / "out")
         made.check()
-        assert made.seeds == ((0,) if size == "quick" else (0, 1, 2))
+        assert made.seeds == ((0,) if size == "quick" else (0, 1, 2, 3, 4))
+        assert made.tune_seeds == (1000,)
         for candidate in made.candidates:
             assert bool(candidate.grid) == (size != "quick")
             for tuned in choices(candidate):

@@ -11,11 +11,11 @@ from tests.html_page import Checker
 from tq_halp.commands.compare import command, figures
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import Mean
-from tq_halp.commands.compare.summary_tables import p_value, shown
+from tq_halp.commands.compare.table_numbers import p_value, shown
 
 ARGUMENTS = (
-    *("--algorithms", "halp,wild=sgd,lp_sgd", "--seeds", "0,1,2"),
-    *("--tune", "lp_sgd.optimizer.learning_rate=1,2"),
+    *("--algorithms", "halp,wild=sgd,lp_sgd", "--seeds", "0,1,2", "--tune-seeds", "0"),
+    *("--tune", "lp_sgd.optimizer.learning_rate=1,2", "--allow-unequal-tries"),
     *("--set", "wild.optimizer.learning_rate=50"),
 )
 VOID = {"meta", "img", "br"}
@@ -89,6 +89,7 @@ def test_results_by_hand(folder):
     assert results["halp"]["passes over the data"] == "9"
     assert (results["wild"]["seeds"], results["wild"]["validation loss"]) == ("1 of 3", "6")
     assert results["lp_sgd"]["tuned"] == "learning_rate=2"
+    assert [results[label]["tries"] for label in ("halp", "wild", "lp_sgd")] == ["1", "1", "2"]
     assert results["lp_sgd"]["validation loss"] == "3.50 ± 0.58"  # 2.5, 3.5, 4.5
 
 
@@ -96,11 +97,20 @@ def test_pairs_by_hand(folder):
     text = (folder / "summary.md").read_text()
     # At equal epochs, LP-SGD minus HALP: 1.5, 2, 2.5; t = 2 / (0.5 / sqrt 3) = 6.93, 2 degrees.
     rows = {tuple(row[:2]): row[2:] for row in table(text, "Pairs", 0)[2:]}
-    assert rows["lp_sgd", "validation loss"] == ["+2.00 ± 0.29", "0.02", "0 / 0 / 3", "3 of 3"]
-    assert rows["wild", "validation loss"] == ["+5", "-", "0 / 0 / 3", "1 of 3"]
+    # t(0.975, 2) = 4.303 times the error is 1.24; wild has no p, so lp_sgd's is the family.
+    assert rows["lp_sgd", "validation loss"] == [
+        *("+2.00 ± 0.29", "+0.8 to +3.2", "0.02", "0.02", "+4 (+0.37 to +7.8)"),
+        *("0 / 0 / 3", "3 of 3", "2 against 1"),
+    ]
+    assert rows["wild", "validation loss"] == [
+        *("+5", "-", "-", "-", "-", "0 / 0 / 3", "1 of 3", "1 against 1")
+    ]
     # At equal cost, 3 passes: HALP after its first epoch, 4, 5, 6; LP-SGD after its third.
     rows = {tuple(row[:2]): row[2:] for row in table(text, "Pairs", 1)[2:]}
-    assert rows["lp_sgd", "validation loss"] == [*("-1.5 ± 0", r"\< 0.0001", "3 / 0 / 0", "3 of 3")]
+    assert rows["lp_sgd", "validation loss"] == [
+        *("-1.5 ± 0", "-1.5 to -1.5", r"\< 0.0001", r"\< 0.0001", "-"),
+        *("3 / 0 / 0", "3 of 3", "2 against 1"),
+    ]
     assert "At equal epochs, 3 epochs:" in text and "At equal cost, 3 gradient" in text
 
 

@@ -29,8 +29,7 @@ LESS = {
     "report": ["--batches", "2"],
 }
 SHORT = {
-    "--set lp_sgd.train.epochs=12": "",
-    "train.epochs=12": "train.epochs=1",
+    "--budget 12": "--budget 1",
     "--tune optimizer.learning_rate=0.02,0.05,0.1": "",
 }
 PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -1,6 +1,8 @@
 """The candidates of a comparison: label, algorithm, own settings, and the grid to tune on."""
 
+import itertools
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +46,17 @@ class Candidate:
     settings: tuple[str, ...] = ()
     grid: tuple[tuple[str, tuple[Value, ...]], ...] = ()
     beside: tuple[str, ...] = ()
+
+    @property
+    def tries(self) -> int:
+        """How many combinations of values are tried; 1 if nothing is tuned."""
+        return math.prod(len(values) for _, values in self.grid)
+
+    def choices(self) -> list[Tuned]:
+        """The combinations of values of the grid; an empty one if nothing is tuned."""
+        keys = [key for key, _ in self.grid]
+        every = itertools.product(*(values for _, values in self.grid))
+        return [tuple(zip(keys, values, strict=True)) for values in every]
 
     def overrides(self, tuned: Tuned = ()) -> list[str]:
         """The settings of a run on top of the config, as "key=value".
@@ -112,6 +125,38 @@ def parse(algorithms: str, sets: Sequence[str], grids: Sequence[str]) -> tuple[C
         texts = tuple(f"{key}={value}" for key, value in settings)
         found.append(Candidate(label, algorithm, texts, tuple(dict(grid).items()), beside))
     return tuple(found)
+
+
+def check_tries(candidates: Sequence[Candidate]) -> None:
+    """Checks that each candidate is tuned with the same number of tries.
+
+    Raises:
+        InputError: they have different numbers.
+    """
+    tries = {candidate.label: candidate.tries for candidate in candidates}
+    if len(set(tries.values())) > 1:
+        each = ", ".join(f"{label} {number}" for label, number in tries.items())
+        raise InputError(
+            f"--tune: the labels have different numbers of tries: {each}; give all as many values, "
+            "or add --allow-unequal-tries"
+        )
+
+
+def check_no_epochs(candidates: Sequence[Candidate]) -> None:
+    """Checks that no setting and no grid has a number of epochs, which a budget decides.
+
+    Raises:
+        InputError: one has.
+    """
+    for candidate in candidates:
+        settings = {text.partition("=")[0] for text in candidate.settings}
+        for option, keys in (("--set", settings), ("--tune", dict(candidate.grid))):
+            for key in ("train", "train.epochs"):
+                if key in keys:
+                    raise InputError(
+                        f"{option} {key}: does nothing for {candidate.label} beside --budget, "
+                        "which decides the epochs; leave it out"
+                    )
 
 
 def concerning(algorithm: str, settings: Sequence[str]) -> list[str]:

@@ -1,14 +1,11 @@
-"""Checks of all runs that need TensorFlow, before the first one is trained.
-
-They run in their own process: TensorFlow takes all of a GPU's memory, which the runs need.
-"""
+"""Checks of all runs that need TensorFlow, before the first one is trained."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 
 from tq_halp.commands.compare.compared_run import Run
+from tq_halp.commands.compare.tensorflow_process import ask
 from tq_halp.commands.exit_status import WRONG_INPUT, plain_warnings
 from tq_halp.errors import InputError
 
@@ -23,19 +20,7 @@ def check(runs: Sequence[Run]) -> str:
         InputError: a run cannot be built.
     """
     asked = [[r.label, r.config_path, r.overrides, r.seed] for r in runs]
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,  # Ctrl-C must reach the comparison alone.
-    )
-    if done.returncode == WRONG_INPUT:
-        raise InputError(done.stdout.strip())
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
-    return done.stderr
+    return ask(__name__, asked)[1]
 
 
 def _main() -> int:

@@ -52,6 +52,8 @@ class Run:
     config_path: str
     #: The folder of the comparison.
     folder: Path
+    #: What a budget buys; None: as the settings say.
+    epochs: int | None = None
 
     @property
     def label(self) -> str:
@@ -87,7 +89,8 @@ class Run:
         Each compared algorithm is named first, so that the config may hold keys of all of them.
         """
         *others, _ = chosen_by([*self.candidate.beside, self.candidate.algorithm])
-        return [*others, *self.candidate.overrides(self.tuned)]
+        bought = [] if self.epochs is None else [f"train.epochs={self.epochs}"]
+        return [*others, *self.candidate.overrides(self.tuned), *bought]
 
     @property
     def arguments(self) -> list[str]:

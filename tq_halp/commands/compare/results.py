@@ -1,6 +1,7 @@
 """The results of a comparison: what all its runs left, read once, and numbers about them."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
@@ -8,7 +9,14 @@ from tq_halp.atomic_files import replacing
 from tq_halp.commands.compare import statistics
 from tq_halp.commands.compare.candidates import Candidate
 from tq_halp.commands.compare.compared_run import FINISHED, MISSING, UNFINISHED, Outcome, Run
-from tq_halp.commands.compare.equal_budget import Metric, Rows, at_budget, common_budget, metrics_of
+from tq_halp.commands.compare.equal_budget import (
+    EVALUATIONS,
+    Metric,
+    Rows,
+    at_budget,
+    common_budget,
+    metrics_of,
+)
 from tq_halp.commands.compare.run_grid import Comparison
 
 COLUMNS = ("label", "algorithm", "seed", "compared", "status")
@@ -46,7 +54,10 @@ class Results:
         return [run for run, outcome in self.outcomes.items() if outcome.status != FINISHED]
 
     def budget(self, column: str) -> float | None:
-        """The largest value of `column` that every finished run reached."""
+        """The largest value of `column` that every finished run reached, or what it was planned."""
+        plan = self.comparison.plan
+        if plan is not None and column == EVALUATIONS[0]:
+            return plan.passes
         runs = (rows for e in self.comparison.candidates for rows in self.finished(e).values())
         return common_budget(runs, column)
 
@@ -75,14 +86,16 @@ class Results:
         self, candidate: Candidate, metric: Metric, column: str, baseline: str
     ) -> statistics.Paired:
         """Differences to the label `baseline`, paired by seed, at the budget that all reached."""
-        budget = self.budget(column)
+        is_planned = self.comparison.plan is not None and column == EVALUATIONS[0]
+        # With snapshots at random a run may cost a little more than was planned.
+        limit = math.inf if is_planned else self.budget(column)
         other = next(e for e in self.comparison.candidates if e.label == baseline)
         ours, theirs = self.finished(candidate), self.finished(other)
 
         def value(runs: Mapping[int, Rows], seed: int) -> float | None:
-            if budget is None or seed not in runs:
+            if limit is None or seed not in runs:
                 return None
-            return at_budget(runs[seed], metric, column, budget)
+            return at_budget(runs[seed], metric, column, limit)
 
         seeds = self.comparison.seeds
         pairs = [(value(ours, seed), value(theirs, seed)) for seed in seeds]

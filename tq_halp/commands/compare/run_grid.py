@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tq_halp import config as configs
 from tq_halp.atomic_files import UNFINISHED, replacing
+from tq_halp.commands.compare import budget_plan
 from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED, Run
 from tq_halp.commands.compare.statistics import Mean, mean_of
@@ -36,6 +38,7 @@ class Comparison:
         tune_seeds: of the runs on a grid: each combination of values is run with each.
         tune_by: the validation loss that chooses: "final", or "best" over the epochs.
         baseline: the label that the others are compared with.
+        plan: the epochs of the runs under a budget; None: as the settings say.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Comparison:
     tune_seeds: tuple[int, ...]
     tune_by: str
     baseline: str
+    plan: budget_plan.Plan | None = None
 
     def grid(self, candidate: Candidate) -> list[Run]:
         """The runs for tuning a candidate."""
@@ -56,9 +60,10 @@ class Comparison:
         """Combination of values -> its runs, one per tuning seed; empty if nothing is tuned."""
         if not candidate.grid:
             return {}
-        keys, values = zip(*candidate.grid, strict=True)
-        every = [tuple(zip(keys, v, strict=True)) for v in itertools.product(*values)]
-        return {t: [self._run(candidate, seed, t) for seed in self.tune_seeds] for t in every}
+        return {
+            tuned: [self._run(candidate, seed, tuned, is_tuning=True) for seed in self.tune_seeds]
+            for tuned in candidate.choices()
+        }
 
     def choice(self, candidate: Candidate) -> Tuned | None:
         """The values with the lowest mean validation loss.
@@ -110,9 +115,11 @@ class Comparison:
     def _check_folder(self) -> None:
         path = self.folder / COMMON
         if path.exists():
+            budget_plan.check_recorded(self.folder, self.plan)
+            of_runs = _OF_RUNS if self.plan is None else (*_OF_RUNS, "train.epochs")
             # Each run checks its own `algorithm` section.
             theirs, ours = (
-                {k: v for k, v in run_identity.settings(c).items() if not k.startswith(_OF_RUNS)}
+                {k: v for k, v in run_identity.settings(c).items() if not k.startswith(of_runs)}
                 for c in (configs.load(path), self.common[0])
             )
             found = run_identity.differences(theirs, ours)
@@ -129,7 +136,9 @@ class Comparison:
             )
 
     def write_common(self) -> None:
-        """Writes `compare.yaml`, which marks the folder as that of a comparison."""
+        """Writes the plan, then `compare.yaml`, which marks the folder as that of a comparison."""
+        if self.plan is not None:
+            self.plan.write(self.folder)
         with replacing(self.folder / COMMON) as path:
             path.write_text(configs.WRITTEN_BY_COMPARISON + self.common_yaml(), "utf-8")
 
@@ -138,19 +147,31 @@ class Comparison:
 
         `algorithm` holds the keys that have an effect for any of the algorithms.
         """
+        return to_yaml(self._common_values())
+
+    def _common_values(self) -> dict[str, Any]:
         first, *_ = self.common
         values = run_identity.with_files(first).model_dump()
         for config in self.common:
             values["algorithm"] |= config.used("algorithm")
+        return values
+
+    def shown_settings(self) -> str:
+        """`common_yaml` without the epochs where a plan decides them."""
+        values = self._common_values()
+        if self.plan is not None:
+            values["train"] = {k: v for k, v in values["train"].items() if k != "epochs"}
         return to_yaml(values)
 
-    def _run(self, candidate: Candidate, seed: int, tuned: Tuned) -> Run:
-        return Run(candidate, seed, tuple(tuned), self.config_path, self.folder)
+    def _run(self, candidate: Candidate, seed: int, tuned: Tuned, is_tuning: bool = False) -> Run:
+        plan, tuned = self.plan, tuple(tuned)
+        epochs = None if plan is None else plan.epochs(candidate.label, tuned, is_tuning)
+        return Run(candidate, seed, tuned, self.config_path, self.folder, epochs)
 
 
 def _is_foreign(entry: Path) -> bool:
     """Whether an entry is none of those that a comparison has before it writes COMMON."""
-    return entry.name != "lock" and not entry.name.startswith(UNFINISHED)
+    return entry.name not in ("lock", budget_plan.FILE) and not entry.name.startswith(UNFINISHED)
 
 
 def default_folder(config_path: str) -> Path:

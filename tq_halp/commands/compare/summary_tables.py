@@ -1,13 +1,13 @@
 """The tables of a comparison and the text around them."""
 
-import math
 from collections.abc import Iterator
 
+from tq_halp.commands.compare import budget_plan, pair_tables
 from tq_halp.commands.compare.candidates import Candidate, Tuned
 from tq_halp.commands.compare.compared_run import FINISHED
-from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS, Metric
+from tq_halp.commands.compare.equal_budget import EPOCHS, EVALUATIONS, SECONDS
 from tq_halp.commands.compare.results import Results
-from tq_halp.commands.compare.statistics import Mean, Paired
+from tq_halp.commands.compare.table_numbers import shown
 from tq_halp.commands.compare.text_and_tables import Code, Document, Section, Table, Text
 
 
@@ -19,7 +19,8 @@ def document(results: Results, command: str) -> Document:
     """
     sections = [
         Section("Results", [_results(results), *map(Text, _notes(results))]),
-        Section("Pairs", list(_pairs(results))),
+        Section("Pairs", list(pair_tables.tables(results))),
+        Section("Budget", list(_budget(results))),
         Section("Tuning", list(_tuning(results))),
         Section("Runs that did not finish", list(_failures(results))),
         Section("Settings", list(_settings(results))),
@@ -32,7 +33,7 @@ def document(results: Results, command: str) -> Document:
 def _results(results: Results) -> Table:
     """One row per candidate: final, best and test metrics, and what it took."""
     has_grid, has_test = bool(results.tries), _has_test(results)
-    head = ["label", "algorithm"] + (["tuned"] if has_grid else []) + ["seeds"]
+    head = ["label", "algorithm"] + (["tuned", "tries"] if has_grid else []) + ["seeds"]
     words = len(head) - 1
     for metric in results.metrics:
         head += [metric.name, f"best {metric.name}"]
@@ -40,7 +41,7 @@ def _results(results: Results) -> Table:
     rows = []
     for candidate in results.comparison.candidates:
         row = [candidate.label, candidate.algorithm]
-        row += [results.tuned(candidate) or "-"] if has_grid else []
+        row += [results.tuned(candidate) or "-", f"{candidate.tries}"] if has_grid else []
         row += [results.seeds(candidate)]
         for metric in results.metrics:
             row += [shown(results.final(candidate, metric)), shown(results.best(candidate, metric))]
@@ -64,36 +65,28 @@ def _notes(results: Results) -> Iterator[str]:
     )
     if results.tries:
         by = f"{results.comparison.tune_by} validation loss of {_tune_seeds(results)}"
-        yield f"Tuned values were chosen by the {by}, from the grids below."
+        yield (
+            f"Tuned values were chosen by the {by}, from the grids below; tries: from how many "
+            "combinations of values a label was chosen."
+        )
     yield from results.remarks()
 
 
-def _pairs(results: Results) -> Iterator[Text | Table]:
-    """The candidates against the baseline, at equal epochs and at equal cost."""
-    base = results.comparison.baseline
-    others = [e for e in results.comparison.candidates if e.label != base]
-    if not others:
+def _budget(results: Results) -> Iterator[Text | Table]:
+    """What the budget bought."""
+    plan = results.comparison.plan
+    if plan is None:
         return
-    yield Text(
-        f"Each candidate against {base}, in pairs of runs with the same seed. At equal epochs: the "
-        "last evaluation up to the epoch that every finished run reached. At equal cost: the last "
-        "evaluation up to the gradient evaluations that every finished run reached. Difference: "
-        f"its value minus that of {base}, mean ± standard error over the pairs in which both runs "
-        "finished; p: two-sided paired t-test. A run that failed while the other of its pair "
-        "finished lost the pair, and is in no mean."
+    tuning = (
+        ""
+        if plan.tuning_passes == plan.passes
+        else f", and {plan.tuning_passes:g} for a tuning run"
     )
-    head = ("label", "metric", "difference", "p", "better / equal / worse", "pairs")
-    for title, (column, unit) in (("epochs", EPOCHS), ("cost", EVALUATIONS)):
-        yield Text(f"At equal {title}, {results.budget(column):.6g} {unit}:")
-        compared = [(e, m) for m in results.metrics for e in others]
-        yield Table(head, [_pair(e, m, results.paired(e, m, column, base)) for e, m in compared], 2)
-
-
-def _pair(candidate: Candidate, metric: Metric, pair: Paired) -> list[str]:
-    both = pair.difference.count if pair.difference else 0
-    counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
-    difference, p = shown(pair.difference, sign="+"), p_value(pair.p)
-    return [candidate.label, metric.name, difference, p, counts, f"{both} of {pair.count}"]
+    yield Text(
+        f"Each label was trained for as many whole epochs as {plan.passes:g} passes over the "
+        f"training data buy{tuning}, second gradients and snapshots counted."
+    )
+    yield budget_plan.table(plan, results.comparison.candidates)
 
 
 def _tune_seeds(results: Results) -> str:
@@ -143,7 +136,7 @@ def _settings(results: Results) -> Iterator[Text | Code | Table]:
     """The common settings, and those of each candidate."""
     comparison = results.comparison
     yield Text("What the runs have in common:")
-    yield Code(comparison.common_yaml())
+    yield Code(comparison.shown_settings())
     rows = []
     for candidate in comparison.candidates:
         own = candidate.overrides()
@@ -168,23 +161,3 @@ def _versions(results: Results) -> Iterator[Table]:
             found.setdefault(name, {})[version or "-"] = None
     if found:
         yield Table(("of", "version"), [[name, ", ".join(v)] for name, v in found.items()], 2)
-
-
-def shown(mean: Mean | None, sign: str = "") -> str:
-    """ "352.5 ± 8.7": the error with two significant digits, the mean to the same decimal place."""
-    if mean is None:
-        return "-"
-    if not mean.error or not math.isfinite(mean.error):
-        return f"{mean.value:{sign}.5g}" + (" ± 0" if mean.error == 0 else "")
-    place = max(0, 1 - math.floor(math.log10(mean.error)))
-    if place <= 7:
-        return f"{mean.value:{sign}.{place}f} ± {mean.error:.{place}f}"
-    digits = place + 1 + math.floor(math.log10(abs(mean.value) or mean.error))
-    return f"{mean.value:{sign}.{min(max(digits, 2), 15)}g} ± {mean.error:.2g}"
-
-
-def p_value(p: float | None) -> str:
-    """A p value in a table."""
-    if p is None:
-        return "-"
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"

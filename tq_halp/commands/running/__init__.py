@@ -2,7 +2,8 @@
 
 experiment            model, map, algorithm and optimizer that a config describes
 user_model            a saved model of the user's own, its loss; loss_targets checks the targets
-optimizer             Keras' optimizers and schedules; optimizer_arguments: their valid values
+build_optimizer       Keras' optimizers and schedules; optimizer_arguments: their valid values
+schedule_length       schedules that last as long as the training
 cost_estimate         what a run will take
 run                   the run itself; metrics_recorder writes its rows, interrupt stops it
 run_directory         the files that it leaves; trackers: TensorBoard and MLflow

@@ -10,6 +10,7 @@ import numpy as np
 
 from tq_halp.commands.running.optimizer_arguments import valid_values
 from tq_halp.config import Config, Schedule
+from tq_halp.config.value_types import is_number
 from tq_halp.errors import InputError, reason
 from tq_halp.settings_with_origins import suggestion
 
@@ -104,9 +105,24 @@ def number_or_schedule(config: Config, value: Any, path: tuple[str, ...]) -> Any
     kind, where = getattr(keras.optimizers.schedules, value.class_name), (*path, "config")
     _check(kind, value.config, lambda name: config.subject(*where, name))
     try:
-        return kind(**value.config)
+        return kind(**_with_floats(value.config))
     except _REFUSALS as error:
         raise InputError(f"{config.subject(*where)}: {reason(error)}") from error
+
+
+def _with_floats(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a schedule, whole numbers as floats, numbers of steps apart.
+
+    Keras computes a schedule in the type of its first rate: with `1` in place of `1.0` a half of it
+    would be 0, and π would be 3.
+    """
+    found = dict(arguments)
+    for name, value in arguments.items():
+        if is_number(value) and not name.endswith("steps"):
+            found[name] = float(value)
+        if name == "values":
+            found[name] = [float(each) for each in value]
+    return found
 
 
 def _check(kind: type, given: Mapping[str, Any], subject: Callable[[str], str]) -> None:

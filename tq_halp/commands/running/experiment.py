@@ -14,6 +14,7 @@ from tq_halp.commands.running import load_user_model
 from tq_halp.commands.running.build_optimizer import build_optimizer, check_step
 from tq_halp.commands.running.build_trainer import build_trainer
 from tq_halp.commands.running.run_identity import resolved
+from tq_halp.commands.running.schedule_length import decay_steps, with_decay_steps
 from tq_halp.config import Config
 from tq_halp.data import Dataset
 from tq_halp.errors import InputError, reason
@@ -40,7 +41,12 @@ class Experiment:
     @property
     def steps_per_epoch(self) -> int:
         """Minibatches in one pass over the training data, the short last one included."""
-        return -(-self.dataset.train_size // self.config.train.batch_size)
+        return steps_per_epoch(self.config, self.dataset)
+
+    @property
+    def decay_steps(self) -> dict[str, int]:
+        """Full key -> the number of steps that `decay_steps: all` stands for."""
+        return decay_steps(self.config, self.config.train.epochs * self.steps_per_epoch)
 
     def needs(self) -> list[str]:
         """What the algorithm needs beside its variables, in words.
@@ -66,6 +72,11 @@ class Experiment:
         return self.config.train.validation_batch_size or self.config.train.batch_size
 
 
+def steps_per_epoch(config: Config, dataset: Dataset) -> int:
+    """Minibatches in one pass over the training data, the short last one included."""
+    return -(-dataset.train_size // config.train.batch_size)
+
+
 def build(config: Config, dataset: Dataset) -> Experiment:
     """Build and quantize the model, compile the algorithm around it; `dataset` is `data.load`'s.
 
@@ -79,13 +90,14 @@ def build(config: Config, dataset: Dataset) -> Experiment:
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, dataset)
     loss, metrics, output = _objective(config, dataset, model)
-    optimizer, plan = build_optimizer(config), None
-    check_step(config, model)
+    in_steps = with_decay_steps(config, config.train.epochs * steps_per_epoch(config, dataset))
+    optimizer, plan = build_optimizer(in_steps), None
+    check_step(in_steps, model)
     if config.quantization is not None:
         quantization_map = load_map(config)
         plan, model = quantization_map.plan(model), quantization_map.apply(model)
         optimizer = quantization_map.optimizer(model, optimizer)
-    trainer = build_trainer(config, model)
+    trainer = build_trainer(in_steps, model)
     trainer.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     _check_error_feedback(config, trainer)
     if metrics:

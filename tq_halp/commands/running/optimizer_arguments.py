@@ -13,6 +13,9 @@ from typing import Any
 
 from tq_halp.config.value_types import MOST, is_number
 
+#: In place of a number of steps: those of the whole training.
+ALL = "all"
+
 
 @dataclass(frozen=True)
 class _Range:
@@ -31,6 +34,10 @@ def _whole(value: Any, low: int) -> bool:
     return is_number(value) and isinstance(value, int) and low <= value <= MOST
 
 
+def _above_zero(value: Any) -> bool:
+    return _finite(value) and value > 0
+
+
 def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(_finite(each) and each >= 0 for each in value)
 
@@ -41,9 +48,14 @@ def _ascending(value: Any) -> bool:
 
 _RANGES = (
     _Range(
-        "(global_)?clipnorm|clipvalue|clip_threshold|loss_scale_factor|(first_)?decay_steps|t_mul",
-        lambda value: _finite(value) and value > 0,
+        "(global_)?clipnorm|clipvalue|clip_threshold|loss_scale_factor|first_decay_steps|t_mul",
+        _above_zero,
         "a finite number above 0",
+    ),
+    _Range(
+        "decay_steps",
+        lambda value: value == ALL or _above_zero(value),
+        f"a finite number above 0, or {ALL}, the steps of the whole training",
     ),
     _Range(
         r"(.*_)?beta_\d|rho",

@@ -216,6 +216,7 @@ def _description(experiment: Experiment) -> dict:
         "model": config.model.title,
         "parameters": experiment.parameters,
         "steps_per_epoch": experiment.steps_per_epoch,
+        "decay_steps": experiment.decay_steps,
         "seed": config.seed,
         "dataset": {
             "name": dataset.name,

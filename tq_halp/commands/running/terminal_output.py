@@ -38,6 +38,8 @@ def _cost_rows(experiment: Experiment, seconds: float) -> Iterator[tuple[str, st
     yield "parameters", f"{experiment.parameters:,}"
     yield "epochs", f"{epochs:,}"
     yield "steps per epoch", f"{experiment.steps_per_epoch:,}"
+    for key, steps in experiment.decay_steps.items():
+        yield key, f"{steps:,}"
     yield "gradient evaluations", f"{planned_gradient_evaluations(experiment):,.3g} passes"
     for need in experiment.needs():
         yield "further memory", need
