@@ -42,4 +42,11 @@ VALUES = {
     "average_every": 5,
     "rounding": "nearest_even",
     "error_feedback": 4,
+    "table": "step",
+    "table_format": 5,
+    "table_packed": True,
+    "table_folder": "tables",
+    "update": "step",
+    "packed": True,
+    "folder": "tables",
 }
