@@ -196,7 +196,7 @@ class BitCentered(Iterate):
     def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
         scale = self._range.groups.of(self._range.grid_scale.value, index)
-        counter, is_open = self.trainer.random_counter(index), self._range.is_open(index)
+        counter, is_open = self.trainer.random_counter(index), self._range.states.is_open(index)
 
         def rounded() -> tf.Tensor:
             return to_grid(offset, scale, counter)
