@@ -246,10 +246,14 @@ class GridRange(Part):
         steps = int(self.snapshots.steps_since_snapshot)
         if not self.next_look or steps < self.next_look:
             return False
-        if steps >= self.snapshots.segment_length and not self.states.open().any():
+        if self._is_over() and not self.states.open().any():
             return False
         self.next_look = 2 * steps
         return True
+
+    def _is_over(self) -> bool:
+        """Whether the segment is: then it is too late to widen its ranges."""
+        return int(self.snapshots.steps_since_snapshot) >= self.snapshots.segment_length
 
     def adapt(self, offsets: Sequence[keras.Variable]) -> list[int]:
         """Closes open ranges, and widens others in which offsets come near the edge.
@@ -257,8 +261,9 @@ class GridRange(Part):
         Returns:
             The indices of the tensors whose δ has changed.
         """
+        may_grow = self.mu in RULES and not self._is_over()
         # Before ranges are closed: what has just been closed need not be widened.
-        growing = self.states.growing(self.groups) & (self.mu in RULES)
+        growing = self.states.growing(self.groups) & may_grow
         closed = self._close(offsets) if self.states.open().any() else []
         return closed + (self._widen(offsets, growing) if growing.any() else [])
 
