@@ -96,10 +96,10 @@ def train(name, bits, rate, seed, passes):
 def planned(seeds, rates):
     """(name, bits, rate, seed) of all runs; with the seeds outside, every stop is a fair one."""
     for seed in seeds:
-        for name in CANDIDATES:
-            for bits in [None] if name in WITHOUT_BITS else BITS:
-                for rate in rates:
-                    yield name, bits, rate, seed
+        for bits in (None, *BITS):
+            for name in CANDIDATES:
+                if (bits is None) == (name in WITHOUT_BITS):
+                    yield from ((name, bits, rate, seed) for rate in rates)
 
 
 def read(path):

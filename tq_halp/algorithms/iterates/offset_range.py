@@ -3,9 +3,12 @@
 It keeps the grid's step δ, and μ, from segment to segment. Which r comes next is decided by
 
     a number μ            r = ‖g̃‖₂ / μ
-    "auto", with g̃        by what g̃ says of the last segment (``offset_range_rule``)
-    "displacement",       by how far the last segment has moved the weights
-      or "auto" without g̃   (``displacement_rule``)
+    "auto", with ∇f(w̃)    by what it says of the last segment (``offset_range_rule``)
+    "displacement", or    by how far the last segment has moved the weights
+      "auto" without it     (``displacement_rule``)
+
+"auto" does not take a mean of stale gradients, as of a gradient table, for ∇f(w̃): what they say of
+the offsets is too noisy for ``offset_range_rule`` (on least squares 4 bits diverged).
 
 Where g̃ is not known before the first step, the range is open at first: the offsets are not rounded
 until the first steps have shown how far they go.
@@ -78,7 +81,7 @@ class GridRange(Part):
     @property
     def follows_displacement(self) -> bool:
         """Whether r comes from displacements, and not from g̃."""
-        return self.mu == DISPLACEMENT or self.mu == "auto" and not self.snapshots.has_gradient
+        return self.mu == DISPLACEMENT or self.mu == "auto" and not self.snapshots.takes_pass
 
     @property
     def may_be_open(self) -> bool:
@@ -224,8 +227,6 @@ class GridRange(Part):
         if isinstance(self.mu, float):
             self.snapshots.take_mean_gradient()
             return center_gradient.norms(self, self.groups) / self.mu
-        if not self.follows_displacement:
-            self.snapshots.take_mean_gradient()
         return offset_range_rule.first_half_widths(
             self.groups, offsets, self._further(), self._largest_code
         )
