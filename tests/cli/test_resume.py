@@ -78,8 +78,9 @@ LATE = {"coefficient": LINE, "start_after": 9}
         {"name": "svrg"} | SNAPSHOTS | ESTIMATED,
         {"name": "halp"} | SNAPSHOTS | LATE,
         {"name": "bc_sgd", "mu": 1} | SNAPSHOTS,
+        {"name": "bc_sgd", "word_bits": 4} | SNAPSHOTS,
     ],
-    ids=["lp_sgd", "swalp", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd"],
+    ids=["lp_sgd", "swalp", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd", "moved"],
 )
 def test_resumed_at_any_moment(tmp_path, monkeypatch, algorithm):
     config = REGRESSION | {"algorithm": algorithm}

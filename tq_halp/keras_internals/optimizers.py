@@ -51,3 +51,22 @@ def decays_weight(optimizer: keras.optimizers.Optimizer, variable: keras.Variabl
     Why private: ``exclude_from_weight_decay`` sets what this reads; nothing public reads it.
     """
     return optimizer._use_weight_decay(variable)
+
+
+def rate_schedule(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.schedules.LearningRateSchedule | None:
+    """The schedule of the learning rate; None if the rate is a number or a function.
+
+    Why private: ``learning_rate`` is the rate of now only.
+    """
+    rate = optimizer._learning_rate
+    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
+
+
+def scheduled_steps(optimizer: keras.optimizers.Optimizer) -> int:
+    """The step at which the schedule is now.
+
+    Why private: with gradient accumulation ``iterations`` counts fewer steps than the schedule.
+    """
+    return int(optimizer._iterations)

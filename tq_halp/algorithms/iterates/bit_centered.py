@@ -48,8 +48,8 @@ class BitCentered(Iterate):
             (``offset_range_rule.pull``).
             "displacement" needs no gradient: a range follows from how far the segment before has
             moved the weights, and from the schedule of the learning rate (``displacement_rule``).
-            "auto" means the same where no full gradient is at hand: beside an estimator that has
-            none, unless ``snapshot_fraction`` asks for one.
+            "auto" means the same where no snapshot takes a full gradient: beside an estimator that
+            needs none, unless ``snapshot_fraction`` asks for one.
         scale: "per_tensor", a δ for each tensor, from the norm of its own gradient; "per_channel",
             a δ for each index of a kernel's last axis; or "global", one δ, as in the paper.
         format: of z, instead of ``word_bits``: any format, its name or its mapping. Its largest
@@ -196,7 +196,7 @@ class BitCentered(Iterate):
     def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
         """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
         scale = self._range.groups.of(self._range.grid_scale.value, index)
-        counter, is_open = self.trainer.random_counter(index), self._range.is_open(index)
+        counter, is_open = self.trainer.random_counter(index), self._range.states.is_open(index)
 
         def rounded() -> tf.Tensor:
             return to_grid(offset, scale, counter)

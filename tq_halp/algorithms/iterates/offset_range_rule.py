@@ -101,17 +101,26 @@ def first_half_widths(
 
 
 def widened_half_widths(
-    groups: ScaleGroups, offsets: Sequence[Any], half_widths: np.ndarray, largest_code: float
+    groups: ScaleGroups,
+    offsets: Sequence[Any],
+    half_widths: np.ndarray,
+    largest_code: float,
+    further: float = 2.0,
 ) -> np.ndarray:
-    """r for twice as many steps as have led to ``offsets``: r times 1, 2, 4, 8 or 16.
+    """r for more steps than have led to ``offsets``: r times 1, 2, 4, 8 or 16.
 
-    It assumes that a coordinate will have moved twice as far. One at the edge of the range, which
-    may have been cut off, will have moved 4r.
+    Args:
+        groups: the groups of weights.
+        offsets: z: variables, tensors or arrays.
+        half_widths: r.
+        largest_code: as everywhere.
+        further: how many times as far a coordinate will have moved; one at the edge of the range,
+            which may have been cut off, twice that.
     """
 
     def wanted(offset: np.ndarray, index: int) -> np.ndarray:
         size, r = np.abs(offset), groups.of(half_widths, index)
-        return np.where(size >= r * EDGE, 4.0 * r, 2.0 * size)
+        return np.where(size >= r * EDGE, 2.0 * further * r, further * size)
 
     return best_half_widths(groups, offsets, wanted, half_widths * 2.0**4, 4, largest_code)
 
