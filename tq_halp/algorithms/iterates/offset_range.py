@@ -253,7 +253,14 @@ class GridRange(Part):
         return True
 
     def _is_over(self) -> bool:
-        """Whether the segment is: then it is too late to widen its ranges."""
+        """Whether the segment is: then it is too late to widen its ranges.
+
+        False where it ends with an epoch and no pass has counted its steps: the bits must be the
+        same whether Keras knows the length of the data or not.
+        """
+        snapshots = self.snapshots
+        if snapshots.schedule.every == "epoch" and not snapshots.takes_pass:
+            return False
         return int(self.snapshots.steps_since_snapshot) >= self.snapshots.segment_length
 
     def adapt(self, offsets: Sequence[keras.Variable]) -> list[int]:
