@@ -14,15 +14,16 @@ def best_rates(results):
         by the geometric mean of the training losses: these differ by factors.
     """
     runs = {}
-    for (name, bits, rate, _), losses in results.items():
-        runs.setdefault((name, bits), {}).setdefault(rate, []).append(losses)
+    for (name, bits, rate, seed), losses in results.items():
+        runs.setdefault((name, bits), {}).setdefault(rate, {})[seed] = losses
     best = {}
     for key, by_rate in runs.items():
-        most = max(map(len, by_rate.values()))
-        # A rate of which only some seeds are known yet is not compared.
-        whole = {rate: np.array(losses) for rate, losses in by_rate.items() if len(losses) == most}
-        rate = min(whole, key=lambda each: mean(whole[each][:, 0]))
-        best[key] = (rate, whole[rate][:, 0], whole[rate][:, 1])
+        # While runs are missing: the seeds that every rate has.
+        seeds = sorted(set.intersection(*map(set, by_rate.values())))
+        losses = {r: np.array([each[seed] for seed in seeds]) for r, each in by_rate.items()}
+        if seeds:
+            rate = min(losses, key=lambda r: mean(losses[r][:, 0]))
+            best[key] = (rate, losses[rate][:, 0], losses[rate][:, 1])
     return best
 
 
