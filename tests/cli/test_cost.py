@@ -28,7 +28,9 @@ GRID = {"format": tq_halp.formats.FixedPoint(8, 6)}
         ("HALP", {"start_after": 15, "snapshot_every": 3}, 4 + 2.5 + 5 + 9),
         ("SVRG", {"start_after": 1000}, 4),
         ("HALP", {"coefficient": 0, "snapshot_fraction": 0.1}, 4 * 1.1),
-        ("BitCenteredSGD", {}, 4 * 1.1),
+        ("BitCenteredSGD", {"mu": 10.0}, 4 * 1.1),
+        ("BitCenteredSGD", {}, 4),
+        ("BitCenteredSAGA", {"mu": 10.0}, 4),
     ],
 )
 def test_gradient_evaluations(name, options, expected):

@@ -25,8 +25,9 @@ from tq_halp import formats
 from tq_halp.algorithms.algorithm_part import Iterate, Zeros, like
 from tq_halp.algorithms.iterates import offset_range_rule
 from tq_halp.algorithms.iterates.constraints import constrained
+from tq_halp.algorithms.iterates.mu_argument import DISPLACEMENT
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
-from tq_halp.algorithms.iterates.offset_range import DISPLACEMENT, GridRange
+from tq_halp.algorithms.iterates.offset_range import GridRange
 from tq_halp.algorithms.iterates.offset_scale_groups import GRANULARITIES
 from tq_halp.algorithms.snapshot_schedule import SnapshotSchedule
 from tq_halp.errors import InputError

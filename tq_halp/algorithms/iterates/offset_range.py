@@ -14,7 +14,6 @@ Where g̃ is not known before the first step, the range is open at first: the of
 until the first steps have shown how far they go.
 """
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,16 +22,17 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Part, Zeros
-from tq_halp.algorithms.iterates import center_gradient, displacement_rule, offset_range_rule
+from tq_halp.algorithms.iterates import (
+    center_gradient,
+    displacement_rule,
+    mu_argument,
+    offset_range_rule,
+)
+from tq_halp.algorithms.iterates.mu_argument import DISPLACEMENT, RULES
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.iterates.range_states import RangeStates
 from tq_halp.algorithms.iterates.segment_rates import SegmentRates
-from tq_halp.errors import InputError
-
-DISPLACEMENT = "displacement"
-#: The values of μ by which r is found in training.
-RULES = ("auto", DISPLACEMENT)
 
 
 class GridRange(Part):
@@ -67,14 +67,7 @@ class GridRange(Part):
     rates: SegmentRates
 
     def __init__(self, mu: str | float, granularity: str, format: OffsetFormat):
-        is_number = isinstance(mu, numbers.Real) and not isinstance(mu, bool)
-        if mu not in RULES and not (is_number and 0 < float(mu) < float("inf")):
-            raise InputError(
-                f"mu must be 'auto', 'displacement' or a positive number. Received: {mu!r}"
-            )
-        if format.largest is None and mu != "auto":
-            raise InputError(f"mu must be 'auto' for {format.format}, which has no range to scale")
-        self.mu, self.largest = mu if mu in RULES else float(mu), format.largest
+        self.mu, self.largest = mu_argument.checked(mu, format), format.largest
         self._granularity, self._noise_follows_range = granularity, format.noise_follows_range
         self.rates, self.states = SegmentRates(), RangeStates()
 
@@ -86,9 +79,8 @@ class GridRange(Part):
     @property
     def may_be_open(self) -> bool:
         """Whether g̃ is not known before the first step."""
-        return self.largest is not None and (
-            self.follows_displacement or not self.snapshots.takes_pass
-        )
+        comes_late = self.mu == DISPLACEMENT or not self.snapshots.takes_pass
+        return self.largest is not None and comes_late
 
     def state(self) -> dict[str, Any]:
         self.groups = ScaleGroups([v.shape for v in self.weights], self._granularity)
