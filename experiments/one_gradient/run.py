@@ -25,7 +25,7 @@ from experiments.one_gradient.table import LOOKS, best_rates, table
 HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES, FEATURES, BATCH, SEEDS = 1000, 100, 10, (0, 1, 2)
 STEPS = SAMPLES // BATCH
-RATES = (0.0025, 0.005, 0.01, 0.02, 0.03)
+RATES = (0.005, 0.01, 0.02, 0.03)
 COLUMNS = ("candidate", "rate", "seed", "passes", "gradient_norm")
 GRID = tq_halp.formats.FixedPoint(8, 5)  # from -4 to 4
 
