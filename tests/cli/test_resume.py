@@ -79,8 +79,13 @@ LATE = {"coefficient": LINE, "start_after": 9}
         {"name": "halp"} | SNAPSHOTS | LATE,
         {"name": "bc_sgd", "mu": 1} | SNAPSHOTS,
         {"name": "bc_sgd", "word_bits": 4} | SNAPSHOTS,
+        {"name": "bc_saga", "word_bits": 4, "table": "step"},
+        {"name": "saga", "table_format": 4, "table_packed": True},
     ],
-    ids=["lp_sgd", "swalp", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd", "moved"],
+    ids=[
+        *("lp_sgd", "swalp", "svrg", "lp_svrg", "halp", "estimated", "late", "bc_sgd", "moved"),
+        *("bc_saga", "packed"),
+    ],
 )
 def test_resumed_at_any_moment(tmp_path, monkeypatch, algorithm):
     config = REGRESSION | {"algorithm": algorithm}

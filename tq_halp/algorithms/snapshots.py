@@ -82,9 +82,8 @@ class Snapshots(Part):
         super().bind(trainer)
         self.snapshots = self
         estimator, iterate = trainer.estimator, trainer.iterate
-        is_given = estimator.gives_mean_gradient
-        needs_one = estimator.needs_full_gradient or iterate.needs_full_gradient
-        self.takes_pass, self.has_gradient = needs_one and not is_given, needs_one or is_given
+        self.has_gradient = estimator.needs_full_gradient or iterate.needs_full_gradient
+        self.takes_pass = self.has_gradient and not estimator.gives_mean_gradient
 
     def state(self) -> dict[str, Any]:
         rnn_states = stateful_variables(self.trainer.model)
@@ -232,7 +231,7 @@ class Snapshots(Part):
 
     def take_mean_gradient(self) -> None:
         """g̃ ← the mean of gradients that the estimator knows, if it knows one."""
-        known = self.trainer.estimator.mean_gradient()
+        known = self.trainer.estimator.mean_gradient() if self.has_gradient else None
         self.gradient_is_known = known is not None
         for variable, value in zip(self.full_gradient, known or (), strict=False):
             variable.assign(value)

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-# Sums over all rows read this many bytes at a time.
-_BLOCK = 2**24
+# Sums over all rows read so many numbers at a time, which become float64.
+_BLOCK = 2**21
 
 
 class TableArray(Protocol):
@@ -130,6 +130,5 @@ class OnDisk:
 def blocks(array: TableArray) -> list[tuple[int, int]]:
     """(first, last) of parts of the rows that together are all of them, a few megabytes each."""
     count, *row = array.shape
-    size = max(1, int(np.prod(row)) * tf.as_dtype(array.dtype).size)
-    step = max(1, _BLOCK // size)
+    step = max(1, _BLOCK // max(1, int(np.prod(row))))
     return [(first, min(first + step, count)) for first in range(0, count, step)]
