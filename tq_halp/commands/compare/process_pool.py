@@ -4,15 +4,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tq_halp.commands.compare.compared_run import Run
-from tq_halp.commands.compare.run_grid import Comparison
-from tq_halp.commands.running.interrupt import StopOnSignal
 from tq_halp.processor_info import usable_cores
 
 _POLL = 0.2  # seconds
+#: The program of a run's process.
+WORKER = "tq_halp.commands.compare.worker_process"
+
+
+class Wanting(Protocol):
+    """What says which runs are needed: a `Comparison`, or an experiment of its own."""
+
+    def wanted(self, is_over: Callable[[Run], bool]) -> list[Run]:
+        """The runs that are known to be needed, the first ones first."""
 
 
 class Observer(Protocol):
@@ -33,8 +40,21 @@ def default_jobs() -> int:
     return max(1, usable_cores() // 2)
 
 
+class Stop(Protocol):
+    """Says whether a stop is requested."""
+
+    @property
+    def requested(self) -> bool:
+        """Asked repeatedly."""
+
+
 def carry_out(
-    comparison: Comparison, jobs: int, stop: StopOnSignal, lock_descriptor: int, show: Observer
+    comparison: Wanting,
+    jobs: int,
+    stop: Stop,
+    lock_descriptor: int,
+    show: Observer,
+    worker: str = WORKER,
 ) -> None:
     """Trains the runs of a comparison that are not final; each is started at most once.
 
@@ -44,6 +64,7 @@ def carry_out(
         jobs: processes at a time; each gets the same number of threads.
         lock_descriptor: of the lock on the folder; the processes inherit it.
         show: is told of the progress.
+        worker: the module that a run's process executes, with the run's arguments.
     """
     running: dict[Run, subprocess.Popen] = {}
     ended: set[Run] = set()
@@ -57,7 +78,7 @@ def carry_out(
         while (waiting or running) and not stop.requested:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                running[run] = _start(run, jobs, lock_descriptor)
+                running[run] = _start(run, jobs, lock_descriptor, worker)
                 show.begun(run)
             over = [run for run, process in running.items() if process.poll() is not None]
             for run in over:
@@ -74,13 +95,13 @@ def carry_out(
         _stop(list(running.values()))
 
 
-def _start(run: Run, jobs: int, lock_descriptor: int) -> subprocess.Popen:
+def _start(run: Run, jobs: int, lock_descriptor: int, worker: str) -> subprocess.Popen:
     """Starts the process of a run."""
     run.log.parent.mkdir(exist_ok=True)
     # In its own session, Ctrl-C reaches the comparison alone, which passes on one signal.
     with open(run.log, "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "tq_halp.commands.compare.worker_process", *run.arguments],
+            [sys.executable, "-m", worker, *run.arguments],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
