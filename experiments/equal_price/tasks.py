@@ -137,8 +137,8 @@ _MNIST = Task(
     budget=12,
     tuning_budget=12,
     rates={
-        PLAIN: Rates((0.05, 0.1, 0.2, 0.4), (0.1, 0.3)),
-        MOMENTUM: Rates((0.01, 0.02, 0.05, 0.1), (0.02, 0.05)),
+        PLAIN: Rates((0.1, 0.2, 0.4, 0.8), (0.3, 0.6)),
+        MOMENTUM: Rates((0.02, 0.05, 0.1, 0.2), (0.05, 0.1)),
     },
     bits=(8, 4, 3, 2),
     quick=("data.limit=2000", "data.validation_limit=1000"),
