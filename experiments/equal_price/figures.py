@@ -126,7 +126,7 @@ def _panel(axes, standing: Standing, column: str) -> dict[str, Any]:
             capsize=3,
             color=color,
         )
-        edge = {"transform": axes.get_xaxis_transform(), "color": color, "clip_on": False}
+        edge = {"transform": axes.get_xaxis_transform(), "color": color, "in_layout": False}
         axes.plot(far, [0.97] * len(far), "x", ms=8, **edge)
         handles[name] = drawn
         ticks |= {bits for bits, _ in points}

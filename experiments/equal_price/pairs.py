@@ -19,7 +19,7 @@ _RESIDUAL = f"+{RESIDUAL_BITS}bits"
 class Pair:
     """The differences of a label to a rival in one column of the rows.
 
-    corrected: p after Holm's correction for the labels of a table.
+    corrected: p after Holm's correction.
     """
 
     label: str
@@ -70,15 +70,24 @@ def lp_rival(standing: Standing, candidate: Candidate) -> Candidate | None:
 
 
 def against(standing: Standing, rival: str, column: str) -> list[Pair]:
-    """The table of pairs against LP_SGD or SGD in one column; pairs without a row are left out."""
+    """The pairs against LP_SGD or SGD in one column; those without a row are left out.
+
+    Holm's correction is for the labels with as many bits of weights.
+    """
     higher = column == "val_metric" and standing.task.higher_is_better
     found = []
     for candidate, other in _rivals(standing, rival):
         paired = standing.paired(candidate, other, column, higher)
         if paired.count:
             found.append((candidate.label, other.label, paired))
-    corrected = holm([paired.p for *_, paired in found])
-    return [Pair(*each, p) for each, p in zip(found, corrected, strict=True)]
+    families: dict[int | None, list[int]] = {}
+    for place, (label, *_) in enumerate(found):
+        families.setdefault(parts(label)[1], []).append(place)
+    corrected: dict[int, float | None] = {}
+    for places in families.values():
+        p_values = holm([found[place][2].p for place in places])
+        corrected |= dict(zip(places, p_values, strict=True))
+    return [Pair(*each, corrected[place]) for place, each in enumerate(found)]
 
 
 def _rivals(standing: Standing, rival: str) -> Iterator[tuple[Candidate, Candidate]]:
