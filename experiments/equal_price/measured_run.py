@@ -44,6 +44,7 @@ class MeasuredRun(Run):
         loss = json.loads((self.path / FILE).read_text("utf-8"))["loss"] if has_ended else ""
         test = (summary["test"] or {}) if has_ended else {}
         versions = {**summary["versions"], "quant_ops": summary["quant_ops_backend"]}
+        versions["revision"] = str(summary.get("git_revision")).removesuffix("-dirty")[:12]
         return Row(
             label=self.label,
             algorithm=self.candidate.algorithm,

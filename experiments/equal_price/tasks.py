@@ -116,11 +116,8 @@ class SmallCifar(Task):
             for how in ("momentum", "exact")
         ]
         first = [self._made("sgd", "sgd"), self._made("bcsgd4", "bc_sgd", four), *ranges[:2]]
-        tables = [
-            self._made("bcsaga4", "bc_saga", four, moved),
-            self._made("bcsaga4_auto", "bc_saga", four, "algorithm.mu=auto"),
-        ]
-        rest = [self._made("halp4", "halp", four, moved), *feedback, *tables, *ranges[2:]]
+        table = self._made("bcsaga4", "bc_saga", four, moved)
+        rest = [self._made("halp4", "halp", four, moved), *feedback, table, *ranges[2:]]
         return [(4, first), (4, rest), (3, [self._made("bcsgd3", "bc_sgd", three)])]
 
     def _made(self, label: str, algorithm: str, *settings: str) -> Candidate:
