@@ -136,7 +136,7 @@ def test_low_precision_weights_are_numbers_of_any_format(format, rounding, compi
     [
         (lambda m: tq_halp.HALP("model"), "model must be a keras.Model"),
         (lambda m: tq_halp.HALP(m, word_bits=1), "word_bits must be an integer from 2 to 64"),
-        (lambda m: tq_halp.HALP(m, mu=0), "mu must be 'auto' or a positive number"),
+        (lambda m: tq_halp.HALP(m, mu=0), "mu must be 'displacement', 'auto' or a positive number"),
         (lambda m: tq_halp.HALP(m, scale="layer"), "scale must be"),
         (lambda m: tq_halp.HALP(m, rounding="odd"), "rounding"),
         (lambda m: tq_halp.SVRG(m, snapshot_every=0), "snapshot_every must be"),

@@ -145,8 +145,14 @@ def contract_config():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda m: tq_halp.HALP(m, mu=True), "mu must be 'auto' or a positive number"),
-        (lambda m: tq_halp.HALP(m, mu=float("nan")), "mu must be 'auto' or a positive number"),
+        (
+            lambda m: tq_halp.HALP(m, mu=True),
+            "mu must be 'displacement', 'auto' or a positive number",
+        ),
+        (
+            lambda m: tq_halp.HALP(m, mu=float("nan")),
+            "mu must be 'displacement', 'auto' or a positive number",
+        ),
         (lambda m: tq_halp.HALP(m, word_bits=True), "word_bits must be an integer from 2"),
         (lambda m: tq_halp.HALP(m, word_bits=4, format="mxfp8"), "word_bits must be left out"),
         (lambda m: tq_halp.HALP(m, seed=1.5), "seed must be an integer from 0.*Received: 1.5"),

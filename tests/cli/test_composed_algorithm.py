@@ -92,7 +92,7 @@ def test_a_class_of_ones_own_takes_what_arguments_it_likes(tmp_path, written):
         (
             {"estimator": {"name": "minibatch", "draws": "fresh"}},
             "algorithm.estimator.draws: received 'fresh', which does nothing under",
-            "it is for variance_reduced; further keys of minibatch: none",
+            "it is for variance_reduced and gradient_table; further keys of minibatch: none",
         ),
         (
             {"iterate": {"name": "fixed_grid", "average_after": 3}},

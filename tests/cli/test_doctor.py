@@ -160,7 +160,7 @@ def test_no_native_library(monkeypatch, tmp_path):
 
 
 def test_little_memory(monkeypatch):
-    monkeypatch.setattr(machine, "_available", lambda: 0.5)
+    monkeypatch.setattr(machine, "available_memory", lambda: 2**29)
     found = only(machine.memory)
     assert found.status == "warning" and "0.5 available" in found.found and found.remedy
 

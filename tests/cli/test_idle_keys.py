@@ -204,7 +204,7 @@ def test_a_setting_takes_what_it_leaves_nothing_to_do_along(tmp_path):
         ["algorithm.mu=3", "algorithm.name=sgd"],
     ):
         with pytest.raises(
-            InputError, match=r"^--set algorithm.mu: received 3, .* halp and bc_sgd"
+            InputError, match=r"^--set algorithm.mu: received 3, .* halp, bc_sgd and bc_saga"
         ):
             configs.load(PTB, sets)
     with pytest.raises(InputError, match="--set algorithm: algorithm.mu: received 3"):

@@ -124,7 +124,10 @@ def test_a_dry_run_that_fails_is_one_message(folder, capsys):
             ["--set", "optimizer.learning_rate={class_name: CosineDecay}"],
             "missing 2 required",
         ),
-        (["--set", "algorithm.name=sgd", "--set", "algorithm.mu=3"], "it is for halp and bc_sgd"),
+        (
+            ["--set", "algorithm.name=sgd", "--set", "algorithm.mu=3"],
+            "it is for halp, bc_sgd and bc_saga",
+        ),
         (["--set", "model.name=linear"], "use lstm_language_model or file"),
         (["--set", "train.batch_size=2147483648"], "received 2147483648, expected a number less"),
         (["--set", "train.validation_batch_size=99999999999999999999"], "expected a number less"),

@@ -109,7 +109,12 @@ def test_a_setting_for_all_gives_way_to_one_of_its_own():
         ("halp", ["halp.name=sgd"], [], "algorithm.name is chosen by --algorithms"),
         ("halp", ["seed=1"], [], "seed is chosen by --seeds"),
         ("svrg,sgd", ["algorithm.mu=3"], [], "algorithm.mu: set for all labels, which does n"),
-        ("svrg,sgd", [], ["algorithm.mu=1,2"], "algorithm.mu: set for all .* halp and bc_sgd"),
+        (
+            "svrg,sgd",
+            [],
+            ["algorithm.mu=1,2"],
+            "algorithm.mu: set for all .* halp, bc_sgd and bc_saga",
+        ),
         ("halp", [], ["halp.mu=1"], "--tune algorithm.mu=1: expected two or more different"),
         ("halp", [], ["halp.mu=1,1.0"], "expected two or more different"),
         ("halp", [], ["halp.mu=[1],2"], "expected two or more different"),

@@ -63,6 +63,10 @@ def test_convolution_that_rounds_nothing_is_keras(name, shape, arguments):
     x = tf.constant(integers(*shape))
     plain = filled(getattr(keras.layers, name)(4, **arguments), x)
     quantized = filled(getattr(layers, f"Quant{name}")(4, **arguments, accumulator=WIDE), x)
+    try:
+        plain(x)
+    except tf.errors.UnimplementedError as error:
+        pytest.skip(f"TensorFlow has no such convolution on this processor: {error}"[:200])
     results = []
     for layer in (plain, quantized):
         with tf.GradientTape() as tape:

@@ -45,7 +45,7 @@ def mu(value: Any) -> str | float:
     if value in ("auto", "displacement"):
         return value
     if not is_positive(value):
-        raise ValueError("expected 'auto', 'displacement' or a number greater than 0")
+        raise ValueError("expected 'displacement', 'auto' or a number greater than 0")
     return float(value)
 
 

@@ -19,7 +19,7 @@ def checked(mu: str | float, format: OffsetFormat) -> str | float:
     is_number = isinstance(mu, numbers.Real) and not isinstance(mu, bool)
     if mu not in RULES and not (is_number and 0 < float(mu) < float("inf")):
         raise InputError(
-            f"mu must be 'auto', 'displacement' or a positive number. Received: {mu!r}"
+            f"mu must be 'displacement', 'auto' or a positive number. Received: {mu!r}"
         )
     if format.largest is None and mu != "auto":
         raise InputError(f"mu must be 'auto' for {format.format}, which has no range to scale")
