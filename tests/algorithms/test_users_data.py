@@ -9,7 +9,7 @@ from contract import X, Y, fit, trainer
 
 import tq_halp
 
-SVRG_KINDS = ("SVRG", "LowPrecisionSVRG", "HALP", "BitCenteredSGD")
+SVRG_KINDS = ("SVRG", "LowPrecisionSVRG", "HALP")
 
 
 @pytest.mark.parametrize("kind", SVRG_KINDS)
