@@ -2,7 +2,7 @@
 
 import inspect
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import keras
@@ -64,6 +64,13 @@ def checked_part(name: str, part: object, kind: type[PartT]) -> PartT:
             f"{part.trainer.name!r}; make a new one"
         )
     return part
+
+
+def check_one_of(name: str, value: Any, valid: Sequence[Any]) -> None:
+    """Raises InputError unless the argument ``name`` has one of the ``valid`` values."""
+    if not any(type(value) is type(each) and value == each for each in valid):
+        *others, last = map(repr, valid)
+        raise InputError(f"{name} must be {', '.join(others)} or {last}. Received: {value!r}")
 
 
 def checked_seed(seed: Any) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tq_halp.algorithms.algorithm_part import Zeros
 from tq_halp.algorithms.minibatch_gradient import Gradient, dense, widened
 from tq_halp.errors import InputError
 
@@ -50,6 +51,24 @@ def checked(value: Any) -> float | str | keras.optimizers.schedules.LearningRate
             f"LearningRateSchedule. Received: {value!r}"
         )
     return value if is_schedule else float(value)
+
+
+def state_of(value: Any, count: int) -> dict[str, Zeros]:
+    """Declares what a coefficient keeps from step to step: the averages of "estimated".
+
+    Args:
+        value: the coefficient.
+        count: number of trainable variables.
+    """
+    average = Zeros((count,), "float64")
+    return {"covariance": average, "variance": average} if value == ESTIMATED else {}
+
+
+def coefficient_of(part: Any, start_after: int = 0) -> "Coefficient":
+    """The ``Coefficient`` of a part whose state holds what ``state_of`` has declared."""
+    is_estimated = part.coefficient == ESTIMATED
+    averages = [part.covariance, part.variance] if is_estimated else []
+    return Coefficient(part.coefficient, start_after, averages)
 
 
 class Coefficient:

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from tq_halp import formats
 from tq_halp.algorithms.algorithm_part import Batch, Estimator, Step, Zeros, like
-from tq_halp.algorithms.argument_checks import check_one_of
+from tq_halp.algorithms.checks import check_one_of
 from tq_halp.algorithms.estimators import correction_coefficient as coefficients
 from tq_halp.algorithms.gradient_tables import table_faults, table_rounding
 from tq_halp.algorithms.gradient_tables.minibatch_numbers import Place
@@ -115,27 +115,20 @@ class GradientTable(Estimator):
         )
 
     def state(self) -> dict[str, Any]:
-        declared: dict[str, Any] = {
+        return {
             "table_mean": like(self.weights, wide=True),
             "table_visits": Zeros(),
             "table_passes": Zeros(),
             "table_is_full": Zeros(),
             "table_fault": Zeros(),
+            **coefficients.state_of(self.coefficient, len(self.weights)),
         }
-        if self.coefficient == coefficients.ESTIMATED:
-            average = Zeros((len(self.weights),), "float64")
-            declared |= {"covariance": average, "variance": average}
-        return declared
 
     def on_built(self) -> None:
-        is_estimated = self.coefficient == coefficients.ESTIMATED
-        averages = [self.covariance, self.variance] if is_estimated else []
-        self._coefficient = coefficients.Coefficient(self.coefficient, 0, averages)
+        self._coefficient = coefficients.coefficient_of(self)
         self._locking = TransformLocking(self.trainer.model)
-
         packing = self._quantizer if self.packed else None
-        bits = self.format if self.packed and isinstance(self.format, int) else None
-        self.table = Table(self.trainer, self.folder, packing, bits)
+        self.table = Table(self.trainer, self.folder, packing)
 
     # ---- the table ---------------------------------------------------------------------------
 

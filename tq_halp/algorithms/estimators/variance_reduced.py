@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Batch, Estimator, Step, Zeros
-from tq_halp.algorithms.argument_checks import check_one_of
+from tq_halp.algorithms.checks import check_one_of
 from tq_halp.algorithms.estimators import correction_coefficient as coefficients
 from tq_halp.algorithms.estimators.variance_ratio import (
     EPOCHS_WITHOUT_GAIN,
@@ -104,15 +104,10 @@ class VarianceReduced(Estimator):
 
     def state(self) -> dict[str, Any]:
         own = {"batch_key": Zeros(), "anchor_samples": Zeros()}
-        if self.coefficient == coefficients.ESTIMATED:
-            average = Zeros((len(self.weights),), "float64")
-            own |= {"covariance": average, "variance": average}
-        return own
+        return own | coefficients.state_of(self.coefficient, len(self.weights))
 
     def on_built(self) -> None:
-        is_estimated = self.coefficient == coefficients.ESTIMATED
-        averages = [self.covariance, self.variance] if is_estimated else []
-        self._coefficient = coefficients.Coefficient(self.coefficient, self.start_after, averages)
+        self._coefficient = coefficients.coefficient_of(self, self.start_after)
         #: Whether a = 1 in every step, as in plain SVRG.
         self._is_plain = self.coefficient == 1.0 and not self.start_after
 

@@ -28,7 +28,6 @@ class Table:
         trainer: whose gradients it holds; it is built.
         folder: where the entries' files are; None to keep the entries in memory.
         packing: as for ``Numbers``.
-        word_bits: of a packed table; else None.
 
     Attributes:
         numbers: which minibatch is which.
@@ -40,10 +39,8 @@ class Table:
         trainer: keras.Model,
         folder: str | None,
         packing: Quantizer | None,
-        word_bits: int | None,
     ):
-        self._trainer, self._folder = trainer, folder
-        self._packing, self._word_bits = packing, word_bits
+        self._trainer, self._folder, self._packing = trainer, folder, packing
         self.numbers = MinibatchNumbers(PREFIX)
         self.entries: list[DenseEntry | RowsEntry] = []
         for array in self.numbers.arrays.values():
@@ -107,8 +104,7 @@ class Table:
         if not self.entries:
             self._make_entries(kept_by_rows(self._trainer, first))
         shapes = [entry.shape_for(_inputs_in(first)) for entry in self.entries]
-        dtypes = [weight.dtype for weight in self._trainer.trainable_variables]
-        size = TableSize(count, shapes, dtypes, self._word_bits)
+        size = TableSize(count, shapes, [entry.dtype for entry in self.entries])
         check_fits(size, self._folder)
         return size
 

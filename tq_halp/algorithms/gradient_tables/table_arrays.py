@@ -62,7 +62,8 @@ class InMemory:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(int(size) for size in tf.shape(self.variable))
+        # VariableShape: the shape of a variable's value would read, i.e. copy, the whole table.
+        return tuple(tf.raw_ops.VariableShape(input=self.variable.handle).numpy().tolist())
 
     def row(self, number: tf.Tensor) -> tf.Tensor:
         # sparse_read: a plain read would copy the whole table.

@@ -31,6 +31,9 @@ class Numbers:
         packing: None; or a quantizer with a ``ScaledInteger`` of at most 16 bits: a tensor x
             becomes integers of so many bits and one number s, x ≈ s · code, with s = max |x| /
             largest code.
+
+    Attributes:
+        dtype, kept_dtype: of the tensor, and of the numbers that are kept of it.
     """
 
     def __init__(
@@ -42,14 +45,11 @@ class Numbers:
         packing: Quantizer | None,
     ):
         self.dtype, self._packing = dtype, packing
-        if packing is None:
-            self.arrays = {name: make(name, row_shape, dtype)}
-            self._values = self.arrays[name]
-            return
-        codes = "int8" if _bits_of(packing) <= 8 else "int16"
-        scales = f"{name}_scales"
-        self.arrays = {name: make(name, row_shape, codes), scales: make(scales, (), dtype)}
-        self._values, self._scales = self.arrays[name], self.arrays[scales]
+        self.kept_dtype = dtype if packing is None else _dtype_of_codes(packing)
+        self._values = make(name, row_shape, self.kept_dtype)
+        self.arrays = {name: self._values}
+        if packing is not None:
+            self._scales = self.arrays[f"{name}_scales"] = make(f"{name}_scales", (), dtype)
 
     def read(self, number: tf.Tensor) -> tf.Tensor:
         """The tensor of minibatch ``number``."""
@@ -76,9 +76,9 @@ class Numbers:
 
     def resize(self, count: int, row_shape: tuple[int, ...]) -> None:
         """Zeros for ``count`` minibatches."""
-        for name, array in self.arrays.items():
-            shape = (count,) if name.endswith("_scales") else (count, *row_shape)
-            array.assign(np.zeros(shape, tf.as_dtype(array.dtype).as_numpy_dtype))
+        self._values.assign(_zeros((count, *row_shape), self.kept_dtype))
+        if self._packing is not None:
+            self._scales.assign(_zeros((count,), self.dtype))
 
     def parts(self) -> Iterable[tuple[int, int, np.ndarray]]:
         """(first, last, tensors of these minibatches in float64), all of them in turn."""
@@ -108,6 +108,7 @@ class DenseEntry:
         packing: Quantizer | None,
     ):
         self._shape, self._numbers = shape, Numbers(name, shape, dtype, make, packing)
+        self.dtype = self._numbers.kept_dtype
         self.arrays: Mapping[str, TableArray] = self._numbers.arrays
 
     def shape_for(self, most_rows: int) -> tuple[int, ...]:
@@ -154,6 +155,7 @@ class RowsEntry:
     ):
         self._shape, self._rows = shape, make(f"{name}_rows", (None,), "int32")
         self._numbers = Numbers(name, (None, *shape[1:]), dtype, make, packing)
+        self.dtype = self._numbers.kept_dtype
         self.arrays: Mapping[str, TableArray] = {
             **self._numbers.arrays,
             f"{name}_rows": self._rows,
@@ -201,6 +203,10 @@ class RowsEntry:
         return total
 
 
-def _bits_of(packing: Quantizer) -> int:
+def _dtype_of_codes(packing: Quantizer) -> str:
     assert isinstance(packing.format, formats.ScaledInteger)
-    return packing.format.word_bits
+    return "int8" if packing.format.word_bits <= 8 else "int16"
+
+
+def _zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return np.zeros(shape, tf.as_dtype(dtype).as_numpy_dtype)

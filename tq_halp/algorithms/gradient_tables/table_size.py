@@ -3,8 +3,8 @@
 import math
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,28 +23,18 @@ class TableSize:
     Args:
         count: n.
         shapes: the shape of a minibatch's entry, for each variable.
-        dtypes: of the gradients.
-        word_bits: bits of a number in a packed table; None if it is not packed.
+        dtypes: in which their numbers are kept, for each variable.
     """
 
     count: int
     shapes: Sequence[tuple[int, ...]]
     dtypes: Sequence[str]
-    word_bits: int | None = None
 
     @property
     def bytes(self) -> int:
         """Bytes of all entries."""
-        return self.count * sum(self._of_entries(self.word_bits))
-
-    def packed_bytes(self, word_bits: int) -> int:
-        """Bytes of all entries, if they were packed into so many bits."""
-        return self.count * sum(self._of_entries(word_bits))
-
-    def _of_entries(self, word_bits: int | None) -> Iterable[int]:
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
-            size = tf.as_dtype(dtype).size if word_bits is None else 1 + (word_bits > 8)
-            yield math.prod(shape) * size
+        each = zip(self.shapes, self.dtypes, strict=True)
+        return self.count * sum(math.prod(shape) * tf.as_dtype(dtype).size for shape, dtype in each)
 
     def __str__(self) -> str:
         numbers = sum(map(math.prod, self.shapes))
@@ -71,7 +61,8 @@ def check_fits(size: TableSize, folder: str | None) -> None:
     if room is None or size.bytes <= _SHARE * room:
         return
     ways = []
-    if size.word_bits is None and (packed := size.packed_bytes(8)) <= _SHARE * room:
+    packed = replace(size, dtypes=["int8"] * len(size.dtypes)).bytes
+    if packed < size.bytes and packed <= _SHARE * room:
         ways.append(f"table_format=8 with table_packed=True ({shown(packed)})")
     if folder is None:
         ways.append("table_folder, to keep it on a disk")
