@@ -5,7 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from experiments.digits_mlp.tables import mean
+from experiments.best_rate import geometric_mean
 
 
 def draw(best, path):
@@ -21,11 +21,15 @@ def draw(best, path):
             color = f"C{number}"
             found = {bits: each[1 + part] for (other, bits), each in best.items() if other == name}
             if None in found:
-                axes.axhline(mean(found.pop(None)), color=color, linestyle="--", label=name)
+                axes.axhline(
+                    geometric_mean(found.pop(None)), color=color, linestyle="--", label=name
+                )
             if not found:
                 continue
             widths = sorted(found)
-            axes.plot(widths, [mean(found[bits]) for bits in widths], color=color, label=name)
+            axes.plot(
+                widths, [geometric_mean(found[bits]) for bits in widths], color=color, label=name
+            )
             for bits in widths:
                 axes.plot([bits] * len(found[bits]), found[bits], ".", color=color, alpha=0.5)
         axes.set_yscale("log")

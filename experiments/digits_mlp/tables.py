@@ -1,6 +1,8 @@
 """The best rate of each candidate, and the table of the losses that it leads to."""
 
-import numpy as np
+import math
+
+from experiments.best_rate import best_rate, geometric_mean
 
 
 def best_rates(results):
@@ -18,19 +20,11 @@ def best_rates(results):
         runs.setdefault((name, bits), {}).setdefault(rate, {})[seed] = losses
     best = {}
     for key, by_rate in runs.items():
-        # While runs are missing: the seeds that every rate has.
-        seeds = sorted(set.intersection(*map(set, by_rate.values())))
-        losses = {r: np.array([each[seed] for seed in seeds]) for r, each in by_rate.items()}
-        if seeds:
-            rate = min(losses, key=lambda r: mean(losses[r][:, 0]))
-            best[key] = (rate, losses[rate][:, 0], losses[rate][:, 1])
+        found = best_rate(by_rate)
+        if found is not None:
+            rate, losses = found
+            best[key] = (rate, losses[:, 0], losses[:, 1])
     return best
-
-
-def mean(losses):
-    """The geometric mean; infinite if a run has diverged."""
-    losses = np.asarray(losses)
-    return float(np.exp(np.mean(np.log(losses)))) if np.all(np.isfinite(losses)) else np.inf
 
 
 def table(best, widths):
@@ -49,6 +43,6 @@ def _cell(found):
     if found is None:
         return ""
     rate, training, validation = found
-    if not mean(training) < np.inf:
+    if not geometric_mean(training) < math.inf:
         return "diverged"
-    return f"{mean(training):.2g} / {mean(validation):.2g} ({rate:g})"
+    return f"{geometric_mean(training):.2g} / {geometric_mean(validation):.2g} ({rate:g})"

@@ -1,6 +1,6 @@
 """The best rate of each candidate, and the table of the gradient norms that it leads to."""
 
-import numpy as np
+from experiments.best_rate import best_rate, geometric_mean
 
 #: Numbers of passes over the data after which the gradient is looked at.
 LOOKS = (6, 12, 30, 60)
@@ -13,13 +13,13 @@ def best_rates(results):
         results: {(name, rate, seed): {passes: norm}}.
 
     Returns:
-        {name: {passes: (norm, rate)}}. Only rates that all seeds have are compared.
+        {name: {passes: (norm, rate)}}, over the seeds that every rate has.
     """
     runs = {}
-    for (name, rate, _), norms in results.items():
+    for (name, rate, seed), norms in results.items():
         for passes, norm in norms.items():
             by_rate = runs.setdefault(name, {}).setdefault(passes, {})
-            by_rate.setdefault(rate, []).append(norm)
+            by_rate.setdefault(rate, {})[seed] = norm
     return {
         name: {passes: _best(by_rate) for passes, by_rate in by_passes.items()}
         for name, by_passes in runs.items()
@@ -27,16 +27,11 @@ def best_rates(results):
 
 
 def _best(by_rate):
-    most = max(map(len, by_rate.values()))
-    means = {rate: _mean(norms) for rate, norms in by_rate.items() if len(norms) == most}
-    rate = min(means, key=means.get)
-    return means[rate], rate
-
-
-def _mean(norms):
-    """The geometric mean; infinite if a run has diverged."""
-    norms = np.asarray(norms)
-    return float(np.exp(np.mean(np.log(norms)))) if np.all(np.isfinite(norms)) else np.inf
+    found = best_rate(by_rate)
+    if found is None:
+        return None
+    rate, norms = found
+    return geometric_mean(norms), rate
 
 
 def table(best):

@@ -126,6 +126,9 @@ class Part:
     def on_data(self) -> None:
         """Called before training, when its data are known; the trainer is built and compiled."""
 
+    def check_order(self) -> None:
+        """Called before samples are shuffled; raises InputError if they must not be."""
+
     def check_setting(self) -> None:
         """Raises InputError if the model, the optimizer or the data do not suit the part."""
 
@@ -183,6 +186,8 @@ class Estimator(Part):
         """Whether a minibatch like ``x`` must consist of the same samples in every epoch."""
         return False
 
+    #: Whether the minibatches must consist of the same samples in a later ``fit``, too.
+    outlives_fit = False
     #: Whether ``mean_gradient`` gives what snapshots need instead of a pass over the data.
     gives_mean_gradient = False
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tq_halp.algorithms.algorithm_part import Part, Zeros, like
 from tq_halp.algorithms.batches import size_of_part
 from tq_halp.algorithms.full_gradient import FullGradient
-from tq_halp.algorithms.rnn_states import RnnStates, stateful_variables
+from tq_halp.algorithms.rnn_states import RnnStates, check_order, stateful_variables
 from tq_halp.algorithms.snapshot_schedule import FOREVER, SnapshotSchedule, check_executions
 from tq_halp.algorithms.transform_locking import TransformLocking
 from tq_halp.errors import InputError
@@ -154,6 +154,10 @@ class Snapshots(Part):
         if self.takes_pass:
             return "its snapshots take the gradient of all of them"
         return "it takes a snapshot every epoch" if self.schedule.every == "epoch" else None
+
+    def check_order(self) -> None:
+        if self.takes_pass:
+            check_order(self.trainer.model)
 
     def begin(self, verbose: bool) -> None:
         """Called when training begins: its first step begins with a snapshot.

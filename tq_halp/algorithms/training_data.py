@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Part
 from tq_halp.algorithms.batches import Batches, OnlyOnceError
-from tq_halp.algorithms.rnn_states import check_order
 from tq_halp.algorithms.training_loop import warn_of_unread_data
 from tq_halp.errors import InputError
 
@@ -138,15 +137,11 @@ class FitData(Part):
         trainer = self.trainer
         if not shuffle or self.batches is None or not self.batches.of_arrays:
             return None
-        if trainer.estimator.gives_mean_gradient or (
-            trainer.snapshots is not None and trainer.snapshots.takes_pass
-        ):
-            check_order(trainer.model)
+        for part in trainer.parts:
+            part.check_order()
         if not trainer.estimator.keeps_batches(next(iter(self.batches))[0]):
             return None
-        # A gradient table outlives a fit, so its minibatches must, too.
-        lasts = trainer.estimator.gives_mean_gradient
-        step = 0 if lasts else int(trainer.step_count)
+        step = 0 if trainer.estimator.outlives_fit else int(trainer.step_count)
         seed = np.random.default_rng([trainer.seed, step])
         batches, samples = self.batches.fixed(seed), self.batches.sample_count
         self.batches = Batches(batches, class_weight=self.batches.class_weight)

@@ -38,6 +38,7 @@ from tq_halp.algorithms.minibatch_gradient import (
     loss_scale,
     multiplied,
 )
+from tq_halp.algorithms.rnn_states import check_order
 from tq_halp.algorithms.transform_locking import TransformLocking, key_of
 from tq_halp.errors import InputError
 
@@ -70,7 +71,7 @@ class GradientTable(Estimator):
             memory, or onto the disk; the minibatches are not the same in every epoch.
     """
 
-    gives_mean_gradient = True
+    gives_mean_gradient = outlives_fit = True
     named_as = {
         "update": "table",
         "format": "table_format",
@@ -276,6 +277,9 @@ class GradientTable(Estimator):
         return [tf.cast(m, w.dtype) for m, w in zip(known, self.weights, strict=True)]
 
     # ---- before training ---------------------------------------------------------------------
+
+    def check_order(self) -> None:
+        check_order(self.trainer.model)
 
     def check_setting(self) -> None:
         table_faults.check_compiled(self.trainer, self.folder)

@@ -62,7 +62,7 @@ class FixedGrid(Iterate):
         self._feedback = feedback_of(error_feedback, Quantizer(format, rounding=rounding))
         self.format, self.rounding = format, rounding
         self.error_feedback = error_feedback
-        if isinstance(error_feedback, (int, numbers.Integral)):
+        if isinstance(error_feedback, numbers.Integral):
             self.error_feedback = int(error_feedback)
 
     def bind(self, trainer: keras.Model) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tq_halp.commands.compare.tensorflow_process import ask
-from tq_halp.commands.exit_status import WRONG_INPUT, plain_warnings
+from tq_halp.commands.compare.tensorflow_process import ask, serve
 from tq_halp.config.value_types import MOST
 from tq_halp.errors import InputError
 
@@ -108,19 +107,5 @@ def _passes_of(trainer: Any, steps: int) -> Callable[[int], float]:
     return lambda epochs: trainer.loop.planned_gradient_evaluations(epochs, steps)
 
 
-def _main() -> int:
-    from tq_halp.commands.running.tf_startup import start_tensorflow
-
-    start_tensorflow()
-    try:
-        found = answer(*json.load(sys.stdin))
-    except InputError as error:
-        print(error)
-        return WRONG_INPUT
-    print(json.dumps(found))
-    return 0
-
-
 if __name__ == "__main__":
-    with plain_warnings():
-        sys.exit(_main())
+    sys.exit(serve(lambda asked: answer(*asked)))

@@ -1,12 +1,11 @@
 """Checks of all runs that need TensorFlow, before the first one is trained."""
 
-import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from tq_halp.commands.compare.compared_run import Run
-from tq_halp.commands.compare.tensorflow_process import ask
-from tq_halp.commands.exit_status import WRONG_INPUT, plain_warnings
+from tq_halp.commands.compare.tensorflow_process import ask, serve
 from tq_halp.errors import InputError
 
 
@@ -23,16 +22,17 @@ def check(runs: Sequence[Run]) -> str:
     return ask(__name__, asked)[1]
 
 
-def _main() -> int:
-    """The process: reads the runs from standard input; returns the exit status."""
-    from tq_halp import config, data
-    from tq_halp.commands.running.tf_startup import start_tensorflow
+def build(runs: Sequence[Sequence[Any]]) -> None:
+    """What `check` does, in this process.
 
-    start_tensorflow()
+    Raises:
+        InputError: as `check`.
+    """
+    from tq_halp import config, data
     from tq_halp.commands.running import experiment
 
-    sets = {}
-    for label, path, overrides, seed in json.load(sys.stdin):
+    sets: dict[str, Any] = {}
+    for label, path, overrides, seed in runs:
         try:
             loaded = config.load(path, overrides, seed)
             key = repr(loaded.data)
@@ -40,11 +40,8 @@ def _main() -> int:
                 sets[key] = data.load(loaded.data)
             experiment.build(loaded, sets[key])
         except InputError as error:
-            print(f"{label}: {error}")
-            return WRONG_INPUT
-    return 0
+            raise InputError(f"{label}: {error}") from error
 
 
 if __name__ == "__main__":
-    with plain_warnings():
-        sys.exit(_main())
+    sys.exit(serve(build))

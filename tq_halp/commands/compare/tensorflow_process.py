@@ -6,19 +6,40 @@ TensorFlow takes all of a GPU's memory, which the runs need, and keeps it until 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from tq_halp.commands.exit_status import WRONG_INPUT
+from tq_halp.commands.exit_status import WRONG_INPUT, plain_warnings
 from tq_halp.errors import InputError
+
+
+def serve(answer: Callable[[Any], Any]) -> int:
+    """The program that ``ask`` runs; returns the exit status.
+
+    Args:
+        answer: a function of what was asked, called once TensorFlow is set up. What it returns is
+            printed as JSON, if it is not None. Its InputError is printed.
+    """
+    with plain_warnings():
+        from tq_halp.commands.running.tf_startup import start_tensorflow
+
+        start_tensorflow()
+        try:
+            found = answer(json.load(sys.stdin))
+        except InputError as error:
+            print(error)
+            return WRONG_INPUT
+        if found is not None:
+            print(json.dumps(found))
+        return 0
 
 
 def ask(module: str, asked: Any) -> tuple[str, str]:
     """Runs a module as a program.
 
     Args:
-        module: it reads JSON from standard input. For wrong input it prints one message and ends
-            with WRONG_INPUT.
-        asked: what it reads.
+        module: what it does is to ``serve``.
+        asked: what its function is called with, as JSON can hold it.
 
     Returns:
         Its standard output, and the text of its warnings.
