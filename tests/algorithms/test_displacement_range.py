@@ -110,3 +110,24 @@ def test_a_tensor_that_never_moves_does_not_keep_others_from_widening():
         is_open = algorithm.iterate._range.states.open()
         np.testing.assert_array_equal(is_open, [False, False, True][: len(is_open)])
     np.testing.assert_array_equal(widths[1][:2], widths[0][:2])
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(8, 1.1), (4, 2.0)])
+def test_ranges_stay_where_the_weights_circle(bits, factor):
+    """With minibatches in the same order an epoch ends near where it began, having been far."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(400, 20)), rng.normal(size=(20, 1))
+    y = x @ w + rng.normal(size=(400, 1))
+    norms = {}
+    for make in (tq_halp.SGD, lambda m: tq_halp.BitCenteredSGD(m, word_bits=bits)):
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        algorithm = make(keras.Sequential([keras.Input((20,)), layer]))
+        algorithm.compile(keras.optimizers.SGD(0.01), loss="mse", steps_per_execution=10)
+        found = []
+        for _ in range(3):
+            algorithm.fit(x, y, batch_size=10, epochs=10, shuffle=False, verbose=0)
+            found.append(np.linalg.norm(x.T @ (x @ layer.kernel.numpy() - y)) / 400)
+        norms[type(algorithm)] = found
+    plain, centered = norms.values()
+    assert np.ptp(plain[1:]) < 1e-3 * plain[1], "the same circle in every epoch"
+    assert max(centered[1:]) < factor * plain[1]

@@ -4,23 +4,27 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp.algorithms.iterates.displacement_rule import next_half_widths, scaled_half_widths
+from tq_halp.algorithms.iterates.displacement_rule import costs, next_half_widths
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.planned_rates import PlannedRates
+
+#: Of a format whose rounding error does not depend on the range.
+FINE = 2.0**24
 
 
 def following(offsets, r, largest_code, ratio=1.0):
     """r of the next segment, for one group."""
     groups = ScaleGroups([(len(offsets),)], "per_tensor")
-    half_widths, offsets = np.array([r]), [np.array(offsets)]
-    return next_half_widths(groups, offsets, half_widths, [ratio], largest_code)[0]
+    half_widths = np.array([r])
+    found = costs(groups, [np.array(offsets)], half_widths, largest_code)
+    return next_half_widths(groups, half_widths, found, [ratio], largest_code)[0]
 
 
 def test_without_rounding_noise_the_narrowest_range_that_cuts_nothing_off():
     """Of 7/4, 7/√8, 7/2, ...; a larger rate moves the weights further."""
-    assert following([3.0, -1.0], 7.0, np.inf) == 3.5
-    assert following([3.0, -1.0], 7.0, np.inf, ratio=2.0) == 7.0
-    assert following([7.0, -1.0], 7.0, np.inf) == 14.0, "what was at the edge goes twice as far"
+    assert following([3.0, -1.0], 7.0, FINE) == 3.5
+    assert following([3.0, -1.0], 7.0, FINE, ratio=2.0) == 7.0
+    assert following([7.0, -1.0], 7.0, FINE) == 14.0, "what was at the edge goes twice as far"
 
 
 def test_noise_narrows_a_range_by_hand():
@@ -63,7 +67,7 @@ def test_two_bits_follow_the_rates_and_widen_when_crowded():
 
 
 def test_a_range_in_which_nothing_has_moved_follows_the_rates():
-    for largest_code in (1.0, 7.0, np.inf):
+    for largest_code in (1.0, 7.0, FINE):
         assert following([0.0, 0.0], 2.0, largest_code, ratio=0.25) == 0.5
     assert following([0.0], 0.0, 7.0) == 0.0
 
@@ -71,15 +75,19 @@ def test_a_range_in_which_nothing_has_moved_follows_the_rates():
 def test_a_group_of_several_tensors_follows_the_largest_rate():
     widths = np.array([1.0, 2.0, 3.0])
     channels = ScaleGroups([(4, 2), (5,)], "per_channel")
-    np.testing.assert_array_equal(scaled_half_widths(channels, widths, [0.5, 2.0]), [0.5, 1.0, 6.0])
+    unknown = np.zeros((9, 3))
+    got = next_half_widths(channels, widths, unknown, [0.5, 2.0], 127.0)
+    np.testing.assert_array_equal(got, [0.5, 1.0, 6.0])
     shared = ScaleGroups([(4, 2), (5,)], "global")
-    np.testing.assert_array_equal(scaled_half_widths(shared, widths[:1], [0.5, 2.0]), [2.0])
+    got = next_half_widths(shared, widths[:1], unknown[:, :1], [0.5, 2.0], 127.0)
+    np.testing.assert_array_equal(got, [2.0])
 
 
 def test_channels_have_ranges_of_their_own():
     z = np.array([[3.0, 0.1], [-1.0, 0.2]])
     groups = ScaleGroups([(2, 2)], "per_channel")
-    got = next_half_widths(groups, [z], np.full(2, 7.0), [1.0], np.inf)
+    widths = np.full(2, 7.0)
+    got = next_half_widths(groups, widths, costs(groups, [z], widths, FINE), [1.0], FINE)
     np.testing.assert_array_equal(got, [3.5, 1.75])
 
 

@@ -192,8 +192,9 @@ def train_function(trainer: keras.Model) -> Callable[[Iterator], dict]:
 
     def function(iterator: Iterator) -> dict:
         is_tf = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
-        # For warn_of_unread_data.
-        function.iterator = iterator if is_tf else None  # type: ignore[attr-defined]
+        # For warn_of_unread_data alone: an iterator that is kept keeps threads and memory.
+        is_kept = is_tf and not trainer.fit_data.length_is_known
+        function.iterator = iterator if is_kept else None  # type: ignore[attr-defined]
         run = from_tf(iterator) if is_tf else from_python(iterator)
         if run is None:
             raise StopIteration
@@ -218,6 +219,7 @@ def warn_of_unread_data(train_function: Callable) -> None:
         train_function: what the function of this name returned, which has run the epoch.
     """
     iterator = getattr(train_function, "iterator", None)
+    train_function.iterator = None  # type: ignore[attr-defined]
     if iterator is not None and iterator.get_next_as_optional().has_value():
         warnings.warn(
             "The data of this epoch are longer than those of the first, and Keras leaves the rest "

@@ -223,10 +223,10 @@ class BitCentered(Iterate):
             self._note_projected(index)
 
     def after_step(self) -> None:
-        if self._range.next_look and self._range.is_to_look():
-            to_grid = self._round.derive("widen")
-            for index in self._range.adapt(self.offset):
-                self._set_offset(index, self.offset[index].value, to_grid)
+        changed = self._range.after_step(self.offset)
+        to_grid = self._round.derive("widen") if changed else self._round
+        for index in changed:
+            self._set_offset(index, self.offset[index].value, to_grid)
         if int(self.weights_were_set):
             self.snapshots.snapshot_due = True
 
@@ -235,7 +235,7 @@ class BitCentered(Iterate):
         for variable, center, offset in self._triples():
             if self.snapshots.candidate:
                 offset.assign(variable.value - center.value)
-        self._range.on_segment_end()
+        self._range.on_segment_end(self.offset)
         if isinstance(self.mu, float):
             self._watch_saturation(self.mu)
 

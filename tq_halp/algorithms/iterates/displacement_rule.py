@@ -1,9 +1,9 @@
 """The rule for the range |z_j| ≤ r of offsets that needs no gradient: how far did they go?
 
 A segment is expected to move the weights ρ times as far as the last one did, where ρ comes from the
-learning rates of the two (``SegmentRates``). Of ranges up to four times wider or narrower than ρr
-the one of least expected error is chosen: rounding noise grows with r, and what lies beyond r is
-cut off.
+learning rates of the two (``SegmentRates``). So r becomes ρ times the best range of the last
+segment: of ranges up to four times wider or narrower than r the one of least expected error.
+Rounding noise grows with the range, and what lies beyond it is cut off.
 
 The functions are pure NumPy; G, r, δ and ``largest_code`` are as in ``offset_range_rule``.
 """
@@ -20,65 +20,75 @@ from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 _DETOUR = 2.0
 # An offset at the edge, which may have been cut off, would have gone this many times as far.
 _BEYOND_EDGE = 2.0
-# The candidates for r, times ρr.
-_FACTORS = 2.0 ** (np.arange(-4, 5) / 2)
 # A walk on the codes -1, 0, 1 that goes nowhere is at the edge for this share of its time.
 _IDLE_SHARE = 2 / 3
 _CROWDED_SHARE = 0.7
 
 
-def scaled_half_widths(
-    groups: ScaleGroups, half_widths: np.ndarray, ratios: Sequence[float] | np.ndarray
+def factors(largest_code: float) -> np.ndarray:
+    """The K ranges from which the rule chooses, times r. Of equally good ones the first is taken.
+
+    With the codes -1, 0, 1 alone, r or 2r; else r · 2^(k/2), k = 0, ±1, … ±4.
+    """
+    if largest_code < 2:
+        return np.array([1.0, 2.0])
+    return 2.0 ** (np.array([0, -1, 1, -2, 2, -3, 3, -4, 4]) / 2)
+
+
+def costs(
+    groups: ScaleGroups, offsets: Sequence[Any], half_widths: np.ndarray, largest_code: float
 ) -> np.ndarray:
-    """ρr; in a group of several tensors with the largest ρ of theirs.
+    """The expected error that each of the ranges q = r · ``factors`` would have had.
+
+        cost(q) = 2 (q / largest code) Σ a_j + Σ max(a_j − q, 0)²,   a_j = |z_j|, or 2r at the edge
+
+    The first term is the rounding noise of ``displacement_costs`` along a path of 2a_j. Offsets
+    with the codes -1, 0, 1 are all at 0 or at the edge, and do not show how far they would have
+    gone. Their range is too narrow if more of them are at the edge than chance explains: then r
+    costs 1, else 0, and 2r costs 1/2.
 
     Args:
         groups: the groups of weights.
+        offsets: z: variables, tensors or arrays.
         half_widths: r.
-        ratios: ρ of each tensor.
+        largest_code: as everywhere; any large number for formats whose rounding error does not
+            depend on r.
+
+    Returns:
+        Array of shape (K, G); 0 for r itself where no offset has moved.
     """
-    of_groups = np.zeros(groups.count)
-    for index, ratio in enumerate(ratios):
-        groups.set(of_groups, index, np.maximum(groups.of(of_groups, index), ratio))
-    return half_widths * of_groups
+    if largest_code < 2:
+        crowded = _is_crowded(groups, offsets, half_widths)
+        return np.stack([np.where(crowded, 1.0, 0.0), np.full(groups.count, 0.5)])
+
+    def reach(offset: np.ndarray, index: int) -> np.ndarray:
+        size, r = np.abs(offset), groups.of(half_widths, index)
+        return np.where(size >= r * EDGE, _BEYOND_EDGE * r, size)
+
+    candidates = [half_widths * factor for factor in factors(largest_code)]
+    return displacement_costs(groups, offsets, reach, candidates, largest_code / _DETOUR)
 
 
 def next_half_widths(
     groups: ScaleGroups,
-    offsets: Sequence[Any],
     half_widths: np.ndarray,
+    costs: np.ndarray,
     ratios: Sequence[float] | np.ndarray,
     largest_code: float,
 ) -> np.ndarray:
-    """r of the next segment.
-
-        r_next = argmin_q  2 (q / largest code) Σ a_j + Σ max(a_j − q, 0)²,  q = ρr · 2^(k/2),
-        k = −4 … 4,        a_j = ρ|z_j|, or 2ρr at the edge
-
-    The first term is the rounding noise of ``displacement_costs`` along a path of 2a_j. Offsets
-    with the codes -1, 0, 1 are all at 0 or at the edge, and do not show how far they would have
-    gone. Their range follows ρ, and doubles where more of them are at the edge than chance
-    explains. Where no offset has moved, r follows ρ, too.
+    """r of the next segment: ρ times the range of least cost.
 
     Args:
         groups: the groups of weights.
-        offsets: z at the end of the last segment: variables, tensors or arrays.
         half_widths: r of the last segment.
-        ratios: ρ of each tensor.
-        largest_code: infinite for formats whose rounding error does not depend on r.
+        costs: as ``costs`` returns; 0 if they are not known.
+        ratios: ρ of each tensor. A group of several tensors takes their largest.
+        largest_code: as for ``costs``.
     """
-    expected = scaled_half_widths(groups, half_widths, ratios)
-    if largest_code < 2:
-        return expected * np.where(_is_crowded(groups, offsets, half_widths), 2.0, 1.0)
-
-    def reach(offset: np.ndarray, index: int) -> np.ndarray:
-        size, r = np.abs(offset), groups.of(half_widths, index)
-        return ratios[index] * np.where(size >= r * EDGE, _BEYOND_EDGE * r, size)
-
-    candidates = [expected * factor for factor in _FACTORS]
-    costs = displacement_costs(groups, offsets, reach, candidates, largest_code / _DETOUR)
-    has_moved = groups.largest(offsets) > 0
-    return np.where(has_moved, np.choose(np.argmin(costs, axis=0), candidates), expected)
+    largest = np.zeros(groups.count)
+    for index, ratio in enumerate(ratios):
+        groups.set(largest, index, np.maximum(groups.of(largest, index), ratio))
+    return half_widths * largest * factors(largest_code)[np.argmin(costs, axis=0)]
 
 
 def _is_crowded(groups: ScaleGroups, offsets: Sequence[Any], half_widths: np.ndarray) -> np.ndarray:

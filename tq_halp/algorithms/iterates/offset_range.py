@@ -22,17 +22,15 @@ import numpy as np
 import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Part, Zeros
-from tq_halp.algorithms.iterates import (
-    center_gradient,
-    displacement_rule,
-    mu_argument,
-    offset_range_rule,
-)
+from tq_halp.algorithms.iterates import center_gradient, mu_argument, offset_range_rule
 from tq_halp.algorithms.iterates.mu_argument import DISPLACEMENT, RULES
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.iterates.range_states import RangeStates
-from tq_halp.algorithms.iterates.segment_rates import SegmentRates
+from tq_halp.algorithms.iterates.segment_displacement import SegmentDisplacement
+
+# ``displacement_rule``'s largest code for formats whose rounding error does not depend on r.
+_FINE = 2.0**24
 
 
 class GridRange(Part):
@@ -52,7 +50,7 @@ class GridRange(Part):
         last_move: the last change of r with μ = "auto", in octaves, a float64 variable (G,).
         has_segment: whether a segment has ended since μ was last moved, an int64 scalar.
         states: the ``RangeStates``; with variables only if g̃ is not known at the first snapshot.
-        rates: the ``SegmentRates``; only where the range follows the displacement.
+        displacement: the ``SegmentDisplacement``; only where the range follows it.
         next_look: number of steps in the first segment after which to ``widen``; None after it.
     """
 
@@ -64,17 +62,23 @@ class GridRange(Part):
     last_move: keras.Variable
     has_segment: keras.Variable
     states: RangeStates
-    rates: SegmentRates
+    displacement: SegmentDisplacement
 
     def __init__(self, mu: str | float, granularity: str, format: OffsetFormat):
         self.mu, self.largest = mu_argument.checked(mu, format), format.largest
         self._granularity, self._noise_follows_range = granularity, format.noise_follows_range
-        self.rates, self.states = SegmentRates(), RangeStates()
+        self.states = RangeStates()
+        code = self._largest_code if self._noise_follows_range else _FINE
+        self.displacement = SegmentDisplacement(code)
 
     @property
     def follows_displacement(self) -> bool:
         """Whether r comes from displacements, and not from g̃."""
         return self.mu == DISPLACEMENT or self.mu == "auto" and not self.snapshots.takes_pass
+
+    @property
+    def _measures_displacement(self) -> bool:
+        return self.follows_displacement and self.largest is not None
 
     @property
     def may_be_open(self) -> bool:
@@ -93,13 +97,14 @@ class GridRange(Part):
         }
         if self.may_be_open:
             declared["states"] = self.states
-        if self.follows_displacement:
-            declared["rates"] = self.rates
+        if self._measures_displacement:
+            self.displacement.set_groups(self.groups)
+            declared["displacement"] = self.displacement
         return declared
 
     def bind(self, trainer: keras.Model) -> None:
         super().bind(trainer)
-        self.rates.bind(trainer)
+        self.displacement.bind(trainer)
         self.states.bind(trainer)
 
     @property
@@ -124,28 +129,16 @@ class GridRange(Part):
         if self.largest is None:
             self.grid_scale.assign(tf.ones_like(self.grid_scale.value))
         elif self.follows_displacement:
-            self._follow_displacement(offsets)
+            widths = self.displacement.begin(self.half_widths())
+            self.grid_scale.assign(widths / self._largest_code)
+            if not widths.any():
+                self.states.open_all()
         elif self.snapshots.gradient_is_known:
             self._follow_gradient(offsets)
         elif not self.half_widths().any():
             self.states.open_all()
         if self.states.open().any():
             self.next_look = 1
-
-    def _follow_displacement(self, offsets: Sequence[keras.Variable]) -> None:
-        """r of the next segment from |z| at the end of the last one."""
-        half_widths, ratios = self.half_widths(), self.rates.begin()
-        if not half_widths.any():
-            self.states.open_all()
-        code = self._largest_code if self._noise_follows_range else np.inf
-        widths = displacement_rule.scaled_half_widths(self.groups, half_widths, ratios)
-        # The offsets of a segment that was cut short do not show how far a whole one goes.
-        if int(self.has_segment):
-            widths = displacement_rule.next_half_widths(
-                self.groups, offsets, half_widths, ratios, code
-            )
-        self.has_segment.assign(0)
-        self.grid_scale.assign(widths / self._largest_code)
 
     def _follow_gradient(self, offsets: Sequence[keras.Variable]) -> None:
         """r = ‖g̃‖₂ / μ."""
@@ -227,9 +220,9 @@ class GridRange(Part):
         """How many times as far the weights will have moved when ``adapt`` looks next."""
         if not self.follows_displacement:
             return 2.0
-        return self.rates.growth(int(self.snapshots.steps_since_snapshot))
+        return self.displacement.rates.growth(int(self.snapshots.steps_since_snapshot))
 
-    def is_to_look(self) -> bool:
+    def _is_to_look(self) -> bool:
         """Whether to ``adapt`` now: after steps 1, 2, 4, 8, ... of the first segment.
 
         Before the first segment it is unknown how far a segment moves the weights. So the range
@@ -278,13 +271,23 @@ class GridRange(Part):
         self.current_mu.assign(self.current_mu.numpy() / growth)
         return [i for i in range(len(offsets)) if np.any(self.groups.of(growth, i) > 1)]
 
-    def on_segment_end(self) -> None:
+    def after_step(self, offsets: Sequence[keras.Variable]) -> list[int]:
+        """Looks at the offsets when it is time to.
+
+        Returns:
+            The indices of the tensors whose δ has changed.
+        """
+        if self.displacement.looks:
+            self.displacement.after_step(offsets, self.half_widths())
+        return self.adapt(offsets) if self._is_to_look() else []
+
+    def on_segment_end(self, offsets: Sequence[keras.Variable]) -> None:
         self.next_look = None
-        if self.mu in RULES:
-            self.has_segment.assign(1)
         self.states.note_end()
-        if self.follows_displacement:
-            self.rates.note_end()
+        if self._measures_displacement:
+            self.displacement.end(offsets, self.half_widths())
+        elif self.mu in RULES:
+            self.has_segment.assign(1)
 
     # ---- logs --------------------------------------------------------------------------------
 
