@@ -49,7 +49,9 @@ class FullGradient:
         self._rnn_states, self._locked_draws = rnn_states, locked_draws
         if not model.run_eagerly:
             # Compiled as the step is: under XLA the same seed draws other masks than without.
-            compiled = tf.function(reduce_retracing=True, jit_compile=model.jit_compile or None)
+            compiled = tf.function(
+                reduce_retracing=True, jit_compile=model.jit_compile or None, autograph=False
+            )
             for name in ("_gradient", "_accumulate", "_squares"):
                 setattr(self, name, compiled(getattr(self, name)))
 

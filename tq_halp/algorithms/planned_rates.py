@@ -60,7 +60,7 @@ class PlannedRates:
             if known is schedule:
                 return traced
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
         def traced_schedule(steps: tf.Tensor) -> tf.Tensor:
             return tf.map_fn(
                 lambda step: tf.cast(schedule(step), tf.float64),

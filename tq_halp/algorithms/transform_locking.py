@@ -110,7 +110,7 @@ class TransformLocking:
             return outputs
 
         with only_traced(self._model):
-            tf.function(forward).get_concrete_function(x)
+            tf.function(forward, autograph=False).get_concrete_function(x)
         return any(moved)
 
     def of(
