@@ -223,7 +223,7 @@ class BitCentered(Iterate):
             self._note_projected(index)
 
     def after_step(self) -> None:
-        changed = self._range.after_step(self.offset)
+        changed = self._range.note_step(self.offset)
         to_grid = self._round.derive("widen") if changed else self._round
         for index in changed:
             self._set_offset(index, self.offset[index].value, to_grid)
@@ -235,7 +235,7 @@ class BitCentered(Iterate):
         for variable, center, offset in self._triples():
             if self.snapshots.candidate:
                 offset.assign(variable.value - center.value)
-        self._range.on_segment_end(self.offset)
+        self._range.note_end(self.offset)
         if isinstance(self.mu, float):
             self._watch_saturation(self.mu)
 

@@ -271,21 +271,21 @@ class GridRange(Part):
         self.current_mu.assign(self.current_mu.numpy() / growth)
         return [i for i in range(len(offsets)) if np.any(self.groups.of(growth, i) > 1)]
 
-    def after_step(self, offsets: Sequence[keras.Variable]) -> list[int]:
+    def note_step(self, offsets: Sequence[keras.Variable]) -> list[int]:
         """Looks at the offsets when it is time to.
 
         Returns:
             The indices of the tensors whose δ has changed.
         """
         if self.displacement.looks:
-            self.displacement.after_step(offsets, self.half_widths())
+            self.displacement.note_step(offsets, self.half_widths())
         return self.adapt(offsets) if self._is_to_look() else []
 
-    def on_segment_end(self, offsets: Sequence[keras.Variable]) -> None:
+    def note_end(self, offsets: Sequence[keras.Variable]) -> None:
         self.next_look = None
         self.states.note_end()
         if self._measures_displacement:
-            self.displacement.end(offsets, self.half_widths())
+            self.displacement.note_end(offsets, self.half_widths())
         elif self.mu in RULES:
             self.has_segment.assign(1)
 

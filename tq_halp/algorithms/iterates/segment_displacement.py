@@ -68,14 +68,14 @@ class SegmentDisplacement(Part):
             self._groups, half_widths, found, self.rates.begin(), self._largest_code
         )
 
-    def after_step(self, offsets: Sequence[keras.Variable], half_widths: np.ndarray) -> None:
+    def note_step(self, offsets: Sequence[keras.Variable], half_widths: np.ndarray) -> None:
         """Looks at z, with the range r, when it is time to."""
         steps = int(self.snapshots.steps_since_snapshot)
         if self.looks and steps >= self.looks[0]:
             self.looks = [look for look in self.looks if look > steps]
             self._look(offsets, half_widths)
 
-    def end(self, offsets: Sequence[keras.Variable], half_widths: np.ndarray) -> None:
+    def note_end(self, offsets: Sequence[keras.Variable], half_widths: np.ndarray) -> None:
         """Looks at z, with the range r, at the end of a segment."""
         self._look(offsets, half_widths)
         self.is_whole.assign(1)
