@@ -21,6 +21,8 @@ KINDS = {
     "Keras, SGD": lambda model: model,
     "SGD": tq_halp.SGD,
     "LP-SGD, 8 bits": lambda model: tq_halp.LowPrecisionSGD(model, GRID),
+    "BC-SGD, 8 bits": tq_halp.BitCenteredSGD,
+    "BC-SAGA, 8 bits": lambda model: tq_halp.BitCenteredSAGA(model, table_format=8),
     "SVRG": tq_halp.SVRG,
     "HALP, 8 bits": tq_halp.HALP,
 }
@@ -69,7 +71,8 @@ class StepRace:
         """Seconds per minibatch of a pass of gradients, and of the snapshots of SVRG and HALP."""
         tasks = {GRADIENTS: self._pass_of_gradients()}
         for name, trainer in self._trainers.items():
-            if getattr(trainer, "snapshots", None) is not None:
+            snapshots = getattr(trainer, "snapshots", None)
+            if snapshots is not None and snapshots.takes_pass:
                 self._fit(trainer, steps_per_epoch=1)
                 tasks[f"snapshot of {name}"] = trainer.snapshots.take
         seconds = in_turn(tasks, turns)
