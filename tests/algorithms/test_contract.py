@@ -10,7 +10,8 @@ import tq_halp
 from tq_halp.algorithms.config_names import ALGORITHMS
 
 # r: right, as the function of that name shows. A letter: refused, with the message below. -: not
-# asked, or shown for SAGA's two parts by SGD and BCSAGA.
+# asked, or shown by other columns for the two parts: for LPSVRG's by LPSGD and SVRG, for BCSGD's by
+# SGD and HALP, for SAGA's by SGD and BCSAGA.
 TABLE = """
                             SGD  LPSGD SWALP SVRG LPSVRG HALP BCSGD  SAGA BCSAGA
 train_on_batch               r     r     r    d     d     d     d      d     d
@@ -18,29 +19,29 @@ train_on_batch_with_data     -     -     -    r     r     r     r      r     r
 train_on_batch_after_fit     r     r     r    d     d     d     d      d     d
 train_step_by_itself         r     r     r    s     s     s     s      s     s
 unknown_length               r     r     r    r     r     r     r      r     r
-several_steps_per_execution  r     r     r    r     r     r     r      r     r
-other_lengths_every_epoch    r     r     r    r     r     r     r      r     r
+several_steps_per_execution  r     r     r    r     -     r     -      r     r
+other_lengths_every_epoch    r     r     r    r     -     r     -      r     r
 a_longer_epoch_than_the_first r    r     r    r     r     r     r      m     m
-weights_set_by_a_callback    r     r     r    r     r     r     r      r     r
-two_dtypes                   r     r     r    r     r     r     r      r     r
+weights_set_by_a_callback    r     r     r    r     -     r     -      r     r
+two_dtypes                   r     r     r    r     -     r     -      r     r
 save_and_go_on               r     r     r    r     r     r     r      -     r
-best_model_of_epochs         r     r     r    r     r     r     r      -     r
-checkpoints_of_batches       r     r     r    r     r     r     r      -     r
-best_weights_restored        r     r     r    r     r     r     r      -     r
+best_model_of_epochs         r     r     r    r     -     r     -      -     r
+checkpoints_of_batches       r     r     r    r     -     r     -      -     r
+best_weights_restored        r     r     r    r     -     r     -      -     r
 backup_and_restore           r     r     r    r     r     r     r      r     r
-tensorflows_checkpoint       r     r     r    r     r     r     r      r     r
-moving_averages              r     r     e    r     r     r     r      -     r
-swapped_averages             r     r     e    r     r     r     r      -     r
+tensorflows_checkpoint       r     r     r    r     -     r     -      r     r
+moving_averages              r     r     e    r     -     r     -      -     r
+swapped_averages             r     r     e    r     -     r     -      -     r
 non_negative                 r     r     r    r     r     r     r      -     r
-largest_norm                 r     r     r    r     r     r     r      -     r
-unit_norm                    r     r     r    r     r     r     r      -     r
-norm_from_to                 r     r     r    r     r     r     r      -     r
-several_optimizers           r     r     r    r     r     r     r      -     r
-a_frozen_layer               r     r     r    r     r     r     r      r     r
+largest_norm                 r     r     r    r     -     r     -      -     r
+unit_norm                    r     r     r    r     -     r     -      -     r
+norm_from_to                 r     r     r    r     -     r     -      -     r
+several_optimizers           r     r     r    r     -     r     -      -     r
+a_frozen_layer               r     r     r    r     -     r     -      r     r
 frozen_afterwards            r     r     f    f     f     f     f      f     f
 all_frozen                   a     a     a    a     a     a     a      a     a
 no_samples                   n     n     n    n     n     n     n      n     n
-weights_of_classes           r     r     r    r     r     r     r      -     r
+weights_of_classes           r     r     r    r     -     r     -      -     r
 under_xla                    r     r     r    r     r     r     r      r     r
 """
 REFUSED = {

@@ -4,12 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp.algorithms.iterates.displacement_rule import costs, next_half_widths
+from tq_halp.algorithms.iterates.displacement_rule import FINE, costs, next_half_widths
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.planned_rates import PlannedRates
-
-#: Of a format whose rounding error does not depend on the range.
-FINE = 2.0**24
 
 
 def following(offsets, r, largest_code, ratio=1.0):

@@ -28,7 +28,9 @@ def race():
 def test_every_step_but_the_first_of_a_turn(race):
     seconds = race.steps(2)
     assert list(seconds) == list(step_race.KINDS)
-    assert [len(turn) for turns in seconds.values() for turn in turns] == [4] * 2 * len(step_race.KINDS)
+    assert [len(turn) for turns in seconds.values() for turn in turns] == [4] * 2 * len(
+        step_race.KINDS
+    )
     assert all(each > 0 for turns in seconds.values() for turn in turns for each in turn)
 
 

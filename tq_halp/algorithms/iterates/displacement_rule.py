@@ -16,6 +16,8 @@ import numpy as np
 from tq_halp.algorithms.iterates.offset_range_rule import EDGE, displacement_costs
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
+#: The largest code of formats whose rounding error does not depend on r.
+FINE = 2.0**24
 # Minibatch gradients make detours: the steps of a segment add up to about this many times |z_j|.
 _DETOUR = 2.0
 # An offset at the edge, which may have been cut off, would have gone this many times as far.
@@ -51,8 +53,7 @@ def costs(
         groups: the groups of weights.
         offsets: z: variables, tensors or arrays.
         half_widths: r.
-        largest_code: as everywhere; any large number for formats whose rounding error does not
-            depend on r.
+        largest_code: as everywhere; ``FINE`` for formats whose rounding error does not depend on r.
 
     Returns:
         Array of shape (K, G); 0 for r itself where no offset has moved.

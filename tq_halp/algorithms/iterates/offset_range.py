@@ -23,14 +23,12 @@ import tensorflow as tf
 
 from tq_halp.algorithms.algorithm_part import Part, Zeros
 from tq_halp.algorithms.iterates import center_gradient, mu_argument, offset_range_rule
+from tq_halp.algorithms.iterates.displacement_rule import FINE
 from tq_halp.algorithms.iterates.mu_argument import DISPLACEMENT, RULES
 from tq_halp.algorithms.iterates.offset_format import OffsetFormat
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.iterates.range_states import RangeStates
 from tq_halp.algorithms.iterates.segment_displacement import SegmentDisplacement
-
-# ``displacement_rule``'s largest code for formats whose rounding error does not depend on r.
-_FINE = 2.0**24
 
 
 class GridRange(Part):
@@ -68,7 +66,7 @@ class GridRange(Part):
         self.mu, self.largest = mu_argument.checked(mu, format), format.largest
         self._granularity, self._noise_follows_range = granularity, format.noise_follows_range
         self.states = RangeStates()
-        code = self._largest_code if self._noise_follows_range else _FINE
+        code = self._largest_code if self._noise_follows_range else FINE
         self.displacement = SegmentDisplacement(code)
 
     @property
