@@ -27,13 +27,14 @@ Cells = Sequence[str]
 
 
 def write(page: pathlib.Path = HERE / "README.md") -> None:
-    """Fills the marked sections of the page, and draws the figures beside it."""
+    """Fills the marked sections of the page and of the project's README, and draws the figures."""
     standings = all_standings()
     for task in TASKS.values():
         own = [standing for standing in standings if standing.task is task]
         fill(page, task.name, section(task, own, page.parent))
     fill(page, "progress", progress(standings))
     fill(page, "verdict", verdict(standings))
+    fill(HERE.parents[1] / "README.md", "equal price", verdict(standings))
     if figures.overview(standings, page.parent / "overview.png"):
         fill(page, "overview", "![each algorithm at each word length](overview.png)")
 

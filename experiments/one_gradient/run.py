@@ -140,7 +140,8 @@ def main():
         run_missing(path, SEEDS[:1], 12)
     elif not options.redraw:
         run_missing(path, SEEDS, LOOKS[-1])
-    best = best_rates(read(path))
+    found = best_rates(read(path))
+    best = {name: found[name] for name in CANDIDATES if name in found}
     draw(best, output / "norms.png")
     print(table(best))
     if output == HERE:

@@ -1,6 +1,7 @@
 """Who is best in each cell of the map: the tables and the figure."""
 
 from experiments.best_rate import best_rate, geometric_mean
+from experiments.regimes.problems import RATES
 
 #: Numbers of passes over the data after which the loss is looked at; multiples of HALP's three.
 LOOKS = (6, 12, 30, 60)
@@ -23,7 +24,7 @@ def best_of(results):
 
     Returns:
         {(condition, bits, passes): {candidate: f − f*}}; bits is 0 in full precision. Candidates
-        without a seed that all rates have are left out.
+        that have not been tried with all rates on a common seed are left out.
     """
     runs = {}
     for (name, bits, condition, rate, seed), losses in results.items():
@@ -33,7 +34,7 @@ def best_of(results):
     found = {}
     for cell, candidates in runs.items():
         for name, by_rate in candidates.items():
-            best = best_rate(by_rate)
+            best = best_rate(by_rate) if len(by_rate) == len(RATES) else None
             if best is not None:
                 found.setdefault(cell, {})[name] = geometric_mean(best[1])
     return found
@@ -69,7 +70,7 @@ def _cell(losses):
     if not losses:
         return ""
     names = [name for name in as_good(losses) if name != "SGD"]
-    return f"{min(losses.values()):.1e} {', '.join(names)}".strip()
+    return f"{min(losses.values()):.1e} {'; '.join(names)}".strip()
 
 
 def draw(best, path):
@@ -106,8 +107,8 @@ def draw(best, path):
         axes.set_xticklabels(LOOKS)
         axes.set_yticklabels([f"κ = {condition}, {bits} bits" for condition, bits in rows])
     shown = [patches.Patch(color=colour, label=name) for name, colour in COLOURS.items()]
-    figure.legend(handles=shown, loc="lower center", ncols=len(shown), frameon=False)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    figure.legend(handles=shown, loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
@@ -119,5 +120,6 @@ def _draw_cell(axes, patches, x, y, losses):
         corner = (x + k / len(names), y)
         stripe = patches.Rectangle(corner, 1 / len(names), 1, color=COLOURS[name], linewidth=0)
         axes.add_patch(stripe)
+    axes.add_patch(patches.Rectangle((x, y), 1, 1, fill=False, edgecolor="white", linewidth=2))
     text = f"{min(losses.values()):.0e}"
     axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8, color="white")
