@@ -33,8 +33,9 @@ def write(page: pathlib.Path = HERE / "README.md") -> None:
         own = [standing for standing in standings if standing.task is task]
         fill(page, task.name, section(task, own, page.parent))
     fill(page, "progress", progress(standings))
-    fill(page, "verdict", verdict(standings))
-    fill(HERE.parents[1] / "README.md", "equal price", verdict(standings))
+    found = verdict(standings)
+    fill(page, "verdict", found)
+    fill(HERE.parents[1] / "README.md", "equal price", found)
     if figures.overview(standings, page.parent / "overview.png"):
         fill(page, "overview", "![each algorithm at each word length](overview.png)")
 

@@ -22,6 +22,7 @@ import keras
 import numpy as np
 
 import tq_halp
+from experiments.best_rate import geometric_mean
 from experiments.markdown_sections import fill
 from experiments.regimes.map import LOOKS, best_of, draw, tables
 from experiments.regimes.problems import BATCH, PROBLEMS, RATES, STEPS
@@ -84,8 +85,7 @@ def excesses(problem, candidate, bits, rate, looks):
             trainer.fit(
                 problem.x, problem.y, batch_size=BATCH, epochs=look // price - epochs, verbose=0
             )
-            gone = np.maximum(problem.excess(layer.kernel.numpy()), FLOOR)
-            found[look] = float(np.exp(np.mean(np.log(gone))))
+            found[look] = geometric_mean(np.maximum(problem.excess(layer.kernel.numpy()), FLOOR))
         except FloatingPointError:  # a full gradient that is not finite
             found[look] = np.inf
         if not np.isfinite(found[look]):
@@ -96,15 +96,9 @@ def excesses(problem, candidate, bits, rate, looks):
 
 def planned(quick):
     """(candidate, bits, condition, rate, seed) of each training, the first seed first."""
-    conditions, bits, seeds = (
-        (CONDITIONS[1:2], BITS[1:2], (0,))
-        if quick
-        else (
-            CONDITIONS,
-            BITS,
-            SEEDS,
-        )
-    )
+    conditions, bits, seeds = CONDITIONS, BITS, SEEDS
+    if quick:
+        conditions, bits, seeds = CONDITIONS[1:2], BITS[1:2], SEEDS[:1]
     for seed, condition in itertools.product(seeds, conditions):
         for rate in RATES:
             yield FULL, 0, condition, rate, seed

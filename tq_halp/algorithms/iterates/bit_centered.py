@@ -223,10 +223,8 @@ class BitCentered(Iterate):
             self._note_projected(index)
 
     def after_step(self) -> None:
-        changed = self._range.note_step(self.offset)
-        to_grid = self._round.derive("widen") if changed else self._round
-        for index in changed:
-            self._set_offset(index, self.offset[index].value, to_grid)
+        for index in self._range.note_step(self.offset):
+            self._set_offset(index, self.offset[index].value, self._round.derive("widen"))
         if int(self.weights_were_set):
             self.snapshots.snapshot_due = True
 

@@ -227,10 +227,10 @@ class GridRange(Part):
         starts with two steps' room, and grows with the offsets. With steps_per_execution > 1 it is
         widened at the end of the execution in which a widening is due.
         """
-        steps = int(self.snapshots.steps_since_snapshot)
-        if not self.next_look or steps < self.next_look:
+        if not self.next_look:
             return False
-        if self._is_over() and not self.states.open().any():
+        steps = int(self.snapshots.steps_since_snapshot)
+        if steps < self.next_look or (self._is_over() and not self.states.open().any()):
             return False
         self.next_look = 2 * steps
         return True
