@@ -50,6 +50,26 @@ def free_memory():
     gc.collect()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_autotuning():
+    """Iterators of `tf.data` without the thread that tunes their buffers.
+
+    Where the processor is busy, TensorFlow waits for that thread at the end of each epoch, about
+    as long as the epoch took: a third of the time of the tests of `fit`.
+    """
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    tf = sys.modules["tensorflow"]
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    with pytest.MonkeyPatch.context() as patch:
+        # TensorFlow calls this method with every data set that it makes an iterator of.
+        name = "_apply_debug_options"
+        patch.setattr(tf.data.Dataset, name, lambda data: data.with_options(options))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def fresh_state():
     """Seeds every global generator, and has Keras forget its names and its dtype policy.

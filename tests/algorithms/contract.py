@@ -22,7 +22,7 @@ CLASSES = {
     ),
 }
 ON_A_GRID = ("LowPrecisionSGD", "LowPrecisionSVRG")
-SAMPLES, BATCH = 52, 10  # six minibatches, the last one short
+SAMPLES, BATCH = 25, 10  # three minibatches, the last one short
 
 _RNG = np.random.default_rng(0)
 X = _RNG.normal(size=(SAMPLES, 4)).astype("float32")

@@ -15,7 +15,7 @@ SVRG_KINDS = ("SVRG", "LowPrecisionSVRG", "HALP")
 @pytest.mark.parametrize("kind", SVRG_KINDS)
 @pytest.mark.parametrize(
     ("name", "value", "place"),
-    [("x", np.nan, (37, 2)), ("y", np.inf, (5, 1)), ("sample_weight", np.nan, (51,))],
+    [("x", np.nan, (17, 2)), ("y", np.inf, (5, 1)), ("sample_weight", np.nan, (24,))],
 )
 def test_what_is_not_finite_is_named(kind, name, value, place):
     data = {"x": X.copy(), "y": Y.copy(), "sample_weight": np.ones(len(X), "float32")}
@@ -26,9 +26,9 @@ def test_what_is_not_finite_is_named(kind, name, value, place):
 
 def test_what_is_not_finite_in_a_data_set_is_named():
     x = X.copy()
-    x[37, 2] = np.nan
+    x[17, 2] = np.nan
     data = tf.data.Dataset.from_tensor_slices((x, Y)).batch(10)
-    with pytest.raises(tq_halp.InputError, match=r"^x must hold .* nan in sample 37, at \[2\]"):
+    with pytest.raises(tq_halp.InputError, match=r"^x must hold .* nan in sample 17, at \[2\]"):
         fit(trainer("HALP"), x=data, y=None, batch_size=None)
 
 
@@ -98,7 +98,7 @@ def test_a_users_variable_is_the_users_whatever_its_name(kind):
     algorithm = trainer(kind, model, metrics=["mae"])
     fit(algorithm, 2)
     for count in model.layers[0].counts:
-        np.testing.assert_array_equal(count, [12, 12])
+        np.testing.assert_array_equal(count, [6, 6])
     assert model.layers[0].driven == "mine"
 
 

@@ -178,19 +178,26 @@ class Batches:
         """Whether the minibatches are cut from arrays, so that other ones could be cut."""
         return self._arrays is not None
 
-    def fixed(self, seed: np.random.Generator) -> tf.data.Dataset:
-        """A data set of minibatches of the same arrays, whose samples are shuffled once.
+    def fixed(self, order: np.ndarray, shuffle: int | None = None) -> tf.data.Dataset:
+        """A data set of minibatches of the arrays, with the same samples at each iteration.
 
-        The minibatches hold the same samples, and come in the same order, at each iteration.
+        Args:
+            order: the numbers of the samples in the order in which they are cut into minibatches.
+            shuffle: a seed with which each iteration shuffles the minibatches; None for one order.
         """
-        order = np.random.default_rng(seed).permutation(self.sample_count)
         x, y, sample_weight = keras.tree.lists_to_tuples(_each(_as_batch, self._arrays))
 
         def batch(these: tf.Tensor) -> Any:
             parts = _each(lambda array: tf.gather(array, these), (x, y, sample_weight))
             return keras.utils.pack_x_y_sample_weight(*parts)
 
-        return tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size).map(batch)
+        samples = tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size)
+        if shuffle is not None:  # The numbers of the samples: what they hold is not kept twice.
+            samples = samples.shuffle(self.batch_count, seed=shuffle)
+        options = tf.data.Options()
+        # At the end of an epoch TensorFlow may wait for the thread that would tune the buffers.
+        options.autotune.enabled = False
+        return samples.map(batch).prefetch(2).with_options(options)
 
 
 class BatchesPart:

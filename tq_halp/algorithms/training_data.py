@@ -143,11 +143,11 @@ class FitData(Part):
             return None
         step = 0 if trainer.estimator.outlives_fit else int(trainer.step_count)
         seed = np.random.default_rng([trainer.seed, step])
-        batches, samples = self.batches.fixed(seed), self.batches.sample_count
-        self.batches = Batches(batches, class_weight=self.batches.class_weight)
+        arrays, samples = self.batches, self.batches.sample_count
+        order, of_batches = seed.permutation(samples), int(seed.integers(2**31))
+        self.batches = Batches(arrays.fixed(order), class_weight=arrays.class_weight)
         self.batches.sample_count = samples
-        number = self.batches.batch_count
-        return batches.shuffle(number, seed=int(seed.integers(2**31))).prefetch(2)
+        return arrays.fixed(order, of_batches)
 
     def steps_in_epoch(self) -> int | None:
         """The number of steps in an epoch; None if it is known only at its end."""

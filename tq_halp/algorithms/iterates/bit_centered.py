@@ -13,8 +13,9 @@ linearly where a fixed grid stops at its floor. With a Keras optimizer, −α v 
 that it makes to w = w̃ + z.
 """
 
+import functools
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -183,26 +184,33 @@ class BitCentered(Iterate):
 
     def settle(self) -> None:
         """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z), where P is the constraint of the weights."""
-        for index, (variable, center, offset) in enumerate(self._triples()):
-            weight = tf.convert_to_tensor(variable.value)
-            # After the optimizer's update: else the sums of all tensors wait for it in memory.
-            with tf.control_dependencies([weight]):
-                if variable.constraint is None:
-                    moved = offset.value + (weight - (center.value + offset.value))
-                else:
-                    # w was projected after z was added to w̃; w − w̃ contains the projection.
-                    moved = weight - center.value
-            self._set_offset(index, moved, self._round)
+        for index, triple in enumerate(self._triples()):
+            self._set_offset(index, functools.partial(self._moved, *triple), self._round)
 
-    def _set_offset(self, index: int, offset: tf.Tensor, to_grid: OffsetFormat) -> None:
-        """z ← Q(offset) and w ← P(w̃ + z) for one tensor."""
+    def _moved(
+        self, variable: keras.Variable, center: keras.Variable, offset: keras.Variable
+    ) -> tf.Tensor:
+        """z + w − (w̃ + z), with w as the optimizer has left it."""
+        weight = tf.convert_to_tensor(variable.value)
+        # After the optimizer's update: else the sums of all tensors wait for it in memory.
+        with tf.control_dependencies([weight]):
+            if variable.constraint is None:
+                return offset.value + (weight - (center.value + offset.value))
+            # w was projected after z was added to w̃; w − w̃ contains the projection.
+            return weight - center.value
+
+    def _set_offset(
+        self, index: int, offset: Callable[[], tf.Tensor], to_grid: OffsetFormat
+    ) -> None:
+        """z ← Q(offset()) and w ← P(w̃ + z) for one tensor."""
         scale = self._range.groups.of(self._range.grid_scale.value, index)
         counter, is_open = self.trainer.random_counter(index), self._range.states.is_open(index)
 
         def rounded() -> tf.Tensor:
-            return to_grid(offset, scale, counter)
+            return to_grid(offset(), scale, counter)
 
-        z = rounded() if is_open is None else tf.cond(is_open, lambda: offset, rounded)
+        # Computed in the branch, an offset is rounded in place.
+        z = rounded() if is_open is None else tf.cond(is_open, offset, rounded)
         self.offset[index].assign(z)
         variable, center = self.trainer.trainable_variables[index], self.snapshots.center[index]
         moved = center.value + self.offset[index].value
@@ -224,7 +232,8 @@ class BitCentered(Iterate):
 
     def after_step(self) -> None:
         for index in self._range.note_step(self.offset):
-            self._set_offset(index, self.offset[index].value, self._round.derive("widen"))
+            offset = functools.partial(tf.identity, self.offset[index].value)
+            self._set_offset(index, offset, self._round.derive("widen"))
         if int(self.weights_were_set):
             self.snapshots.snapshot_due = True
 

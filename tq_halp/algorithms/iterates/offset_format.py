@@ -4,6 +4,7 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp import formats
+from tq_halp.algorithms.minibatch_gradient import wide_dtype
 from tq_halp.quantizers import Quantizer
 
 
@@ -42,7 +43,8 @@ class OffsetFormat:
 
         Args:
             offset: z, a float tensor.
-            scale: s ≥ 0, a scalar, or a vector along the last axis of z.
+            scale: s ≥ 0, a scalar, or a vector along the last axis of z. For ``ScaledInteger`` it
+                is rounded to the dtype of z, or to float32 if that is narrower.
             counter: an int64 scalar; each value gives other random bits.
 
         Returns:
@@ -52,7 +54,8 @@ class OffsetFormat:
         if isinstance(self.format, formats.ScaledInteger):
             return quant_ops.scaled_integer(
                 offset,
-                scale,
+                # With a scale that is wider than z the op would compute in float64 throughout.
+                tf.cast(scale, wide_dtype(offset.dtype)),
                 self.format.word_bits,
                 axis=-1 if scale.shape.rank else None,
                 rounding=quantizer.rounding,

@@ -56,10 +56,15 @@ def displacement_costs(
     """
 
     def terms(tensor: np.ndarray, index: int) -> Iterator[np.ndarray]:
-        size = size_of(tensor, index)
-        for half_widths in candidates:
-            r = groups.of(half_widths, index)
-            yield r / largest_code * size + np.square(np.maximum(size - r, 0.0))
+        size, ranges = size_of(tensor, index), [groups.of(r, index) for r in candidates]
+        if groups.is_per_channel(index):
+            for r in ranges:
+                yield r / largest_code * size + np.square(np.maximum(size - r, 0.0))
+            return
+        # Few offsets lie beyond the narrowest range. Of the others each range needs the sum alone.
+        total, far = np.sum(size), size[size > min(ranges)]
+        for r in ranges:
+            yield np.append(np.square(np.maximum(far - r, 0.0)), r / largest_code * total)
 
     return groups.each(terms, tensors)
 

@@ -58,8 +58,9 @@ class ScaleGroups:
 
         Args:
             function: called as ``function(t_1, t_2, ..., i)`` with float64 arrays, tensor i or the
-                same part of each; it returns K arrays of their shape. A large tensor comes in
-                parts, if it is one group, so that never all of it is in float64.
+                same part of each; it returns K arrays of their shape, or vectors of any length
+                for a tensor that is one group. Such a tensor comes in parts if it is large, so that
+                never all of it is in float64.
             tensors: iterables of variables, tensors or arrays, one for each tensor of the model.
 
         Returns:
