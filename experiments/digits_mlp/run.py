@@ -9,7 +9,6 @@ A run's line is written when it ends, so a second start goes on where the first 
 """
 
 import argparse
-import csv
 import pathlib
 import runpy
 import time
@@ -23,6 +22,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import tq_halp
+from experiments import missing_runs
 from experiments.digits_mlp.figure import draw
 from experiments.digits_mlp.tables import best_rates, table
 from experiments.markdown_sections import fill
@@ -104,40 +104,26 @@ def planned(seeds, rates):
 
 def read(path):
     """{(name, bits, rate, seed): (training loss, validation loss)}."""
-    if not path.exists():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {
-            (
-                line["candidate"],
-                int(line["bits"] or 0) or None,
-                float(line["rate"]),
-                int(line["seed"]),
-            ): (
-                float(line["training_loss"]),
-                float(line["validation_loss"]),
-            )
-            for line in csv.DictReader(file)
-        }
+    found = {}
+    for line in missing_runs.read(path):
+        bits = int(line["bits"] or 0) or None
+        run = line["candidate"], bits, float(line["rate"]), int(line["seed"])
+        found[run] = float(line["training_loss"]), float(line["validation_loss"])
+    return found
 
 
 def run_missing(path, seeds, rates, passes):
-    """Makes the runs that the file does not hold, and writes a line after each."""
-    from rich.progress import track
-
-    done, is_new = read(path), not path.exists()
+    """Makes the runs that the file does not hold."""
+    done = read(path)
     missing = [run for run in planned(seeds, rates) if run not in done]
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(COLUMNS)
-        for name, bits, rate, seed in track(missing, "digits"):
-            begin = time.perf_counter()
-            losses = train(name, bits, rate, seed, passes)
-            seconds = time.perf_counter() - begin
-            row = [f"{loss:.4e}" for loss in losses] + [f"{seconds:.1f}"]
-            writer.writerow([name, bits or "", rate, seed, *row])
-            file.flush()
+
+    def lines_of(run):
+        begin = time.perf_counter()
+        losses = [f"{loss:.4e}" for loss in train(*run, passes)]
+        name, bits, rate, seed = run
+        return [[name, bits or "", rate, seed, *losses, f"{time.perf_counter() - begin:.1f}"]]
+
+    missing_runs.run_missing(path, COLUMNS, missing, lines_of, "digits")
 
 
 def main():

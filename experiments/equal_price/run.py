@@ -134,6 +134,12 @@ class Stop:
         return self._signals.requested or self._end is not None and time.monotonic() > self._end
 
 
+def of_labels(tiers: Tiers, labels: Sequence[str]) -> Tiers:
+    """The candidates with these labels; without the tiers that have none of them."""
+    found = [(bits, [each for each in tier if each.label in labels]) for bits, tier in tiers]
+    return [(bits, tier) for bits, tier in found if tier]
+
+
 def quick_tiers(tiers: Tiers) -> Tiers:
     """The first tier, each candidate with the first value of each key."""
     bits, first = tiers[0]
@@ -190,8 +196,10 @@ def _main(options: argparse.Namespace) -> int:
         tiers = task.tiers(setting)
         if options.bits:
             tiers = [tier for tier in tiers if tier[0] in options.bits]
+        if options.labels:
+            tiers = of_labels(tiers, options.labels)
         if not tiers:
-            raise InputError(f"--bits: {task.name} has none of them")
+            raise InputError(f"--bits, --labels: {task.name} has none of them in {setting}")
         tiers = quick_tiers(tiers) if options.quick else tiers
         quick = options.runs / f"quick-{task.name}-{setting}" / "results.csv"
         rows = ResultRows(quick) if options.quick else of_task(task.name, setting)
@@ -213,6 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=2, metavar="N", help="runs at a time, each with one thread")
     numbers = {"type": lambda text: [int(part) for part in text.split(",")], "metavar": "N,..."}
     add("--bits", help="only the candidates of so many bits", **numbers)
+    words = {"type": lambda text: text.split(","), "metavar": "LABEL,..."}
+    add("--labels", help="only the candidates with these labels, such as lp4,bcsgd4", **words)
     add("--quick", action="store_true", help="small, one seed, not tuned; changes no file here")
     text = "folder of the unfinished runs; default: runs/equal_price"
     add("--runs", type=pathlib.Path, default=pathlib.Path("runs/equal_price"), help=text)

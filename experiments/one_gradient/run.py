@@ -6,7 +6,6 @@ python -m experiments.one_gradient.run --redraw    table and figure from results
 """
 
 import argparse
-import csv
 import pathlib
 import runpy
 
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 
 import tq_halp
+from experiments import missing_runs
 from experiments.markdown_sections import fill
 from experiments.one_gradient.figure import draw
 from experiments.one_gradient.table import LOOKS, best_rates, table
@@ -102,28 +102,22 @@ def norms(name, rate, seed, passes):
 def read(path):
     """{(name, rate, seed): {passes: norm}}."""
     found = {}
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                run = line["candidate"], float(line["rate"]), int(line["seed"])
-                found.setdefault(run, {})[int(line["passes"])] = float(line["gradient_norm"])
+    for line in missing_runs.read(path):
+        run = line["candidate"], float(line["rate"]), int(line["seed"])
+        found.setdefault(run, {})[int(line["passes"])] = float(line["gradient_norm"])
     return found
 
 
 def run_missing(path, seeds, passes):
-    """Makes the runs that the file does not hold, and writes their lines when one ends."""
-    from rich.progress import track
-
-    done, is_new = read(path), not path.exists()
+    """Makes the runs that the file does not hold."""
+    done = read(path)
     planned = [(name, rate, seed) for seed in seeds for name in CANDIDATES for rate in RATES]
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if is_new:
-            writer.writerow(COLUMNS)
-        for run in track([run for run in planned if run not in done], "least squares"):
-            lines = norms(*run, passes)
-            writer.writerows([*run, look, f"{norm:.3e}"] for look, norm in lines.items())
-            file.flush()
+    missing = [run for run in planned if run not in done]
+
+    def lines_of(run):
+        return [[*run, look, f"{norm:.3e}"] for look, norm in norms(*run, passes).items()]
+
+    missing_runs.run_missing(path, COLUMNS, missing, lines_of, "least squares")
 
 
 def main():

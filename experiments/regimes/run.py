@@ -8,11 +8,9 @@ python -m experiments.regimes.run --redraw                  tables and figure fr
 """
 
 import argparse
-import csv
 import itertools
 import pathlib
 import runpy
-import time
 
 if __name__ == "__main__" and not __package__:  # started by its path
     start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
@@ -22,6 +20,7 @@ import keras
 import numpy as np
 
 import tq_halp
+from experiments import missing_runs
 from experiments.best_rate import geometric_mean
 from experiments.markdown_sections import fill
 from experiments.regimes.map import LOOKS, best_of, draw, tables
@@ -109,39 +108,24 @@ def planned(quick):
 def read(path):
     """{(candidate, bits, condition, rate, seed): {passes: excess}}."""
     found = {}
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                run = (
-                    line["candidate"],
-                    int(line["bits"]),
-                    int(line["condition"]),
-                    float(line["rate"]),
-                    int(line["seed"]),
-                )
-                found.setdefault(run, {})[int(line["passes"])] = float(line["excess"])
+    for line in missing_runs.read(path):
+        bits, condition, seed = (int(line[name]) for name in ("bits", "condition", "seed"))
+        run = line["candidate"], bits, condition, float(line["rate"]), seed
+        found.setdefault(run, {})[int(line["passes"])] = float(line["excess"])
     return found
 
 
 def run_missing(kind, path, quick, minutes):
-    """Makes the trainings that the file does not hold; writes the lines of one when it ends."""
-    from rich.progress import track
-
+    """Makes the trainings that the file does not hold."""
     done, looks = read(path), LOOKS[:2] if quick else LOOKS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new, end = not path.exists(), time.monotonic() + 60 * minutes
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if is_new:
-            writer.writerow(COLUMNS)
-        for run in track([run for run in planned(quick) if run not in done], kind):
-            if time.monotonic() > end:
-                return
-            name, bits, condition, rate, seed = run
-            problem = PROBLEMS[kind](condition, seed)
-            found = excesses(problem, name, bits, rate, looks)
-            writer.writerows([*run, look, f"{excess:.3e}"] for look, excess in found.items())
-            file.flush()
+    missing = [run for run in planned(quick) if run not in done]
+
+    def lines_of(run):
+        name, bits, condition, rate, seed = run
+        found = excesses(PROBLEMS[kind](condition, seed), name, bits, rate, looks)
+        return [[*run, look, f"{excess:.3e}"] for look, excess in found.items()]
+
+    missing_runs.run_missing(path, COLUMNS, missing, lines_of, kind, minutes)
 
 
 def main():

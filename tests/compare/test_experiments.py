@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from runs_by_hand import rows
 
-from experiments import baselines, bits_figure, comparison_experiment
+from experiments import baselines, bits_figure, comparison_experiment, missing_runs
 from experiments.kill_and_resume import runs
 from experiments.mnist_logistic.run import objective_and_gradient
 from tq_halp.commands.compare import command, figures, summary_tables
@@ -215,6 +215,25 @@ def test_quick_softmax_regression(tmp_path):
     # 16 bits round by 1e-4 at most: they train as float32 does.
     for fine, exact in (("lp16", "sgd"), ("lpsvrg16", "svrg"), ("halp16", "svrg")):
         assert objectives[fine] == pytest.approx(objectives[exact], rel=5e-3)
+
+
+def test_what_a_file_holds_is_not_run_again(tmp_path):
+    path, made = tmp_path / "new" / "results.csv", []
+
+    def lines_of(run):
+        made.append(run)
+        return [[run, look, run * look] for look in (1, 2)]
+
+    def command(planned, **options):
+        done = {int(line["run"]) for line in missing_runs.read(path)}
+        missing = [run for run in planned if run not in done]
+        missing_runs.run_missing(path, ("run", "look", "value"), missing, lines_of, "", **options)
+
+    command([5])
+    command([5, 7])
+    command([5, 7, 8], minutes=0)
+    assert made == [5, 7]
+    assert path.read_text() == "run,look,value\n5,1,5\n5,2,10\n7,1,7\n7,2,14\n"
 
 
 def test_who_wins():

@@ -4,6 +4,7 @@ An embedding's gradient is zero outside the rows of the words in the minibatch. 
 A minibatch always has the same words, so it always has the same rows.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from tq_halp.quantizers import Quantizer
 
 #: Makes an array from (name, shape of a row, dtype).
 MakeArray = Callable[[str, tuple[int | None, ...], str], TableArray]
+#: So many numbers at a time are added up: they stay in the processor's cache.
+_CACHED = 2**15
 #: In place of the number of a row where there is no row.
 _NO_ROW = -1
 
@@ -81,12 +84,12 @@ class Numbers:
             self._scales.assign(_zeros((count,), self.dtype))
 
     def parts(self) -> Iterable[tuple[int, int, np.ndarray]]:
-        """(first, last, tensors of these minibatches in float64), all of them in turn."""
+        """(first, last, tensors of these minibatches), all of them in turn; codes in float64."""
         for first, last in blocks(self._values):
-            values = self._values.rows(first, last).astype(np.float64)
+            values = self._values.rows(first, last)
             if self._packing is not None:
                 scales = self._scales.rows(first, last).astype(np.float64)
-                values *= scales.reshape(-1, *[1] * (values.ndim - 1))
+                values = values * scales.reshape(-1, *[1] * (values.ndim - 1))
             yield first, last, values
 
 
@@ -130,10 +133,14 @@ class DenseEntry:
 
     def mean(self, weights: np.ndarray) -> np.ndarray:
         """Σ_i weights_i T_i, added up in float64."""
-        total = np.zeros(self._shape)
+        total = np.zeros(math.prod(self._shape))
         for first, last, values in self._numbers.parts():
-            total += np.tensordot(weights[first:last], values, axes=1)
-        return total
+            for weight, value in zip(weights[first:last], values, strict=True):
+                value = value.reshape(-1)
+                for start in range(0, total.size, _CACHED):
+                    some = slice(start, start + _CACHED)
+                    total[some] += weight * value[some].astype(np.float64)
+        return total.reshape(self._shape)
 
 
 class RowsEntry:
