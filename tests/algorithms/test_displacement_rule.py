@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tq_halp.algorithms.iterates.displacement_rule import FINE, costs, next_half_widths
+from tq_halp.algorithms.iterates.displacement_rule import FINE, costs, factors, next_half_widths
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 from tq_halp.algorithms.planned_rates import PlannedRates
 
@@ -41,6 +41,18 @@ def test_range_is_the_cheapest_of_its_candidates(largest_code):
     costs = [sum(2 * q / largest_code * a + max(a - q, 0) ** 2 for a in reach) for q in candidates]
     want = candidates[int(np.argmin(costs))]
     assert following(z, r, largest_code, ratio) == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 500, 2**19 + 3])
+def test_costs_are_those_of_the_formula(size):
+    """Also of a tensor so large that it comes in parts."""
+    z = np.random.default_rng(0).standard_t(3, size=size).astype("float32")
+    groups, widths = ScaleGroups([(size,)], "per_tensor"), np.array([4.0])
+    z = np.clip(z, -4, 4)
+    got = costs(groups, [z], widths, 7.0)
+    a = np.where(np.abs(z) == 4, 8.0, np.abs(z)).astype(np.float64)
+    want = [2 * q / 7 * a.sum() + (np.maximum(a - q, 0) ** 2).sum() for q in 4 * factors(7.0)]
+    np.testing.assert_allclose(got[:, 0], want, rtol=1e-12)
 
 
 def test_weights_that_never_move_do_not_matter():

@@ -203,3 +203,18 @@ def test_a_dynamic_range_is_the_same_in_a_graph(dtype):
         assert quantizer.scale(row) == want == in_graph(row)
     np.testing.assert_array_equal(tf.function(quantizer)(x), quantizer(x))
     assert quantizer.scale(x[:0]) == 0
+
+
+@pytest.mark.parametrize("jit_compile", [None, False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
+def test_what_is_not_finite_does_not_count_in_a_dynamic_range(dtype, jit_compile):
+    """Wherever it stands: maxima are taken of several numbers at a time."""
+    scale = quantizers.get({"format": "scaled_integer", "word_bits": 8}).scale
+    if jit_compile is not None:
+        scale = tf.function(scale, jit_compile=jit_compile)
+    x = np.random.default_rng(0).normal(size=(70,))
+    for place in range(0, 70, 3):
+        for value in (np.nan, np.inf, -np.inf):
+            bad = tf.cast(np.where(np.arange(70) == place, value, x), dtype)
+            assert scale(bad) == scale(tf.cast(np.where(np.arange(70) == place, 0.0, x), dtype))
+    assert scale(tf.constant([np.nan, -np.inf], dtype)) == 0
