@@ -117,7 +117,9 @@ class SmallCifar(Task):
         ]
         first = [self._made("sgd", "sgd"), self._made("bcsgd4", "bc_sgd", four), *ranges[:2]]
         table = self._made("bcsaga4", "bc_saga", four, moved)
-        rest = [self._made("halp4", "halp", four, moved), *feedback, table, *ranges[2:]]
+        channels = self._made("bcsgd4_channels", "bc_sgd", four, "algorithm.scale=per_channel")
+        halp = self._made("halp4", "halp", four, moved)
+        rest = [channels, halp, *feedback, table, *ranges[2:]]
         return [(4, first), (4, rest), (3, [self._made("bcsgd3", "bc_sgd", three)])]
 
     def _made(self, label: str, algorithm: str, *settings: str) -> Candidate:

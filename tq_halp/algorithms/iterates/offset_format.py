@@ -4,7 +4,6 @@ import tensorflow as tf
 
 import quant_ops
 from tq_halp import formats
-from tq_halp.algorithms.minibatch_gradient import wide_dtype
 from tq_halp.quantizers import Quantizer
 
 
@@ -43,8 +42,7 @@ class OffsetFormat:
 
         Args:
             offset: z, a float tensor.
-            scale: s ≥ 0, a scalar, or a vector along the last axis of z. For ``ScaledInteger`` it
-                is rounded to the dtype of z, or to float32 if that is narrower.
+            scale: s ≥ 0, a scalar, or a vector along the last axis of z.
             counter: an int64 scalar; each value gives other random bits.
 
         Returns:
@@ -54,8 +52,7 @@ class OffsetFormat:
         if isinstance(self.format, formats.ScaledInteger):
             return quant_ops.scaled_integer(
                 offset,
-                # With a scale that is wider than z the op would compute in float64 throughout.
-                tf.cast(scale, wide_dtype(offset.dtype)),
+                scale,
                 self.format.word_bits,
                 axis=-1 if scale.shape.rank else None,
                 rounding=quantizer.rounding,
