@@ -135,7 +135,14 @@ class Stop:
 
 
 def of_labels(tiers: Tiers, labels: Sequence[str]) -> Tiers:
-    """The candidates with these labels; without the tiers that have none of them."""
+    """The candidates with these labels; without the tiers that have none of them.
+
+    Raises:
+        InputError: there is no candidate with one of the labels.
+    """
+    known = [candidate.label for _, tier in tiers for candidate in tier]
+    if unknown := [label for label in labels if label not in known]:
+        raise InputError(f"--labels must be of {', '.join(known)}. Received: {', '.join(unknown)}")
     found = [(bits, [each for each in tier if each.label in labels]) for bits, tier in tiers]
     return [(bits, tier) for bits, tier in found if tier]
 
@@ -194,10 +201,10 @@ def _main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     for setting in [options.setting] if options.setting else task.kinds:
         tiers = task.tiers(setting)
-        if options.bits:
-            tiers = [tier for tier in tiers if tier[0] in options.bits]
         if options.labels:
             tiers = of_labels(tiers, options.labels)
+        if options.bits:
+            tiers = [tier for tier in tiers if tier[0] in options.bits]
         if not tiers:
             raise InputError(f"--bits, --labels: {task.name} has none of them in {setting}")
         tiers = quick_tiers(tiers) if options.quick else tiers

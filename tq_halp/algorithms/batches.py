@@ -178,12 +178,16 @@ class Batches:
         """Whether the minibatches are cut from arrays, so that other ones could be cut."""
         return self._arrays is not None
 
-    def fixed(self, order: np.ndarray, shuffle: int | None = None) -> tf.data.Dataset:
-        """A data set of minibatches of the arrays, with the same samples at each iteration.
+    def fixed(self, order: np.ndarray, seed: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        """Two data sets of minibatches of the arrays, with the same samples at each iteration.
 
         Args:
             order: the numbers of the samples in the order in which they are cut into minibatches.
-            shuffle: a seed with which each iteration shuffles the minibatches; None for one order.
+            seed: of the order of the minibatches.
+
+        Returns:
+            The minibatches in one order, and those that each iteration shuffles. The arrays are
+            held once for both.
         """
         x, y, sample_weight = keras.tree.lists_to_tuples(_each(_as_batch, self._arrays))
 
@@ -191,13 +195,16 @@ class Batches:
             parts = _each(lambda array: tf.gather(array, these), (x, y, sample_weight))
             return keras.utils.pack_x_y_sample_weight(*parts)
 
-        samples = tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size)
-        if shuffle is not None:  # The numbers of the samples: what they hold is not kept twice.
-            samples = samples.shuffle(self.batch_count, seed=shuffle)
         options = tf.data.Options()
         # At the end of an epoch TensorFlow may wait for the thread that would tune the buffers.
         options.autotune.enabled = False
-        return samples.map(batch).prefetch(2).with_options(options)
+
+        def cut(numbers: tf.data.Dataset) -> tf.data.Dataset:
+            return numbers.map(batch).prefetch(2).with_options(options)
+
+        # Shuffled are the numbers of the samples: a buffer of minibatches would hold all the data.
+        numbers = tf.data.Dataset.from_tensor_slices(order).batch(self._batch_size)
+        return cut(numbers), cut(numbers.shuffle(self.batch_count, seed=seed))
 
 
 class BatchesPart:

@@ -144,10 +144,11 @@ class FitData(Part):
         step = 0 if trainer.estimator.outlives_fit else int(trainer.step_count)
         seed = np.random.default_rng([trainer.seed, step])
         arrays, samples = self.batches, self.batches.sample_count
-        order, of_batches = seed.permutation(samples), int(seed.integers(2**31))
-        self.batches = Batches(arrays.fixed(order), class_weight=arrays.class_weight)
+        order = seed.permutation(samples)
+        in_order, shuffled = arrays.fixed(order, int(seed.integers(2**31)))
+        self.batches = Batches(in_order, class_weight=arrays.class_weight)
         self.batches.sample_count = samples
-        return arrays.fixed(order, of_batches)
+        return shuffled
 
     def steps_in_epoch(self) -> int | None:
         """The number of steps in an epoch; None if it is known only at its end."""

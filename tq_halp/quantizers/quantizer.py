@@ -215,7 +215,7 @@ def _largest_finite(x: tf.Tensor) -> tf.Tensor:
 
     A scalar, not above 0 if there are none.
     """
-    # TensorFlow's sums and maxima hand a NaN on. These two make no tensor of the size of x.
+    # TensorFlow's maxima hand a NaN on. These two make no tensor of the size of x.
     largest = tf.maximum(tf.reduce_max(x), -tf.reduce_min(x))
 
     def of_finite() -> tf.Tensor:

@@ -136,10 +136,7 @@ class DenseEntry:
         total = np.zeros(math.prod(self._shape))
         for first, last, values in self._numbers.parts():
             for weight, value in zip(weights[first:last], values, strict=True):
-                value = value.reshape(-1)
-                for start in range(0, total.size, _CACHED):
-                    some = slice(start, start + _CACHED)
-                    total[some] += weight * value[some].astype(np.float64)
+                _add(total, weight, value.reshape(-1))
         return total.reshape(self._shape)
 
 
@@ -206,8 +203,15 @@ class RowsEntry:
             rows = self._rows.rows(first, last)
             for weight, where, value in zip(weights[first:last], rows, values, strict=True):
                 is_row = where != _NO_ROW
-                total[where[is_row]] += weight * value[is_row]
+                total[where[is_row]] += weight * value[is_row].astype(np.float64)
         return total
+
+
+def _add(total: np.ndarray, weight: float, values: np.ndarray) -> None:
+    """total += weight · values, of vectors, in float64."""
+    for start in range(0, total.size, _CACHED):
+        some = slice(start, start + _CACHED)
+        total[some] += weight * values[some].astype(np.float64)
 
 
 def _dtype_of_codes(packing: Quantizer) -> str:
