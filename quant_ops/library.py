@@ -206,7 +206,10 @@ def _callers_level() -> int:
 def _register_gradients(module: ModuleType) -> None:
     """Registers the straight-through gradient: upstream to the first input, `x`, else None."""
 
-    others = ("QuantOpsLinear", "QuantOpsMatmul")
+    updates = ("QuantOpsMoveOffset", "QuantOpsHasMoved", "QuantOpsMoveEntry")
+    for name in updates:
+        tf.no_gradient(name)
+    others = ("QuantOpsLinear", "QuantOpsMatmul", *updates)
 
     def gradient(op: tf.Operation, upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         return upstream, *[None] * (len(op.inputs) - 1)

@@ -6,6 +6,7 @@ product into a sum.
 """
 
 from quant_ops.composite.block_scaled import block_scaled
+from quant_ops.composite.dynamic_scale import dynamic_scale
 from quant_ops.composite.fixed_point import fixed_point
 from quant_ops.composite.levels import binary, sparse, ternary
 from quant_ops.composite.minifloat import minifloat
@@ -15,6 +16,7 @@ from quant_ops.composite.scaled_integer import scaled_integer
 __all__ = [
     "binary",
     "block_scaled",
+    "dynamic_scale",
     "fixed_point",
     "matmul_fixed_point",
     "matmul_minifloat",

@@ -125,6 +125,23 @@ def scaled_integer(
     References: De Sa et al., High-Accuracy Low-Precision Training, arXiv 1803.03383, section 3.
     """
     x = float_tensor(x, "x")
+    inputs, attributes = scaled_arguments(
+        x, scale, word_bits, axis, rounding, overflow, seed, counter
+    )
+    return dispatch("scaled_integer", x, inputs, attributes, composite.scaled_integer)
+
+
+def scaled_arguments(
+    x: tf.Tensor,
+    scale: Any,
+    word_bits: int,
+    axis: int | None,
+    rounding: str,
+    overflow: str,
+    seed: Any,
+    counter: Any,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The checked arguments of `scaled_integer` beside x: inputs and attributes of the op."""
     scale = _scale(scale, x.dtype)
     attributes = {
         "word_bits": parameter(word_bits, "word_bits", "scaled_integer"),
@@ -134,8 +151,7 @@ def scaled_integer(
     axis = _scale_axis(axis, scale.shape, x.shape)
     seed, counter = int64_scalar(seed, "seed"), int64_scalar(counter, "counter")
     attributes |= {"per_axis": axis is not None, "axis": axis or 0}
-    inputs = (scale, seed, counter)
-    return dispatch("scaled_integer", x, inputs, attributes, composite.scaled_integer)
+    return (scale, seed, counter), attributes
 
 
 def _scale(scale: Any, dtype: tf.DType) -> tf.Tensor:

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from tq_halp.algorithms.iterates import offset_range_rule
+from tq_halp.algorithms.iterates import displacement_costs, offset_range_rule
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
 ONE = ScaleGroups([(1000,)], "per_tensor")
 
 
-def as_it_is(size, _):
-    return size
+AS_IT_IS = displacement_costs.Reach([1.0])
 
 
 def one_group(*sizes):
@@ -48,8 +47,8 @@ def test_what_is_shared_spreads_over_its_tensors():
 def test_cost_by_hand():
     """b = 3: δ = r/3. Sizes 1 and 4 in a box of 3: 1 · (1 + 4) + (4 − 3)² = 6."""
     groups, sizes = one_group(1.0, 4.0)
-    (cost,) = offset_range_rule.displacement_costs(
-        groups, sizes, as_it_is, np.array([[3.0]]), largest(3)
+    (cost,) = displacement_costs.displacement_costs(
+        groups, sizes, AS_IT_IS, np.array([[3.0]]), largest(3)
     )
     np.testing.assert_array_equal(cost, [6.0])
 
@@ -58,9 +57,9 @@ def test_cost_by_hand():
 def test_best_half_width_is_the_cheapest(word_bits):
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest, code = np.array([64.0]), largest(word_bits)
-    best = offset_range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, code)
+    best = displacement_costs.best_half_widths(ONE, sizes, AS_IT_IS, widest, 10, code)
     candidates = [best, *(widest / 2**i for i in range(11))]
-    cost, *costs = offset_range_rule.displacement_costs(ONE, sizes, as_it_is, candidates, code)
+    cost, *costs = displacement_costs.displacement_costs(ONE, sizes, AS_IT_IS, candidates, code)
     assert cost == min(costs)
 
 
@@ -68,7 +67,7 @@ def test_fewer_bits_accept_more_saturation():
     sizes = [np.abs(np.random.default_rng(0).standard_t(3, size=1000))]
     widest = np.array([64.0])
     widths = [
-        offset_range_rule.best_half_widths(ONE, sizes, as_it_is, widest, 10, largest(bits))
+        displacement_costs.best_half_widths(ONE, sizes, AS_IT_IS, widest, 10, largest(bits))
         for bits in (3, 8, 16)
     ]
     assert widths[0] < widths[1] <= widths[2]

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.composite import dynamic_scale
 from quant_ops.library import as_forced_now
 from tq_halp import formats
 from tq_halp.errors import InputError
@@ -121,12 +122,7 @@ class Quantizer:
         """The dynamic-range step of x, a scalar of x's dtype; None if the format fixes the step."""
         if not isinstance(self.format, formats.ScaledInteger):
             return None
-        x = tf.stop_gradient(x)
-        # At least 0, for the maximum of an empty tensor is -inf.
-        largest = tf.maximum(_largest_finite(x), tf.zeros([], x.dtype))
-        # The optimizer of graphs must not see a constant divisor: it would multiply by 1/divisor.
-        levels = tf.where(largest >= 0, tf.cast(max(1, self.format.max), x.dtype), largest)
-        return largest / levels
+        return dynamic_scale(tf.stop_gradient(x), max(1, self.format.max))
 
     def derive(self, tensor: str) -> "Quantizer":
         """The same quantizer with the tensor's own seed, so that tensors draw independent bits.
@@ -208,20 +204,6 @@ class Quantizer:
 
 
 _OWN_KEYS = ("rounding", "overflow", "gradient", "seed")
-
-
-def _largest_finite(x: tf.Tensor) -> tf.Tensor:
-    """max |x_j| of the finite elements, so that an infinity saturates and a NaN affects no other.
-
-    A scalar, not above 0 if there are none.
-    """
-    # TensorFlow's maxima hand a NaN on. These two make no tensor of the size of x.
-    largest = tf.maximum(tf.reduce_max(x), -tf.reduce_min(x))
-
-    def of_finite() -> tf.Tensor:
-        return tf.reduce_max(tf.where(tf.math.is_finite(x), tf.abs(x), tf.zeros_like(x)))
-
-    return tf.cond(tf.math.is_finite(largest), lambda: largest, of_finite)
 
 
 def _format(given: Any) -> formats.Format:

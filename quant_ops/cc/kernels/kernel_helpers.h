@@ -147,6 +147,9 @@ inline void catch_exceptions(tensorflow::OpKernelContext* context, const Work& w
   }
 }
 
+// Of a scaled integer, per element on one AVX-512 core.
+inline int64_t cycles_of(Rounding rounding) { return rounding == Rounding::kStochastic ? 3 : 2; }
+
 // Runs work(begin, end) over [0, count) on TensorFlow's own threads.
 inline void shard(tensorflow::OpKernelContext* context, int64_t count, int64_t cycles_per_element,
                   const std::function<void(int64_t, int64_t)>& work) {

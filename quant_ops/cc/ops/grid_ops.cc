@@ -5,24 +5,11 @@ namespace quant_ops {
 namespace {
 
 absl::Status scaled_integer_shape(InferenceContext* context) {
-  ShapeHandle x = context->input(0), scale, scalar;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(2), 0, &scalar));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(3), 0, &scalar));
-  bool per_axis;
-  TF_RETURN_IF_ERROR(context->GetAttr("per_axis", &per_axis));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(1), per_axis ? 1 : 0, &scale));
-  if (per_axis && context->RankKnown(x)) {
-    int axis;
-    TF_RETURN_IF_ERROR(find_axis(context, x, &axis));
-    DimensionHandle size;
-    TF_RETURN_IF_ERROR(context->Merge(context->Dim(x, axis), context->Dim(scale, 0), &size));
-    TF_RETURN_IF_ERROR(context->ReplaceDim(x, axis, size, &x));
-  }
+  ShapeHandle x = context->input(0);
+  TF_RETURN_IF_ERROR(scaled_shape(context, 1, &x));
   context->set_output(0, x);
   return absl::OkStatus();
 }
-
-constexpr char kOverflow[] = "overflow: {'saturate', 'wrap'}";
 
 REGISTER_OP("QuantOpsFixedPoint")
     .Input("x: T")

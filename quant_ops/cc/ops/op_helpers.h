@@ -16,6 +16,7 @@ constexpr char kTypes[] = "T: {half, bfloat16, float, double}";
 constexpr char kRounding[] =
     "rounding: {'nearest_even', 'nearest_away', 'nearest_up', 'down', 'up', 'toward_zero', "
     "'stochastic'}";
+constexpr char kOverflow[] = "overflow: {'saturate', 'wrap'}";
 
 // All inputs but x are scalars; the output has the shape of x.
 inline absl::Status scalars_and_unchanged_shape(InferenceContext* context) {
@@ -35,6 +36,24 @@ inline absl::Status find_axis(InferenceContext* context, ShapeHandle x, int* axi
         absl::StrCat("axis must be in [", -rank, ", ", rank, "), received ", *axis));
   }
   if (*axis < 0) *axis += rank;
+  return absl::OkStatus();
+}
+
+// x with what its scale says of its shape; the inputs `first` and on are scale, seed and counter.
+inline absl::Status scaled_shape(InferenceContext* context, int first, ShapeHandle* x) {
+  ShapeHandle scale, scalar;
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(first + 1), 0, &scalar));
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(first + 2), 0, &scalar));
+  bool per_axis;
+  TF_RETURN_IF_ERROR(context->GetAttr("per_axis", &per_axis));
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(first), per_axis ? 1 : 0, &scale));
+  if (per_axis && context->RankKnown(*x)) {
+    int axis;
+    TF_RETURN_IF_ERROR(find_axis(context, *x, &axis));
+    DimensionHandle size;
+    TF_RETURN_IF_ERROR(context->Merge(context->Dim(*x, axis), context->Dim(scale, 0), &size));
+    TF_RETURN_IF_ERROR(context->ReplaceDim(*x, axis, size, x));
+  }
   return absl::OkStatus();
 }
 

@@ -31,10 +31,7 @@ from tq_halp.algorithms.gradient_tables.table import Table
 from tq_halp.algorithms.gradient_tables.table_arrays import TableArray
 from tq_halp.algorithms.minibatch_gradient import (
     Gradient,
-    are_finite,
     batch_size_of,
-    corrected,
-    dense,
     loss_scale,
     multiplied,
 )
@@ -184,39 +181,37 @@ class GradientTable(Estimator):
         shares = self._coefficient.of(self.trainer.step_count.value, len(means))
         tensors = list(zip(gradients, entries, means, strict=True))
         self._coefficient.observe(tensors, None)
-        reached = [i for i, gradient in enumerate(gradients) if gradient is not None]
-
-        def plain() -> list[tf.Tensor]:
-            return [dense(gradients[i], means[i]) for i in reached]
-
-        def reduced() -> list[tf.Tensor]:
-            return [corrected(*tensors[i], shares[i]) for i in reached]
-
-        found: list[Gradient] = [None] * len(gradients)
-        for i, v in zip(reached, tf.cond(is_corrected, reduced, plain), strict=True):
-            found[i] = tf.cast(v, self.weights[i].dtype)
-        # After v is computed: else T_i and g_i wait for each other in memory.
+        to_format = None if self.packed else self._quantizer
+        counters = [self.trainer.random_counter(index) for index in range(len(gradients))]
+        # One by one: the last layers' are computed before the first layers' gradients are known.
+        steps = [
+            None
+            if each[0] is None
+            else table_rounding.entry_step(each, a, is_corrected, to_format, counter)
+            for each, a, counter in zip(tensors, shares, counters, strict=True)
+        ]
+        found = [
+            None if step is None else tf.cast(step.estimate, weight.dtype)
+            for step, weight in zip(steps, self.weights, strict=True)
+        ]
+        # T_i is read before it is replaced, also in a file.
         with tf.control_dependencies([v for v in found if v is not None]):
-            self._remember(gradients, entries, place, is_corrected)
+            self._remember(steps, entries, counters, place, is_corrected)
         return found
 
     def _remember(
         self,
-        gradients: list[Gradient],
+        steps: Sequence[table_rounding.EntryStep | None],
         entries: list[Gradient],
+        counters: list[tf.Tensor],
         place: Place,
         is_corrected: tf.Tensor,
     ) -> None:
-        """T_i ← g_i, or T_i + Q(g_i − T_i); with "step" also T̄ ← T̄ + (n_i / N) (T_i' − T_i)."""
-        counters = [self.trainer.random_counter(index) for index in range(len(gradients))]
-        if self._quantizer is not None and not self.packed:
-            gradients = [
-                table_rounding.moved(entry, gradient, self._quantizer, counter)
-                for entry, gradient, counter in zip(entries, gradients, counters, strict=True)
-            ]
+        """Writes the new T_i; with "step" also T̄ ← T̄ + (n_i / N) (T_i' − T_i)."""
+        after = [None if step is None else step.entry for step in steps]
 
         def write() -> tf.Tensor:
-            fits = self.table.write(place.number, gradients, counters)
+            fits = self.table.write(place.number, after, counters)
             if self.update == "step":
                 with tf.control_dependencies([fits]):
                     tf.cond(
@@ -227,7 +222,8 @@ class GradientTable(Estimator):
             return tf.where(fits, tf.constant(0, tf.int64), table_faults.CROWDED)
 
         # A gradient that overflows under a loss scale takes no step either.
-        may_write = place.is_known & are_finite(gradients)
+        finite = tf.stack([step.is_finite for step in steps if step is not None])
+        may_write = place.is_known & tf.reduce_all(finite)
         nothing = tf.constant(0, tf.int64)
         fault = tf.cond(
             may_write, write, lambda: tf.where(place.is_known, nothing, table_faults.UNKNOWN)

@@ -13,21 +13,21 @@ linearly where a fixed grid stops at its floor. With a Keras optimizer, −α v 
 that it makes to w = w̃ + z.
 """
 
-import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from quant_ops import format_facts
+from quant_ops.ops import fused_updates
 from tq_halp import formats
 from tq_halp.algorithms.algorithm_part import Iterate, Zeros, like
 from tq_halp.algorithms.iterates import offset_range_rule
 from tq_halp.algorithms.iterates.constraints import constrained
 from tq_halp.algorithms.iterates.mu_argument import DISPLACEMENT
-from tq_halp.algorithms.iterates.offset_format import OffsetFormat
+from tq_halp.algorithms.iterates.offset_format import OffsetFormat, unrounded
 from tq_halp.algorithms.iterates.offset_range import GridRange
 from tq_halp.algorithms.iterates.offset_scale_groups import GRANULARITIES
 from tq_halp.algorithms.minibatch_gradient import wide_dtype
@@ -167,8 +167,11 @@ class BitCentered(Iterate):
         for (variable, center, offset), left in zip(self._triples(), self.projected, strict=True):
             # One after the other: all sums at the same time would take a copy of the weights.
             with tf.control_dependencies(is_set[-1:]):
-                expected = center.value + offset.value if left is None else left.value
-                is_set.append(tf.reduce_any(variable.value != expected))
+                if left is None:
+                    tensors = variable.value, center.value, offset.value
+                    is_set.append(fused_updates.has_moved(*tensors))
+                else:
+                    is_set.append(tf.reduce_any(variable.value != left.value))
 
         def follow() -> tf.Tensor:
             for variable, center, offset in self._triples():
@@ -185,40 +188,34 @@ class BitCentered(Iterate):
 
     def settle(self) -> None:
         """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z), where P is the constraint of the weights."""
-        for index, triple in enumerate(self._triples()):
-            self._set_offset(index, functools.partial(self._moved, *triple), self._round)
+        for index, (variable, _, offset) in enumerate(self._triples()):
+            weight = tf.convert_to_tensor(variable.value)
+            # After the optimizer's update: else the sums of all tensors wait for it in memory.
+            with tf.control_dependencies([weight]):
+                # w was projected after z was added to w̃; w − w̃ contains the projection.
+                before = offset.value if variable.constraint is None else tf.zeros_like(weight)
+                self._move(index, weight, before, self._round)
 
-    def _moved(
-        self, variable: keras.Variable, center: keras.Variable, offset: keras.Variable
-    ) -> tf.Tensor:
-        """z + w − (w̃ + z), with w as the optimizer has left it."""
-        weight = tf.convert_to_tensor(variable.value)
-        # After the optimizer's update: else the sums of all tensors wait for it in memory.
-        with tf.control_dependencies([weight]):
-            if variable.constraint is None:
-                return offset.value + (weight - (center.value + offset.value))
-            # w was projected after z was added to w̃; w − w̃ contains the projection.
-            return weight - center.value
-
-    def _set_offset(
-        self, index: int, offset: Callable[[], tf.Tensor], to_grid: OffsetFormat
+    def _move(
+        self, index: int, weight: tf.Tensor, before: tf.Tensor, to_grid: OffsetFormat
     ) -> None:
-        """z ← Q(offset()) and w ← P(w̃ + z) for one tensor."""
+        """z ← Q(z + w − (w̃ + z)) and w ← P(w̃ + z) for one tensor, with z = ``before``."""
+        variable, center = self.trainer.trainable_variables[index], self.snapshots.center[index]
         scale = self._range.groups.of(self._range.grid_scale.value, index)
         if self._range.follows_displacement:
             # With a scale of its own width z is rounded five times as fast. Ranges that follow a
             # gradient keep float64: with it their trainings of version 0.1 go on bit for bit.
-            scale = tf.cast(scale, wide_dtype(self.weights[index].dtype))
+            scale = tf.cast(scale, wide_dtype(variable.dtype))
         counter, is_open = self.trainer.random_counter(index), self._range.states.is_open(index)
+        tensors = weight, tf.convert_to_tensor(center.value), before
 
-        def rounded() -> tf.Tensor:
-            return to_grid(offset(), scale, counter)
+        def rounded() -> tuple[tf.Tensor, tf.Tensor]:
+            return to_grid.moved(*tensors, scale, counter)
 
-        # Computed in the branch, an offset is rounded in place.
-        z = rounded() if is_open is None else tf.cond(is_open, offset, rounded)
+        z, moved = (
+            rounded() if is_open is None else tf.cond(is_open, lambda: unrounded(*tensors), rounded)
+        )
         self.offset[index].assign(z)
-        variable, center = self.trainer.trainable_variables[index], self.snapshots.center[index]
-        moved = center.value + self.offset[index].value
         variable.assign(moved if variable.constraint is None else constrained(variable, moved))
         self._note_projected(index)
 
@@ -237,8 +234,9 @@ class BitCentered(Iterate):
 
     def after_step(self) -> None:
         for index in self._range.note_step(self.offset):
-            offset = functools.partial(tf.identity, self.offset[index].value)
-            self._set_offset(index, offset, self._round.derive("widen"))
+            offset = tf.convert_to_tensor(self.offset[index].value)
+            weight = self.snapshots.center[index].value + offset
+            self._move(index, weight, offset, self._round.derive("widen"))
         if int(self.weights_were_set):
             self.snapshots.snapshot_due = True
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tq_halp.algorithms.iterates.offset_range_rule import EDGE, displacement_costs
+from tq_halp.algorithms.iterates.displacement_costs import Reach, displacement_costs
+from tq_halp.algorithms.iterates.offset_range_rule import EDGE
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
 #: The largest code of formats whose rounding error does not depend on r.
@@ -61,11 +62,7 @@ def costs(
     if largest_code < 2:
         crowded = _is_crowded(groups, offsets, half_widths)
         return np.stack([np.where(crowded, 1.0, 0.0), np.full(groups.count, 0.5)])
-
-    def reach(offset: np.ndarray, index: int) -> np.ndarray:
-        size, r = np.abs(offset), groups.of(half_widths, index)
-        return np.where(size >= r * EDGE, _BEYOND_EDGE * r, size)
-
+    reach = Reach([1.0] * len(offsets), half_widths * EDGE, _BEYOND_EDGE * half_widths)
     candidates = [half_widths * factor for factor in factors(largest_code)]
     return displacement_costs(groups, offsets, reach, candidates, largest_code / _DETOUR)
 

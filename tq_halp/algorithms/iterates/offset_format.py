@@ -1,8 +1,11 @@
 """``OffsetFormat``: rounds HALP's offsets to a number format, scaled to their range."""
 
+from typing import Any
+
 import tensorflow as tf
 
 import quant_ops
+from quant_ops.ops import fused_updates
 from tq_halp import formats
 from tq_halp.quantizers import Quantizer
 
@@ -48,18 +51,47 @@ class OffsetFormat:
         Returns:
             Tensor of the shape and dtype of z.
         """
-        quantizer = self._quantizer
         if isinstance(self.format, formats.ScaledInteger):
-            return quant_ops.scaled_integer(
-                offset,
-                scale,
-                self.format.word_bits,
-                axis=-1 if scale.shape.rank else None,
-                rounding=quantizer.rounding,
-                seed=quantizer.seed,
-                counter=counter,
-            )
+            arguments = self._arguments(scale, counter)
+            return quant_ops.scaled_integer(offset, scale, self.format.word_bits, **arguments)
         if self.largest is None:
-            return quantizer(offset, counter)
+            return self._quantizer(offset, counter)
         scale = tf.cast(scale, offset.dtype)
-        return scale * quantizer(tf.math.divide_no_nan(offset, scale), counter)
+        return scale * self._quantizer(tf.math.divide_no_nan(offset, scale), counter)
+
+    def moved(
+        self,
+        weight: tf.Tensor,
+        center: tf.Tensor,
+        offset: tf.Tensor,
+        scale: tf.Tensor,
+        counter: tf.Tensor | int,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """z' = s · Q((z + w − (w̃ + z)) / s), and w̃ + z'.
+
+        Args:
+            weight, center, offset: w, w̃ and z, of one shape and dtype.
+            scale, counter: as above.
+        """
+        if isinstance(self.format, formats.ScaledInteger):
+            bits, arguments = self.format.word_bits, self._arguments(scale, counter)
+            return fused_updates.move_offset(weight, center, offset, scale, bits, **arguments)
+        offset, _ = unrounded(weight, center, offset)
+        offset = self(offset, scale, counter)
+        return offset, center + offset
+
+    def _arguments(self, scale: tf.Tensor, counter: tf.Tensor | int) -> dict[str, Any]:
+        return {
+            "axis": -1 if scale.shape.rank else None,
+            "rounding": self._quantizer.rounding,
+            "seed": self._quantizer.seed,
+            "counter": counter,
+        }
+
+
+def unrounded(
+    weight: tf.Tensor, center: tf.Tensor, offset: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """z' = z + w − (w̃ + z), and w̃ + z'."""
+    offset = offset + (weight - (center + offset))
+    return offset, center + offset

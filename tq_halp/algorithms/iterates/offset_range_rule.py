@@ -12,11 +12,12 @@ The functions are pure NumPy. In them G is the number of groups of weights that 
 ``largest_code`` is 2^(b−1) − 1, or the largest number of another format.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from tq_halp.algorithms.iterates.displacement_costs import Reach, best_half_widths
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
 # |z_j| ≥ EDGE · r counts as at the edge: δ · code is rounded to the dtype of the weights.
@@ -29,58 +30,6 @@ FASTEST, SLOWEST = 2.0, 0.25
 def scales(norms: np.ndarray, mu: np.ndarray, largest_code: float) -> np.ndarray:
     """δ = ‖g̃‖₂ / (μ · largest code). If g̃ = 0, δ = 0 and z stays 0."""
     return norms / (mu * largest_code)
-
-
-def displacement_costs(
-    groups: ScaleGroups,
-    tensors: Sequence[Any],
-    size_of: Callable[[np.ndarray, int], np.ndarray],
-    candidates: Sequence[np.ndarray],
-    largest_code: float,
-) -> np.ndarray:
-    """Expected squared error of offsets that should move by |z_j|, for several r.
-
-    Stochastic rounding of a step s < δ has the variance |s|(δ − |s|) ≤ |s|δ. Over steps that add up
-    to |z_j| the variances add up to about |z_j|δ. What lies beyond r is lost:
-
-        cost(r) = δ Σ_j |z_j| + Σ_j max(|z_j| − r, 0)²,   δ = r / largest code
-
-    Args:
-        groups: the groups of weights.
-        tensors: arrays, one for each tensor of the model.
-        size_of: ``size_of(t, i)`` returns |z_j| for tensor i, or for the part t of it.
-        candidates: C arrays r.
-
-    Returns:
-        Array of shape (C, G).
-    """
-
-    def terms(tensor: np.ndarray, index: int) -> Iterator[np.ndarray]:
-        size, ranges = size_of(tensor, index), [groups.of(r, index) for r in candidates]
-        if groups.is_per_channel(index):
-            for r in ranges:
-                yield r / largest_code * size + np.square(np.maximum(size - r, 0.0))
-            return
-        # Few offsets lie beyond the narrowest range. Of the others each range needs the sum alone.
-        total, far = np.sum(size), size[size > min(ranges)]
-        for r in ranges:
-            yield np.append(np.square(np.maximum(far - r, 0.0)), r / largest_code * total)
-
-    return groups.each(terms, tensors)
-
-
-def best_half_widths(
-    groups: ScaleGroups,
-    tensors: Sequence[Any],
-    size_of: Callable[[np.ndarray, int], np.ndarray],
-    widest: np.ndarray,
-    octaves: int,
-    largest_code: float,
-) -> np.ndarray:
-    """The r of least ``displacement_costs`` among ``widest`` · 2^0, 2^-1, ..., 2^-octaves."""
-    candidates = [widest * 2.0**-octave for octave in range(octaves + 1)]
-    costs = displacement_costs(groups, tensors, size_of, candidates, largest_code)
-    return np.choose(np.argmin(costs, axis=0), candidates)
 
 
 def first_half_widths(
@@ -96,13 +45,12 @@ def first_half_widths(
         gradients: g̃: variables, tensors or arrays.
         drifts: αt, for each tensor or for all.
     """
-    drift = np.broadcast_to(drifts, len(gradients))
-
-    def drifted(gradient: np.ndarray, index: int) -> np.ndarray:
-        return drift[index] * np.abs(gradient)
-
-    sizes = (drifted(np.asarray(g, np.float64), index) for index, g in enumerate(gradients))
-    return best_half_widths(groups, gradients, drifted, groups.largest(sizes), 12, largest_code)
+    reach = Reach(np.broadcast_to(np.asarray(drifts, np.float64), len(gradients)))
+    largest = groups.largest(
+        slope * np.abs(np.asarray(g, np.float64))
+        for slope, g in zip(reach.slopes, gradients, strict=True)
+    )
+    return best_half_widths(groups, gradients, reach, largest, 12, largest_code)
 
 
 def widened_half_widths(
@@ -122,12 +70,8 @@ def widened_half_widths(
         further: how many times as far a coordinate will have moved; one at the edge of the range,
             which may have been cut off, twice that.
     """
-
-    def wanted(offset: np.ndarray, index: int) -> np.ndarray:
-        size, r = np.abs(offset), groups.of(half_widths, index)
-        return np.where(size >= r * EDGE, 2.0 * further * r, further * size)
-
-    return best_half_widths(groups, offsets, wanted, half_widths * 2.0**4, 4, largest_code)
+    reach = Reach([further] * len(offsets), half_widths * EDGE, 2.0 * further * half_widths)
+    return best_half_widths(groups, offsets, reach, half_widths * 2.0**4, 4, largest_code)
 
 
 def pull(

@@ -32,6 +32,10 @@ class ScaleGroups:
             self._slices.append(slice(start, start + size))
             self.count = max(self.count, start + size)
 
+    def slice_of(self, index: int) -> slice:
+        """Where the groups of tensor ``index`` are in an array (G,)."""
+        return self._slices[index]
+
     def of(self, values: Any, index: int) -> Any:
         """The entries of ``values``, (G,), for tensor ``index``: (channels,), or a scalar if 1."""
         part = values[self._slices[index]]
