@@ -11,8 +11,8 @@ import sys
 import time
 
 import pytest
-import runs_here
 
+from tests import runs_here
 from tq_halp.commands import train
 from tq_halp.commands.compare import command
 from tq_halp.commands.compare.folder_lock import FolderLock

@@ -9,12 +9,12 @@ import sys
 
 import numpy as np
 import pytest
-import runs_here
 from runs_by_hand import rows
 
 from experiments import baselines, bits_figure, comparison_experiment, missing_runs
 from experiments.kill_and_resume import runs
 from experiments.mnist_logistic.run import objective_and_gradient
+from tests import runs_here
 from tq_halp.commands.compare import command, figures, summary_tables
 from tq_halp.commands.compare.candidates import parse
 from tq_halp.commands.compare.results import Results
@@ -181,8 +181,8 @@ def test_gradient_of_softmax_regression():
     assert at(weights)[1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules after import:RuntimeWarning")
+@pytest.mark.filterwarnings("default")
 def test_quick_softmax_regression(tmp_path, monkeypatch, capsys):
     """The script itself, on arrays in place of MNIST, and without its ten processes."""
     draw = np.random.default_rng(0)
