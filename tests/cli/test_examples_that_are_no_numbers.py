@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from tests import runs_here
 from tq_halp.commands import train
 from tq_halp.commands.dispatch import main as tq_halp_command
 
@@ -87,7 +88,8 @@ def test_of_a_set_that_is_generated(saved, capsys):
     assert re.search(r"data: linear_regression: y\[\d+, 0\] of the training examples is", error)
 
 
-def test_compare(saved, capsys, tmp_path):
+def test_compare(saved, capsys, tmp_path, monkeypatch):
+    runs_here.patch(monkeypatch)
     arguments = [*saved("x_train", (2, 1), 1e39), "--algorithms", "sgd,svrg", "--seeds", "0"]
     error = refused(capsys, tq_halp_command(["compare", *arguments]))
     assert re.search(rf"sgd: .*data: odd.npz: x\[2, 1\] of the training {OF_FLOAT32}", error)

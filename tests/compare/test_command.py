@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests import runs_here
 from tq_halp.commands import train
 from tq_halp.commands.compare import command
 from tq_halp.commands.compare.folder_lock import FolderLock
@@ -50,10 +51,13 @@ def moments(run):
 
 @pytest.fixture(scope="module")
 def story(config, tmp_path_factory):
-    """Stopped while its second run goes on, then repeated with one label more."""
+    """A finished run, another that is stopped on its way, then all with one label more."""
     folder = tmp_path_factory.mktemp("story") / "out"
     common = ["--config", str(config), "--run-dir", str(folder), "--jobs", "2", *LONG]
     done, stopped = folder / "runs" / "sgd-seed0", folder / "runs" / "halp-seed0"
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+        runs_here.patch(patch)
+        assert command.main([*common, "--algorithms", "sgd", "--seeds", "0"]) == command.FINISHED
     process = start(*common, "--algorithms", "sgd,halp", "--seeds", "0", "--jobs", "1")
     wait_for_epoch(stopped, process)
     found = {"folder": folder, "done": done, "before": moments(done)}
@@ -117,10 +121,11 @@ def test_runs_do_not_outlive_a_comparison_that_was_killed(config, tmp_path):
 
 
 @pytest.mark.filterwarnings("default")
-def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, capsys):
+def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, monkeypatch, capsys):
     """By the signal that cannot be caught: before the first run, and on its way.
 
-    The budget buys 4 epochs, and the schedule stretches to them.
+    The budget buys 4 epochs, and the schedule stretches to them. What was killed had processes;
+    what goes on needs none.
     """
     folder, alone = tmp_path / "out", tmp_path / "alone"
     cosine = "{class_name: CosineDecay, config: {initial_learning_rate: 0.1, decay_steps: all}}"
@@ -134,6 +139,7 @@ def test_killed_and_repeated_it_ends_as_if_it_never_was(config, tmp_path, capsys
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
+    runs_here.patch(monkeypatch)
     assert command.main(arguments) == command.FINISHED
     said = capsys.readouterr().out
     assert "there is nothing left to train" not in said

@@ -4,9 +4,8 @@ import csv
 import importlib
 import itertools
 import re
-import subprocess
+import runpy
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +14,13 @@ from runs_by_hand import rows
 from experiments import baselines, bits_figure, comparison_experiment, missing_runs
 from experiments.kill_and_resume import runs
 from experiments.mnist_logistic.run import objective_and_gradient
+from tests import runs_here
 from tq_halp.commands.compare import command, figures, summary_tables
 from tq_halp.commands.compare.candidates import parse
 from tq_halp.commands.compare.results import Results
 from tq_halp.commands.compare.statistics import compare
 from tq_halp.config import load
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("mnist_logistic", "tiny_shakespeare", "ptb", "cifar10", "quantized_halp")
 #: Examples of a whole set, where a config has no limit: images, or tokens.
 WHOLE = {"mnist": 55_000, "cifar10": 45_000, "ptb": 929_589}
@@ -182,9 +181,10 @@ def test_gradient_of_softmax_regression():
     assert at(weights)[1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
-@pytest.mark.slow
-def test_quick_softmax_regression(tmp_path):
-    """The script itself, on arrays in place of MNIST."""
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules after import:RuntimeWarning")
+@pytest.mark.filterwarnings("default")
+def test_quick_softmax_regression(tmp_path, monkeypatch, capsys):
+    """The script itself, on arrays in place of MNIST, and without its ten processes."""
     draw = np.random.default_rng(0)
     kinds, arrays = draw.integers(0, 200, (10, 6, 6)), {}
     for part, count in (("train", 300), ("validation", 60), ("test", 60)):
@@ -192,24 +192,22 @@ def test_quick_softmax_regression(tmp_path):
         arrays |= {f"x_{part}": (kinds[y] + draw.integers(0, 56, (count, 6, 6))).astype(np.uint8)}
         arrays |= {f"y_{part}": y}
     np.savez(tmp_path / "images.npz", **arrays)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "experiments.mnist_logistic.run", "--quick"),
-            *("--runs", tmp_path / "out", "--", "--set", "data.name=arrays"),
-            *("--set", f"data.file={tmp_path / 'images.npz'}"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    name = "experiments.mnist_logistic.run"
+    line = [name, "--quick", "--runs", tmp_path / "out", "--", "--set", "data.name=arrays"]
+    line += ["--set", f"data.file={tmp_path / 'images.npz'}"]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in line])
+    for variable in comparison_experiment.ONE_THREAD:
+        monkeypatch.setenv(variable, "1")  # as the script does, for the whole process
+    runs_here.patch(monkeypatch)
+    runpy.run_module(name, run_name="__main__")  # as python -m does
+    said = capsys.readouterr().out
     with open(tmp_path / "out" / "compare.csv", newline="") as file:
         last = {row["label"]: row for row in csv.DictReader(file)}
     assert len(last) == 9 and {row["status"] for row in last.values()} == {"finished"}
     assert float(last["sgd"]["gradient_evaluations"]) == pytest.approx(2)
     assert float(last["halp8"]["gradient_evaluations"]) == pytest.approx(6)
     # The last table of what is printed holds objectives over the training examples.
-    table = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \| 1 of 1 \|$", done.stdout, re.M)
+    table = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \| 1 of 1 \|$", said, re.M)
     objectives = {label: float(value) for label, value, _ in table}
     assert set(objectives) == set(last) and max(objectives.values()) < np.log(10)
     # 16 bits round by 1e-4 at most: they train as float32 does.
