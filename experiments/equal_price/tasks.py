@@ -152,7 +152,7 @@ _SHAKESPEARE = Task(
     tuning_budget=3,
     rates={
         PLAIN: Rates((1, 2, 4, 8), (2, 4)),
-        MOMENTUM: Rates((0.25, 0.5, 1, 2), (0.5, 1)),
+        MOMENTUM: Rates((1, 2, 4, 8), (2, 4)),
     },
     quick=("data.limit=10000", "data.validation_limit=5000"),
 )
