@@ -134,6 +134,19 @@ class Stop:
         return self._signals.requested or self._end is not None and time.monotonic() > self._end
 
 
+def of_bits(tiers: Tiers, bits: Sequence[int]) -> Tiers:
+    """The tiers of these word lengths.
+
+    Raises:
+        InputError: there is no tier of one of them.
+    """
+    known = list(dict.fromkeys(b for b, _ in tiers))
+    if unknown := [str(b) for b in bits if b not in known]:
+        expected = ", ".join(map(str, known))
+        raise InputError(f"--bits must be of {expected}. Received: {', '.join(unknown)}")
+    return [tier for tier in tiers if tier[0] in bits]
+
+
 def of_labels(tiers: Tiers, labels: Sequence[str]) -> Tiers:
     """The candidates with these labels; without the tiers that have none of them.
 
@@ -201,12 +214,10 @@ def _main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     for setting in [options.setting] if options.setting else task.kinds:
         tiers = task.tiers(setting)
+        if options.bits:
+            tiers = of_bits(tiers, options.bits)
         if options.labels:
             tiers = of_labels(tiers, options.labels)
-        if options.bits:
-            tiers = [tier for tier in tiers if tier[0] in options.bits]
-        if not tiers:
-            raise InputError(f"--bits, --labels: {task.name} has none of them in {setting}")
         tiers = quick_tiers(tiers) if options.quick else tiers
         quick = options.runs / f"quick-{task.name}-{setting}" / "results.csv"
         rows = ResultRows(quick) if options.quick else of_task(task.name, setting)
