@@ -163,7 +163,9 @@ class Trainer(keras.Model):
         self.loop.check_step()
         batch = Batch(*keras.utils.unpack_x_y_sample_weight(data))
         step = self.estimator.gradient(batch)
-        self.iterate.before_update()
+        # Not at the start of the step, where it would hold up the forward pass.
+        with tf.control_dependencies(tf.nest.flatten(step.y_pred, expand_composites=True)):
+            self.iterate.before_update()
         pairs = zip(step.gradients, self.trainable_variables, strict=True)
         self.optimizer.apply_gradients(pairs)
         size = batch_size_of(batch.x)
