@@ -1,5 +1,4 @@
-"""Prints a hash of what the solver finds: `python linear_runs.py`; for instruction sets that only a
-new process can choose."""
+"""What the solver finds, and a hash of it: to be compared with another process's."""
 
 import hashlib
 import itertools
@@ -38,7 +37,3 @@ def results(n_threads=1, algorithms=("halp", "lp_svrg", "lp_sgd")):
 
 def digest(found):
     return hashlib.sha256(b"".join(found.values())).hexdigest()
-
-
-if __name__ == "__main__":
-    print(digest(results()))
