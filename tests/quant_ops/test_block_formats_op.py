@@ -144,8 +144,9 @@ def test_mx(element, scale_rounding):
 @pytest.mark.parametrize("word_bits", [2, 3, 8, 12, 17, 32])
 def test_block_float(word_bits, rounding):
     """Two of the dtypes; the next rounding has the others."""
-    turns = itertools.islice(itertools.cycle(LAYOUTS), word_bits % 5, None)
-    turn = (word_bits + ROUNDINGS.index(rounding)) % 2
+    r = ROUNDINGS.index(rounding)
+    turns = itertools.islice(itertools.cycle(LAYOUTS), (word_bits + 2 * r) % 5, None)
+    turn = (word_bits + r) % 2
     for seed, dtype in list(enumerate(DTYPES))[turn::2]:
         size = next(turns)
         x, axis = inputs(dtype, size, seed + 100)
