@@ -75,7 +75,11 @@ def turn(cases: list, every: int, dtype: str, rounding: str, overflow: str | Non
     Each case meets every dtype and several roundings. Tracing takes longer than all the rest, so a
     case is in a graph with one dtype, rounding and overflow only, which its index chooses.
     """
-    d, r, o = DTYPES.index(dtype), ROUNDINGS.index(rounding), OVERFLOWS.index(overflow or "wrap")
+    d, r, o = (
+        DTYPES.index(dtype),
+        ROUNDINGS.index(rounding),
+        OVERFLOWS.index(overflow or OVERFLOWS[0]),
+    )
     chosen = list(enumerate(cases))[(d + r + o) % every :: every]
 
     def in_a_graph(i):
