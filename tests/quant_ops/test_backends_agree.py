@@ -75,16 +75,12 @@ def turn(cases: list, every: int, dtype: str, rounding: str, overflow: str | Non
     Each case meets every dtype and several roundings. Tracing takes longer than all the rest, so a
     case is in a graph with one dtype, rounding and overflow only, which its index chooses.
     """
-    d, r, o = (
-        DTYPES.index(dtype),
-        ROUNDINGS.index(rounding),
-        OVERFLOWS.index(overflow or OVERFLOWS[0]),
-    )
+    d, r, o = DTYPES.index(dtype), ROUNDINGS.index(rounding), (None, *OVERFLOWS).index(overflow)
     chosen = list(enumerate(cases))[(d + r + o) % every :: every]
 
     def in_a_graph(i):
         met = range((i - d - o) % every, len(ROUNDINGS), every)  # the roundings of this case
-        its_overflow = overflow is None or o == i // 4 % 2
+        its_overflow = overflow is None or o == 1 + i // 4 % 2
         return d == i % 4 and its_overflow and r == met[i % len(met)]
 
     return [(i, case, in_a_graph(i)) for i, case in chosen]
