@@ -71,7 +71,7 @@ def combinations():
             yield option, mask, kind
 
 
-@pytest.mark.parametrize("option, mask, kind", combinations())
+@pytest.mark.parametrize("option, mask, kind", list(combinations()))
 def test_a_mask_is_the_one_of_keras(kind, mask, option):
     plain, quantized = pair(kind, **OPTIONS[option])
     call = {**MASKS[mask], "return_attention_scores": option == "scores"}

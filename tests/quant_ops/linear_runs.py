@@ -1,5 +1,6 @@
 """What the solver finds, and a hash of it: to be compared with another process's."""
 
+import functools
 import hashlib
 import itertools
 
@@ -12,6 +13,7 @@ BITS = [(8, 4), (8, 8), (8, 16), (16, 4), (16, 8), (16, 16)]
 COLUMNS = 500  # eight units of 64, so that seven threads have something to do
 
 
+@functools.cache
 def results(n_threads=1, algorithms=("halp", "lp_svrg", "lp_sgd")):
     """Weights and measurements for every loss and width, as bytes by what they belong to."""
     draw = np.random.default_rng(0)
