@@ -63,18 +63,20 @@ def test_every_part_and_every_name_is_tried():
 @pytest.mark.parametrize("estimator, iterate", PAIRS)
 def test_every_pair_trains_and_is_saved(estimator, iterate, tmp_path):
     trainer = tq_halp.Trainer(model(), **parts(estimator, iterate), seed=3)
-    before = float(np.mean((trainer.model.predict(X, verbose=0) - Y) ** 2))
+    before = float(np.mean((trainer.model(X) - Y) ** 2))
     trained(trainer, epochs=4)
     assert trainer.evaluate(X, Y, verbose=0) < before
     trainer.save(tmp_path / "trainer.keras")
     again = keras.models.load_model(tmp_path / "trainer.keras")
     configs = [{**each.get_config(), "model": None} for each in (again, trainer)]
     assert configs[0] == configs[1]
-    np.testing.assert_array_equal(again.predict(X, verbose=0), trainer.predict(X, verbose=0))
+    np.testing.assert_array_equal(again(X), trainer(X))
     assert again.states.by_name.keys() == trainer.states.by_name.keys()
     for name, state in trainer.states.by_name.items():
         np.testing.assert_array_equal(again.states.by_name[name], state, err_msg=name)
-    trained(again, epochs=1)
+    # What is loaded goes on: every part once, as tracing takes longer than all the rest.
+    if list(ESTIMATORS).index(estimator) == list(ITERATES).index(iterate) % len(ESTIMATORS):
+        trained(again, epochs=1)
 
 
 @pytest.mark.parametrize("name", NAMED)

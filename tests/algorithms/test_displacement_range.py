@@ -37,14 +37,11 @@ def network():
 
 def trained(digits, algorithm, optimizer, epochs=EPOCHS):
     """Training loss at the end."""
-    algorithm.compile(
-        optimizer,
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps_per_execution=8,
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    algorithm.compile(optimizer, loss, steps_per_execution=8)
     keras.utils.set_random_seed(2)
     algorithm.fit(*digits, batch_size=BATCH, epochs=epochs, verbose=0)
-    return algorithm.evaluate(*digits, batch_size=len(digits[0]), verbose=0)
+    return float(loss(digits[1], algorithm(digits[0])))  # `evaluate` would trace a graph
 
 
 def bit_centered(bits, **kwargs):
@@ -112,14 +109,17 @@ def test_a_tensor_that_never_moves_does_not_keep_others_from_widening():
     np.testing.assert_array_equal(widths[1][:2], widths[0][:2])
 
 
-@pytest.mark.parametrize(("bits", "factor"), [(8, 1.1), (4, 2.0)])
-def test_ranges_stay_where_the_weights_circle(bits, factor):
+def test_ranges_stay_where_the_weights_circle():
     """With minibatches in the same order an epoch ends near where it began, having been far."""
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(400, 20)), rng.normal(size=(20, 1))
     y = x @ w + rng.normal(size=(400, 1))
-    norms = {}
-    for make in (tq_halp.SGD, lambda m: tq_halp.BitCenteredSGD(m, word_bits=bits)):
+    norms = []
+    for make in (
+        tq_halp.SGD,
+        lambda m: tq_halp.BitCenteredSGD(m, word_bits=8),
+        lambda m: tq_halp.BitCenteredSGD(m, word_bits=4),
+    ):
         layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         algorithm = make(keras.Sequential([keras.Input((20,)), layer]))
         algorithm.compile(keras.optimizers.SGD(0.01), loss="mse", steps_per_execution=10)
@@ -127,7 +127,8 @@ def test_ranges_stay_where_the_weights_circle(bits, factor):
         for _ in range(3):
             algorithm.fit(x, y, batch_size=10, epochs=10, shuffle=False, verbose=0)
             found.append(np.linalg.norm(x.T @ (x @ layer.kernel.numpy() - y)) / 400)
-        norms[type(algorithm)] = found
-    plain, centered = norms.values()
+        norms.append(found)
+    plain, of_8_bits, of_4_bits = norms
     assert np.ptp(plain[1:]) < 1e-3 * plain[1], "the same circle in every epoch"
-    assert max(centered[1:]) < factor * plain[1]
+    assert max(of_8_bits[1:]) < 1.1 * plain[1]
+    assert max(of_4_bits[1:]) < 2.0 * plain[1]

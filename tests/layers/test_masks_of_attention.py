@@ -1,5 +1,7 @@
 """What masks mean to a quantized attention: what they mean to Keras, also where nothing is left."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -59,9 +61,17 @@ def pair(kind, **options):
     return made
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("option", OPTIONS)
+def combinations():
+    """Every mask without options and in half precision, whose range is the smallest; with another
+    option the one class has half of the masks and the other class the others, and all has both."""
+    for (k, kind), (m, mask), (o, option) in itertools.product(
+        *map(enumerate, (CLASSES, MASKS, OPTIONS))
+    ):
+        if option in ("", "mixed_float16") or mask == "all" or (k + m + o) % 2:
+            yield option, mask, kind
+
+
+@pytest.mark.parametrize("option, mask, kind", list(combinations()))
 def test_a_mask_is_the_one_of_keras(kind, mask, option):
     plain, quantized = pair(kind, **OPTIONS[option])
     call = {**MASKS[mask], "return_attention_scores": option == "scores"}

@@ -1,19 +1,15 @@
 """How a `QuantLayer` comes about: `quantize_layer`, the first call, a file; and what is refused."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from quantized_cases import EVERY, A, B, W
-from users_layers import Pair, Unregistered, X, Y, assert_equal, pair, with_weights
+from quantized_cases import EVERY, B, W
+from users_layers import Pair, Unregistered, X, Y, assert_equal, pair
 
-from tests.arrays import floats
 from tq_halp import quantizers
 from tq_halp.errors import InputError
-from tq_halp.layers import QuantConv2D, QuantDense, Quantize, QuantLayer, QuantLSTM
+from tq_halp.layers import QuantDense, QuantLayer, QuantLSTM
 from tq_halp.layers.keras_class_table import quantize_layer
 
 STOCHASTIC = {**W, "rounding": "stochastic"}
@@ -38,44 +34,6 @@ def test_save_and_load_go_on_bit_for_bit(tmp_path):
     for training in (False, True):
         assert_equal(again([X, Y], training=training), model([X, Y], training=training))
     assert again.get_layer("pair").rounding_counter.calls.numpy() == 2
-
-
-def test_load_in_a_new_process(tmp_path):
-    """A user's class by custom_objects, ours by their names, with their counters."""
-    users = keras.Sequential([keras.Input((4,)), QuantLayer(Unregistered(name="u"), weights=W)])
-    ours = keras.Sequential(
-        [
-            keras.Input((4, 4)),
-            Quantize(A),
-            QuantLSTM(3, return_sequences=True, weights=STOCHASTIC, gates=STOCHASTIC),
-            keras.layers.Reshape((2, 2, 3)),
-            QuantConv2D(2, 2, weights=W, bias=B),
-            keras.layers.Flatten(),
-            QuantDense(11, weights=STOCHASTIC, activations=A),
-        ]
-    )
-    ours.compile("sgd", "mse")
-    sequences = floats(8, 4, 4)
-    ours.fit(sequences, np.zeros((8, 11)), verbose=0)  # so that the counters are not 0
-    for name, model, x in (("users", with_weights(users), X[0]), ("ours", ours, sequences)):
-        model.save(tmp_path / f"{name}.keras")
-        np.savez(tmp_path / f"{name}.npz", x=x, y=model(x))
-    code = (
-        "import sys, numpy as np, keras, tq_halp.layers\n"
-        "class Unregistered(keras.layers.Layer):\n"
-        "    def __init__(self, **kwargs):\n"
-        "        super().__init__(**kwargs)\n"
-        "        self.first, self.second = keras.layers.Dense(3), keras.layers.Dense(2)\n"
-        "    def call(self, x):\n"
-        "        return self.second(self.first(x))\n"
-        "given, folder = {'Unregistered': Unregistered}, sys.argv[1]\n"
-        "for name, given in (('users', given), ('ours', None)):\n"
-        "    model = keras.saving.load_model(f'{folder}/{name}.keras', custom_objects=given)\n"
-        "    with np.load(f'{folder}/{name}.npz') as arrays:\n"
-        "        np.testing.assert_array_equal(model(arrays['x']), arrays['y'])\n"
-        "assert model.layers[-1].rounding_counter.calls.numpy() == 1\n"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize("eager_only", [False, True])

@@ -82,11 +82,11 @@ def test_between_the_smoothness_of_all_data_and_of_the_worst_row(kind, batch_siz
     x = problem(kind)
     n, b = len(x), min(batch_size, len(x))
     bound = 0.5 / rate(x, batch_size=batch_size)
-    assert np.linalg.eigvalsh(x.T @ x / n)[-1] <= bound * (1 + 1e-9)
+    assert np.linalg.norm(x, 2) ** 2 / n <= bound * (1 + 1e-9)
     assert bound <= 1.1 * squared_norms(x).max() * (1 + 1e-9)
     order = np.random.default_rng(5).permutation(n)
     batches = [order[i : i + b] for i in range(0, n - b + 1, b)]
-    largest = max(np.linalg.norm(x[rows], 2) ** 2 / b for rows in batches)
+    largest = np.linalg.norm(x[np.array(batches)], 2, axis=(1, 2)).max() ** 2 / b
     assert bound > largest / 2  # the rate is half of the largest stable one
 
 

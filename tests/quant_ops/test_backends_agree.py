@@ -4,6 +4,7 @@ Up to 60,000 values for each op, dtype and rounding; QUANT_OPS_TEST_VALUES=10000
 """
 
 import functools
+import itertools
 import os
 
 import numpy as np
@@ -68,15 +69,40 @@ def assert_backends_agree(quantize, bits: np.ndarray, dtype: str, in_a_graph: bo
     ]
 
 
-def turn(cases: list, every: int, dtype: str, rounding: str, overflow: str = OVERFLOWS[0]):
+def turn(cases: list, every: int, dtype: str, rounding: str, overflow: str | None = None):
     """Every so manieth of the cases, where this combination starts: (index, case, in a graph).
 
-    Each case meets every dtype and several roundings. One of those returned is for a graph, as
-    tracing takes longer than all the rest: each case (of blocks 28 of the 30) for some combination.
+    Each case meets every dtype and several roundings. Tracing takes longer than all the rest, so a
+    case is in a graph with one dtype, rounding and overflow only, which its index chooses.
     """
-    d, r, o = DTYPES.index(dtype), ROUNDINGS.index(rounding), OVERFLOWS.index(overflow)
+    d, r, o = DTYPES.index(dtype), ROUNDINGS.index(rounding), (None, *OVERFLOWS).index(overflow)
     chosen = list(enumerate(cases))[(d + r + o) % every :: every]
-    return [(i, case, k == d % len(chosen)) for k, (i, case) in enumerate(chosen)]
+
+    def in_a_graph(i):
+        met = range((i - d - o) % every, len(ROUNDINGS), every)  # the roundings of this case
+        its_overflow = overflow is None or o == 1 + i // 4 % 2
+        return d == i % 4 and its_overflow and r == met[i % len(met)]
+
+    return [(i, case, in_a_graph(i)) for i, case in chosen]
+
+
+@pytest.mark.parametrize(
+    "cases, every, overflows",
+    [
+        (FIXED_POINT, 3, OVERFLOWS), (SCALED_INTEGER, 3, OVERFLOWS), (MINIFLOAT, 3, [None]),
+        (POWER_OF_TWO, 3, [None]), (BLOCKS, 7, [None]),
+    ],
+)  # fmt: skip
+def test_turns(cases, every, overflows):
+    """Each case has every dtype, and once a graph."""
+    met, graphs = set(), []
+    for dtype, rounding, overflow in itertools.product(DTYPES, ROUNDINGS, overflows):
+        for i, case, in_a_graph in turn(cases, every, dtype, rounding, overflow):
+            assert case is cases[i]
+            met.add((i, dtype))
+            graphs += [i] * in_a_graph
+    assert len(met) == len(cases) * len(DTYPES)
+    assert sorted(graphs) == list(range(len(cases)))
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
@@ -166,8 +192,9 @@ def test_blocks(dtype, rounding):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_levels(dtype):
+    """Each case in a graph with one of the dtypes."""
     bits = spread(dtype, VALUES // 7, 0.1, seed=8)
-    for quantize in (
+    quantizers = (
         lambda x: quant_ops.binary(x, 0.1),
         lambda x: quant_ops.binary(x, 0.1, rounding="stochastic", seed=5, counter=6),
         lambda x: quant_ops.binary(x, 60000.0, rounding="stochastic", seed=5, counter=6),
@@ -175,5 +202,6 @@ def test_levels(dtype):
         lambda x: quant_ops.ternary(x, 0.1, 1e-310),
         lambda x: quant_ops.ternary(x, 0.1),
         lambda x: quant_ops.sparse(x, 0.1),
-    ):
-        assert_backends_agree(quantize, bits, dtype)
+    )
+    for i, quantize in enumerate(quantizers):
+        assert_backends_agree(quantize, bits, dtype, in_a_graph=i % 4 == DTYPES.index(dtype))

@@ -35,7 +35,8 @@ def test_upstream_passes_unchanged(quantize, dtype):
         return tape.gradient(loss, x)
 
     assert (gradient(x).numpy() == weights.numpy()).all()
-    assert (tf.function(gradient)(x).numpy() == weights.numpy()).all()
+    if dtype == "float32":  # a graph once for each op: tracing takes longer than all the rest
+        assert (tf.function(gradient)(x).numpy() == weights.numpy()).all()
 
 
 @pytest.mark.parametrize(

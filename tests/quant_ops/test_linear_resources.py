@@ -76,8 +76,6 @@ refusing = ctypes.CDLL(os.environ["LD_PRELOAD"])
 draw = np.random.default_rng(0)
 x = draw.standard_normal((5000, 600)).astype(np.float32)
 y = x[:, 0] - x[:, 1]
-algorithm = sys.argv[1]
-
 def made(n_threads=1):
     return LinearSolver(x, y, loss="squared", algorithm=algorithm, intercept=True, batch_size=500,
                         word_bits=16, n_threads=n_threads)
@@ -97,29 +95,34 @@ def same(a, b):
     np.testing.assert_array_equal(a[0], b[0])
     assert a[1] == b[1]
 
-made(4), epochs(made(), 4)  # TensorFlow's own threads and arenas are there from now on
+code = compile(sys.argv[1], "the test", "exec")
+for algorithm in sys.argv[2:]:
+    made(4), epochs(made(), 4)  # TensorFlow's own threads and arenas are there from now on
+    exec(code)
+    print(algorithm)
 """
 
 
-def run(tmp_path, library, code, algorithm):
+def run(tmp_path, library, code, algorithms):
+    """The code for each algorithm; in one new process, as importing TensorFlow takes longest."""
     source, target = tmp_path / "refusing.cc", tmp_path / "refusing.so"
     source.write_text(library)
     command = [*core_programs.compiler(), "-shared", "-fPIC", "-O1", str(source), "-o", str(target)]
     subprocess.run([*command, "-ldl"], check=True)
     done = subprocess.run(
-        ["env", f"LD_PRELOAD={target}", sys.executable, "-c", SETUP + textwrap.dedent(code)]
-        + [algorithm],
+        ["env", f"LD_PRELOAD={target}", sys.executable, "-c", SETUP, textwrap.dedent(code)]
+        + [*algorithms],
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == algorithms
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
 
 
 @on_linux
-@pytest.mark.parametrize("algorithm", ["halp", "lp_svrg", "svrg"])
-def test_threads_that_cannot_be_started(tmp_path, algorithm):
+def test_threads_that_cannot_be_started(tmp_path):
     """The first, the second or the third of an epoch's: no thread is left, nothing has changed."""
     code = """
     left = ctypes.c_int.in_dll(refusing, "threads_left")
@@ -138,12 +141,11 @@ def test_threads_that_cannot_be_started(tmp_path, algorithm):
     if algorithm != "svrg":  # whose sums depend on the number of threads
         same(epochs(solver, 3), epochs(made(), 1, 1, 4))
     """
-    run(tmp_path, REFUSING_THREADS, code, algorithm)
+    run(tmp_path, REFUSING_THREADS, code, ["halp", "lp_svrg", "svrg"])
 
 
 @on_linux
-@pytest.mark.parametrize("algorithm", ["halp", "lp_sgd", "svrg"])
-def test_memory_that_cannot_be_had(tmp_path, algorithm):
+def test_memory_that_cannot_be_had(tmp_path):
     """Whichever request is refused: those of an epoch all come before its first step."""
     code = """
     left = ctypes.c_long.in_dll(refusing, "allocations_left")
@@ -163,7 +165,7 @@ def test_memory_that_cannot_be_had(tmp_path, algorithm):
         counts.append(number)
     assert min(counts) > 3 and max(counts) < 100, counts
     """
-    run(tmp_path, REFUSING_MEMORY, code, algorithm)
+    run(tmp_path, REFUSING_MEMORY, code, ["halp", "lp_sgd", "svrg"])
 
 
 @pytest.mark.parametrize("n_threads", [0, -1, 1025, 10**6, 2**63, 1.5, True])

@@ -1,9 +1,7 @@
-"""The same weights for any number of threads, any instruction set, and in another process."""
+"""The same weights for any number of threads.
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+For any instruction set and in another process: in test_random_bits_of_ops.py, where there is one.
+"""
 
 import linear_runs
 import pytest
@@ -19,16 +17,3 @@ def test_threads(expected, n_threads):
     found = linear_runs.results(n_threads)
     assert {key for key, value in found.items() if value != expected[key]} == set()
     assert len(set(expected.values())) == len(expected) == 54
-
-
-@pytest.mark.parametrize("instruction_set", ["portable", "avx2"])
-def test_instruction_sets(expected, instruction_set):
-    """Where this process has AVX-512, that is a third."""
-    done = subprocess.run(
-        [sys.executable, str(Path(linear_runs.__file__))],
-        env=os.environ | {"QUANT_OPS_ISA": instruction_set},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [linear_runs.digest(expected)]

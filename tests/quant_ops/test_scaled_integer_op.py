@@ -1,5 +1,6 @@
 """scaled_integer against exact rational arithmetic, its scales and its axes, both backends."""
 
+import functools
 import math
 from fractions import Fraction
 
@@ -58,12 +59,15 @@ def assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, overflow
 @pytest.mark.parametrize("overflow", OVERFLOWS)
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_against_the_oracle(rounding, overflow):
-    for dtype in DTYPES:
-        for word_bits, scale in ((1, 0.75), (4, 0.1), (8, 3e-3), (16, 1e-39), (24, 7e30), (8, 0.0)):
-            for kind in (np.float64, np.float32):
-                scale = kind(scale)
-                bits = spread(dtype, 100, float(scale), seed=word_bits)
-                assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, overflow)
+    """The dtypes of the scale take turns: each with every rounding, and with every dtype of x."""
+    turn = ROUNDINGS.index(rounding) + OVERFLOWS.index(overflow)
+    for d, dtype in enumerate(DTYPES):
+        for i, (word_bits, scale) in enumerate(
+            ((1, 0.75), (4, 0.1), (8, 3e-3), (16, 1e-39), (24, 7e30), (8, 0.0)), turn + d
+        ):
+            scale = (np.float64, np.float32)[i % 2](scale)
+            bits = spread(dtype, 100, float(scale), seed=word_bits)
+            assert_equal_to_the_oracle(bits, dtype, scale, word_bits, rounding, overflow)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -106,6 +110,13 @@ def test_a_wider_scale_changes_no_deterministic_rounding(rounding, backend):
                 assert (to_bits(narrow) == to_bits(wide)).all()
 
 
+@functools.cache
+def on_grid(scale: np.floating, dtype: str) -> tf.Tensor:
+    """The dtype's values of the steps from -256 to 255."""
+    products = [Fraction(k * float(scale)) for k in range(-256, 256)]
+    return tf.constant([float(oracle.DTYPES[dtype].round(each)) for each in products], dtype)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_what_is_on_the_grid_stays_there(rounding, backend):
@@ -117,9 +128,7 @@ def test_what_is_on_the_grid_stays_there(rounding, backend):
     for scale in (1.4033, 0.003929314, 0.0117, 3.7):
         for kind in (np.float32, np.float64):
             for dtype in DTYPES:
-                products = [Fraction(k * float(kind(scale))) for k in range(-256, 256)]
-                on_grid = [float(oracle.DTYPES[dtype].round(product)) for product in products]
-                x = tf.constant(on_grid, dtype)
+                x = on_grid(kind(scale), dtype)
                 with forced(backend):
                     result = quant_ops.scaled_integer(x, kind(scale), 9, rounding=rounding)
                 assert (to_bits(result) == to_bits(x)).all(), (scale, kind, dtype)

@@ -63,6 +63,12 @@ CASES = {
     "hashing": lambda: (layers.Hashing(num_bins=5, salt=[7, 11]), WORDS),
 }
 
+# One of each class, and of tables one that is given: tracing takes longer than all the rest.
+IN_A_GRAPH = (
+    *("text multi_hot", "text given", "strings", "strings given", "integers", "integers given"),
+    *("normalization", "bins", "hashing"),
+)
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_of_preprocessing(name):
@@ -75,7 +81,8 @@ def test_a_layer_of_preprocessing(name):
     model = keras.Model(inputs, head(keras.ops.cast(model.output, "float32")))
     expected, applied = model(x), EVERYTHING.apply(model)
     np.testing.assert_array_equal(applied(x), expected)
-    np.testing.assert_array_equal(applied.predict(x, verbose=0), model.predict(x, verbose=0))
+    if name in IN_A_GRAPH:
+        np.testing.assert_array_equal(applied.predict(x, verbose=0), model.predict(x, verbose=0))
     # Once more, of what is a copy itself; and the source is what it was.
     np.testing.assert_array_equal(EVERYTHING.apply(applied)(x), expected)
     np.testing.assert_array_equal(model(x), expected)
