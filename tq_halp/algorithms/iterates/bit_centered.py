@@ -165,7 +165,7 @@ class BitCentered(Iterate):
         """Notices weights that the user has set, w ≠ w̃ + z: then w̃ ← w − z, and g̃ is outdated."""
         is_set: list[tf.Tensor] = []
         for (variable, center, offset), left in zip(self._triples(), self.projected, strict=True):
-            # One after the other: all sums at the same time would take a copy of the weights.
+            # One after the other: without compiled ops all sums at once take a copy of the weights.
             with tf.control_dependencies(is_set[-1:]):
                 if left is None:
                     tensors = variable.value, center.value, offset.value
