@@ -4,6 +4,7 @@ They raise ValueError or TypeError, not `tq_halp.InputError`: quant_ops knows no
 """
 
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,8 @@ def int64_scalar(value: Any, name: str) -> int | tf.Tensor:
             f"{name} must be an integer or a scalar integer tensor. Received: {value!r}"
         )
     return tf.cast(tensor, tf.int64)
+
+
+def int64_tensors(inputs: Iterable[int | tf.Tensor]) -> list[tf.Tensor]:
+    """An op's inputs as tensors: integers become int64 constants."""
+    return [tf.constant(i, tf.int64) if isinstance(i, int) else i for i in inputs]

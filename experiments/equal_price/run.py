@@ -140,10 +140,7 @@ def of_bits(tiers: Tiers, bits: Sequence[int]) -> Tiers:
     Raises:
         InputError: there is no tier of one of them.
     """
-    known = list(dict.fromkeys(b for b, _ in tiers))
-    if unknown := [str(b) for b in bits if b not in known]:
-        expected = ", ".join(map(str, known))
-        raise InputError(f"--bits must be of {expected}. Received: {', '.join(unknown)}")
+    _check_known("--bits", bits, [b for b, _ in tiers])
     return [tier for tier in tiers if tier[0] in bits]
 
 
@@ -154,10 +151,15 @@ def of_labels(tiers: Tiers, labels: Sequence[str]) -> Tiers:
         InputError: there is no candidate with one of the labels.
     """
     known = [candidate.label for _, tier in tiers for candidate in tier]
-    if unknown := [label for label in labels if label not in known]:
-        raise InputError(f"--labels must be of {', '.join(known)}. Received: {', '.join(unknown)}")
+    _check_known("--labels", labels, known)
     found = [(bits, [each for each in tier if each.label in labels]) for bits, tier in tiers]
     return [(bits, tier) for bits, tier in found if tier]
+
+
+def _check_known(option: str, received: Sequence, known: Sequence) -> None:
+    if unknown := [str(each) for each in received if each not in known]:
+        expected = ", ".join(dict.fromkeys(map(str, known)))
+        raise InputError(f"{option} must be of {expected}. Received: {', '.join(unknown)}")
 
 
 def quick_tiers(tiers: Tiers) -> Tiers:

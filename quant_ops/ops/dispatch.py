@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import library
-from quant_ops.arguments import check_size
+from quant_ops.arguments import check_size, int64_tensors
 from quant_ops.tensorflow_internals import is_compiled_by_xla
 
 
@@ -31,8 +31,7 @@ def dispatch(
     if takes_native():
         return getattr(library.native(), f"quant_ops_{name}")(x, *inputs, **attributes)
     check_size(x)
-    constants = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in inputs)
-    quantized = composite(*map(tf.stop_gradient, (x, *constants)), **attributes)
+    quantized = composite(*map(tf.stop_gradient, (x, *int64_tensors(inputs))), **attributes)
     return _straight_through(x, quantized)
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite, library
-from quant_ops.arguments import check_size, choice, float_tensor, int64_scalar, integer
+from quant_ops.arguments import (
+    check_size,
+    choice,
+    float_tensor,
+    int64_scalar,
+    int64_tensors,
+    integer,
+)
 from quant_ops.format_facts import ROUNDINGS
 from quant_ops.ops.dispatch import takes_native
 from quant_ops.ops.uniform_grids import scaled_arguments
@@ -58,7 +65,7 @@ def move_offset(
         return new_offset, new_weight
     check_size(weight)
     moved = offset + (weight - (center + offset))
-    new_offset = composite.scaled_integer(moved, *_constants(inputs), **attributes)
+    new_offset = composite.scaled_integer(moved, *int64_tensors(inputs), **attributes)
     return new_offset, center + new_offset
 
 
@@ -136,7 +143,7 @@ def move_entry(
     moved = composite.scaled_integer(
         change,
         scale,
-        *_constants((seed, counter)),
+        *int64_tensors((seed, counter)),
         word_bits=bits,
         per_axis=False,
         axis=0,
@@ -156,13 +163,10 @@ def _alike(**tensors: Any) -> list[tf.Tensor]:
                 f"{name} must have the shape and dtype of {first}, {like.shape} and "
                 f"{like.dtype.name}. Received: {other.shape} and {other.dtype.name}"
             )
-        if not (other.shape.is_fully_defined() and like.shape.is_fully_defined()):
+        is_known = other.shape.is_fully_defined() and like.shape.is_fully_defined()
+        if not (is_known or takes_native()):  # The native ops check it themselves.
             message = f"{', '.join(tensors)} must have one shape"
             check = tf.debugging.assert_equal(tf.shape(other), tf.shape(like), message)
             with tf.control_dependencies([] if check is None else [check]):
                 like = found[0] = tf.identity(like)
     return found
-
-
-def _constants(inputs: tuple[Any, ...]) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.constant(i, tf.int64) if isinstance(i, int) else i for i in inputs)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite, library
-from quant_ops.arguments import choice, float_tensor, int64_scalar, integer
+from quant_ops.arguments import choice, float_tensor, int64_scalar, int64_tensors, integer
 from quant_ops.composite import counter_rng
 from quant_ops.ops.dispatch import takes_native
 from quant_ops.ops.float_formats import minifloat_attributes
@@ -147,8 +147,7 @@ def _product(
 ) -> tf.Tensor:
     if takes_native():
         return getattr(library.native(), f"quant_ops_{name}")(a, b, *streams, **attributes)
-    constants = (tf.constant(i, tf.int64) if isinstance(i, int) else i for i in streams)
-    return getattr(composite, name)(a, b, *constants, **attributes)
+    return getattr(composite, name)(a, b, *int64_tensors(streams), **attributes)
 
 
 @tf.custom_gradient

@@ -9,7 +9,7 @@
 
 #include "../core/per_instruction_set.h"
 #include "kernel_helpers.h"
-#include "scale_input.h"
+#include "scaled_integer_arguments.h"
 
 namespace quant_ops {
 namespace {
@@ -44,9 +44,7 @@ template <class T>
 class MoveOffsetKernel : public tensorflow::OpKernel {
  public:
   explicit MoveOffsetKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
-    read_attributes(context, &spec_);
-    if (!context->status().ok()) return;
-    scale_.read_attributes(context);
+    arguments_.read(context);
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {
@@ -57,12 +55,10 @@ class MoveOffsetKernel : public tensorflow::OpKernel {
   void compute(tensorflow::OpKernelContext* context) const {
     OP_REQUIRES_OK(context, check_one_shape(context, "weight, center and offset"));
     const tensorflow::Tensor& weight = context->input(0);
-    ScaledIntegerSpec spec = spec_;
-    read_stream(context, 4, &spec.stream);
-    if (!context->status().ok()) return;
+    ScaledIntegerSpec spec;
     std::unique_ptr<ScaleTable> table;
-    OP_REQUIRES_OK(context, scale_.table(weight, context->input(3), spec, &table));
-    spec.scales = table->scales();
+    arguments_.read(context, weight, 3, &spec, &table);
+    if (!context->status().ok()) return;
     tensorflow::Tensor *new_offset = nullptr, *new_weight = nullptr;
     OP_REQUIRES_OK(context, context->forward_input_or_allocate_output({2}, 0, weight.shape(),
                                                                       &new_offset));
@@ -88,8 +84,7 @@ class MoveOffsetKernel : public tensorflow::OpKernel {
           [&](int64_t begin, int64_t end) { for_each_block(begin, end, move); });
   }
 
-  ScaledIntegerSpec spec_;
-  ScaleInput scale_;
+  ScaledIntegerArguments arguments_;
 };
 
 // Whether weight != center + offset anywhere.
@@ -163,8 +158,8 @@ class MoveEntryKernel : public tensorflow::OpKernel {
   void compute(tensorflow::OpKernelContext* context) const {
     OP_REQUIRES_OK(context, check_one_shape(context, "gradient, entry and mean"));
     const tensorflow::Tensor& gradient = context->input(0);
-    OP_REQUIRES(context, context->input(3).NumElements() == 1,
-                absl::InvalidArgumentError("coefficient must be a scalar"));
+    const T a = static_cast<T>(read_scalar(context, 3, "coefficient"));
+    if (!context->status().ok()) return;
     ScaledIntegerSpec spec = spec_;
     read_stream(context, 4, &spec.stream);
     if (!context->status().ok()) return;
@@ -173,7 +168,7 @@ class MoveEntryKernel : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(1, gradient.shape(), &new_entry));
     OP_REQUIRES_OK(context,
                    context->allocate_output(2, tensorflow::TensorShape({}), &is_finite));
-    const Found found = estimate_from(context, estimate->flat<T>().data());
+    const Found found = estimate_from(context, a, estimate->flat<T>().data());
     is_finite->scalar<bool>()() = found.is_finite;
     T largest;
     std::memcpy(&largest, &found.largest, sizeof(largest));
@@ -195,11 +190,10 @@ class MoveEntryKernel : public tensorflow::OpKernel {
           [&](int64_t begin, int64_t end) { for_each_block(begin, end, move); });
   }
 
-  static Found estimate_from(tensorflow::OpKernelContext* context, T* estimate) {
+  static Found estimate_from(tensorflow::OpKernelContext* context, T a, T* estimate) {
     const T* g = context->input(0).flat<T>().data();
     const T* entry = context->input(1).flat<T>().data();
     const T* mean = context->input(2).flat<T>().data();
-    const T a = context->input(3).flat<T>()(0);
     const Bits<T> infinity = magnitude_of(std::numeric_limits<T>::infinity());
     Found all;
     std::mutex mutex;

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tq_halp.algorithms.iterates.displacement_costs import Reach, displacement_costs
-from tq_halp.algorithms.iterates.offset_range_rule import EDGE
+from tq_halp.algorithms.iterates.displacement_costs import displacement_costs
+from tq_halp.algorithms.iterates.offset_range_rule import EDGE, reach_of
 from tq_halp.algorithms.iterates.offset_scale_groups import ScaleGroups
 
 #: The largest code of formats whose rounding error does not depend on r.
 FINE = 2.0**24
 # Minibatch gradients make detours: the steps of a segment add up to about this many times |z_j|.
 _DETOUR = 2.0
-# An offset at the edge, which may have been cut off, would have gone this many times as far.
-_BEYOND_EDGE = 2.0
 # A walk on the codes -1, 0, 1 that goes nowhere is at the edge for this share of its time.
 _IDLE_SHARE = 2 / 3
 _CROWDED_SHARE = 0.7
@@ -62,8 +60,8 @@ def costs(
     if largest_code < 2:
         crowded = _is_crowded(groups, offsets, half_widths)
         return np.stack([np.where(crowded, 1.0, 0.0), np.full(groups.count, 0.5)])
-    reach = Reach([1.0] * len(offsets), half_widths * EDGE, _BEYOND_EDGE * half_widths)
     candidates = [half_widths * factor for factor in factors(largest_code)]
+    reach = reach_of(offsets, half_widths)
     return displacement_costs(groups, offsets, reach, candidates, largest_code / _DETOUR)
 
 

@@ -53,6 +53,14 @@ def first_half_widths(
     return best_half_widths(groups, gradients, reach, largest, 12, largest_code)
 
 
+def reach_of(offsets: Sequence[Any], half_widths: np.ndarray, further: float = 1.0) -> Reach:
+    """How far coordinates would have moved: ``further`` times |z_j|; those at the edge twice that.
+
+    An offset at the edge of its range r (``half_widths``) may have been cut off.
+    """
+    return Reach([further] * len(offsets), half_widths * EDGE, 2.0 * further * half_widths)
+
+
 def widened_half_widths(
     groups: ScaleGroups,
     offsets: Sequence[Any],
@@ -67,10 +75,9 @@ def widened_half_widths(
         offsets: z: variables, tensors or arrays.
         half_widths: r.
         largest_code: as everywhere.
-        further: how many times as far a coordinate will have moved; one at the edge of the range,
-            which may have been cut off, twice that.
+        further: how many times as far a coordinate will have moved, as for ``reach_of``.
     """
-    reach = Reach([further] * len(offsets), half_widths * EDGE, 2.0 * further * half_widths)
+    reach = reach_of(offsets, half_widths, further)
     return best_half_widths(groups, offsets, reach, half_widths * 2.0**4, 4, largest_code)
 
 

@@ -1,6 +1,7 @@
-// An op's input `scale`, with the attributes that say how it belongs to the elements of x.
-#ifndef QUANT_OPS_KERNELS_SCALE_INPUT_H_
-#define QUANT_OPS_KERNELS_SCALE_INPUT_H_
+// What the ops that round to scaled integers share: the attributes, and the inputs scale, seed and
+// counter.
+#ifndef QUANT_OPS_KERNELS_SCALED_INTEGER_ARGUMENTS_H_
+#define QUANT_OPS_KERNELS_SCALED_INTEGER_ARGUMENTS_H_
 
 #include <memory>
 #include <vector>
@@ -10,24 +11,31 @@
 
 namespace quant_ops {
 
-// Reads the attributes per_axis and axis.
-class ScaleInput {
+class ScaledIntegerArguments {
  public:
-  void read_attributes(tensorflow::OpKernelConstruction* context) {
+  // Reads the attributes; look at the context's status afterwards.
+  void read(tensorflow::OpKernelConstruction* context) {
+    read_attributes(context, &spec_);
+    if (!context->status().ok()) return;
     OP_REQUIRES_OK(context, context->GetAttr("per_axis", &per_axis_));
     OP_REQUIRES_OK(context, context->GetAttr("axis", &axis_));
   }
 
-  // The table of the scales of x; fails if they do not fit, or are not valid.
-  absl::Status table(const tensorflow::Tensor& x, const tensorflow::Tensor& scale,
-                     const ScaledIntegerSpec& spec, std::unique_ptr<ScaleTable>* table) const {
+  // How to round x. The inputs `first` and on are scale, seed and counter; the context's status
+  // says whether they fit x and are valid. Keep `table` while `spec` is in use.
+  void read(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, int first,
+            ScaledIntegerSpec* spec, std::unique_ptr<ScaleTable>* table) const {
+    *spec = spec_;
+    read_stream(context, first + 1, &spec->stream);
+    if (!context->status().ok()) return;
+    const tensorflow::Tensor& scale = context->input(first);
     int64_t inner = 1;
-    TF_RETURN_IF_ERROR(check_axis(x, scale, &inner));
+    OP_REQUIRES_OK(context, check_axis(x, scale, &inner));
     std::vector<double> scales;
-    TF_RETURN_IF_ERROR(read(scale, &scales));
-    *table = std::make_unique<ScaleTable>(spec, carrier_type(x.dtype()),
+    OP_REQUIRES_OK(context, read_scales(scale, &scales));
+    *table = std::make_unique<ScaleTable>(*spec, carrier_type(x.dtype()),
                                           carrier_type(scale.dtype()), scales, inner);
-    return absl::OkStatus();
+    spec->scales = (*table)->scales();
   }
 
  private:
@@ -53,7 +61,7 @@ class ScaleInput {
     return absl::OkStatus();
   }
 
-  static absl::Status read(const tensorflow::Tensor& scale, std::vector<double>* scales) {
+  static absl::Status read_scales(const tensorflow::Tensor& scale, std::vector<double>* scales) {
     scales->reserve(scale.NumElements());
     for (int64_t i = 0; i < scale.NumElements(); ++i) {
       const double value = read_element(carrier_type(scale.dtype()), scale.data(), i);
@@ -66,10 +74,11 @@ class ScaleInput {
     return absl::OkStatus();
   }
 
+  ScaledIntegerSpec spec_;
   bool per_axis_ = false;
   int axis_ = 0;
 };
 
 }  // namespace quant_ops
 
-#endif  // QUANT_OPS_KERNELS_SCALE_INPUT_H_
+#endif  // QUANT_OPS_KERNELS_SCALED_INTEGER_ARGUMENTS_H_
