@@ -14,8 +14,9 @@
     forced("composite")                             a context in which ops are built for a backend
 
 The two backends of the quantizers give the same bits; `QUANT_OPS_BACKEND=native` or `=composite`
-forces one. The solver has the native backend only. A graph with native ops, saved, loads only where
-quant_ops is; one that is built under `forced("composite")` loads wherever TensorFlow is.
+forces one. The solver has an engine of its own, which needs no TensorFlow. A graph with native ops,
+saved, loads only where quant_ops is; one that is built under `forced("composite")` loads wherever
+TensorFlow is.
 
 The names are imported on first use (PEP 562), so that `import quant_ops.format_facts` does not wait
 for TensorFlow.
@@ -26,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quant_ops.library import backend, forced
+    from quant_ops.linear import LinearSolver
     from quant_ops.ops import (
-        LinearSolver,
         binary,
         block_float,
         fixed_point,
@@ -56,11 +57,17 @@ __all__ = [
     "ternary",
 ]
 
+_ELSEWHERE = {
+    "backend": "quant_ops.library",
+    "forced": "quant_ops.library",
+    "LinearSolver": "quant_ops.linear",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'quant_ops' has no attribute {name!r}")
-    home = "quant_ops.library" if name in ("backend", "forced") else "quant_ops.ops"
+    home = _ELSEWHERE.get(name, "quant_ops.ops")
     found = globals()[name] = getattr(importlib.import_module(home), name)
     return found
 

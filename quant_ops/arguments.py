@@ -1,4 +1,5 @@
-"""Checks of the ops' arguments: each error names the argument, the valid values, what was received.
+"""Checks of the ops' arguments that may be tensors: each error names the argument, what is valid,
+what was received.
 
 They raise ValueError or TypeError, not `tq_halp.InputError`: quant_ops knows nothing of tq_halp.
 """
@@ -7,12 +8,11 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from quant_ops import format_facts
 from quant_ops.composite import counter_rng
 from quant_ops.composite.float_bits import CARRIERS
+from quant_ops.plain_arguments import integer
 
 INT64 = (-(1 << 63), (1 << 63) - 1)  # tf.int64.min and .max ask NumPy anew, for microseconds
 
@@ -43,44 +43,6 @@ def check_size(x: tf.Tensor) -> None:
             "x must have fewer than 2^32 elements on the composite backend. Received: shape "
             f"{x.shape}; split it, or use the native backend"
         )
-
-
-def integer(value: Any, name: str, low: int, high: int) -> int:
-    """`value` as a Python integer.
-
-    Raises:
-        ValueError: it is no integer (a bool is none), or outside [low, high].
-    """
-    format_facts.check_integer(name, value, low, high)
-    return int(value)
-
-
-def parameter(value: Any, name: str, format: str) -> int:
-    """An integer within the range that `facts.RANGES` has for a parameter of a format."""
-    format_facts.check_in_range(format, name, value)
-    return int(value)
-
-
-def boolean(value: Any, name: str) -> bool:
-    """`value` as a Python bool.
-
-    Raises:
-        ValueError: it is not a bool.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False. Received: {value!r}")
-    return bool(value)
-
-
-def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
-    """`value` itself.
-
-    Raises:
-        ValueError: it is not among `choices`.
-    """
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
-    return value
 
 
 def int64_scalar(value: Any, name: str) -> int | tf.Tensor:

@@ -1,8 +1,9 @@
-"""Compiles the native library: `python -m quant_ops.build`, or `python quant_ops/build.py`.
+"""Compiles the native libraries: `python -m quant_ops.build`, or `python quant_ops/build.py`.
 
-The file name of the library holds the TensorFlow version and a hash of the sources and flags, so a
-library that does not match is simply not found. This module imports nothing else of the package: an
-installer can run it by its path.
+The ops are TensorFlow's to load; the engine of linear models needs no TensorFlow. A library's file
+name holds a hash of its sources and flags, that of the ops TensorFlow's version too, so one that
+does not match is simply not found. This module imports nothing else of the package: an installer
+can run it by its path.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -32,6 +34,8 @@ FLAGS += ("-fno-trapping-math",)
 AVX2 = ("-mavx2", "-mfma")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 INSTRUCTION_SETS = {"portable": (), "avx2": AVX2, "avx512": (*AVX512, "-mfma")}
+# The folders of `cc` that a library is made from.
+OPS, ENGINE = ("core", "kernels", "ops"), ("core", "linear")
 # The AVX-512 loops of the linear solvers need VNNI, the instructions for dot products of bytes.
 # Their floating-point loops may use fused multiply-adds: no other backend has to agree with them.
 BYTE_PRODUCTS = {"avx512": ("-mavx512vnni",)}
@@ -56,18 +60,18 @@ def tensorflow_version() -> str:
     raise BuildError("TensorFlow is not installed in this environment: pip install tensorflow")
 
 
-def source_hash() -> str:
-    """A hash of the flags and sources, which determine the library: 12 hexadecimal digits."""
+def source_hash(folders: tuple[str, ...] = OPS) -> str:
+    """A hash of the flags and of the sources in these folders: 12 hexadecimal digits."""
     flags = (FLAGS, INSTRUCTION_SETS, BYTE_PRODUCTS, FUSED)
     digest = hashlib.sha256(repr(flags).encode())
-    for path in [*_core_and_glue("*.h"), *_core_and_glue("*.cc")]:
+    for path in [*sources(folders, "*.h"), *sources(folders, "*.cc")]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:12]
 
 
 def library_name() -> str:
-    """The file name of the library for the installed TensorFlow and these sources.
+    """The file name of the ops for the installed TensorFlow and these sources.
 
     Raises:
         BuildError: TensorFlow is not installed.
@@ -75,25 +79,36 @@ def library_name() -> str:
     return f"_quant_ops-tf{tensorflow_version()}-{source_hash()}.so"
 
 
-def build(output: Path = DEFAULT_OUTPUT) -> Path:
-    """Compiles the library into the directory `output`, unless it is there already.
+def engine_name() -> str:
+    """The file name of the linear models' engine for these sources."""
+    return f"_linear_engine-{source_hash(ENGINE)}.so"
 
-    Once it is complete, libraries for other versions are removed from `output`.
+
+def build(output: Path = DEFAULT_OUTPUT) -> tuple[Path, Path]:
+    """Compiles the engine and the ops into the directory `output`, unless they are there already.
+
+    Once one is complete, libraries for other versions of it are removed from `output`.
 
     Returns:
-        The library's path.
+        The paths of the engine and of the ops.
 
     Raises:
-        BuildError: no TensorFlow, no compiler, a compiler error, or `output` cannot be written.
+        BuildError: no TensorFlow (the engine is there then), no compiler, a compiler error, or
+            `output` cannot be written.
     """
-    target = output / library_name()
+    engine = _built(output, engine_name(), _compile_engine)
+    return engine, _built(output, library_name(), _compile_ops)
+
+
+def _built(output: Path, name: str, compile_into: Callable[[Path], Path]) -> Path:
+    target = output / name
     if target.exists():
         return target
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as scratch:
-            os.replace(_compile(Path(scratch)), target)
-        for stale in output.glob("_quant_ops-*.so"):
+            os.replace(compile_into(Path(scratch)), target)
+        for stale in output.glob(f"{name.split('-')[0]}-*.so"):
             if stale != target:
                 stale.unlink()
     except OSError as error:
@@ -102,19 +117,20 @@ def build(output: Path = DEFAULT_OUTPUT) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Builds the native library of ops, unless it is up to date; exit status 1 if that fails."""
+    """Builds the native libraries, unless they are up to date; exit status 1 if that fails."""
     parser = argparse.ArgumentParser(prog="python -m quant_ops.build", description=main.__doc__)
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, help="directory (%(default)s)"
     )
     output = parser.parse_args(arguments).output.resolve()
     try:
-        existed = (output / library_name()).exists()
-        path = build(output)
+        before = set(output.glob("*.so"))
+        paths = build(output)
     except BuildError as error:
         print(f"quant_ops.build: {error}", file=sys.stderr)
         return 1
-    print(f"quant_ops: {'up to date' if existed else 'built'}: {path}")
+    for path in paths:
+        print(f"quant_ops: {'up to date' if path in before else 'built'}: {path}")
     return 0
 
 
@@ -165,7 +181,7 @@ def linear_commands(
 ) -> dict[Path, list[str]]:
     """The same for `cc/linear`, the solvers of linear models, which need no TensorFlow either."""
     folder, flags = SOURCES / "linear", (*FLAGS, *options)
-    per_set = {"integer_kernel_tables": (), "float_kernel_tables": FUSED}
+    per_set = {"integer_kernel_tables": (), "data_kernel_tables": (), "float_kernel_tables": FUSED}
     commands = {
         scratch / f"{source.stem}.o": [*cxx, *flags, "-c", str(source)]
         for source in sorted(folder.glob("*.cc"))
@@ -209,20 +225,32 @@ def run_all(commands: dict[Path, list[str]]) -> None:
         list(pool.map(run, commands.items()))
 
 
-def _compile(scratch: Path) -> Path:
-    """Compiles all objects into `scratch` and links the library there; returns its path."""
-    cxx = compiler()
-    version = tensorflow_version()
+def _compile_engine(scratch: Path) -> Path:
+    """Compiles the linear models' engine into `scratch`; returns its path."""
+    commands = linear_commands(cxx := compiler(), scratch, _prefix_map_flags([]))
+    print(f"quant_ops: compiling {len(commands)} files of the linear engine ...", flush=True)
+    return _linked(cxx, scratch, commands, ["-pthread"])
+
+
+def _compile_ops(scratch: Path) -> Path:
+    """Compiles the ops into `scratch`; returns the library's path."""
+    cxx, version = compiler(), tensorflow_version()
     compile_flags, link_flags = _tensorflow_flags()
     prefix_map = _prefix_map_flags(compile_flags)
-    commands = core_commands(cxx, scratch, prefix_map) | linear_commands(cxx, scratch, prefix_map)
+    commands = core_commands(cxx, scratch, prefix_map)
     for folder in ("kernels", "ops"):
         command = [*cxx, *FLAGS, *prefix_map, *compile_flags, "-c", str(_together(folder, scratch))]
         commands[scratch / f"{folder}.o"] = command
     print(f"quant_ops: compiling {len(commands)} files for TensorFlow {version} ...", flush=True)
+    return _linked(cxx, scratch, commands, link_flags)
+
+
+def _linked(
+    cxx: list[str], scratch: Path, commands: dict[Path, list[str]], flags: list[str]
+) -> Path:
     run_all(commands)
     library = scratch / "library.so"
-    run_all({library: [*cxx, "-shared", *map(str, commands), *link_flags]})
+    run_all({library: [*cxx, "-shared", *map(str, commands), *flags]})
     return library
 
 
@@ -263,9 +291,9 @@ def _tensorflow_flags() -> tuple[list[str], list[str]]:
     return [part for flag in split for part in flag], link_flags
 
 
-def _core_and_glue(pattern: str) -> list[Path]:
-    """The sources of the library: all files below `cc` but the tests."""
-    return sorted(p for p in SOURCES.rglob(pattern) if p.relative_to(SOURCES).parts[0] != "tests")
+def sources(folders: tuple[str, ...], pattern: str) -> list[Path]:
+    """The files in these folders of `cc`."""
+    return sorted(path for folder in folders for path in (SOURCES / folder).rglob(pattern))
 
 
 if __name__ == "__main__":

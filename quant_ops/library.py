@@ -2,7 +2,6 @@
 
 import contextlib
 import contextvars
-import ctypes
 import functools
 import sys
 import threading
@@ -14,8 +13,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from quant_ops.environment import instruction_set_limit, requested_backend
-from quant_ops.format_facts import BACKENDS, INSTRUCTION_SETS
+from quant_ops import instruction_sets
+from quant_ops.environment import requested_backend
+from quant_ops.format_facts import BACKENDS
 
 REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
@@ -166,31 +166,28 @@ def native() -> ModuleType:
     return LIBRARY.require()
 
 
-def instruction_set(*, byte_products: bool = False, limit: str | None = None) -> str:
+def instruction_set(limit: str | None = None) -> str:
     """The one that native ops take in a new process: "avx512", "avx2" or "portable".
 
     Args:
-        byte_products: of the linear solver, whose AVX-512 needs VNNI, too.
         limit: the best one that may be taken; None: what the variable QUANT_OPS_ISA says.
 
     Raises:
         ValueError: QUANT_OPS_ISA names no instruction set.
         RuntimeError: there is no native library.
     """
-    limit = instruction_set_limit() if limit is None else limit
-    LIBRARY.require()
-    ask = ctypes.CDLL(str(LIBRARY.path)).quant_ops_best_instruction_set
-    ask.argtypes, ask.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_char_p
-    return ask(limit.encode(), byte_products).decode()
+    return instruction_sets.best(_path(), byte_products=False, limit=limit)
 
 
-def available_instruction_sets(*, byte_products: bool = False) -> tuple[str, ...]:
+def available_instruction_sets() -> tuple[str, ...]:
     """Those that this machine has, the best first; the errors are those of `instruction_set`."""
-    return tuple(
-        name
-        for name in INSTRUCTION_SETS
-        if instruction_set(byte_products=byte_products, limit=name) == name
-    )
+    return instruction_sets.available(_path(), byte_products=False)
+
+
+def _path() -> Path:
+    LIBRARY.require()
+    assert LIBRARY.path is not None
+    return LIBRARY.path
 
 
 def _callers_level() -> int:
@@ -209,7 +206,7 @@ def _register_gradients(module: ModuleType) -> None:
     updates = ("QuantOpsMoveOffset", "QuantOpsHasMoved", "QuantOpsMoveEntry")
     for name in updates:
         tf.no_gradient(name)
-    others = ("QuantOpsLinear", "QuantOpsMatmul", *updates)
+    others = ("QuantOpsMatmul", *updates)
 
     def gradient(op: tf.Operation, upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         return upstream, *[None] * (len(op.inputs) - 1)

@@ -74,6 +74,8 @@ NEVER = {
     "quant_ops": {"keras", "tq_halp"},
     "quant_ops.format_facts": {"tensorflow", "keras", "tq_halp"},
     "quant_ops.environment": {"tensorflow", "keras", "tq_halp"},
+    "quant_ops.linear": {"tensorflow", "keras", "tq_halp"},
+    "quant_ops.plain_arguments": {"tensorflow", "keras", "tq_halp"},
     "tq_halp.errors": {"tensorflow", "keras"},
     "tq_halp.atomic_files": {"tensorflow", "keras", "quant_ops"},
     "tq_halp.first_non_finite": {"tensorflow", "keras", "quant_ops"},
@@ -89,6 +91,7 @@ NEVER = {
 LIGHT = [
     "quant_ops",
     "quant_ops.environment",
+    "quant_ops.linear",
     "tq_halp",
     "tq_halp.formats",
     "tq_halp.config",

@@ -4,6 +4,7 @@ import pytest
 
 from quant_ops import library
 from quant_ops.format_facts import INSTRUCTION_SETS
+from quant_ops.linear import engine
 from tq_halp import processor_info
 
 FLAGS = {
@@ -32,17 +33,17 @@ def native():
         pytest.skip("the processor's flags are not known")
 
 
-@pytest.mark.parametrize("byte_products", [False, True])
-def test_instruction_set_is_the_best_that_the_flags_name(native, monkeypatch, byte_products):
-    needed = FLAGS | {"avx512": FLAGS["avx512"] | ({"avx512_vnni"} if byte_products else set())}
+@pytest.mark.parametrize("compiled, more", [(library, set()), (engine, {"avx512_vnni"})])
+def test_instruction_set_is_the_best_that_the_flags_name(native, monkeypatch, compiled, more):
+    needed = FLAGS | {"avx512": FLAGS["avx512"] | more}
     there = [name for name in INSTRUCTION_SETS if needed[name] <= processor_info.flags()]
-    assert library.available_instruction_sets(byte_products=byte_products) == tuple(there)
+    assert compiled.available_instruction_sets() == tuple(there)
     for index, limit in enumerate(INSTRUCTION_SETS):
         monkeypatch.setenv("QUANT_OPS_ISA", limit)
         best = next(name for name in INSTRUCTION_SETS[index:] if name in there)
-        assert library.instruction_set(byte_products=byte_products) == best
+        assert compiled.instruction_set() == best
     monkeypatch.setenv("QUANT_OPS_ISA", "")
-    assert library.instruction_set(byte_products=byte_products) == there[0]
+    assert compiled.instruction_set() == there[0]
 
 
 def test_a_limit_that_names_none(monkeypatch):
@@ -55,3 +56,6 @@ def test_no_native_library(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "LIBRARY", library.NativeLibrary(tmp_path))
     with pytest.raises(RuntimeError, match="has no native library"):
         library.instruction_set()
+    monkeypatch.setattr(engine, "FOLDER", tmp_path)
+    with pytest.raises(RuntimeError, match="has no linear engine"):
+        engine.instruction_set()

@@ -51,9 +51,13 @@ def test_what_is_inside(content):
     from quant_ops import build
 
     assert f"quant_ops/lib/{build.library_name()}" in content
-    assert len([name for name in content if name.endswith(".so")]) == 1
+    assert f"quant_ops/lib/{build.engine_name()}" in content
+    assert len([name for name in content if name.endswith(".so")]) == 2
     # All it takes to compile again after an upgrade of TensorFlow.
-    sources = {path.relative_to(ROOT).as_posix() for path in build._core_and_glue("*.*")}
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for path in build.sources((*build.OPS, *build.ENGINE), "*.*")
+    }
     assert sources <= set(content)
     modules = {
         path.relative_to(ROOT).as_posix()

@@ -52,11 +52,11 @@ def bench(isa, options):
 
 
 def measure_speed(output, quick):
-    from quant_ops.library import available_instruction_sets
+    from quant_ops.linear.engine import available_instruction_sets
 
     load = os.getloadavg()[0]
     rows, in_cache = [], []
-    there = available_instruction_sets(byte_products=True)
+    there = available_instruction_sets()
     for isa in [name for name in there if name != "portable"] or ["portable"]:
         in_cache += bench(isa, IN_CACHE)
         for batch, options in (QUICK if quick else FULL).items():

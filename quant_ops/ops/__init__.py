@@ -3,12 +3,10 @@
 from quant_ops.ops.block_formats import block_float, mx
 from quant_ops.ops.float_formats import minifloat, power_of_two
 from quant_ops.ops.level_formats import binary, sparse, ternary
-from quant_ops.ops.linear import LinearSolver
 from quant_ops.ops.matmul import matmul_rounded
 from quant_ops.ops.uniform_grids import fixed_point, scaled_integer
 
 __all__ = [
-    "LinearSolver",
     "binary",
     "block_float",
     "fixed_point",

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.arguments import float_tensor, int64_scalar
 from quant_ops.format_facts import (
     AXES,
     BLOCK_SIZES,
@@ -17,6 +17,7 @@ from quant_ops.format_facts import (
 )
 from quant_ops.minifloat_grid import minifloat_grid
 from quant_ops.ops.dispatch import dispatch
+from quant_ops.plain_arguments import choice, integer, parameter
 
 FLOAT_FACTS = ("mantissa_bits", "min_exponent", "max_significand", "max_exponent")
 

@@ -5,10 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import boolean, choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.arguments import float_tensor, int64_scalar
 from quant_ops.format_facts import FLOAT_OVERFLOWS, RANGES, ROUNDINGS, SPECIALS
 from quant_ops.minifloat_grid import FloatGrid, minifloat_grid, power_of_two_grid
 from quant_ops.ops.dispatch import dispatch
+from quant_ops.plain_arguments import boolean, choice, integer, parameter
 
 
 @tf.autograph.experimental.do_not_convert

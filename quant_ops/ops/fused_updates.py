@@ -9,17 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite, library
-from quant_ops.arguments import (
-    check_size,
-    choice,
-    float_tensor,
-    int64_scalar,
-    int64_tensors,
-    integer,
-)
+from quant_ops.arguments import check_size, float_tensor, int64_scalar, int64_tensors
 from quant_ops.format_facts import ROUNDINGS
 from quant_ops.ops.dispatch import takes_native
 from quant_ops.ops.uniform_grids import scaled_arguments
+from quant_ops.plain_arguments import choice, integer
 
 
 @tf.autograph.experimental.do_not_convert

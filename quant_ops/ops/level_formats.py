@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import choice, float_tensor, int64_scalar
+from quant_ops.arguments import float_tensor, int64_scalar
 from quant_ops.composite import float_bits
 from quant_ops.composite.levels import ternary_threshold
 from quant_ops.format_facts import BINARY_ROUNDINGS
 from quant_ops.ops.dispatch import dispatch
+from quant_ops.plain_arguments import choice
 
 
 @tf.autograph.experimental.do_not_convert

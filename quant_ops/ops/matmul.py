@@ -7,11 +7,12 @@ from typing import Any
 import tensorflow as tf
 
 from quant_ops import composite, library
-from quant_ops.arguments import choice, float_tensor, int64_scalar, int64_tensors, integer
+from quant_ops.arguments import float_tensor, int64_scalar, int64_tensors
 from quant_ops.composite import counter_rng
 from quant_ops.ops.dispatch import takes_native
 from quant_ops.ops.float_formats import minifloat_attributes
 from quant_ops.ops.uniform_grids import fixed_point_attributes
+from quant_ops.plain_arguments import choice, integer
 
 _ATTRIBUTES: dict[str, Callable[..., dict[str, Any]]] = {
     "fixed_point": fixed_point_attributes,

@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from quant_ops import composite
-from quant_ops.arguments import boolean, choice, float_tensor, int64_scalar, integer, parameter
+from quant_ops.arguments import float_tensor, int64_scalar
 from quant_ops.format_facts import AXES, GRID_OVERFLOWS, ROUNDINGS
 from quant_ops.ops.dispatch import dispatch
+from quant_ops.plain_arguments import boolean, choice, integer, parameter
 
 
 @tf.autograph.experimental.do_not_convert

@@ -156,7 +156,15 @@ def test_no_native_library(monkeypatch, tmp_path):
     assert found.status == "warning" and "it was never built" in found.found
     assert found.remedy == library.REMEDY
     assert "composite only" in only(self_test.ops).found
-    assert only(self_test.solver).found == "not there: it needs the native library"
+
+
+def test_no_linear_engine(monkeypatch, tmp_path):
+    from quant_ops.linear import engine
+
+    monkeypatch.setattr(engine, "FOLDER", tmp_path)
+    found = only(machine.linear_engine)
+    assert found.status == "warning" and "it was never built" in found.found
+    assert only(self_test.solver).found == "not there: it needs the linear engine"
 
 
 def test_little_memory(monkeypatch):

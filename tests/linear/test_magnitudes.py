@@ -5,9 +5,10 @@ import linear_problems
 import numpy as np
 import pytest
 
+from quant_ops.linear import survey
 from tq_halp.errors import InputError
 from tq_halp.linear import DataConversionWarning, LMHALPClassifier, LMHALPRegressor
-from tq_halp.linear.column_centring import centre_of
+from tq_halp.linear.known_columns import centred
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 
@@ -142,6 +143,10 @@ def test_uint8_far_from_zero():
     x = (draw.integers(0, 8, (500, 3)) + 240).astype(np.uint8)
     y = x @ np.array([1.0, -2.0, 0.5])
     assert LMHALPRegressor().fit(x, y).score(x, y) == pytest.approx(1, abs=1e-3)
+
+
+def centre_of(x, weights):
+    return centred(survey(x), x, weights).centre
 
 
 @pytest.mark.parametrize("weights", [None, "some"])

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from quant_ops import LinearSolver
 from tq_halp.linear import LMHALPClassifier, LMHALPRegressor
-from tq_halp.linear.step_size import CURVATURE, automatic_learning_rate, squared_norms
+from tq_halp.linear.step_size import CURVATURE, automatic_learning_rate
 
 
 def problem(kind, n=400, d=15, seed=0):
@@ -38,16 +39,15 @@ KINDS = (
 )
 
 
-def rate(x, **kwargs):
-    defaults = {
-        "weights": None,
-        "loss": "squared",
-        "batch_size": 8,
-        "column_scales": None,
-        "intercept": False,
-        "l2": 0.0,
-    }
-    return automatic_learning_rate(x, **{**defaults, **kwargs})
+def rate(x, *, loss="squared", batch_size=8, l2=0.0, algorithm="svrg", **options):
+    """Of x as it is, or quantized."""
+    targets = np.zeros(len(x))
+    solver = LinearSolver(
+        x, targets, loss=loss, batch_size=batch_size, algorithm=algorithm, data_bits=16, **options
+    )
+    return automatic_learning_rate(
+        solver, x.shape, loss=loss, batch_size=batch_size, largest_penalty=np.max(l2)
+    )
 
 
 def test_batches_of_one_by_hand():
@@ -60,7 +60,9 @@ def test_batches_of_one_by_hand():
     )
     assert rate(x, batch_size=1, column_scales=np.array([2.0, 0.5])) == pytest.approx(0.5 / 40)
     # Weights of mean 1: 0.4 and 1.6.
-    assert rate(x, batch_size=1, weights=np.array([1.0, 4.0])) == pytest.approx(0.5 / (0.4 * 25))
+    assert rate(x, batch_size=1, sample_weights=np.array([1.0, 4.0])) == pytest.approx(
+        0.5 / (0.4 * 25)
+    )
 
 
 def test_full_batch_is_the_smoothness_of_the_loss():
@@ -83,7 +85,7 @@ def test_between_the_smoothness_of_all_data_and_of_the_worst_row(kind, batch_siz
     n, b = len(x), min(batch_size, len(x))
     bound = 0.5 / rate(x, batch_size=batch_size)
     assert np.linalg.norm(x, 2) ** 2 / n <= bound * (1 + 1e-9)
-    assert bound <= 1.1 * squared_norms(x).max() * (1 + 1e-9)
+    assert bound <= 1.1 * np.square(x).sum(axis=1).max() * (1 + 1e-9)
     order = np.random.default_rng(5).permutation(n)
     batches = [order[i : i + b] for i in range(0, n - b + 1, b)]
     largest = np.linalg.norm(x[np.array(batches)], 2, axis=(1, 2)).max() ** 2 / b
@@ -98,14 +100,6 @@ def test_bounded_work_on_large_data():
         b = min(batch_size, len(x))
         typical = np.linalg.norm(x[:b].astype(float), 2) ** 2 / b
         assert 0.9 * typical < 0.5 / rate(x, batch_size=batch_size) < 1.5 * typical
-
-
-@pytest.mark.parametrize("scales", [None, np.linspace(0.5, 2, 15)])
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_squared_norms(dtype, scales):
-    x = np.random.default_rng(0).integers(0, 256, (1000, 15)).astype(dtype)
-    exact = np.sum((x.astype(float) * (1 if scales is None else scales)) ** 2, axis=1)
-    np.testing.assert_allclose(squared_norms(x, scales), exact, rtol=1e-12)
 
 
 def test_curvature_bounds_the_losses():

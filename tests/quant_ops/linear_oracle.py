@@ -25,7 +25,7 @@ def running_sum(values):
 
 
 class LinearOracle:
-    """As `quant_ops.ops.linear.LinearSolver`, for x in float64 and without column scales."""
+    """As `quant_ops.LinearSolver`, for x in float64 and without column scales."""
 
     def __init__(self, x, targets, *, loss, algorithm="halp", outputs=1, sample_weights=None,
                  l2=0.0, intercept=False, batch_size=64, word_bits=8, data_bits=8,
@@ -64,7 +64,7 @@ class LinearOracle:
     def pack(self, x, intercept, limit):
         largest, root = np.abs(x).max(), math.sqrt(np.mean(x * x)) or 1.0
         self.step = (largest or root) / limit
-        self.q = np.clip(np.rint(x / self.step), -limit, limit).astype(np.int64)
+        self.q = np.clip(np.rint(x * (1 / self.step)), -limit, limit).astype(np.int64)
         self.intercept_value = 1.0
         if intercept:
             n = max(1.0, float(np.rint(root / self.step)))

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from quant_ops.ops.linear import LinearSolver
+from quant_ops.linear import LinearSolver
 
 OUTPUTS = {"squared": 1, "logistic": 1, "softmax": 4}
 BITS = [(8, 4), (8, 8), (8, 16), (16, 4), (16, 8), (16, 16)]

@@ -9,7 +9,7 @@ in ten epochs and 16 in twenty.
 import numpy as np
 import pytest
 
-from quant_ops.ops.linear import LinearSolver
+from quant_ops.linear import LinearSolver
 
 ROWS, COLUMNS = 1000, 100
 

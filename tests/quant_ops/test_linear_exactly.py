@@ -5,7 +5,7 @@ import pytest
 from linear_arithmetic import exponential, exponential_minus_one
 from linear_oracle import LinearOracle
 
-from quant_ops.ops.linear import LinearSolver
+from quant_ops.linear import LinearSolver
 
 OUTPUTS = {"squared": 1, "logistic": 1, "softmax": 3}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quant_ops.ops.linear import ALGORITHMS, LinearSolver
+from quant_ops.linear import ALGORITHMS, LinearSolver
 
 INTEGER = ("halp", "lp_svrg", "lp_sgd")
 DRAW = np.random.default_rng(11)

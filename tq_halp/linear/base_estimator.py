@@ -1,13 +1,14 @@
 """The base class of the two estimators: constructor, and the way from arrays to weights."""
 
-import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from quant_ops import LinearSolver
+from quant_ops.linear.matrix import is_double
 from tq_halp.errors import InputError
 from tq_halp.linear import input_arrays, prediction
 from tq_halp.linear.column_scaling import Units, representable
@@ -20,13 +21,11 @@ from tq_halp.linear.sklearn_protocol import (
     sklearn_tags,
 )
 from tq_halp.linear.solver_problem import Problem, problem_of
+from tq_halp.linear.stages import Stages
 from tq_halp.linear.step_size import automatic_learning_rate
 from tq_halp.linear.threads import thread_count
 from tq_halp.linear.unresolved_columns import warn_of_lost_columns
 from tq_halp.linear.warm_start import check_weights
-
-if TYPE_CHECKING:
-    from quant_ops import LinearSolver
 
 # With fewer inner steps, the full gradient and the calls would take most of an epoch's time.
 FEWEST_STEPS = 100
@@ -113,7 +112,7 @@ class LinearEstimator(Parameters):
         Returns:
             coefficients [outputs, d] and intercepts [outputs], float64.
         """
-        start = time.perf_counter()
+        clock = Stages()
         before = self._weights() if self.warm_start and self._is_fitted() else None
         if before is not None:
             check_weights(*before, (outputs, x.shape[1]))
@@ -126,23 +125,30 @@ class LinearEstimator(Parameters):
             intercept=bool(self.fit_intercept),
             per_feature=self.feature_scale == "per_feature",
             l2=float(self.l2),
-            steps=2 ** (self.word_bits - 1) - 1 if self.algorithm == "halp" else None,
+            n_threads=thread_count(self.n_threads, x.size),
         )
         if self.algorithm in INTEGER and self.feature_scale == "per_tensor":
             warn_of_lost_columns(problem, int(self.data_bits))
-        rate = self._rate(problem)
+        clock.ended("reading")
         solver, norm = self._started(problem, before)
-        self.setup_seconds_ = time.perf_counter() - start
+        clock.ended("copying")
+        clock.moved("copying", "first_gradient", solver.measurement["gradient_seconds"])
+        rate = self._rate(problem, solver)
+        clock.ended("learning_rate")
+        self.setup_seconds_ = clock.total()
         schedule = self._schedule(problem, rate, norm)
         (self.start_, *self.history_), self.stop_reason_ = train(solver, schedule)
         self.n_iter_ = len(self.history_)
         self.learning_rate_ = rate * problem.units.feature**2
+        fitted = problem.fitted(solver.weights())
+        clock.ended("epochs")
+        self.timings_ = clock.seconds
         self._warn_unfinished(norm * problem.units.target / problem.units.feature)
-        return problem.fitted(solver.weights())
+        return fitted
 
     def _started(
         self, problem: Problem, before: tuple[np.ndarray, np.ndarray] | None
-    ) -> tuple["LinearSolver", float]:
+    ) -> tuple[LinearSolver, float]:
         """The solver at its start, and the gradient norm of a fresh start.
 
         For other data the last fit's weights may be far off: if their loss is above that of a fresh
@@ -155,24 +161,22 @@ class LinearEstimator(Parameters):
         solver = self._solver(problem, problem.first_weights())
         return solver, solver.measurement["gradient_norm"]
 
-    def _rate(self, problem: Problem) -> float:
+    def _rate(self, problem: Problem, solver: LinearSolver) -> float:
         """The solver's learning rate: the user's in the solver's units, or the automatic one."""
         if self.learning_rate != "auto":
             return representable("learning_rate", problem.units.rate(float(self.learning_rate)))
+        factor = 1.0 if problem.scales is None else float(problem.scales.max()) ** 2
         return automatic_learning_rate(
-            problem.x,
-            problem.weights,
+            solver,
+            problem.x.shape,
             loss=problem.loss,
-            batch_size=self.batch_size,
-            column_scales=problem.scales,
-            intercept=problem.intercept,
-            l2=self.l2 * (1.0 if problem.scales is None else np.square(problem.scales)),
-            norms=problem.norms,
+            batch_size=int(self.batch_size),
+            largest_penalty=float(self.l2) * factor,
         )
 
-    def _solver(self, problem: Problem, initial: np.ndarray | None) -> "LinearSolver":
+    def _solver(self, problem: Problem, initial: np.ndarray | None) -> LinearSolver:
         units = problem.units
-        return _solver_class()(
+        return LinearSolver(
             problem.x,
             problem.targets,
             loss=problem.loss,
@@ -181,6 +185,8 @@ class LinearEstimator(Parameters):
             sample_weights=problem.weights,
             l2=float(self.l2),
             column_scales=problem.scales,
+            column_centres=problem.columns.centre,
+            columns=problem.columns.for_solver(),
             intercept=problem.intercept,
             batch_size=min(int(self.batch_size), len(problem.x)),
             word_bits=int(self.word_bits),
@@ -224,7 +230,7 @@ class LinearEstimator(Parameters):
 
         Where the gradient at the start is no larger than rounding errors, the start is the optimum.
         """
-        floats = self.algorithm not in INTEGER and problem.x.dtype != np.float64
+        floats = self.algorithm not in INTEGER and not is_double(problem.x)
         rounding = problem.rounding(np.finfo(np.float32 if floats else np.float64).eps)
         return norm if self.tol and norm <= rounding else float(self.tol) * norm
 
@@ -275,6 +281,7 @@ class LinearEstimator(Parameters):
                 f"{', '.join(fitted[:5])}, ... Received: {', '.join(names[:5])}, ..."
             )
         x = input_arrays.features(X)
+        input_arrays.check_finite("X", x)
         if x.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {x.shape[1]} features, but {type(self).__name__} is expecting "
@@ -288,10 +295,3 @@ class LinearEstimator(Parameters):
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         """`coef_` and `intercept_` as [outputs, d] and [outputs]."""
         return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
-
-
-def _solver_class() -> type["LinearSolver"]:
-    # Not at the top: quant_ops imports TensorFlow.
-    from quant_ops import LinearSolver
-
-    return LinearSolver

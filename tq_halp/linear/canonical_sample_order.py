@@ -37,6 +37,7 @@ def _merged(
     x: np.ndarray, targets: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The distinct samples in the order of their bytes; the weights of equal ones are added."""
+    x = np.ascontiguousarray(x)
     # -0.0 + 0.0 is 0.0: the same number has the same bytes.
     rows = np.concatenate(
         [(x + x.dtype.type(0)).view(np.uint8), (targets + 0.0)[:, None].view(np.uint8)], axis=1

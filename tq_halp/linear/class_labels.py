@@ -6,6 +6,8 @@ import numpy as np
 
 from tq_halp.errors import InputError
 
+_FEW_INTEGERS = 1 << 16  # labels this close to each other need not be sorted
+
 
 def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The sorted classes, and the class index of each sample.
@@ -27,6 +29,8 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, n
         raise InputError(f"Complex data not supported: y must be class labels. Received: {y.dtype}")
     _check_known(y)
     used = y if weights is None else y[weights > 0]
+    if weights is None and (found := _of_few_integers(y)) is not None:
+        return found
     try:
         classes = np.unique(used)
     except TypeError as error:
@@ -41,6 +45,21 @@ def classes_of(y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, n
     indices = np.zeros(len(y))
     indices[weights > 0] = np.searchsorted(classes, used)
     return classes, indices
+
+
+def _of_few_integers(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two or more classes and the indices, counted rather than sorted; None for other labels."""
+    if y.dtype.kind not in "iu" or y.dtype.itemsize > 8:
+        return None
+    low, high = int(y.min()), int(y.max())
+    if high - low >= _FEW_INTEGERS:
+        return None
+    codes = y.astype(np.int64) - low if high < 2**63 else (y - y.dtype.type(low)).astype(np.int64)
+    present = np.bincount(codes) > 0
+    classes = (np.flatnonzero(present) + low).astype(y.dtype)
+    if len(classes) < 2:
+        return None
+    return classes, (np.cumsum(present) - 1.0)[codes]
 
 
 def _check_known(y: np.ndarray) -> None:

@@ -44,8 +44,8 @@ class LMHALPClassifier(LinearEstimator):
         """Trains on X [n, features] and labels y [n].
 
         Args:
-            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used without a
-                copy; float16, bool and integers are converted.
+            X: dense and finite. Arrays of floats of 16, 32 or 64 bits and of integers are read
+                where they are, in any order of memory; mapped files are never in memory as a whole.
             y: integers, strings, booleans, or anything that can be sorted; two classes or more.
             sample_weight: [n], 0 or above; a weight of k is the same as k copies of the sample.
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quant_ops import LinearSolver
 from tq_halp.errors import InputError
 from tq_halp.linear.column_scaling import Units
-
-if TYPE_CHECKING:
-    from quant_ops import LinearSolver
 
 # Their pass over all the data only measures the epoch, so its time is not counted.
 WITHOUT_SNAPSHOTS = ("sgd", "lp_sgd")
@@ -37,7 +34,7 @@ class Schedule:
     units: Units  # of the records that the user sees
 
 
-def train(solver: "LinearSolver", schedule: Schedule) -> tuple[list[dict], str]:
+def train(solver: LinearSolver, schedule: Schedule) -> tuple[list[dict], str]:
     """Runs outer epochs until the gradient is small, progress ends or `epochs` are done.
 
     Returns:

@@ -1,6 +1,6 @@
 """Checks of X, y and sample_weight, and their conversion to arrays that the solver takes.
 
-C-contiguous uint8, float32 and float64 arrays are not copied.
+Arrays of ordinary floats and integers are not copied, whatever their order in memory.
 """
 
 import warnings
@@ -9,27 +9,25 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from quant_ops.linear.matrix import TYPES, readable
 from tq_halp.byte_order import native
 from tq_halp.errors import InputError
 from tq_halp.first_non_finite import first_non_finite
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
 
-# Dtype -> the smallest of the solver's dtypes that holds all its values exactly.
-_EXACT = {"bool": np.uint8, "int8": np.float32, "int16": np.float32, "uint16": np.float32,
-          "float16": np.float32, "bfloat16": np.float32}  # fmt: skip
 _LARGEST = 1e150  # magnitude of y: sums of squares stay finite
 BLOCK_BYTES = 1 << 22  # where another dtype is needed, so much of X is converted at a time
 
 
 def features(x: npt.ArrayLike) -> np.ndarray:
-    """X as a C-contiguous array [samples, features] of uint8, float32 or float64.
+    """X as an array [samples, features] of a dtype in `quant_ops.linear.matrix.TYPES`.
 
-    bool becomes uint8; float16, bfloat16 and integers of up to 16 bits become float32; other
-    numbers become float64.
+    bool becomes uint8 and bfloat16 float32; other numbers, such as long doubles, become float64.
+    Whether the numbers are finite is not checked: see `check_finite`.
 
     Raises:
         TypeError: X is sparse, or an element is no number.
-        InputError: X is not 2-D, has no samples or features, is complex, masked or not finite.
+        InputError: X is not 2-D, has no samples or features, is complex or masked.
     """
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise TypeError(
@@ -45,12 +43,11 @@ def features(x: npt.ArrayLike) -> np.ndarray:
     for count, what in zip(x.shape, ("sample(s)", "feature(s)"), strict=True):
         if count == 0:
             raise InputError(f"X has 0 {what} (shape={x.shape}) while a minimum of 1 is required.")
-    name = x.dtype.name  # the same for every byte order
-    taken_as = name if name in ("uint8", "float32", "float64") else _EXACT.get(name, np.float64)
-    x = _converted("X", x, taken_as)
-    if x.dtype != np.uint8:
-        _check_finite("X", x)
-    return x
+    if x.dtype == np.bool_:
+        return x.view(np.uint8)
+    if x.dtype.name not in TYPES:
+        x = _converted("X", x, np.float32 if x.dtype.name == "bfloat16" else np.float64)
+    return readable(x)
 
 
 def target_vector(y: npt.ArrayLike | None, samples: int, estimator: str) -> np.ndarray:
@@ -90,7 +87,7 @@ def real_targets(y: np.ndarray) -> np.ndarray:
         InputError: y is complex, not finite, not numeric, or so large that squares overflow.
     """
     y = _converted("y", _array("y", y), np.float64)
-    _check_finite("y", y)
+    check_finite("y", y)
     if (largest := np.abs(y).max()) > _LARGEST:
         raise InputError(
             f"y must have magnitudes whose squares can be added, up to {_LARGEST:g}. Received: "
@@ -117,7 +114,7 @@ def weight_vector(sample_weight: npt.ArrayLike | None, samples: int) -> np.ndarr
         raise InputError(
             f"sample_weight must have shape ({samples},), one per sample. Received: {weights.shape}"
         )
-    _check_finite("sample_weight", weights)
+    check_finite("sample_weight", weights)
     if weights.min() < 0:
         raise InputError(f"sample_weight must be 0 or above. Received: {weights.min()}")
     if weights.max() == 0:
@@ -139,16 +136,6 @@ def blocks(x: np.ndarray) -> Iterator[slice]:
     """Slices of rows that cover x; each block has about BLOCK_BYTES in float64."""
     rows = max(1, BLOCK_BYTES // (8 * x.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(x), rows))
-
-
-def largest_in_columns(x: np.ndarray) -> np.ndarray:
-    """max_i |x_ij|, float64 [d]; the magnitudes are not copied."""
-    return np.maximum(np.abs(x.max(axis=0).astype(float)), np.abs(x.min(axis=0).astype(float)))
-
-
-def few_rows(x: np.ndarray, count: int = 64) -> np.ndarray:
-    """About `count` rows of x, evenly spaced, in float64."""
-    return x[:: -(-len(x) // count)].astype(np.float64)
 
 
 def _array(name: str, value: npt.ArrayLike) -> np.ndarray:
@@ -190,7 +177,8 @@ def _check_not_masked(name: str, value: object) -> None:
         raise InputError(f"{name} must have no masked elements; fill or drop them first")
 
 
-def _check_finite(name: str, array: np.ndarray) -> None:
+def check_finite(name: str, array: np.ndarray) -> None:
+    """Raises InputError with the place of the first NaN or infinity."""
     place = first_non_finite(array)
     if place is not None:
         what = "NaN" if np.isnan(array[place]) else "infinity"

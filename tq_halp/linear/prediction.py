@@ -15,7 +15,7 @@ def scores(x: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray) -> n
     """
     result = np.empty((len(x), len(coefficients)))
     for rows in blocks(x):
-        result[rows] = x[rows].astype(np.float64, copy=False) @ coefficients.T + intercepts
+        result[rows] = np.ascontiguousarray(x[rows], np.float64) @ coefficients.T + intercepts
     return result
 
 

@@ -79,8 +79,8 @@ class LMHALPRegressor(LinearEstimator):
         """Trains on X [n, features] and y [n].
 
         Args:
-            X: dense and finite. C-contiguous uint8, float32 and float64 arrays are used without a
-                copy; float16, bool and integers are converted.
+            X: dense and finite. Arrays of floats of 16, 32 or 64 bits and of integers are read
+                where they are, in any order of memory; mapped files are never in memory as a whole.
             y: finite numbers.
             sample_weight: [n], 0 or above; a weight of k is the same as k copies of the sample.
 

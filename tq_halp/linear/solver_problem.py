@@ -9,26 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quant_ops.linear import survey
 from tq_halp.errors import InputError
 from tq_halp.linear.canonical_sample_order import without_repetition
-from tq_halp.linear.column_centring import centre_of, centred
 from tq_halp.linear.column_scaling import Units, power_above
-from tq_halp.linear.input_arrays import blocks, largest_in_columns
-from tq_halp.linear.step_size import intercept_value, squared_norms
+from tq_halp.linear.input_arrays import blocks, check_finite
+from tq_halp.linear.known_columns import KnownColumns, centred
 
-_ORDINARY = 2.0**32  # X is not scaled if its largest row has a norm between 1 / this and this
-_FULL = 2.0**-100  # beside elements of this size, numbers below 2^-126 are rounding errors
-_LEAST = 1e-280  # squared norm of the largest row; below it, penalties and rates would overflow
+_ORDINARY = 2.0**32  # X is not scaled if its rows have norms between 1 / this and this
+_LEAST = 1e-280  # squared norm of a row; below it, penalties and rates would overflow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """The arguments of `quant_ops.LinearSolver`, and the way back to the user's coefficients.
 
-    x [n, d], targets [n] and weights [n] or None; scales: factors of the columns [d], or None;
-    norms: squared norms of x's scaled rows [n]; start: intercepts [outputs] of a fresh start;
-    centre: subtracted from the user's columns [d], or None; shift: subtracted from the user's
-    targets.
+    x [n, d], targets [n] and weights [n] or None; columns: what is known of x's, centred; scales:
+    factors of the centred columns [d], or None; start: intercepts [outputs] of a fresh start;
+    shift: subtracted from the user's targets.
     """
 
     x: np.ndarray
@@ -37,12 +35,21 @@ class Problem:
     loss: str
     outputs: int
     intercept: bool
+    columns: KnownColumns
     scales: np.ndarray | None
-    norms: np.ndarray
     start: np.ndarray
-    centre: np.ndarray | None
     shift: float
     units: Units
+
+    @property
+    def mean_square(self) -> float:
+        """That of an element of x, centred and scaled."""
+        return self.columns.mean_square(len(self.x), self.scales)
+
+    @property
+    def constant(self) -> float:
+        """The constant in the intercept's column: the root mean square of x, 1 if that is 0."""
+        return float(np.sqrt(self.mean_square)) or 1.0
 
     def weights_of(self, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
         """The solver's weights [outputs, d (+ 1)] for a user's [outputs, d] and [outputs]."""
@@ -50,8 +57,8 @@ class Problem:
         if not self.intercept:
             return coefficients / self.units.target
         intercepts = intercepts - self.shift
-        if self.centre is not None:
-            intercepts = intercepts + coefficients @ self.centre
+        if self.columns.centre is not None:
+            intercepts = intercepts + coefficients @ self.columns.centre
         return np.column_stack([coefficients, intercepts]) / self.units.target
 
     def fitted(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,8 +67,8 @@ class Problem:
         if not self.intercept:
             return weights, np.zeros(self.outputs)
         coefficients, intercepts = weights[:, :-1], weights[:, -1] + self.shift
-        if self.centre is not None:
-            intercepts = intercepts - coefficients @ self.centre
+        if self.columns.centre is not None:
+            intercepts = intercepts - coefficients @ self.columns.centre
         return coefficients, intercepts
 
     def first_weights(self) -> np.ndarray | None:
@@ -79,12 +86,13 @@ class Problem:
         total = np.zeros((self.outputs, self.x.shape[1]))
         for rows in blocks(self.x):
             total += factors[rows].T @ self.x[rows].astype(np.float64)
+        if self.columns.centre is not None:
+            total -= factors.sum(axis=0)[:, None] * self.columns.centre
         if self.scales is not None:
             total *= self.scales
         squares = np.sum(total**2)
         if self.intercept:
-            constant = intercept_value(self.norms, self.x.shape[1])
-            squares += constant**2 * np.sum(factors.sum(axis=0) ** 2)
+            squares += self.constant**2 * np.sum(factors.sum(axis=0) ** 2)
         total_weight = len(self.x) if self.weights is None else self.weights.sum()
         return float(np.sqrt(squares) / total_weight)
 
@@ -104,9 +112,10 @@ class Problem:
 
     def rounding(self, precision: float) -> float:
         """A bound of the gradient norm that rounding alone causes at a fresh start."""
-        constant = intercept_value(self.norms, self.x.shape[1]) if self.intercept else 0.0
+        constant = self.constant if self.intercept else 0.0
         residual = np.sqrt(np.mean(np.square(self.targets))) if self.loss == "squared" else 1.0
-        return 16 * precision * residual * np.sqrt(self.norms.mean() + constant**2)
+        norm = self.mean_square * self.x.shape[1] + constant**2
+        return float(16 * precision * residual * np.sqrt(norm))
 
 
 def problem_of(
@@ -119,9 +128,9 @@ def problem_of(
     intercept: bool,
     per_feature: bool,
     l2: float,
-    steps: int | None = None,
+    n_threads: int,
 ) -> Problem:
-    """The solver's problem for a user's checked arrays.
+    """The solver's problem for a user's checked arrays; reads x once.
 
     Args:
         x: [n, d].
@@ -130,28 +139,28 @@ def problem_of(
         loss: "squared", "logistic" or "softmax".
         per_feature: whether each column is scaled by its largest magnitude.
         l2: the penalty.
-        steps: HALP's offsets reach so many steps in one epoch. A classifier's start is rounded to
-            multiples of its largest intercept / steps, which an epoch can reach and training
-            corrects. None, or a penalty that bounds the learning rate: the start is not rounded.
+        n_threads: that read x.
 
     Raises:
-        InputError: the squares of X overflow or underflow.
+        InputError: X is not finite, or its squares overflow or underflow.
     """
-    x, targets, weights = without_repetition(x, targets, weights)
-    centre = centre_of(x, weights) if intercept else None
-    if centre is not None:
-        x = centred(x, centre)
-    scales = column_scales(x, l2) if per_feature else None
-    norms = squared_norms(x, scales)
+    given = x
+    x, targets, weights = without_repetition(given, targets, weights)
+    if x is not given:
+        check_finite("X", given)
+    found = survey(x, n_threads)
+    if not np.isfinite(found.squares).all():
+        check_finite("X", x)
+        raise _unusual(x)
+    columns = KnownColumns(found.low, found.high, found.squares)
+    if intercept:
+        columns = centred(found, x, weights)
+    scales = column_scales(columns.largest, l2) if per_feature else None
     units, shift, start = Units(), 0.0, np.zeros(outputs)
     if not per_feature:
-        feature = _feature_unit(x, norms)
-        if feature != 1:
-            scales = np.full(x.shape[1], feature)
-            norms = squared_norms(x, scales)
-        units = Units(feature)
-    if _loses_bits(x, scales, norms):
-        x = x.astype(np.float64)
+        units = Units(_feature_unit(x, columns))
+        if units.feature != 1:
+            scales = np.full(x.shape[1], units.feature)
     if loss == "squared":
         shift = _mean(targets, weights) if intercept else 0.0
         targets = targets - shift
@@ -159,52 +168,40 @@ def problem_of(
         targets = targets / units.target
     elif intercept:
         start = _start(targets, weights, outputs)
-        penalty = l2 * (1.0 if scales is None else np.square(scales).max())
-        if steps and start.any() and penalty <= intercept_value(norms, x.shape[1]) ** 2:
-            step = np.abs(start).max() / steps
-            start = np.rint(start / step) * step
     return Problem(x=x, targets=targets, weights=weights, loss=loss, outputs=outputs,
-                   intercept=intercept, scales=scales, norms=norms, start=start, centre=centre,
-                   shift=shift, units=units)  # fmt: skip
+                   intercept=intercept, columns=columns, scales=scales, start=start, shift=shift,
+                   units=units)  # fmt: skip
 
 
-def column_scales(x: np.ndarray, l2: float) -> np.ndarray:
-    """1 / max_i |x_ij|, which maps each column to [-1, 1]; 1 for a column of zeros. float64 [d].
+def column_scales(largest: np.ndarray, l2: float) -> np.ndarray:
+    """1 / largest, which maps each column to [-1, 1]; 1 for a column of zeros. float64 [d].
 
     At most 1 / √l2. With a larger factor the penalty of a small column would bound the learning
     rate of all columns, for a weight of which l2 leaves next to nothing.
     """
-    largest = largest_in_columns(x)
     return 1.0 / np.where(largest > 0, np.maximum(largest, max(np.sqrt(l2), 1e-150)), 1.0)
 
 
-def _loses_bits(x: np.ndarray, scales: np.ndarray | None, norms: np.ndarray) -> bool:
-    """Whether float32 numbers below 2^-126 matter: the solver takes them as 0.
-
-    They do not matter beside large numbers in the same column, or in X with one scale for all.
-    """
-    column = scales is not None and scales.max() > 1 / _FULL
-    if x.dtype != np.float32 or not (column or norms.max() < _FULL**2):
-        return False
-    tiny = np.finfo(np.float32).tiny
-    return any(np.any((x[rows] != 0) & (np.abs(x[rows]) < tiny)) for rows in blocks(x))
-
-
-def _feature_unit(x: np.ndarray, norms: np.ndarray) -> float:
-    """The unit of X; 1 where the largest row has an ordinary norm.
+def _feature_unit(x: np.ndarray, columns: KnownColumns) -> float:
+    """The unit of X; 1 where rows have ordinary norms, which are at most √d times its largest.
 
     Raises:
         InputError: the squares of X overflow or underflow.
     """
-    largest = float(norms.max())
-    if not np.isfinite(largest) or (largest < _LEAST and x.any()):
-        advice = "divide it by its largest" if largest > 1 else "multiply it by a constant"
-        raise InputError(
-            f"X must have rows whose squares can be added, {advice}. Received: elements up to "
-            f"{np.abs(x).max():g}"
-        )
-    row = np.sqrt(largest)
+    with np.errstate(over="ignore"):
+        row = float(np.sqrt(x.shape[1]) * columns.largest.max())
+    if not np.isfinite(row * row * len(x)) or (row * row < _LEAST and row > 0):
+        raise _unusual(x)
     return 1.0 if not row or 1 / _ORDINARY <= row <= _ORDINARY else 1.0 / power_above(row)
+
+
+def _unusual(x: np.ndarray) -> InputError:
+    largest = np.abs(x).max()
+    advice = "divide it by its largest" if largest > 1 else "multiply it by a constant"
+    return InputError(
+        f"X must have rows whose squares can be added, {advice}. Received: elements up to "
+        f"{largest:g}"
+    )
 
 
 def _mean(targets: np.ndarray, weights: np.ndarray | None) -> float:

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 
-from tq_halp.linear.input_arrays import few_rows, largest_in_columns
 from tq_halp.linear.sklearn_protocol import DataConversionWarning, shared_with_sklearn
 from tq_halp.linear.solver_problem import Problem
 
@@ -16,23 +15,17 @@ def lost_columns(problem: Problem, data_bits: int) -> np.ndarray:
     """The columns whose elements all quantize to 0, and with which the targets correlate.
 
     No element reaches half a step of the quantized X, max |x| / (2^(data_bits − 1) − 1) / 2, and
-    the correlation with the residual at the start is CORRELATED or more. For most data a few rows
-    show that there is no such column; otherwise one or two passes over X are needed.
+    the correlation with the residual at the start is CORRELATED or more.
 
     Returns:
         column indices, ascending.
     """
     steps = 2 ** (data_bits - 1) - 1
     scale = 1.0 if problem.scales is None else problem.scales
-    x = problem.x
-    # No element is larger than the norm of the largest row.
-    half = np.sqrt(problem.norms.max()) / steps / 2
-    if not (np.abs(few_rows(x) * scale).max(axis=0) < half).any():
-        return np.zeros(0, np.intp)
-    largest = largest_in_columns(x) * scale
+    largest = problem.columns.largest * scale
     columns = np.flatnonzero((largest > 0) & (largest < largest.max() / steps / 2))
-    correlations = np.array([_correlation(x[:, j], problem) for j in columns])
-    certain = max(CORRELATED, 4 / np.sqrt(len(x)))  # chance alone stays below
+    correlations = np.array([_correlation(problem.x[:, j], problem) for j in columns])
+    certain = max(CORRELATED, 4 / np.sqrt(len(problem.x)))  # chance alone stays below
     return columns[correlations >= certain] if len(columns) else columns
 
 

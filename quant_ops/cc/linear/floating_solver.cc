@@ -20,17 +20,17 @@ const FloatKernels<Real>& float_kernels() {
 }  // namespace
 
 template <class Real>
-FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Features& features,
-                                     const FeatureStatistics& facts, const SolverOptions& options,
-                                     const std::vector<double>& initial, Team& team)
+FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Source& source,
+                                     const SolverOptions& options,
+                                     const std::vector<double>& initial)
     : problem_(problem),
       options_(options),
       kernels_(float_kernels<Real>()),
-      samples_(problem),
-      data_(pack_floats<Real>(features, facts, samples_.order, team)),
+      samples_(problem, source.data.rows),
+      data_(pack_floats<Real>(source, samples_)),
       columns_(problem.columns),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
-      has_intercept_(features.has_intercept),
+      has_intercept_(source.data.features.has_intercept),
       block_rows_(std::clamp<int64_t>(
           (int64_t{128} << 10) / (data_.stride * static_cast<int64_t>(sizeof(Real))), 8,
           kRowBlock)),
@@ -45,8 +45,11 @@ FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Features& fea
       weights_[o * padded_ + columns_ - 1] /= static_cast<Real>(data_.intercept_value);
     }
   }
+  Team& team = source.team;
   prepare(team.size());
+  const Stopwatch pass;
   update_gradient(team);
+  measurement_.gradient_seconds = pass.seconds();
 }
 
 template <class Real>

@@ -18,12 +18,14 @@ namespace quant_ops::linear {
 template <class Real>
 class FloatingSolver : public Solver {
  public:
-  FloatingSolver(const Problem& problem, const Features& features, const FeatureStatistics& facts,
-                 const SolverOptions& options, const std::vector<double>& initial, Team& team);
+  FloatingSolver(const Problem& problem, const Source& source, const SolverOptions& options,
+                 const std::vector<double>& initial);
 
   Measurement epoch(const EpochOptions& options) override;
   Measurement measurement() const override { return measurement_; }
   std::vector<double> weights() const override;
+  double largest_row() const override { return data_.largest_row; }
+  double largest_eigenvalue(int64_t first, int64_t m) override;
 
  private:
   // As the integer solver's: all the memory of an epoch with so many threads.

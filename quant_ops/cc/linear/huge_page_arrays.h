@@ -20,11 +20,17 @@ struct FreeMemory {
   void operator()(void* memory) const { std::free(memory); }
 };
 
+struct Unwritten {};
+
 template <class T>
 class Array {
  public:
   Array() = default;
-  explicit Array(int64_t size) : size_(size) {
+  explicit Array(int64_t size) : Array(size, Unwritten{}) {
+    std::memset(memory_.get(), 0, static_cast<std::size_t>(size) * sizeof(T));
+  }
+  // Of which the caller writes every element: what is large is best written by several threads.
+  Array(int64_t size, Unwritten) : size_(size) {
     constexpr std::size_t kPage = std::size_t{2} << 20, kLine = 64, kSlack = 4096;
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T) + kSlack;
     const std::size_t alignment = bytes < kPage ? kLine : kPage;
@@ -34,8 +40,9 @@ class Array {
 #if defined(__linux__)
     if (alignment == kPage) madvise(memory, rounded, MADV_HUGEPAGE);
 #endif
-    std::memset(memory, 0, rounded);
     memory_.reset(static_cast<T*>(memory));
+    const std::size_t used = static_cast<std::size_t>(size) * sizeof(T);
+    std::memset(static_cast<char*>(memory) + used, 0, rounded - used);
   }
 
   T* data() { return memory_.get(); }

@@ -31,19 +31,17 @@ int64_t choose_block_rows(int64_t stride) {
 }  // namespace
 
 template <class Word, class Sum>
-IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& features,
-                                        const FeatureStatistics& facts,
+IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Source& source,
                                         const SolverOptions& options,
-                                        const std::vector<double>& initial, Team& team)
+                                        const std::vector<double>& initial)
     : problem_(problem),
       options_(options),
       kernels_(integer_kernels<Word, Sum>()),
-      samples_(problem),
-      data_(pack_integers(features, facts, samples_.order, options.data_bits, sizeof(Word) > 1,
-                          team)),
+      samples_(problem, source.data.rows),
+      data_(pack_integers(source, samples_, options.data_bits, sizeof(Word) > 1)),
       columns_(problem.columns),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
-      has_intercept_(features.has_intercept),
+      has_intercept_(source.data.features.has_intercept),
       limit_((int32_t{1} << (options.word_bits - 1)) - 1),
       block_rows_(choose_block_rows(data_.stride)),
       fraction_bits_(sizeof(Word) == 1 ? 16 : 24),
@@ -55,10 +53,17 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
       references_(problem.outputs * problem.rows),
       predictions_(problem.outputs * problem.rows),
       coefficient_scale_(options.word_bits, options.data_bits, fraction_bits_) {
+  Team& team = source.team;
   prepare(team.size());
   double scale = 0;
   if (!is_centered()) scale = options.weight_range / (limit_ + 1);
-  if (!initial.empty()) {
+  if (starts_from_intercepts(initial)) {
+    for (int o = 0; o < problem.outputs; ++o) {
+      const double w = initial[(o + 1) * columns_ - 1] / data_.intercept_value;
+      center_[(o + 1) * columns_ - 1] = w;
+      std::fill_n(activations_.data() + o * problem.rows, problem.rows, w * data_.intercept_value);
+    }
+  } else if (!initial.empty()) {
     // The start is a movement from zero like any other, over one or more grids of offsets.
     constexpr double kRounding = 1e-15;  // of the largest weight: what is below would be lost in it
     std::vector<double> left = initial;
@@ -84,8 +89,22 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Features& 
       update_gradient(scale, true, team);
     }
   }
+  const Stopwatch pass;
   update_gradient(scale, false, team);
   measure();
+  measurement_.gradient_seconds = pass.seconds();
+}
+
+// Then every activation is its output's intercept, of any number.
+template <class Word, class Sum>
+bool IntegerSolver<Word, Sum>::starts_from_intercepts(const std::vector<double>& initial) const {
+  if (initial.empty() || !has_intercept_ || !is_centered()) return false;
+  for (int o = 0; o < problem_.outputs; ++o) {
+    for (int64_t j = 0; j + 1 < columns_; ++j) {
+      if (initial[o * columns_ + j] != 0) return false;
+    }
+  }
+  return true;
 }
 
 template <class Word, class Sum>

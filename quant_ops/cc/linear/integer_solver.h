@@ -29,12 +29,14 @@ constexpr int64_t kSampledRows = 32;
 template <class Word, class Sum>
 class IntegerSolver : public Solver {
  public:
-  IntegerSolver(const Problem& problem, const Features& features, const FeatureStatistics& facts,
-                const SolverOptions& options, const std::vector<double>& initial, Team& team);
+  IntegerSolver(const Problem& problem, const Source& source, const SolverOptions& options,
+                const std::vector<double>& initial);
 
   Measurement epoch(const EpochOptions& options) override;
   Measurement measurement() const override { return measurement_; }
   std::vector<double> weights() const override;
+  double largest_row() const override { return data_.largest_row; }
+  double largest_eigenvalue(int64_t first, int64_t m) override;
 
  private:
   // A step's constants.
@@ -42,8 +44,8 @@ class IntegerSolver : public Solver {
     double scale;  // of the offsets
     CoefficientSpec coefficients;
     UpdateSpec update;
-    std::vector<float> units;  // per row
-    Array<Sum> drift, keep;    // per output and column
+    Array<float> units;      // per row
+    Array<Sum> drift, keep;  // per output and column
   };
   // What a pass over the data has found.
   struct Found {
@@ -79,6 +81,7 @@ class IntegerSolver : public Solver {
   int prepare(int threads);
 
   int64_t blocks() const { return (problem_.rows + block_rows_ - 1) / block_rows_; }
+  bool starts_from_intercepts(const std::vector<double>& initial) const;
   bool is_centered() const { return options_.algorithm == Algorithm::kHalp; }
   IntegerRows rows(int64_t first, int64_t count) const;
   double choose_scale(const EpochOptions& options);

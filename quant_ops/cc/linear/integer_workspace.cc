@@ -20,7 +20,7 @@ IntegerSolver<Word, Sum>::Workspace::Workspace(const IntegerSolver& solver, int 
       sampled_values(solver.problem_.outputs * kRowBlock),
       sampled_predictions(solver.problem_.outputs * kSampledRows) {
   const int64_t outputs = solver.problem_.outputs;
-  plan.units.resize(solver.problem_.rows);
+  plan.units = Array<float>(solver.problem_.rows);
   plan.drift = Array<Sum>(solver.offsets_.size());
   plan.keep = Array<Sum>(solver.offsets_.size());
   const int64_t rows = std::max(parts_stride, solver.block_rows_ + kColumnUnit);

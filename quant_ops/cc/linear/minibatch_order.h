@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../core/counter_rng.h"
+#include "huge_page_arrays.h"
 
 namespace quant_ops::linear {
 
@@ -30,13 +31,15 @@ inline int64_t batch_of_step(uint64_t seed, uint64_t step, int64_t batches) {
   return draw_below(stream(seed, Draw::kBatch, step), batches);
 }
 
-// Batches are consecutive rows of this permutation.
-inline std::vector<int64_t> row_order(uint64_t seed, int64_t rows) {
-  std::vector<int64_t> order(rows);
-  std::iota(order.begin(), order.end(), int64_t{0});
-  for (int64_t i = rows - 1; i > 0; --i) {
-    std::swap(order[i], order[draw_below(stream(seed, Draw::kOrder, i), i + 1)]);
+// Batches are consecutive rows of a random order (Fisher-Yates, from the last row down). All
+// numbers are drawn first: so many multiplications need not wait for the swaps.
+inline Array<int32_t> row_order(uint64_t seed, int64_t rows) {
+  Array<int32_t> order(rows, Unwritten{}), drawn(rows, Unwritten{});
+  for (int64_t i = 0; i < rows; ++i) {
+    drawn[i] = static_cast<int32_t>(draw_below(stream(seed, Draw::kOrder, i), i + 1));
   }
+  std::iota(order.data(), order.data() + rows, int32_t{0});
+  for (int64_t i = rows - 1; i > 0; --i) std::swap(order[i], order[drawn[i]]);
   return order;
 }
 

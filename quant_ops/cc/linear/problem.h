@@ -26,23 +26,15 @@ struct Problem {
   int outputs = 1;
   int64_t batch_size = 1;
   uint64_t seed = 0;
-  std::vector<double> targets;  // per row
-  std::vector<double> weights;  // per row
-  std::vector<double> l2;       // per column
+  std::vector<double> l2;  // per column
 
   int64_t batches() const { return (rows + batch_size - 1) / batch_size; }
 };
 
-enum class ElementType { kUint8, kFloat, kDouble };
-
-// Rows of features in memory, and the factor that each column is multiplied by. The column after
-// the last one, if there is an intercept, holds a constant as large as the features are on average.
-struct Features {
-  ElementType type = ElementType::kFloat;
-  const void* data = nullptr;
-  int64_t columns = 0;  // in memory
-  const double* column_scales = nullptr;
-  bool has_intercept = false;
+// Per row, in the caller's memory.
+struct RowValues {
+  const double* targets = nullptr;
+  const double* weights = nullptr;  // of sum 1; null where all are equal
 };
 
 struct EpochOptions {

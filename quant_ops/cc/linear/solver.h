@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "column_survey.h"
+#include "features.h"
 #include "problem.h"
 
 namespace quant_ops::linear {
@@ -33,12 +35,25 @@ class Solver {
   // [outputs, columns], for the columns as scaled by Features::column_scales; the intercept is
   // last.
   virtual std::vector<double> weights() const = 0;
+
+  // Of the samples' squared norms times their weights, the mean of which is 1.
+  virtual double largest_row() const = 0;
+  // The largest eigenvalue of 1/m sum_i s_i x_i x_i^T over m consecutive rows from `first` on, in
+  // the order of batches, s_i the weights of mean 1: an estimate from below by power iteration.
+  virtual double largest_eigenvalue(int64_t first, int64_t m) = 0;
+};
+
+// What a solver is made from; nothing of it is needed afterwards.
+struct Data {
+  Features features;
+  RowValues rows;
+  const ColumnSurvey* survey = nullptr;  // null: not made yet
 };
 
 // `initial` is an iterate like weights(), or empty for zero. Throws std::invalid_argument where the
 // features are not finite, std::bad_alloc or std::system_error where memory or threads cannot be
 // had.
-std::unique_ptr<Solver> make_solver(const Problem& problem, const Features& features,
+std::unique_ptr<Solver> make_solver(const Problem& problem, const Data& data,
                                     const SolverOptions& options,
                                     const std::vector<double>& initial);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "huge_page_arrays.h"
 #include "kernel_tables.h"
 #include "minibatch_order.h"
 #include "problem.h"
@@ -13,15 +14,28 @@
 namespace quant_ops::linear {
 
 struct Samples {
-  std::vector<int64_t> order;
-  std::vector<double> targets, weights;
+  Array<int32_t> places;  // of the caller's rows in that order
+  Array<double> targets, weights;
+  const double* given_weights;  // in the caller's order; while the solver is made
 
-  explicit Samples(const Problem& problem)
-      : order(row_order(problem.seed, problem.rows)), targets(problem.rows), weights(problem.rows) {
+  Samples(const Problem& problem, const RowValues& values)
+      : places(problem.rows, Unwritten{}),
+        targets(problem.rows, Unwritten{}),
+        weights(problem.rows, Unwritten{}),
+        given_weights(values.weights) {
+    const Array<int32_t> order = row_order(problem.seed, problem.rows);
+    const double equal = 1.0 / static_cast<double>(problem.rows);
     for (int64_t i = 0; i < problem.rows; ++i) {
-      targets[i] = problem.targets[order[i]];
-      weights[i] = problem.weights[order[i]];
+      places[order[i]] = static_cast<int32_t>(i);
+      targets[i] = values.targets[order[i]];
+      weights[i] = values.weights == nullptr ? equal : values.weights[order[i]];
     }
+  }
+
+  int64_t rows() const { return targets.size(); }
+  // Of the caller's row, as a multiple of the mean weight; while the solver is made.
+  double relative_weight(int64_t row) const {
+    return given_weights == nullptr ? 1.0 : given_weights[row] * static_cast<double>(rows());
   }
 
   // [o * rows + i]: what SGD subtracts from the predictions.

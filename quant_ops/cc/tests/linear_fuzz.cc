@@ -81,13 +81,23 @@ void check_range(const RandomModel& model, const Trace& weights) {
   }
 }
 
+// Of all rows: no more than the sum of all eigenvalues, no less than the largest row's share.
+void check_eigenvalue(const RandomModel& model, Solver& solver, Trace* trace) {
+  const double found = solver.largest_eigenvalue(0, model.problem.rows);
+  const double largest = solver.largest_row();
+  trace->insert(trace->end(), {found, largest});
+  if (!model.tame) return;
+  CHECK(found >= 0 && found <= largest * (1 + 1e-5));
+}
+
 Trace run(const RandomModel& model, bool alone) {
   SolverOptions options = model.options;
   options.threads = alone ? 1 : model.threads;
-  const auto solver = make_solver(model.problem, model.features, options, model.initial);
+  const auto solver = make_solver(model.problem, model.data(), options, model.initial);
   Trace trace = solver->weights();
   check_measurement(model, solver->measurement(), trace);
   append(solver->measurement(), &trace);
+  check_eigenvalue(model, *solver, &trace);
   for (EpochOptions epoch : model.epochs) {
     if (alone) epoch.threads = 1;
     const Trace before = solver->weights();
@@ -109,9 +119,9 @@ Trace run(const RandomModel& model, bool alone) {
 uint64_t check_model(uint64_t seed) {
   Random random(seed);
   const RandomModel model(random);
-  const std::vector<unsigned char> given = model.data;
+  const std::vector<unsigned char> given = model.memory;
   const Trace shared = run(model, false);
-  CHECK(model.data == given);
+  CHECK(model.memory == given);
   if (!model.is_integer()) return 0;
   CHECK(same_bits(run(model, true), shared));
   return hash_of(shared);

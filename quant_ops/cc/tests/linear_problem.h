@@ -24,8 +24,8 @@ struct RandomModel {
   Problem problem;
   Features features;
   SolverOptions options;
-  std::vector<double> initial, scales;
-  std::vector<unsigned char> data;
+  std::vector<double> initial, scales, centres, targets, weights;
+  std::vector<unsigned char> memory;
   std::vector<EpochOptions> epochs;
   int threads;
 
@@ -40,6 +40,7 @@ struct RandomModel {
   bool is_integer() const {
     return options.algorithm != Algorithm::kSvrg && options.algorithm != Algorithm::kSgd;
   }
+  Data data() const { return {features, {targets.data(), weights.data()}, nullptr}; }
   int64_t count() const { return problem.outputs * problem.columns; }
 
  private:
@@ -63,11 +64,11 @@ struct RandomModel {
       double target = size * fraction(random);
       if (problem.loss == Loss::kLogistic) target = random.edgy(0, 4) / 4.0;
       if (problem.loss == Loss::kSoftmax) target = random.between(0, problem.outputs - 1);
-      problem.targets.push_back(target);
-      problem.weights.push_back(random.one_in(8) && i > 0 ? 0.0 : 1.5 + fraction(random));
-      total += problem.weights.back();
+      targets.push_back(target);
+      weights.push_back(random.one_in(8) && i > 0 ? 0.0 : 1.5 + fraction(random));
+      total += weights.back();
     }
-    for (double& weight : problem.weights) weight /= total;
+    for (double& weight : weights) weight /= total;
     const double l2 = random.one_in(2) ? 0 : power(random, -4, tame ? -1 : 12);
     for (int64_t j = 0; j < problem.columns; ++j) {
       problem.l2.push_back(j < features.columns && !random.one_in(4) ? l2 : 0.0);
@@ -75,40 +76,70 @@ struct RandomModel {
   }
 
   template <class T>
-  void write(int64_t at, double value) {
+  void write(int64_t row, int64_t column, double value) {
     const T converted = static_cast<T>(value);
-    std::memcpy(data.data() + at * static_cast<int64_t>(sizeof(T)), &converted, sizeof(T));
+    std::memcpy(memory.data() + place(row, column), &converted, sizeof(T));
+  }
+  int64_t place(int64_t row, int64_t column) const {
+    const char* const begin = reinterpret_cast<const char*>(memory.data());
+    return static_cast<const char*>(features.data) - begin + row * features.row_stride +
+           column * features.column_stride;
+  }
+
+  // Of its exact size, so that a byte too far is found; rows or columns first, or rows backwards.
+  void draw_memory(Random& random, int64_t width) {
+    memory.resize(problem.rows * features.columns * width);
+    features.data = memory.data();
+    features.row_stride = features.columns * width;
+    features.column_stride = width;
+    if (random.one_in(4)) {
+      features.row_stride = width;
+      features.column_stride = problem.rows * width;
+    } else if (random.one_in(4)) {
+      features.data = memory.data() + (problem.rows - 1) * features.row_stride;
+      features.row_stride = -features.row_stride;
+    }
   }
 
   void draw_features(Random& random) {
-    features.type = random.pick({ElementType::kUint8, ElementType::kFloat, ElementType::kDouble});
-    const int64_t count = problem.rows * features.columns;
-    const int64_t width = features.type == ElementType::kUint8   ? 1
-                          : features.type == ElementType::kFloat ? 4
-                                                                 : 8;
-    data.resize(count * width);  // of its exact size: a byte too far is found
+    features.type = random.pick({ElementType::kUint8, ElementType::kInt16, ElementType::kFloat,
+                                 ElementType::kFloat, ElementType::kInt64, ElementType::kDouble});
+    const ElementType type = features.type;
+    const bool is_integer = type != ElementType::kFloat && type != ElementType::kDouble;
+    draw_memory(random, type == ElementType::kUint8   ? 1
+                        : type == ElementType::kInt16 ? 2
+                        : type == ElementType::kFloat ? 4
+                                                      : 8);
     const bool positive = random.one_in(3), constant = !tame && random.one_in(8);
     const uint64_t sparsity = random.pick({1, 1, 1, 10, 1000});
-    const double size = tame || random.one_in(2) ? 1 : power(random, -36, 36);
-    for (int64_t i = 0; i < count; ++i) {
-      double value = constant ? 0.75 : size * fraction(random);
-      if (!random.one_in(sparsity)) value = 0;
-      if (!tame && random.one_in(1000)) value *= 100;
-      if (positive) value = std::fabs(value);
-      if (features.type == ElementType::kUint8) {
-        write<uint8_t>(i, random.one_in(sparsity) ? random.between(0, 255) : 0);
-      } else if (features.type == ElementType::kFloat) {
-        write<float>(i, value);
-      } else {
-        write<double>(i, value);
+    const double size = is_integer ? 255 : tame || random.one_in(2) ? 1 : power(random, -36, 36);
+    for (int64_t i = 0; i < problem.rows; ++i) {
+      for (int64_t j = 0; j < features.columns; ++j) {
+        double value = constant ? 0.75 : size * fraction(random);
+        if (!random.one_in(sparsity)) value = 0;
+        if (!tame && random.one_in(1000)) value *= 100;
+        if (positive || type == ElementType::kUint8) value = std::fabs(value);
+        if (type == ElementType::kUint8) {
+          write<uint8_t>(i, j, std::min(value, 255.0));
+        } else if (type == ElementType::kInt16) {
+          write<int16_t>(i, j, value);
+        } else if (type == ElementType::kInt64) {
+          write<int64_t>(i, j, value);
+        } else if (type == ElementType::kFloat) {
+          write<float>(i, j, value);
+        } else {
+          write<double>(i, j, value);
+        }
       }
     }
-    features.data = data.data();
+    for (int64_t j = 0; j < features.columns && random.one_in(4); ++j) {
+      scales.resize(features.columns, power(random, tame ? 0 : -6, tame ? 0 : 6));
+      scales[j] *= 1.25 + fraction(random);
+    }
+    if (!scales.empty()) features.column_scales = scales.data();
     if (random.one_in(4)) {
-      for (int64_t j = 0; j < features.columns; ++j) {
-        scales.push_back(power(random, tame ? 0 : -6, tame ? 0 : 6) * (1.25 + fraction(random)));
-      }
-      features.column_scales = scales.data();
+      for (int64_t j = 0; j < features.columns; ++j) centres.push_back(size * fraction(random));
+      features.column_centres = centres.data();
     }
   }
 
@@ -132,7 +163,8 @@ struct RandomModel {
     for (int64_t i = 0; i < problem.rows; ++i) {
       double square = 0;
       for (int64_t j = 0; j < features.columns; ++j) {
-        const double x = element(i * features.columns + j) * (scales.empty() ? 1 : scales[j]);
+        const double centre = centres.empty() ? 0 : centres[j];
+        const double x = (element(i, j) - centre) * (scales.empty() ? 1 : scales[j]);
         square += x * x;
       }
       largest = std::max(largest, square);
@@ -142,20 +174,25 @@ struct RandomModel {
     return largest + (intercept > 0 ? intercept : 1);
   }
 
-  double element(int64_t i) const {
+  double element(int64_t row, int64_t column) const {
+    const int64_t at = place(row, column);
     switch (features.type) {
       case ElementType::kUint8:
-        return data[i];
+        return read<uint8_t>(at);
+      case ElementType::kInt16:
+        return read<int16_t>(at);
+      case ElementType::kInt64:
+        return read<int64_t>(at);
       case ElementType::kFloat:
-        return read<float>(i);
+        return read<float>(at);
       default:
-        return read<double>(i);
+        return read<double>(at);
     }
   }
   template <class T>
-  double read(int64_t i) const {
+  double read(int64_t at) const {
     T value;
-    std::memcpy(&value, data.data() + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+    std::memcpy(&value, memory.data() + at, sizeof(T));
     return static_cast<double>(value);
   }
 

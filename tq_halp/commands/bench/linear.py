@@ -75,14 +75,11 @@ def run(options: argparse.Namespace) -> None:
         InputError: QUANT_OPS_ISA names no instruction set, there is no native library, MNIST's
             files are broken, or none of the data sets is to be had.
     """
-    from tq_halp.commands.running.tf_startup import start_tensorflow
-
-    start_tensorflow()
-    from quant_ops import library
+    from quant_ops.linear import engine
     from tq_halp.commands.bench import results_table
 
     try:
-        isa = library.instruction_set(byte_products=True)
+        isa = engine.instruction_set()
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tq_halp.commands.bench.linear_data_sets import LinearData
 from tq_halp.commands.bench.memory_bandwidth import MemoryReader
 from tq_halp.errors import InputError
@@ -59,14 +57,13 @@ class Setting:
 
 def learning_rate(data: LinearData, batch_size: int) -> float:
     """The rate that the estimators would choose; all contenders use it."""
+    setting = Setting(batch_size=batch_size, threads=1, epochs=0, learning_rate=0.0)
     return automatic_learning_rate(
-        data.x,
-        None,
+        _solver(data, Contender("halp", 8, 8), setting),
+        data.x.shape,
         loss=data.loss,
         batch_size=batch_size,
-        column_scales=None,
-        intercept=False,
-        l2=np.full(data.x.shape[1], L2),
+        largest_penalty=L2,
     )
 
 

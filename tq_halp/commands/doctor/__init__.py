@@ -59,6 +59,7 @@ def examine() -> list[Finding]:
         findings += look(
             machine.compiler,
             machine.native_library,
+            machine.linear_engine,
             machine.backend,
             machine.instruction_set,
             machine.graphics,

@@ -65,6 +65,18 @@ def native_library() -> Iterator[Finding]:
         yield Finding("native library", OK, str(folder / build.library_name()))
 
 
+def linear_engine() -> Iterator[Finding]:
+    """Whether the compiled engine of linear models exists and can be loaded."""
+    from quant_ops.linear import engine
+
+    try:
+        engine.engine()
+        yield Finding("linear engine", OK, str(engine.library_path()))
+    except RuntimeError as error:
+        problem, _, remedy = str(error).rpartition(". ")
+        yield Finding("linear engine", WARNING, problem, remedy)
+
+
 def backend() -> Iterator[Finding]:
     """The backend of new ops, and what forces it."""
     import quant_ops
@@ -81,14 +93,15 @@ def backend() -> Iterator[Finding]:
 def instruction_set() -> Iterator[Finding]:
     """The instruction sets that the compiled ops and the linear solver use."""
     from quant_ops import library
+    from quant_ops.linear import engine
 
     try:
-        ops, solver = (library.instruction_set(byte_products=each) for each in (False, True))
+        ops, solver = library.instruction_set(), engine.instruction_set()
     except ValueError as error:
         yield Finding("instructions", FAILURE, str(error), "unset QUANT_OPS_ISA")
         return
     except RuntimeError:
-        yield Finding("instructions", OK, "those of TensorFlow: there is no native library")
+        yield Finding("instructions", OK, "not known: a compiled library is missing")
         return
     limited = ", limited by QUANT_OPS_ISA" if os.environ.get("QUANT_OPS_ISA") else ""
     yield Finding("instructions", OK, f"{ops}, linear solver {solver}{limited}")

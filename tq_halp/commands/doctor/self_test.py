@@ -51,18 +51,18 @@ def halp() -> Iterator[Finding]:
 
 
 def solver() -> Iterator[Finding]:
-    """An outer epoch of LM-HALP on least squares: the gradient must shrink. Native ops only."""
+    """An outer epoch of LM-HALP on least squares: the gradient must shrink."""
     import numpy as np
 
     import quant_ops
-    from quant_ops.library import LIBRARY
 
-    if LIBRARY.load() is None:
-        yield Finding("self-test: linear solver", OK, "not there: it needs the native library")
-        return
     start = time.perf_counter()
     x = np.eye(8, dtype="float32")
-    made = quant_ops.LinearSolver(x, np.arange(8.0), loss="squared", batch_size=8)
+    try:
+        made = quant_ops.LinearSolver(x, np.arange(8.0), loss="squared", batch_size=8)
+    except RuntimeError:
+        yield Finding("self-test: linear solver", OK, "not there: it needs the linear engine")
+        return
     before = made.measurement["gradient_norm"]
     after = made.epoch(learning_rate=1.0, steps=16)["gradient_norm"]
     wrong = [] if after < before else [f"gradient {before:g}, then {after:g}"]

@@ -1,0 +1,47 @@
+// Power iteration with the loops of the steps.
+#include <algorithm>
+#include <cmath>
+
+#include "floating_solver.h"
+
+namespace quant_ops::linear {
+
+template <class Real>
+double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
+  constexpr int kPowers = 16;
+  const Rows<Real> data = rows(first, m);
+  const int64_t end = std::min(padded_, data_.stride);
+  Array<Real> dots(m + kRowBlock), vector(padded_), sums(padded_);
+  const auto keys = portable::make_keys(Stream{0, 0}, 0);
+  for (int64_t j = 0; j < columns_; ++j) {
+    vector[j] = portable::random_bits(keys, static_cast<uint32_t>(j)) & 1 ? Real{1} : Real{-1};
+  }
+  double norm = std::sqrt(static_cast<double>(columns_)), eigenvalue = 0;
+  for (int power = 0; power < kPowers && norm > 0; ++power) {
+    for (int64_t j = 0; j < columns_; ++j) vector[j] = static_cast<Real>(vector[j] / norm);
+    std::fill_n(dots.data(), m, Real{0});
+    kernels_.forward(data, vector.data(), padded_, 1, 0, end, dots.data(), m);
+    double energy = 0;
+    for (int64_t i = 0; i < m; ++i) {
+      const double dot = static_cast<double>(dots[i]);
+      const double weighted =
+          static_cast<double>(problem_.rows) * samples_.weights[first + i] * dot;
+      energy += weighted * dot;
+      dots[i] = static_cast<Real>(weighted);
+    }
+    eigenvalue = std::max(eigenvalue, energy);
+    kernels_.backward(data, dots.data(), m, 1, 0, end, sums.data(), padded_);
+    norm = 0;
+    for (int64_t j = 0; j < columns_; ++j) {
+      vector[j] = sums[j];
+      norm += static_cast<double>(sums[j]) * static_cast<double>(sums[j]);
+    }
+    norm = std::sqrt(norm);
+  }
+  return eigenvalue / static_cast<double>(m);
+}
+
+template class FloatingSolver<float>;
+template class FloatingSolver<double>;
+
+}  // namespace quant_ops::linear

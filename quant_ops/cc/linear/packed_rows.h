@@ -1,0 +1,106 @@
+// Rows of the solvers' copies, in a thread's own memory: some are filled before they are written to
+// their places, as reading and writing in turns takes longer. After the features comes the
+// intercept's constant, then zeros.
+#ifndef QUANT_OPS_LINEAR_PACKED_ROWS_H_
+#define QUANT_OPS_LINEAR_PACKED_ROWS_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "data_kernels.h"
+#include "huge_page_arrays.h"
+#include "kernel_tables.h"
+
+namespace quant_ops::linear {
+
+// What all rows have in common.
+struct RowShape {
+  int64_t features;  // columns in the user's memory
+  int64_t bytes;     // that are written
+  Rescaling rescaling;
+  int32_t limit = 0;           // of integers
+  bool has_intercept = false;  // its value, in the copy's units
+  double intercept = 0;
+
+  double intercept_square() const { return has_intercept ? intercept * intercept : 0.0; }
+};
+
+// As many rows as fit half of a second-level cache.
+inline int64_t rows_at_once(const RowShape& shape) {
+  return std::clamp<int64_t>((int64_t{1} << 19) / shape.bytes, 1, 2048);
+}
+
+// fill(i, row) returns the row's sum of squares, in the copy's units; line(i) is what it wrote.
+// Element: int8_t, int16_t, float or double.
+template <class Real, class Element>
+class PlainRows {
+ public:
+  explicit PlainRows(const RowShape& shape)
+      : shape_(shape),
+        stride_(shape.bytes / static_cast<int64_t>(sizeof(Element))),
+        lines_(stride_ * rows_at_once(shape)) {
+    for (int64_t i = 0; i < rows_at_once(shape) && shape.has_intercept; ++i) {
+      lines_[i * stride_ + shape.features] = static_cast<Element>(shape.intercept);
+    }
+  }
+
+  double fill(int64_t i, const Real* row) {
+    const DataKernels<Real>& kernels = data_kernels_from<Real>();
+    Element* const out = lines_.data() + i * stride_;
+    double squares = shape_.intercept_square();
+    if constexpr (std::is_same_v<Element, int8_t>) {
+      squares += kernels.to_bytes(row, shape_.rescaling, shape_.features, shape_.limit, out);
+    } else if constexpr (std::is_same_v<Element, int16_t>) {
+      squares += kernels.to_words(row, shape_.rescaling, shape_.features, shape_.limit, out);
+    } else if constexpr (std::is_same_v<Element, float>) {
+      squares += kernels.to_float(row, shape_.rescaling, shape_.features, out);
+    } else {
+      squares += kernels.to_double(row, shape_.rescaling, shape_.features, out);
+    }
+    return squares;
+  }
+  const Element* line(int64_t i) const { return lines_.data() + i * stride_; }
+
+ private:
+  const RowShape shape_;
+  const int64_t stride_;
+  Array<Element> lines_;
+};
+
+// Two integers to a byte: see Storage::kInt4.
+template <class Real>
+class NibbleRows {
+ public:
+  explicit NibbleRows(const RowShape& shape)
+      : bytes_(shape.bytes), integers_(doubled(shape)), packed_(bytes_ * rows_at_once(shape)) {}
+
+  double fill(int64_t i, const Real* row) {
+    const double squares = integers_.fill(0, row);
+    const int8_t* const values = integers_.line(0);
+    uint8_t* const out = packed_.data() + i * bytes_;
+    constexpr int kHalf = kColumnUnit / 2;
+    for (int64_t half = 0; half < bytes_; half += kHalf) {
+      for (int j = 0; j < kHalf; ++j) {
+        const int low = values[2 * half + j] + 8, high = values[2 * half + kHalf + j] + 8;
+        out[half + j] = static_cast<uint8_t>(low | high << 4);
+      }
+    }
+    return squares;
+  }
+  const uint8_t* line(int64_t i) const { return packed_.data() + i * bytes_; }
+
+ private:
+  static RowShape doubled(RowShape shape) {
+    shape.bytes *= 2;
+    return shape;
+  }
+
+  const int64_t bytes_;
+  PlainRows<Real, int8_t> integers_;
+  Array<uint8_t> packed_;
+};
+
+}  // namespace quant_ops::linear
+
+#endif  // QUANT_OPS_LINEAR_PACKED_ROWS_H_
