@@ -10,7 +10,6 @@ template <class Real>
 double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
   constexpr int kPowers = 16;
   const Rows<Real> data = rows(first, m);
-  const int64_t end = std::min(padded_, data_.stride);
   Array<Real> dots(m + kRowBlock), vector(padded_), sums(padded_);
   const auto keys = portable::make_keys(Stream{0, 0}, 0);
   for (int64_t j = 0; j < columns_; ++j) {
@@ -19,8 +18,7 @@ double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
   double norm = std::sqrt(static_cast<double>(columns_)), eigenvalue = 0;
   for (int power = 0; power < kPowers && norm > 0; ++power) {
     for (int64_t j = 0; j < columns_; ++j) vector[j] = static_cast<Real>(vector[j] / norm);
-    std::fill_n(dots.data(), m, Real{0});
-    kernels_.forward(data, vector.data(), padded_, 1, 0, end, dots.data(), m);
+    forward(data, vector.data(), 1, 0, data_.columns, dots.data(), m);
     double energy = 0;
     for (int64_t i = 0; i < m; ++i) {
       const double dot = static_cast<double>(dots[i]);
@@ -30,7 +28,7 @@ double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
       dots[i] = static_cast<Real>(weighted);
     }
     eigenvalue = std::max(eigenvalue, energy);
-    kernels_.backward(data, dots.data(), m, 1, 0, end, sums.data(), padded_);
+    backward(data, dots.data(), m, 1, 0, data_.columns, sums.data());
     norm = 0;
     for (int64_t j = 0; j < columns_; ++j) {
       vector[j] = sums[j];

@@ -29,6 +29,7 @@ FloatingSolver<Real>::FloatingSolver(const Problem& problem, const Source& sourc
       samples_(problem, source.data.rows),
       data_(pack_floats<Real>(source, samples_)),
       columns_(problem.columns),
+      stored_(source.data.features.columns),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
       has_intercept_(source.data.features.has_intercept),
       block_rows_(std::clamp<int64_t>(
@@ -91,6 +92,32 @@ Rows<Real> FloatingSolver<Real>::rows(int64_t first, int64_t count) const {
 }
 
 template <class Real>
+void FloatingSolver<Real>::forward(const Rows<Real>& rows, const Real* w, int outputs,
+                                   int64_t begin, int64_t end, Real* dots,
+                                   int64_t dots_stride) const {
+  const Real constant = static_cast<Real>(data_.intercept_value);
+  for (int o = 0; o < outputs; ++o) {
+    const Real dot =
+        has_intercept_ && end >= stored_ ? constant * w[o * padded_ + columns_ - 1] : 0;
+    std::fill_n(dots + o * dots_stride, rows.count, dot);
+  }
+  kernels_.forward(rows, w, padded_, outputs, begin, std::min(end, data_.columns), dots,
+                   dots_stride);
+}
+
+template <class Real>
+void FloatingSolver<Real>::backward(const Rows<Real>& rows, const Real* beta, int64_t beta_stride,
+                                    int outputs, int64_t begin, int64_t end, Real* sums) const {
+  kernels_.backward(rows, beta, beta_stride, outputs, begin, std::min(end, data_.columns), sums,
+                    padded_);
+  for (int o = 0; o < outputs && has_intercept_ && end >= stored_; ++o) {
+    double sum = 0;
+    for (int r = 0; r < rows.count; ++r) sum += static_cast<double>(beta[o * beta_stride + r]);
+    sums[o * padded_ + columns_ - 1] = static_cast<Real>(sum * data_.intercept_value);
+  }
+}
+
+template <class Real>
 std::vector<double> FloatingSolver<Real>::weights() const {
   std::vector<double> result(gradient_.size());
   for (int o = 0; o < problem_.outputs; ++o) {
@@ -137,8 +164,10 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options, Team& team) {
     return space.parts.data() + ((step & 1) * threads + id) * outputs * stride;
   };
   team.run(threads, [&](int id) {
-    const Part mine(padded_, kColumnUnit, threads, id);
-    const int64_t end = std::min(mine.end, data_.stride);
+    const Part mine(stored_, kColumnUnit, threads, id);
+    const int64_t mine_end = mine.end == stored_ ? columns_ : mine.end;
+    // The zeros after the last column are read with it.
+    const int64_t end = mine.end == stored_ ? data_.columns : mine.end;
     Array<Real>& beta = space.shares[id].beta;
     Batch batch(problem_, steps_done_);
     for (int64_t step = 0; step < options.steps; ++step) {
@@ -154,8 +183,7 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options, Team& team) {
                     next.count * sizeof(Real));
       }
       Real* const own = part_of(step, id);
-      for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, Real{0});
-      kernels_.forward(data, weights_.data(), padded_, outputs, mine.begin, end, own, stride);
+      forward(data, weights_.data(), outputs, mine.begin, end, own, stride);
       space.barrier.wait(id);
       for (int o = 0; o < outputs; ++o) {
         Real* const sum = beta.data() + o * stride;
@@ -175,11 +203,10 @@ void FloatingSolver<Real>::run_steps(const EpochOptions& options, Team& team) {
         Real* const b = beta.data() + o * stride;
         for (int r = 0; r < batch.count; ++r) b[r] = (b[r] - before[r]) * factor[r];
       }
-      kernels_.backward(data, beta.data(), stride, outputs, mine.begin, end, space.sums.data(),
-                        padded_);
+      backward(data, beta.data(), stride, outputs, mine.begin, end, space.sums.data());
       for (int o = 0; o < outputs; ++o) {
         kernels_.update(space.sums.data() + o * padded_, drift.data() + o * padded_, keep.data(),
-                        mine.begin, std::min(mine.end, columns_), weights_.data() + o * padded_);
+                        mine.begin, mine_end, weights_.data() + o * padded_);
       }
       batch = next;
     }
@@ -209,8 +236,7 @@ void FloatingSolver<Real>::update_gradient(Team& team) {
       Ahead ahead(data.data + block_rows_ * data_.stride, row_bytes, block_rows_, 0, row_bytes);
       data.ahead = &ahead;
       std::fill_n(a.data(), a.size(), Real{0});
-      kernels_.forward(data, weights_.data(), padded_, outputs, 0, std::min(padded_, data_.stride),
-                       a.data(), kRowBlock);
+      forward(data, weights_.data(), outputs, 0, data_.columns, a.data(), kRowBlock);
       std::copy_n(a.data(), a.size(), activations.data());
       const double* const targets = samples_.targets.data() + first;
       const double* const weights = samples_.weights.data() + first;
@@ -229,8 +255,7 @@ void FloatingSolver<Real>::update_gradient(Team& team) {
               static_cast<Real>(weights[r] * static_cast<double>(problem_.rows) * (p[r] - target));
         }
       }
-      kernels_.backward(data, a.data(), kRowBlock, outputs, 0, std::min(padded_, data_.stride),
-                        sums.data(), padded_);
+      backward(data, a.data(), kRowBlock, outputs, 0, data_.columns, sums.data());
       for (int64_t i = 0; i < outputs * padded_; ++i) total[i] += static_cast<double>(sums[i]);
     }
   });

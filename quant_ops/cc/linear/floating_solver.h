@@ -52,6 +52,11 @@ class FloatingSolver : public Solver {
   int64_t batch_stride() const { return problem_.batch_size + kRowBlock; }
   int64_t blocks() const { return (problem_.rows + block_rows_ - 1) / block_rows_; }
   Rows<Real> rows(int64_t first, int64_t count) const;
+  // As the integer solver's.
+  void forward(const Rows<Real>& rows, const Real* w, int outputs, int64_t begin, int64_t end,
+               Real* dots, int64_t dots_stride) const;
+  void backward(const Rows<Real>& rows, const Real* beta, int64_t beta_stride, int outputs,
+                int64_t begin, int64_t end, Real* sums) const;
   void run_steps(const EpochOptions& options, Team& team);
   void update_gradient(Team& team);
 
@@ -60,7 +65,7 @@ class FloatingSolver : public Solver {
   const FloatKernels<Real>& kernels_;
   const Samples samples_;
   const PackedFloats<Real> data_;
-  const int64_t columns_, padded_;
+  const int64_t columns_, stored_, padded_;
   const bool has_intercept_;
   int64_t block_rows_;
 

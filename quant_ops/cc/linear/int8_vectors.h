@@ -96,10 +96,8 @@ struct Bytes {
 
   // to[k] += the sum of the k-th vector's lanes.
   static void add_sums(V a, V b, V c, V d, int64_t* to) {
-    const V ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b),
-                                  _mm512_unpackhi_epi32(a, b));
-    const V cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d),
-                                  _mm512_unpackhi_epi32(c, d));
+    const V ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const V cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
     const V abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
     add_four(_mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1)),
              to);
@@ -174,10 +172,8 @@ struct Bytes {
   static V high16(V a, V b) { return _mm256_unpackhi_epi16(a, b); }
 
   static void add_sums(V a, V b, V c, V d, int64_t* to) {
-    const V ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b),
-                                  _mm256_unpackhi_epi32(a, b));
-    const V cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d),
-                                  _mm256_unpackhi_epi32(c, d));
+    const V ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    const V cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
     add_four(_mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd)), to);
   }
   static int32_t sum(V acc) {

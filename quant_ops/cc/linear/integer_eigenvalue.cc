@@ -42,9 +42,7 @@ double IntegerSolver<Word, Sum>::largest_eigenvalue(int64_t first, int64_t m) {
   }
   double eigenvalue = 0;
   for (int power = 0; power < kPowers; ++power) {
-    std::fill_n(dots.data(), m, 0);
-    kernels_.forward(data_.storage, data, {vector.data(), padded_, kBits}, 1, 0, padded_,
-                     dots.data(), m);
+    forward(data, {vector.data(), padded_, kBits}, 1, 0, stored_, dots.data(), m);
     double energy = 0, norm = 0;
     for (int64_t i = 0; i < m; ++i) {
       const double dot = static_cast<double>(dots[i]);
@@ -54,8 +52,7 @@ double IntegerSolver<Word, Sum>::largest_eigenvalue(int64_t first, int64_t m) {
     for (int64_t j = 0; j < columns_; ++j) norm += double{vector[j]} * vector[j];
     eigenvalue = std::max(eigenvalue, energy / norm);
     if (!round_to_words(weighted.data(), m, products.data())) break;
-    kernels_.backward(data_.storage, data, {products.data(), m, kBits}, 1, 0, padded_, sums.data(),
-                      padded_);
+    backward(data, {products.data(), m, kBits}, 1, 0, stored_, sums.data());
     if (!round_to_words(sums.data(), columns_, vector.data())) break;
   }
   return eigenvalue * data_.scale * data_.scale / static_cast<double>(m);

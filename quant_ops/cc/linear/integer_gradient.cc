@@ -65,9 +65,8 @@ double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
     copy.stride = kGroup;
     std::fill_n(dots.data(), outputs * kGroup, 0);
     if (moved) {
-      kernels_.forward(data_.storage, rows(first, count),
-                       {offsets_.data(), padded_, options_.word_bits}, outputs, 0, padded_,
-                       dots.data(), kGroup);
+      forward(rows(first, count), {offsets_.data(), padded_, options_.word_bits}, outputs, 0,
+              stored_, dots.data(), kGroup);
     }
     const SnapshotSpec spec{problem_.loss, outputs, scale * data_.scale, 1, limit_};
     const SnapshotSums sums =
@@ -102,14 +101,13 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       data.ahead = &ahead;
       std::fill_n(dots.data(), outputs * stride, 0);
       if (moved) {
-        kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits},
-                         outputs, 0, padded_, dots.data(), stride);
+        forward(data, {offsets_.data(), padded_, options_.word_bits}, outputs, 0, stored_,
+                dots.data(), stride);
       }
       for (int at = 0; at < count; at += kRowBlock) {
-        const SnapshotSums part =
-            kernels_.snapshot(spec, dots.data() + at, stride, std::min(kRowBlock, count - at),
-                              state(first + at), share.derivatives.data(), gamma.data() + at,
-                              stride);
+        const SnapshotSums part = kernels_.snapshot(
+            spec, dots.data() + at, stride, std::min(kRowBlock, count - at), state(first + at),
+            share.derivatives.data(), gamma.data() + at, stride);
         found[block].loss += part.loss;
         found[block].rest += part.rest;
         found[block].largest = std::max(found[block].largest, part.largest);
@@ -117,8 +115,8 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       for (int o = 0; o < outputs; ++o) {
         std::fill_n(gamma.data() + o * stride + count, 4, Word{0});
       }
-      kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs, 0,
-                        padded_, share.sums.data(), padded_);
+      backward(data, {gamma.data(), stride, options_.word_bits}, outputs, 0, stored_,
+               share.sums.data());
       for (int64_t i = 0; i < outputs * padded_; ++i) {
         total[i] += static_cast<int64_t>(share.sums[i]);
       }

@@ -40,6 +40,7 @@ IntegerSolver<Word, Sum>::IntegerSolver(const Problem& problem, const Source& so
       samples_(problem, source.data.rows),
       data_(pack_integers(source, samples_, options.data_bits, sizeof(Word) > 1)),
       columns_(problem.columns),
+      stored_((source.data.features.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
       padded_((problem.columns + kColumnUnit - 1) / kColumnUnit * kColumnUnit),
       has_intercept_(source.data.features.has_intercept),
       limit_((int32_t{1} << (options.word_bits - 1)) - 1),
@@ -110,6 +111,30 @@ bool IntegerSolver<Word, Sum>::starts_from_intercepts(const std::vector<double>&
 template <class Word, class Sum>
 IntegerRows IntegerSolver<Word, Sum>::rows(int64_t first, int64_t count) const {
   return {data_.data.data() + first * data_.stride, data_.stride, static_cast<int>(count), nullptr};
+}
+
+template <class Word, class Sum>
+void IntegerSolver<Word, Sum>::forward(const IntegerRows& rows, const Digits<Word>& z, int outputs,
+                                       int64_t begin, int64_t end, int64_t* dots,
+                                       int64_t dots_stride) const {
+  for (int o = 0; o < outputs; ++o) {
+    const bool adds = has_intercept_ && end == stored_;
+    const int64_t dot = adds ? int64_t{data_.intercept} * z.values[o * z.stride + columns_ - 1] : 0;
+    std::fill_n(dots + o * dots_stride, rows.count, dot);
+  }
+  kernels_.forward(data_.storage, rows, z, outputs, begin, end, dots, dots_stride);
+}
+
+template <class Word, class Sum>
+void IntegerSolver<Word, Sum>::backward(const IntegerRows& rows, const Digits<Word>& gamma,
+                                        int outputs, int64_t begin, int64_t end, Sum* sums) const {
+  kernels_.backward(data_.storage, rows, gamma, outputs, begin, end, sums, padded_);
+  for (int o = 0; o < outputs && has_intercept_ && end == stored_; ++o) {
+    const Word* const of_output = gamma.values + o * gamma.stride;
+    int64_t sum = 0;
+    for (int r = 0; r < rows.count; ++r) sum += of_output[r];
+    sums[o * padded_ + columns_ - 1] = static_cast<Sum>(sum * data_.intercept);
+  }
 }
 
 template <class Word, class Sum>
@@ -194,8 +219,8 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
     return space.parts.data() + ((step & 1) * threads + id) * outputs * stride;
   };
   team.run(threads, [&](int id) {
-    const Part mine(padded_, kColumnUnit, threads, id);
-    const int64_t mine_end = std::min(mine.end, columns_);
+    const Part mine(stored_, kColumnUnit, threads, id);
+    const int64_t mine_end = mine.end == stored_ ? columns_ : mine.end;
     auto& share = space.shares[id];
     Array<int64_t>& dots = share.dots;
     Array<Word>& gamma = share.gamma;
@@ -214,9 +239,8 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
                     next.count * sizeof(float));
       }
       int64_t* const own = part_of(step, id);
-      for (int o = 0; o < outputs; ++o) std::fill_n(own + o * stride, batch.count, 0);
-      kernels_.forward(data_.storage, data, {offsets_.data(), padded_, options_.word_bits}, outputs,
-                       mine.begin, mine.end, own, stride);
+      forward(data, {offsets_.data(), padded_, options_.word_bits}, outputs, mine.begin, mine.end,
+              own, stride);
       space.barrier.wait(id);
       const int64_t* all = own;
       if (threads > 1) {
@@ -240,8 +264,8 @@ void IntegerSolver<Word, Sum>::run_steps(const EpochOptions& options, const Plan
       for (int o = 0; o < outputs; ++o) {
         std::fill_n(gamma.data() + o * stride + batch.count, 4, Word{0});
       }
-      kernels_.backward(data_.storage, data, {gamma.data(), stride, options_.word_bits}, outputs,
-                        mine.begin, mine.end, space.sums.data(), padded_);
+      backward(data, {gamma.data(), stride, options_.word_bits}, outputs, mine.begin, mine.end,
+               space.sums.data());
       ahead.fetch<kLinesAtOnce>();
       UpdateSpec update = plan.update;
       update.stream = coefficients.stream;

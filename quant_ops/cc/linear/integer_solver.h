@@ -84,6 +84,12 @@ class IntegerSolver : public Solver {
   bool starts_from_intercepts(const std::vector<double>& initial) const;
   bool is_centered() const { return options_.algorithm == Algorithm::kHalp; }
   IntegerRows rows(int64_t first, int64_t count) const;
+  // What the loops find over stored columns [begin, end), and what the intercept's column adds,
+  // which is stored nowhere: it is its constant in every row.
+  void forward(const IntegerRows& rows, const Digits<Word>& z, int outputs, int64_t begin,
+               int64_t end, int64_t* dots, int64_t dots_stride) const;
+  void backward(const IntegerRows& rows, const Digits<Word>& gamma, int outputs, int64_t begin,
+                int64_t end, Sum* sums) const;
   double choose_scale(const EpochOptions& options);
   const Plan& make_plan(const EpochOptions& options, double scale);
   double run_with_fitted_scale(const EpochOptions& options, double scale, Team& team);
@@ -103,7 +109,7 @@ class IntegerSolver : public Solver {
   const IntegerKernels<Word, Sum>& kernels_;
   const Samples samples_;
   const PackedIntegers data_;
-  const int64_t columns_, padded_;
+  const int64_t columns_, stored_, padded_;  // with the intercept; without; rounded up
   const bool has_intercept_;
   const int32_t limit_;
   int64_t block_rows_;

@@ -53,7 +53,7 @@ class Ahead {
   template <int kBytes>
   void fetch_half_of() {
     constexpr int kLines = kBytes / (2 * static_cast<int>(kLine));
-    fetch<kLines < 1 ? 1 : kLines>();
+    fetch < kLines<1 ? 1 : kLines>();
   }
 
   template <int kLines>

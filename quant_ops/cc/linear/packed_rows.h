@@ -1,6 +1,6 @@
 // Rows of the solvers' copies, in a thread's own memory: some are filled before they are written to
-// their places, as reading and writing in turns takes longer. After the features comes the
-// intercept's constant, then zeros.
+// their places, as reading and writing in turns takes longer. After the features come zeros; the
+// intercept's column, a constant, is stored nowhere.
 #ifndef QUANT_OPS_LINEAR_PACKED_ROWS_H_
 #define QUANT_OPS_LINEAR_PACKED_ROWS_H_
 
@@ -19,11 +19,8 @@ struct RowShape {
   int64_t features;  // columns in the user's memory
   int64_t bytes;     // that are written
   Rescaling rescaling;
+  double constant_square = 0;  // of the intercept's column, in the copy's units
   int32_t limit = 0;           // of integers
-  bool has_intercept = false;  // its value, in the copy's units
-  double intercept = 0;
-
-  double intercept_square() const { return has_intercept ? intercept * intercept : 0.0; }
 };
 
 // As many rows as fit half of a second-level cache.
@@ -39,26 +36,20 @@ class PlainRows {
   explicit PlainRows(const RowShape& shape)
       : shape_(shape),
         stride_(shape.bytes / static_cast<int64_t>(sizeof(Element))),
-        lines_(stride_ * rows_at_once(shape)) {
-    for (int64_t i = 0; i < rows_at_once(shape) && shape.has_intercept; ++i) {
-      lines_[i * stride_ + shape.features] = static_cast<Element>(shape.intercept);
-    }
-  }
+        lines_(stride_ * rows_at_once(shape)) {}
 
   double fill(int64_t i, const Real* row) {
     const DataKernels<Real>& kernels = data_kernels_from<Real>();
     Element* const out = lines_.data() + i * stride_;
-    double squares = shape_.intercept_square();
     if constexpr (std::is_same_v<Element, int8_t>) {
-      squares += kernels.to_bytes(row, shape_.rescaling, shape_.features, shape_.limit, out);
+      return kernels.to_bytes(row, shape_.rescaling, shape_.features, shape_.limit, out);
     } else if constexpr (std::is_same_v<Element, int16_t>) {
-      squares += kernels.to_words(row, shape_.rescaling, shape_.features, shape_.limit, out);
+      return kernels.to_words(row, shape_.rescaling, shape_.features, shape_.limit, out);
     } else if constexpr (std::is_same_v<Element, float>) {
-      squares += kernels.to_float(row, shape_.rescaling, shape_.features, out);
+      return kernels.to_float(row, shape_.rescaling, shape_.features, out);
     } else {
-      squares += kernels.to_double(row, shape_.rescaling, shape_.features, out);
+      return kernels.to_double(row, shape_.rescaling, shape_.features, out);
     }
-    return squares;
   }
   const Element* line(int64_t i) const { return lines_.data() + i * stride_; }
 

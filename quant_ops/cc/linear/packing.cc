@@ -30,7 +30,8 @@ struct RowSquares {
   double largest = 0;  // times the sample's weight, as a multiple of the mean weight
 };
 
-// A thread's work: converts rows, and writes them to their places some at a time.
+// A thread's work: converts rows, and writes them to their places some at a time. Squared norms
+// include the intercept's constant.
 template <class Real, class Rows>
 class RowWriter {
  public:
@@ -41,7 +42,7 @@ class RowWriter {
   void convert(const Tile<Real>& tile, RowSquares* squares) {
     for (int i = 0; i < tile.count; ++i) {
       const int64_t row = tile.first + i;
-      const double square = rows_.fill(filled_, tile.row(i));
+      const double square = rows_.fill(filled_, tile.row(i)) + shape_.constant_square;
       squares->sum += square;
       squares->largest = std::max(squares->largest, square * samples_.relative_weight(row));
       if (filled_ == 0) first_ = row;
@@ -102,35 +103,39 @@ PackedIntegers pack_integers(const Source& source, const Samples& samples, int d
                              bool wide) {
   const Features& features = source.data.features;
   const FeatureStatistics& facts = source.facts;
-  const int64_t rows = samples.rows(), columns = model_columns(features);
   const double largest = facts.largest > 0 ? facts.largest : facts.intercept_value();
   const int32_t limit = (1 << (data_bits - 1)) - 1;
   PackedIntegers packed;
   packed.scale = largest / limit;
-  const double units = std::max(1.0, std::rint(facts.intercept_value() / packed.scale));
-  packed.intercept_value = units * packed.scale;
+  packed.intercept = 0;
+  if (features.has_intercept) {
+    const double units = std::max(1.0, std::rint(facts.intercept_value() / packed.scale));
+    packed.intercept = static_cast<int32_t>(std::min<double>(units, limit));
+  }
+  packed.intercept_value = packed.intercept * packed.scale;
   packed.storage = data_bits == 16              ? Storage::kInt16
                    : data_bits == 4 && !wide    ? Storage::kInt4
                    : facts.has_negative || wide ? Storage::kInt8
                                                 : Storage::kUnsignedInt7;
-  const int64_t padded = rounded_up(columns, kColumnUnit);
-  const int64_t bytes = packed.storage == Storage::kInt16  ? 2 * rounded_up(columns, 32)
+  const int64_t padded = rounded_up(features.columns, kColumnUnit);
+  const int64_t bytes = packed.storage == Storage::kInt16
+                            ? 2 * rounded_up(model_columns(features), 32)
                         : packed.storage == Storage::kInt4 ? padded / 2
                                                            : padded;
   packed.stride = spread(bytes);
-  packed.data = Array<uint8_t>(rows * packed.stride, Unwritten{});
+  packed.data = Array<uint8_t>(samples.rows() * packed.stride, Unwritten{});
   const std::vector<double> factors = column_factors(features, packed.scale);
   const RowShape shape{features.columns,
                        bytes,
                        {features.column_centres, factors.data()},
-                       limit,
-                       features.has_intercept,
-                       std::min(units, static_cast<double>(limit))};
+                       static_cast<double>(packed.intercept) * packed.intercept,
+                       limit};
   const RowSquares squares =
       fits_float(features.type)
           ? write_integers<float>(features, samples, shape, &packed, source.team)
           : write_integers<double>(features, samples, shape, &packed, source.team);
-  packed.mean_square_norm = squares.sum / static_cast<double>(rows) * packed.scale * packed.scale;
+  packed.mean_square_norm =
+      squares.sum / static_cast<double>(samples.rows()) * packed.scale * packed.scale;
   packed.largest_row = squares.largest * packed.scale * packed.scale;
   return packed;
 }
@@ -139,19 +144,17 @@ template <class Real>
 PackedFloats<Real> pack_floats(const Source& source, const Samples& samples) {
   const Features& features = source.data.features;
   constexpr int64_t kLine = 64 / sizeof(Real);
-  const int64_t bytes =
-      rounded_up(model_columns(features), kLine) * static_cast<int64_t>(sizeof(Real));
+  const int64_t bytes = rounded_up(features.columns, kLine) * static_cast<int64_t>(sizeof(Real));
   PackedFloats<Real> packed;
   packed.stride = spread(bytes) / static_cast<int64_t>(sizeof(Real));
+  packed.columns = bytes / static_cast<int64_t>(sizeof(Real));
   packed.data = Array<Real>(samples.rows() * packed.stride, Unwritten{});
-  packed.intercept_value = source.facts.intercept_value();
+  packed.intercept_value = features.has_intercept ? source.facts.intercept_value() : 0;
   const std::vector<double> factors = column_factors(features, 1.0);
   const RowShape shape{features.columns,
                        bytes,
                        {features.column_centres, factors.data()},
-                       0,
-                       features.has_intercept,
-                       packed.intercept_value};
+                       packed.intercept_value * packed.intercept_value};
   const auto run = fits_float(features.type) ? write_rows<float, PlainRows<float, Real>>
                                              : write_rows<double, PlainRows<double, Real>>;
   packed.largest_row =

@@ -28,9 +28,10 @@ struct PackedIntegers {
   Array<uint8_t> data;
   int64_t stride;           // in bytes
   double scale;             // x = scale * integer
-  double mean_square_norm;  // of a row
+  double mean_square_norm;  // of a row, with the intercept's constant
   double largest_row;       // squared norm times weight, of the mean weight's
-  double intercept_value;
+  int32_t intercept;        // the constant as an integer; 0 without an intercept
+  double intercept_value;   // scale * intercept
 };
 
 // Nearest multiples of max |x| / (2^(data_bits-1) - 1); `wide` stores 4 bits in bytes.
@@ -40,9 +41,10 @@ PackedIntegers pack_integers(const Source& source, const Samples& samples, int d
 template <class Real>
 struct PackedFloats {
   Array<Real> data;
+  int64_t columns;  // and zeros up to the end of a line of memory
   int64_t stride;
-  double largest_row;  // as above
-  double intercept_value;
+  double largest_row;      // as above
+  double intercept_value;  // 0 without an intercept
 };
 template <class Real>
 PackedFloats<Real> pack_floats(const Source& source, const Samples& samples);
