@@ -98,21 +98,25 @@ inline Real higher(Real a, Real b) {
   return b > a ? b : a;
 }
 
+template <class Real>
+__attribute__((noinline)) void survey_row(const Real* __restrict row, int64_t columns,
+                                          Real* __restrict low, Real* __restrict high,
+                                          double* __restrict squares) {
+  for (int64_t j = 0; j < columns; ++j) {
+    low[j] = lower(low[j], row[j]);
+    high[j] = higher(high[j], row[j]);
+    const double x = row[j];
+    squares[j] += x * x;
+  }
+}
+
 // One row after the other: the processor fetches ahead what is read in the order of memory, and
 // reading several rows at once takes longer, although the columns' numbers are then read less
 // often.
 template <class Real>
-void survey(const Real* rows, int64_t stride, int count, int64_t columns, Real* __restrict low,
-            Real* __restrict high, double* __restrict squares) {
-  for (int r = 0; r < count; ++r) {
-    const Real* __restrict const row = rows + r * stride;
-    for (int64_t j = 0; j < columns; ++j) {
-      low[j] = lower(low[j], row[j]);
-      high[j] = higher(high[j], row[j]);
-      const double x = row[j];
-      squares[j] += x * x;
-    }
-  }
+void survey(const Real* rows, int64_t stride, int count, int64_t columns, Real* low, Real* high,
+            double* squares) {
+  for (int r = 0; r < count; ++r) survey_row(rows + r * stride, columns, low, high, squares);
 }
 
 template <bool kCentred, class Real>

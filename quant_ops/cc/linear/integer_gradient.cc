@@ -103,6 +103,8 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       if (moved) {
         forward(data, {offsets_.data(), padded_, options_.word_bits}, outputs, 0, stored_,
                 dots.data(), stride);
+      } else {  // which would bring them in
+        bring_in(data.data, count * data_.stride);
       }
       for (int at = 0; at < count; at += kRowBlock) {
         const SnapshotSums part = kernels_.snapshot(

@@ -23,9 +23,11 @@ struct RowShape {
   int32_t limit = 0;           // of integers
 };
 
-// As many rows as fit half of a second-level cache.
-inline int64_t rows_at_once(const RowShape& shape) {
-  return std::clamp<int64_t>((int64_t{1} << 19) / shape.bytes, 1, 2048);
+// Best of 2^16 to 2^20 bytes: integers in a quarter of a megabyte, floats in half of one.
+template <class Element>
+int64_t rows_at_once(const RowShape& shape) {
+  const int64_t bytes = std::is_integral_v<Element> ? 1 << 18 : 1 << 19;
+  return std::clamp<int64_t>(bytes / shape.bytes, 1, 2048);
 }
 
 // fill(i, row) returns the row's sum of squares, in the copy's units; line(i) is what it wrote.
@@ -36,7 +38,7 @@ class PlainRows {
   explicit PlainRows(const RowShape& shape)
       : shape_(shape),
         stride_(shape.bytes / static_cast<int64_t>(sizeof(Element))),
-        lines_(stride_ * rows_at_once(shape)) {}
+        lines_(stride_ * rows_at_once<Element>(shape)) {}
 
   double fill(int64_t i, const Real* row) {
     const DataKernels<Real>& kernels = data_kernels_from<Real>();
@@ -51,6 +53,7 @@ class PlainRows {
       return kernels.to_double(row, shape_.rescaling, shape_.features, out);
     }
   }
+  int64_t capacity() const { return rows_at_once<Element>(shape_); }
   const Element* line(int64_t i) const { return lines_.data() + i * stride_; }
 
  private:
@@ -64,7 +67,9 @@ template <class Real>
 class NibbleRows {
  public:
   explicit NibbleRows(const RowShape& shape)
-      : bytes_(shape.bytes), integers_(doubled(shape)), packed_(bytes_ * rows_at_once(shape)) {}
+      : bytes_(shape.bytes),
+        integers_(doubled(shape)),
+        packed_(bytes_ * rows_at_once<uint8_t>(shape)) {}
 
   double fill(int64_t i, const Real* row) {
     const double squares = integers_.fill(0, row);
@@ -79,6 +84,7 @@ class NibbleRows {
     }
     return squares;
   }
+  int64_t capacity() const { return packed_.size() / bytes_; }
   const uint8_t* line(int64_t i) const { return packed_.data() + i * bytes_; }
 
  private:

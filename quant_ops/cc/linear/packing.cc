@@ -46,7 +46,7 @@ class RowWriter {
       squares->sum += square;
       squares->largest = std::max(squares->largest, square * samples_.relative_weight(row));
       if (filled_ == 0) first_ = row;
-      if (++filled_ == rows_at_once(shape_)) write();
+      if (++filled_ == rows_.capacity()) write();
     }
   }
   void write() {
