@@ -134,7 +134,7 @@ def library_path() -> Path:
     Raises:
         RuntimeError: there is none.
     """
-    path = FOLDER / build.engine_name()
+    path = _expected_path(FOLDER)
     if path.exists():
         return path
     others = sorted(other.name for other in path.parent.glob("_linear_engine-*.so"))
@@ -150,6 +150,11 @@ def instruction_set(limit: str | None = None) -> str:
 def available_instruction_sets() -> tuple[str, ...]:
     """Those that this machine has, the best first."""
     return instruction_sets.available(library_path(), byte_products=True)
+
+
+@functools.cache
+def _expected_path(folder: Path) -> Path:
+    return folder / build.engine_name()  # which reads all sources: 3 ms
 
 
 @functools.cache

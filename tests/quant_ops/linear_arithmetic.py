@@ -1,5 +1,7 @@
 """What LM-HALP's steps are made of, in NumPy: random bits and the losses' predictions, exact."""
 
+import math
+
 import numpy as np
 
 U32, U64 = np.uint32, np.uint64
@@ -56,9 +58,9 @@ def exponential_parts(x):
     shifted = x * real(1.4426950408889634) + shift
     k = shifted - shift
     r = (x - k * real(high)) - k * real(low)
-    total = real(1) / real(terms)
+    total = real(1) / real(math.factorial(terms))
     for n in range(terms - 1, 1, -1):
-        total = (real(1) + r * total) * (real(1) / real(n))
+        total = total * r + real(1) / real(math.factorial(n))
     power = (shifted.view(bits) + bits(bias)) << bits(fraction)
     return power.view(real), r + r * r * total
 

@@ -31,6 +31,20 @@ struct ExponentialFacts<double> {
   static constexpr double kLog2High = 0x1.62e42fefap-1, kLog2Low = 0x1.cf79abc9e3b39p-40;
 };
 
+template <class Real>
+struct InverseFactorials {
+  static constexpr int kTerms = ExponentialFacts<Real>::kTerms;
+  Real of[kTerms + 1];
+
+  constexpr InverseFactorials() : of() {
+    double factorial = 1;  // exact
+    for (int n = 0; n <= kTerms; ++n) {
+      factorial *= n > 0 ? n : 1;
+      of[n] = static_cast<Real>(Real(1) / static_cast<Real>(factorial));
+    }
+  }
+};
+
 // x = k log 2 + r, |r| <= log(2) / 2; expm1(x) = 2^k expm1(r) + (2^k - 1), expm1(r) by its series.
 // x is clamped to [-kReach, kReach].
 template <class Real>
@@ -47,8 +61,9 @@ struct Exponential {
     const Real shifted = x * Real(1.4426950408889634) + kShift;
     const Real k = shifted - kShift;
     const Real r = (x - k * Facts::kLog2High) - k * Facts::kLog2Low;
-    Real sum = Real(1) / Real(Facts::kTerms);
-    for (int n = Facts::kTerms - 1; n >= 2; --n) sum = (Real(1) + r * sum) * (Real(1) / Real(n));
+    constexpr InverseFactorials<Real> kInverse;
+    Real sum = kInverse.of[Facts::kTerms];
+    for (int n = Facts::kTerms - 1; n >= 2; --n) sum = sum * r + kInverse.of[n];
     rest = r + r * r * sum;
     const Bits exponent = bit_cast<Bits>(shifted) + static_cast<Bits>(Facts::kBias);
     power = bit_cast<Real>(static_cast<Bits>(exponent << Facts::kFractionBits));

@@ -88,34 +88,38 @@ inline linear::SnapshotSums snapshot(const SnapshotSpec& spec, const int64_t* do
   linear::SnapshotSums sums;
   sums.loss = predict_and_lose(spec.loss, spec.outputs, rows, scratch, kRowBlock, state.targets,
                                state.weights);
-  const double limit = spec.limit, inverse = 1 / spec.quantum;
-  const bool classes = spec.loss == Loss::kSoftmax;
-  double rests[kRowBlock] = {}, largest[kRowBlock] = {};
+  const double limit = spec.limit, quantum = spec.quantum, inverse = 1 / spec.quantum;
+  double goals[kRowBlock], steps[kRowBlock], rests[kRowBlock] = {}, largest[kRowBlock] = {};
+  if (spec.loss != Loss::kSoftmax) std::memcpy(goals, state.targets, rows * sizeof(double));
   for (int o = 0; o < spec.outputs; ++o) {
-    double* const reference = state.references + o * state.stride;
-    float* const predictions = state.predictions + o * state.stride;
-    const double* const p = scratch + o * kRowBlock;
-    Word* const out = gamma + o * gamma_stride;
+    double* __restrict const reference = state.references + o * state.stride;
+    float* __restrict const predictions = state.predictions + o * state.stride;
+    const double* __restrict const p = scratch + o * kRowBlock;
+    const double* __restrict const weights = state.weights;
+    Word* __restrict const out = gamma + o * gamma_stride;
+    if (spec.loss == Loss::kSoftmax) {
+      const double output = o;
+      for (int r = 0; r < rows; ++r) goals[r] = state.targets[r] == output ? 1.0 : 0.0;
+    }
     QUANT_OPS_VECTOR_LOOP
     for (int r = 0; r < rows; ++r) {
-      predictions[r] = static_cast<float>(p[r]);
-      const double target = classes ? (state.targets[r] == o ? 1.0 : 0.0) : state.targets[r];
-      const double change = state.weights[r] * (p[r] - target) - reference[r];
+      const double change = weights[r] * (p[r] - goals[r]) - reference[r];
       double n = __builtin_rint(change * inverse);
       n = n > -limit ? n : -limit;
       n = n < limit ? n : limit;
-      out[r] = static_cast<Word>(static_cast<int32_t>(n));
-      reference[r] += n * spec.quantum;
-      const double rest = change - n * spec.quantum;
+      steps[r] = n;
+      reference[r] += n * quantum;
+      const double rest = change - n * quantum;
       rests[r] += rest * rest;
       const double magnitude = change < 0 ? -change : change;
       largest[r] = magnitude > largest[r] ? magnitude : largest[r];
     }
+    // Loops of their own, as their vectors are of other widths.
+    for (int r = 0; r < rows; ++r) predictions[r] = static_cast<float>(p[r]);
+    for (int r = 0; r < rows; ++r) out[r] = static_cast<Word>(static_cast<int32_t>(steps[r]));
   }
-  for (int r = 0; r < rows; ++r) {
-    sums.rest += rests[r];
-    sums.largest = largest[r] > sums.largest ? largest[r] : sums.largest;
-  }
+  sums.rest = sum_in_parts(rests, rows);
+  sums.largest = largest_of(largest);
   return sums;
 }
 

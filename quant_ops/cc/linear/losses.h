@@ -17,6 +17,30 @@ namespace quant_ops::QUANT_OPS_ISA {
 using linear::kRowBlock;
 using linear::Loss;
 
+// Of up to kRowBlock numbers, in eight parts: the same for every width of vectors.
+inline double sum_in_parts(const double* values, int count) {
+  constexpr int kParts = 8;
+  double parts[kParts] = {};
+  int i = 0;
+  for (; i + kParts <= count; i += kParts) {
+    for (int k = 0; k < kParts; ++k) parts[k] += values[i + k];
+  }
+  for (; i < count; ++i) parts[0] += values[i];
+  double sum = 0;
+  for (const double part : parts) sum += part;
+  return sum;
+}
+
+// Of kRowBlock numbers that are not negative; halves against halves, for vectors of every width.
+inline double largest_of(double* values) {
+  for (int half = kRowBlock / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) {
+      values[i] = values[i + half] > values[i] ? values[i + half] : values[i];
+    }
+  }
+  return values[0];
+}
+
 // The largest of each row's outputs.
 template <class Real>
 inline void largest_outputs(int outputs, int rows, const Real* a, int64_t stride, Real* largest) {
@@ -124,9 +148,8 @@ inline double predict_and_lose(Loss loss, int outputs, int rows, double* a, int6
     for (int r = 0; r < rows; ++r) losses[r] += largest[r] + logarithm(total[r]);
     normalize(outputs, rows, a, stride, total);
   }
-  double sum = 0;
-  for (int r = 0; r < rows; ++r) sum += weights[r] * losses[r];
-  return sum;
+  for (int r = 0; r < rows; ++r) losses[r] *= weights[r];
+  return sum_in_parts(losses, rows);
 }
 
 }  // namespace quant_ops::QUANT_OPS_ISA
