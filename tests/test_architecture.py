@@ -103,6 +103,7 @@ LIGHT = [
 # The command line; everything else warns, raises or returns.
 SPEAKS = {
     "quant_ops/build.py",
+    "tq_halp/commands/bench/rivals/worker.py",
     "tq_halp/commands/train.py",
     "tq_halp/commands/compare/command.py",
     "tq_halp/commands/compare/tensorflow_process.py",

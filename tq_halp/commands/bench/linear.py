@@ -4,8 +4,8 @@ The problems are logistic regression on dense synthetic data (samples x features
 regression on MNIST. Float32 SVRG and HALP take turns of one epoch, with the same learning rate and
 number of steps; HALP is labelled by the bits of its words and of its data. "total" is the time of
 the inner loop and of the pass over all data for the full gradient. "of SVRG" is the speed relative
-to SVRG, at the fastest epoch of each. Set QUANT_OPS_ISA=avx2 or =portable to limit the
-instructions.
+to SVRG, at the fastest epoch of each. With --rivals whole fits race instead, ours and those of the
+libraries that are installed. Set QUANT_OPS_ISA=avx2 or =portable to limit the instructions.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tq_halp.commands.bench import arguments
+from tq_halp.commands.bench import arguments, linear_rivals
 from tq_halp.commands.bench.linear_data_sets import DATASETS
+from tq_halp.commands.bench.rivals.problems import PROBLEMS
 from tq_halp.errors import InputError
 
 PURPOSE = "HALP for linear models against float32 SVRG"
@@ -42,39 +43,79 @@ COLUMNS: tuple[str, ...] = ("data", "batch", "threads", "words/data", "set-up\ns
 COLUMNS += ("inner\nms", "gradient\nms", "total\nms", "of\nSVRG", "median\nof SVRG")
 COLUMNS += ("GB/s", "of\nread", "norm:\nworst", "\nlast")
 
+#: Of the options that have no meaning with --rivals.
+DEFAULTS = {
+    "data_bits": ("4", "8", "16"),
+    "word_bits": None,
+    "batch_sizes": (64,),
+    "epochs": 10,
+    "passes": 1,
+}
+
 SUMMARY = ("words/data", "batch", "threads", "of SVRG", "inner", "gradient", "data sets")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the benchmark's options."""
     add = parser.add_argument
-    text = f"some of {', '.join(DATASETS)} (samples x features); default: all"
-    add("--datasets", type=arguments.listed(DATASETS), default=DATASETS, metavar="A,B", help=text)
+    text = "whole fits, from an array to coefficients, against other libraries' solvers"
+    add("--rivals", action="store_true", help=text)
+    text = f"some of {', '.join(DATASETS)} (samples x features), or with --rivals of "
+    text += f"{', '.join(PROBLEMS)}; default: all"
+    add("--datasets", type=arguments.listed((*DATASETS, *PROBLEMS)), metavar="A,B", help=text)
     bits = ("4", "8", "16")
     text = "bits of the quantized data; default: all"
-    add("--data-bits", type=arguments.listed(bits), default=bits, metavar="A,B", help=text)
+    add("--data-bits", type=arguments.listed(bits), metavar="A,B", help=text)
     text = "bits of the offsets; default: 8, and 16 for data of 16 bits"
     add("--word-bits", type=arguments.listed(bits[1:]), metavar="A,B", help=text)
     text = "numbers of threads, default: %(default)s"
     add("--threads", type=arguments.counts, default="1,2", metavar="A,B", help=text)
-    text = "samples in a minibatch, default: %(default)s"
-    add("--batch-sizes", type=arguments.counts, default="64", metavar="A,B", help=text)
-    text = "outer epochs of each algorithm, default: %(default)s"
-    add("--epochs", type=arguments.at_least_one, default=10, metavar="N", help=text)
-    text = "passes over the data in an epoch's inner loop, more for tiny data; default: %(default)s"
-    add("--passes", type=arguments.at_least_one, default=1, metavar="N", help=text)
+    text = "samples in a minibatch, default: 64"
+    add("--batch-sizes", type=arguments.counts, metavar="A,B", help=text)
+    text = "outer epochs of each algorithm, default: 10"
+    add("--epochs", type=arguments.at_least_one, metavar="N", help=text)
+    text = "passes over the data in an epoch's inner loop, more for tiny data; default: 1"
+    add("--passes", type=arguments.at_least_one, metavar="N", help=text)
     text = "fraction of the samples, for a quick look; default: 1"
     add("--scale", type=arguments.part, default=1.0, metavar="X", help=text)
     arguments.add_csv(parser)
+
+
+def complete(options: argparse.Namespace) -> None:
+    """Sets the defaults of the options that were not given.
+
+    Raises:
+        InputError: an option, or a data set, is not one of this benchmark.
+    """
+    known = PROBLEMS if options.rivals else DATASETS
+    options.datasets = options.datasets or tuple(known)
+    for name in options.datasets:
+        if name not in known:
+            benchmark = "with --rivals" if options.rivals else "without --rivals"
+            raise InputError(
+                f"--datasets must be some of {', '.join(known)} {benchmark}. Received: {name!r}"
+            )
+    for name, default in DEFAULTS.items():
+        given = getattr(options, name)
+        if options.rivals and given is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} has no effect with --rivals, whose contenders have "
+                "their own; leave it out"
+            )
+        setattr(options, name, default if given is None else given)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measures, prints the tables and writes the file.
 
     Raises:
-        InputError: QUANT_OPS_ISA names no instruction set, there is no native library, MNIST's
-            files are broken, or none of the data sets is to be had.
+        InputError: QUANT_OPS_ISA names no instruction set, there is no compiled engine, MNIST's
+            files are broken, none of the data sets is to be had, or an option has no effect.
     """
+    complete(options)
+    if options.rivals:
+        linear_rivals.run(options)
+        return
     from quant_ops.linear import engine
     from tq_halp.commands.bench import results_table
 
