@@ -107,11 +107,12 @@ def cyanure(problem: FitProblem, iterations: int, threads: int) -> Any:
     """cyanure's own choice among its variance-reduced and accelerated solvers."""
     from cyanure.estimators import Classifier, Regression
 
-    kind, loss = (Regression, "square") if problem.is_regression else (Classifier, "logistic")
-    if problem.classes > 2:
-        loss = "multiclass-logistic"
-    return kind(loss=loss, penalty="l2", lambda_1=L2, fit_intercept=True, max_iter=iterations,
-                tol=NEVER, n_threads=threads, verbose=False)  # fmt: skip
+    options: dict[str, Any] = {"lambda_1": L2, "max_iter": iterations, "tol": NEVER}
+    options |= {"penalty": "l2", "fit_intercept": True, "n_threads": threads, "verbose": False}
+    if problem.is_regression:
+        return Regression(**options)
+    loss = "multiclass-logistic" if problem.classes > 2 else "logistic"
+    return Classifier(loss=loss, **options)
 
 
 CONTENDERS = (
