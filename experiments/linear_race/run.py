@@ -78,7 +78,8 @@ def main():
     if not options.redraw:
         measure(HERE, 1.0)
     figure.draw(tables.read(HERE / "results.csv"), HERE / "race.png")
-    fill(HERE / "README.md", tables.parts_of_page(HERE))
+    for mark, text in tables.parts_of_page(HERE).items():
+        fill(HERE / "README.md", mark, text)
 
 
 if __name__ == "__main__":

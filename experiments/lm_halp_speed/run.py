@@ -1,14 +1,13 @@
-"""How fast is HALP for linear models, against float32 SVRG and against scikit-learn?
+"""How fast is HALP for linear models, against float32 SVRG?
 
     python -m experiments.lm_halp_speed.run                everything: about 15 minutes on 2 cores
-    python -m experiments.lm_halp_speed.run --only curves  one part: speed, curves, baselines
+    python -m experiments.lm_halp_speed.run --only curves  one part: speed, curves
     python -m experiments.lm_halp_speed.run --quick        small sizes, to a temporary folder: 3
     python -m experiments.lm_halp_speed.run --redraw       tables and figures from the CSV files
 
 "speed" runs ``python -m tq_halp.bench linear`` once per instruction set, forced by QUANT_OPS_ISA;
-it writes ``speed.csv``, ``in_cache.csv`` and ``machine.json``, "curves" ``curves.csv``, "baselines"
-``rivals.csv``. All fill what stands between the marks of ``README.md``. The machine should have
-nothing else to do.
+it writes ``speed.csv``, ``in_cache.csv`` and ``machine.json``, "curves" ``curves.csv``. Both fill
+what stands between the marks of ``README.md``. The machine should have nothing else to do.
 """
 
 import argparse
@@ -25,14 +24,14 @@ if __name__ == "__main__" and not __package__:  # started by its path
     start = runpy.run_path(f"{pathlib.Path(__file__).parents[1]}/start_as_module.py")
     start["start_as_module"](__file__)
 
-from experiments.lm_halp_speed import baselines, curves, figure, tables
+from experiments.lm_halp_speed import curves, figure, tables
 from experiments.machine_description import machine_facts
 from experiments.markdown_sections import fill
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-PARTS = ("speed", "curves", "baselines")
+PARTS = ("speed", "curves")
 # Of the benchmark; 1 % of the samples are 4 MB in float32, and stay in the cache.
 FULL = {"64": ["--epochs=16"], "1": ["--epochs=5"]}
 QUICK = {"64": ["--epochs=3", "--scale=0.05"], "1": ["--epochs=2", "--scale=0.02"]}
@@ -84,8 +83,6 @@ def parts_of_page(folder):
         rows = tables.read(folder / "curves.csv")
         parts["reference"] = tables.reference(rows)
         figure.draw(rows, folder / "curves.png")
-    if (folder / "rivals.csv").exists():
-        parts["baselines"] = tables.baselines(tables.read(folder / "rivals.csv"))
     return parts
 
 
@@ -101,8 +98,6 @@ def main():
         measure_speed(folder, arguments.quick)
     if "curves" in wanted:
         tables.write(curves.measure(arguments.quick), folder / "curves.csv")
-    if "baselines" in wanted:
-        tables.write(baselines.measure(arguments.quick), folder / "rivals.csv")
     for mark, text in parts_of_page(folder).items():
         print(f"{mark}:\n{text}\n")
         if folder == HERE:

@@ -218,33 +218,6 @@ def reference(rows):
     return _table(lines)
 
 
-def baselines(rows):
-    """Seconds to 1.01 times the least loss, and accuracies."""
-    head = (
-        "data",
-        "contender",
-        "seconds to 1.01",
-        "of saga",
-        "of lbfgs",
-        "iterations",
-        "loss there",
-    )
-    lines = [(*head, "accuracy there, %", "accuracy at the end, %", "lbfgs at the end, %")]
-    for row in rows:
-        others = {r["contender"]: r["seconds"] for r in rows if r["data"] == row["data"]}
-        ratios = [f"{others[f'scikit-learn, {s}'] / row['seconds']:.2f}" for s in ("saga", "lbfgs")]
-        final = "" if row["final_accuracy"] is None else f"{100 * row['final_accuracy']:.2f}"
-        lines.append(
-            (
-                *(row["data"], row["contender"], f"{row['seconds']:.3f}", *ratios),
-                *(f"{row['iterations']:.0f}", f"{row['loss_ratio']:.4f}"),
-                *(f"{100 * row['accuracy']:.2f}", final),
-                f"{100 * row['final_accuracy_of_lbfgs']:.2f}",
-            )
-        )
-    return _table(lines)
-
-
 def _table(lines):
     head, *body = lines
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, *body)).replace(

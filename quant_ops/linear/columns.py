@@ -21,9 +21,21 @@ class Columns:
     high: np.ndarray
     squares: np.ndarray
 
-    def pointers(self) -> ColumnPointers:
-        """For the engine."""
-        return ColumnPointers(*(a.ctypes.data for a in (self.low, self.high, self.squares)))
+    def pointers(self, features: int) -> ColumnPointers:
+        """For the engine, which reads so many numbers from each.
+
+        Raises:
+            ValueError: an array is not contiguous, not of float64 or of another size.
+        """
+        arrays = (self.low, self.high, self.squares)
+        for array in arrays:
+            fits = isinstance(array, np.ndarray) and array.shape == (features,)
+            if not (fits and array.dtype == np.float64 and array.flags.c_contiguous):
+                raise ValueError(
+                    f"columns must be what survey(x) returns, float64 ({features},). Received: "
+                    f"{getattr(array, 'dtype', type(array))} {np.shape(array)}"
+                )
+        return ColumnPointers(*(array.ctypes.data for array in arrays))
 
 
 def survey(x: np.ndarray, n_threads: int = 1) -> Columns:
@@ -40,5 +52,5 @@ def survey(x: np.ndarray, n_threads: int = 1) -> Columns:
     x = readable(x)
     found = Columns(*(np.empty(x.shape[1]) for _ in range(3)))
     threads = integer(n_threads, "n_threads", 1, 1024)
-    engine().call("survey", described(x), threads, ctypes.byref(found.pointers()))
+    engine().call("survey", described(x), threads, ctypes.byref(found.pointers(x.shape[1])))
     return found

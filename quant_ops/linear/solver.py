@@ -105,6 +105,7 @@ class LinearSolver:
         outputs = vectors.output_count(outputs, loss)
         self._scales = vectors.positive("column_scales", column_scales, features)
         self._lock, self._engine = threading.Lock(), engine()
+        self._samples = samples
         self._shape = outputs, features + boolean(intercept, "intercept")
         held = {
             "targets": vectors.targets(targets, loss, outputs, samples),
@@ -129,7 +130,7 @@ class LinearSolver:
             **{name: None if a is None else a.ctypes.data for name, a in held.items()},
         )
         handle = ctypes.c_void_p()
-        known = None if columns is None else ctypes.byref(columns.pointers())
+        known = None if columns is None else ctypes.byref(columns.pointers(features))
         try:
             self._engine.call("make", described(x), model, known, ctypes.byref(handle))
         except ValueError:
@@ -180,7 +181,12 @@ class LinearSolver:
         Args:
             first, rows: samples [first, first + rows) in the order of the batches, which is random;
                 at most 32,768. The weights s_i are divided by their mean over all samples.
+
+        Raises:
+            ValueError: there are no such samples.
         """
+        first = integer(first, "first", 0, self._samples - 1)
+        rows = integer(rows, "rows", 1, min(self._samples - first, 1 << 15))
         found = ctypes.c_double()
         with self._lock:
             self._engine.call("eigenvalue", self._handle, first, rows, ctypes.byref(found))

@@ -1,11 +1,6 @@
-"""The page of experiments/lm_halp_speed: its tables from made-up rows, its reading of data."""
+"""The page of experiments/lm_halp_speed: its tables from made-up rows."""
 
-from types import SimpleNamespace
-
-import numpy as np
-import pytest
-
-from experiments.lm_halp_speed import baselines, tables
+from experiments.lm_halp_speed import tables
 
 
 def row(ratio, bits=(8, 8), data="a", isa="avx512", batch_size=64, threads=1, norm=1.0):
@@ -79,44 +74,7 @@ def test_reference():
     assert other == "| HALP 8/8, μ = auto | 9.8 | 2 |  |"
 
 
-def test_baselines_table():
-    def fit(name, seconds):
-        numbers = {"seconds": seconds, "iterations": 7.0, "loss_ratio": 1.0099, "accuracy": 0.9}
-        finals = {"final_accuracy": None, "final_accuracy_of_lbfgs": 0.92}
-        return {"data": "a9a", "contender": name} | numbers | finals
-
-    rows = [fit("HALP 8/8", 0.5), fit("scikit-learn, lbfgs", 2), fit("scikit-learn, saga", 1)]
-    first = tables.baselines(rows).splitlines()[2]
-    assert first == "| a9a | HALP 8/8 | 0.500 | 2.00 | 4.00 | 7 | 1.0099 | 90.00 |  | 92.00 |"
-
-
 def test_csv_and_back(tmp_path):
     path = tmp_path / "rows.csv"
     tables.write([{"isa": "avx2", "threads": 2, "final_accuracy": ""}], path)
     assert tables.read(path) == [{"isa": "avx2", "threads": 2.0, "final_accuracy": None}]
-
-
-def test_objective_by_hand():
-    x, labels = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
-    two = SimpleNamespace(coef_=np.array([[3.0]]), intercept_=np.array([-4.0]), classes_=labels)
-    # Scores -1 and 2: both losses are log(1 + exp(-|score|)).
-    expected = np.mean(np.log1p(np.exp([-1.0, -2.0]))) + baselines.L2 / 2 * 9
-    assert baselines.objective(two, x, labels) == pytest.approx(expected, rel=1e-12)
-    # The same as a softmax of two classes whose scores differ by that, but for the penalty.
-    coefficients = np.array([[0.0], [3.0]])
-    softmax = SimpleNamespace(coef_=coefficients, intercept_=np.array([0.0, -4.0]), classes_=labels)
-    assert baselines.objective(softmax, x, labels) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("rate", [0.5, 0.05, 0.01])
-def test_the_least_number_of_iterations(monkeypatch, rate):
-    """Losses that fall as 1 + exp(-rate n): enough from n = log(100) / rate."""
-    monkeypatch.setattr(
-        baselines,
-        "_timed",
-        lambda make, n, *_: {"iterations": n, "loss_ratio": 1 + np.exp(-rate * n)},
-    )
-    found = baselines.least(None, None, None, 1.0)["iterations"]
-    needed = np.log(100) / rate
-    # Not more than uses nine tenths of the excess, or an iteration more.
-    assert needed <= found <= max(needed - np.log(0.9) / rate, needed + 1)

@@ -1,9 +1,11 @@
 """What the solver refuses, naming the argument; and that a refusal leaves it as it was."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from quant_ops.linear import LinearSolver
+from quant_ops.linear import LinearSolver, survey
 
 X = np.random.default_rng(0).standard_normal((50, 4))
 Y = X[:, 0].copy()
@@ -197,3 +199,29 @@ def test_features_are_copied():
     other = LinearSolver(X, Y, loss="squared")
     assert solver.epoch(0.1, 20)["loss"] == other.epoch(0.1, 20)["loss"]
     np.testing.assert_array_equal(solver.weights(), other.weights())
+
+
+@pytest.mark.parametrize("first, rows", [(-1, 3), (50, 1), (0, 51), (49, 2), (0, 0), (0, 1.5)])
+def test_samples_that_are_not_there(first, rows):
+    solver = LinearSolver(X, Y, loss="squared")
+    assert solver.largest_eigenvalue(0, 50) > 0
+    with pytest.raises(ValueError, match="first|rows"):
+        solver.largest_eigenvalue(first, rows)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda c: c[:3], lambda c: c.astype(np.float32), lambda c: np.stack([c, c], 1)[:, 0], list],
+)
+def test_columns_of_another_array(wrong):
+    found = survey(X)
+    for name in ("low", "high", "squares"):
+        changed = dataclasses.replace(found, **{name: wrong(getattr(found, name))})
+        with pytest.raises(ValueError, match=r"columns must be what survey\(x\) returns"):
+            LinearSolver(X, Y, loss="squared", columns=changed)
+
+
+@pytest.mark.parametrize("centres", [np.ones(3), np.full(4, np.nan), np.ones(4, complex)])
+def test_centres(centres):
+    with pytest.raises(ValueError, match="column_centres"):
+        LinearSolver(X, Y, loss="squared", column_centres=centres)

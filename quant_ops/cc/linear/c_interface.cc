@@ -99,7 +99,7 @@ using quant_ops::linear::Solver;
 int quant_ops_linear_survey(const QuantOpsMatrix* x, int threads, QuantOpsColumns* columns,
                             QuantOpsMessage* said) {
   return answered(said, [&] {
-    quant_ops::linear::Team team(threads);
+    quant_ops::linear::Team team(static_cast<int>(std::min<int64_t>(threads, x->rows)));
     const auto found = survey(quant_ops::linear::features_of(*x), x->rows, team);
     std::copy(found.low.begin(), found.low.end(), columns->low);
     std::copy(found.high.begin(), found.high.end(), columns->high);

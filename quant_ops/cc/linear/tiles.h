@@ -45,7 +45,7 @@ class Parts {
   Parts(const Features& features, int64_t rows)
       : rows_(rows),
         tile_rows_(static_cast<int>(clamp(kTile / features.columns, kLeast, kMost))),
-        part_rows_(clamp(kPart / features.columns, tile_rows_, 64 * kMost)) {}
+        part_rows_(clamp(kPart / features.columns, 4 * kMost, 64 * kMost)) {}
 
   int64_t count() const { return (rows_ + part_rows_ - 1) / part_rows_; }
 
@@ -80,8 +80,8 @@ class Parts {
   }
 
  private:
-  static constexpr int64_t kTile = 1 << 15, kPart = 1 << 20, kLeast = 4,
-                           kMost = 64;  // elements; rows
+  // Elements, and rows. What is kept for each column of a part is small beside the part.
+  static constexpr int64_t kTile = 1 << 15, kPart = 1 << 20, kLeast = 4, kMost = 64;
 
   static int64_t clamp(int64_t rows, int64_t least, int64_t most) {
     return std::clamp(rows / kLeast * kLeast, least, most);
