@@ -17,7 +17,8 @@ def draw(rows, path):
     of_one = {data: group for (data, threads), group in races(rows).items() if threads == "1"}
     others = sorted({r["contender"] for g in of_one.values() for r in g} - set(OURS))
     figure, axes = plt.subplots(figsize=(9, 0.55 * len(of_one) + 1.6), layout="constrained")
-    styles = {name: ("o", f"C{i}") for i, name in enumerate(others)}
+    # Ten colours, then again with another marker.
+    styles = {name: ("os"[i // 10], f"C{i % 10}") for i, name in enumerate(others)}
     styles |= {name: (marker, "black") for name, marker in zip(OURS, "*Px", strict=True)}
     for name, (marker, color) in styles.items():
         points = [
