@@ -83,7 +83,7 @@ def test_metadata(content):
     assert stated["Requires-Python"] == ">=3.10"
     assert "tensorflow>=2.18" in stated.get_all("Requires-Dist")
     assert {"mlflow", "tensorboard", "datasets"} <= set(stated.get_all("Provides-Extra"))
-    assert "Low-precision training" in stated.get_payload()
+    assert "low precision" in stated.get_payload()  # of README.md
     scripts = configparser.ConfigParser()
     scripts.read_string(in_metadata(content, "entry_points.txt"))
     assert scripts["console_scripts"]["tq-halp"] == "tq_halp.commands.dispatch:main"
