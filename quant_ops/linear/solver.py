@@ -192,6 +192,12 @@ class LinearSolver:
             self._engine.call("eigenvalue", self._handle, first, rows, ctypes.byref(found))
         return found.value
 
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a LinearSolver is memory of the engine's, and cannot be copied or pickled; make "
+            "another one with initial=solver.weights()"
+        )
+
     def _state(self) -> tuple[np.ndarray, dict[str, float], float]:
         weights, measured, row = np.empty(self._shape), Measured(), ctypes.c_double()
         with self._lock:
@@ -209,6 +215,11 @@ class LinearSolver:
                 f"initial must be finite, of shape {self._shape}. Received: shape {weights.shape}"
             )
         vectors.check_finite("initial", weights)
+        if np.abs(weights).max(initial=0.0) > vectors.LARGEST:
+            raise ValueError(
+                f"initial must have magnitudes up to {vectors.LARGEST:g}, whose squares can be "
+                f"added. Received: {np.abs(weights).max():g}"
+            )
         if self._scales is not None:
             weights[:, : self._scales.size] /= self._scales
         return weights if np.any(weights) else None

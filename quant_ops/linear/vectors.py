@@ -9,6 +9,8 @@ import numpy as np
 
 from quant_ops.plain_arguments import integer
 
+LARGEST = 1e150  # whose square is finite
+
 
 def real(name: str, values: Any) -> np.ndarray:
     """`values` as a contiguous float64 array of any shape, a copy only where it has to be one."""

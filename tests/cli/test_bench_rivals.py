@@ -108,6 +108,7 @@ def test_the_command(tmp_path, capsys):
     "arguments, message",
     [
         ([*RIVALS, "--epochs", "3"], "--epochs has no effect with --rivals"),
+        ([*RIVALS, "--threads", "100000"], "--threads must be at most"),
         ([*RIVALS, "--data-bits", "8"], "--data-bits has no effect with --rivals"),
         ([*RIVALS, "--datasets", "25000x4096"], "condition-1e4, fourier, a9a, mnist with --rivals"),
         (

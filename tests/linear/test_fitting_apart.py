@@ -65,3 +65,30 @@ def test_far_columns_of_a_strided_array():
     np.testing.assert_array_equal(ours.coef_, plain.coef_)
     assert ours.score(x, y) > 0.999
     np.testing.assert_array_equal(wide, before)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([2**64 - 3, 2**64 - 1], np.uint64),
+        np.array([-128, 127], np.int8),
+        np.array([-(2**63), 2**63 - 1]),
+        np.array([5, 65_000], np.uint16),
+        np.array(["a", "b"]),
+    ],
+)
+def test_labels_of_any_integer_dtype(labels):
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((200, 3))
+    y = labels[(x[:, 0] > 0).astype(int)]
+    model = LMHALPClassifier(l2=1e-2).fit(x, y)
+    np.testing.assert_array_equal(model.classes_, labels)
+    assert model.classes_.dtype == labels.dtype and model.score(x, y) > 0.9
+    np.testing.assert_array_equal(model.coef_, LMHALPClassifier(l2=1e-2).fit(x, x[:, 0] > 0).coef_)
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="NumPy 2 has it")
+def test_strings_of_any_length():
+    x = np.random.default_rng(0).standard_normal((200, 3))
+    y = np.where(x[:, 0] > 0, "right", "left").astype(np.dtypes.StringDType())
+    assert LMHALPClassifier(l2=1e-2).fit(x, y).score(x, y) > 0.9

@@ -1,6 +1,8 @@
 """What the solver refuses, naming the argument; and that a refusal leaves it as it was."""
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -225,3 +227,15 @@ def test_columns_of_another_array(wrong):
 def test_centres(centres):
     with pytest.raises(ValueError, match="column_centres"):
         LinearSolver(X, Y, loss="squared", column_centres=centres)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_solver_cannot_be_copied(make):
+    """It owns memory of the engine's, which is freed with it."""
+    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+        make(LinearSolver(X, Y, loss="squared"))
+
+
+def test_initial_weights_whose_squares_overflow():
+    with pytest.raises(ValueError, match=r"initial must have magnitudes up to 1e\+150"):
+        LinearSolver(X, Y, loss="squared", initial=np.full((1, 4), 1e308))

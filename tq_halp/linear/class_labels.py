@@ -56,7 +56,7 @@ def _of_few_integers(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     codes = y.astype(np.int64) - low if high < 2**63 else (y - y.dtype.type(low)).astype(np.int64)
     present = np.bincount(codes) > 0
-    classes = (np.flatnonzero(present) + low).astype(y.dtype)
+    classes = np.flatnonzero(present).astype(y.dtype) + y.dtype.type(low)
     if len(classes) < 2:
         return None
     return classes, (np.cumsum(present) - 1.0)[codes]
@@ -77,7 +77,7 @@ def _check_known(y: np.ndarray) -> None:
         missing = [label for label in y.tolist() if _is_missing(label)]
         if missing:
             raise InputError(f"y must be class labels. Received: {missing[0]!r} among them")
-    elif y.dtype.kind not in "biuUS":
+    elif y.dtype.kind not in "biuUST":
         raise InputError(f"Unknown label type: y must be class labels. Received: dtype {y.dtype}")
 
 

@@ -18,6 +18,7 @@ from tq_halp.commands.bench import arguments, linear_rivals
 from tq_halp.commands.bench.linear_data_sets import DATASETS
 from tq_halp.commands.bench.rivals.problems import PROBLEMS
 from tq_halp.errors import InputError
+from tq_halp.processor_info import usable_cores
 
 PURPOSE = "HALP for linear models against float32 SVRG"
 
@@ -68,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-bits", type=arguments.listed(bits), metavar="A,B", help=text)
     text = "bits of the offsets; default: 8, and 16 for data of 16 bits"
     add("--word-bits", type=arguments.listed(bits[1:]), metavar="A,B", help=text)
-    text = "numbers of threads, default: %(default)s"
-    add("--threads", type=arguments.counts, default="1,2", metavar="A,B", help=text)
+    text = "numbers of threads, default: 1,2"
+    add("--threads", type=arguments.counts, metavar="A,B", help=text)
     text = "samples in a minibatch, default: 64"
     add("--batch-sizes", type=arguments.counts, metavar="A,B", help=text)
     text = "outer epochs of each algorithm, default: 10"
@@ -95,6 +96,9 @@ def complete(options: argparse.Namespace) -> None:
             raise InputError(
                 f"--datasets must be some of {', '.join(known)} {benchmark}. Received: {name!r}"
             )
+    if options.threads is None:
+        few = options.rivals and usable_cores() < 2
+        options.threads = (1,) if few else (1, 2)
     for name, default in DEFAULTS.items():
         given = getattr(options, name)
         if options.rivals and given is not None:

@@ -9,6 +9,7 @@ from tq_halp.commands.bench import results_table
 from tq_halp.commands.bench.rivals import process
 from tq_halp.commands.bench.rivals.race import TARGETS
 from tq_halp.errors import InputError
+from tq_halp.processor_info import usable_cores
 
 FIELDS: tuple[str, ...] = ("data", "threads", "contender")
 for _target in TARGETS:
@@ -28,9 +29,14 @@ def run(options: argparse.Namespace) -> None:
     """Races, prints the table and writes the file.
 
     Raises:
-        InputError: scikit-learn is missing, which finds the least loss, or none of the data sets is
-            to be had.
+        InputError: scikit-learn is missing, which finds the least loss, none of the data sets is to
+            be had, or there are fewer processors than threads.
     """
+    if max(options.threads) > usable_cores():
+        raise InputError(
+            f"--threads must be at most {usable_cores()} with --rivals, the number of processors. "
+            f"Received: {max(options.threads)}"
+        )
     try:
         import sklearn  # noqa: F401
     except ImportError as error:

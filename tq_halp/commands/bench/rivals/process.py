@@ -22,6 +22,10 @@ def rows(name: str, threads: int, scale: float) -> Iterator[dict[str, Any]]:
     environment = os.environ | dict.fromkeys(LIMITS, str(threads))
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
-        yield from map(json.loads, worker.stdout)
+        try:
+            yield from map(json.loads, worker.stdout)
+        except BaseException:  # Ctrl-C, which the worker leaves to this process
+            worker.kill()
+            raise
     if worker.returncode:
         raise RuntimeError(f"the race of {name} with {threads} threads ended with an error")

@@ -6,11 +6,13 @@ Only `process` starts it, and nobody imports it.
 
 import json
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Races and writes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this one
     name, threads, scale = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
