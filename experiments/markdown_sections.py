@@ -21,3 +21,9 @@ def fill(page, mark, text):
     temporary = page.with_suffix(".tmp")
     temporary.write_text(new, encoding="utf-8")
     os.replace(temporary, page)
+
+
+def table(head, rows):
+    """The lines of a table."""
+    lines = [f"| {' | '.join(map(str, line))} |" for line in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

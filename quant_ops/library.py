@@ -13,11 +13,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from quant_ops import instruction_sets
+from quant_ops import compiled_libraries
+from quant_ops.compiled_libraries import REMEDY
 from quant_ops.environment import requested_backend
 from quant_ops.format_facts import BACKENDS
-
-REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
 
 class NativeLibrary:
@@ -176,12 +175,12 @@ def instruction_set(limit: str | None = None) -> str:
         ValueError: QUANT_OPS_ISA names no instruction set.
         RuntimeError: there is no native library.
     """
-    return instruction_sets.best(_path(), byte_products=False, limit=limit)
+    return compiled_libraries.best_instruction_set(_path(), byte_products=False, limit=limit)
 
 
 def available_instruction_sets() -> tuple[str, ...]:
     """Those that this machine has, the best first; the errors are those of `instruction_set`."""
-    return instruction_sets.available(_path(), byte_products=False)
+    return compiled_libraries.available_instruction_sets(_path(), byte_products=False)
 
 
 def _path() -> Path:

@@ -2,7 +2,8 @@
 
 import math
 
-from experiments.linear_race.tables import OURS, races, seconds
+from experiments.linear_race.tables import races, seconds
+from tq_halp.commands.bench.rivals.contenders import OURS
 
 TARGET = 1.001
 

@@ -25,6 +25,7 @@ if __name__ == "__main__" and not __package__:  # started by its path
 from experiments.linear_race import cold_start, figure, set_up, tables
 from experiments.machine_description import machine_facts
 from experiments.markdown_sections import fill
+from experiments.missing_runs import read
 from tq_halp.commands.bench.linear_rivals import FIELDS
 from tq_halp.commands.bench.results_table import write_csv
 from tq_halp.commands.bench.rivals import process
@@ -37,7 +38,7 @@ THREADS = (1, 2)
 def race(folder, scale):
     """Adds to ``results.csv`` the races that it lacks; each is written when it is complete."""
     path = folder / "results.csv"
-    rows = tables.read(path) if path.exists() else []
+    rows = read(path)
     done = {(row["data"], int(row["threads"])) for row in rows}
     for threads in THREADS:
         for name in PROBLEMS:
@@ -77,7 +78,7 @@ def main():
         return
     if not options.redraw:
         measure(HERE, 1.0)
-    figure.draw(tables.read(HERE / "results.csv"), HERE / "race.png")
+    figure.draw(read(HERE / "results.csv"), HERE / "race.png")
     for mark, text in tables.parts_of_page(HERE).items():
         fill(HERE / "README.md", mark, text)
 

@@ -1,19 +1,13 @@
 """The tables and sentences of the page, from the CSV files."""
 
-import csv
 import json
 import math
 import statistics
 
+from experiments.markdown_sections import table
+from experiments.missing_runs import read
+from tq_halp.commands.bench.rivals.contenders import OURS
 from tq_halp.commands.bench.rivals.race import TARGETS
-
-OURS = ("LM-HALP 8/8", "LM-HALP 8/4", "LM-HALP 16/16")
-
-
-def read(path):
-    """The rows of a CSV file."""
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def seconds(row, target):
@@ -129,9 +123,3 @@ def set_up(rows):
         for threads, found in ratios.items()
     ]
     return f"{text}\n\nGeometric means of the last column: {', '.join(means)}."
-
-
-def table(head, rows):
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

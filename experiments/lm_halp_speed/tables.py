@@ -3,6 +3,8 @@
 import csv
 import statistics
 
+from experiments.markdown_sections import table
+
 WORDS = ("data", "isa", "algorithm", "problem", "contender")
 # Words and data bits -> how many times as fast as SVRG, at batch size 64.
 TARGETS = {(8, 8): 4.0, (8, 4): 6.0, (16, 16): 1.8}
@@ -107,7 +109,7 @@ def targets(rows):
         lines.append(
             (*names, ", ".join(f"{g:g}" for g in wanted), *ratios, met, f"{mean['norm']:.2f}")
         )
-    return _table(lines)
+    return table(lines[0], lines[1:])
 
 
 def _order(key):
@@ -168,7 +170,7 @@ def details(rows):
         rates = (f"{row['bytes_per_s'] / 1e9:.1f}", f"{row['of_read']:.2f}")
         norms = [f"{row[name]:.2f}" for name in ("norm_worst", "norm_last")]
         lines.append((*names, f"{row['setup_seconds']:.2f}", *times, *ratios, *rates, *norms))
-    return _table(lines)
+    return table(lines[0], lines[1:])
 
 
 def profile(rows, in_cache):
@@ -190,7 +192,7 @@ def profile(rows, in_cache):
                 costs.append(row[f"{part}_seconds"] / (passes * row["samples"] * row["features"]))
         names = (small["isa"], small["data"], label(small))
         lines.append((*names, *(f"{1e9 * c:.3f}" for c in costs), f"{small['total_ratio']:.2f}"))
-    return _table(lines)
+    return table(lines[0], lines[1:])
 
 
 def reference(rows):
@@ -215,11 +217,4 @@ def reference(rows):
             judged = [f for k, f in zip(shown, factors, strict=True) if k <= 20]
             met = "yes" if all(0.5 <= factor <= 2 for factor in judged) else "no"
         lines.append((name, *cells, met))
-    return _table(lines)
-
-
-def _table(lines):
-    head, *body = lines
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, *body)).replace(
-        " |\n", " |\n" + "|" + "---|" * len(head) + "\n", 1
-    )
+    return table(lines[0], lines[1:])

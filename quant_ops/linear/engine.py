@@ -8,11 +8,11 @@ import functools
 from ctypes import POINTER, c_char, c_double, c_int, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
 
-from quant_ops import build, instruction_sets
+from quant_ops import build, compiled_libraries
+from quant_ops.compiled_libraries import REMEDY
 from quant_ops.environment import instruction_set_limit
 
 FOLDER = build.DEFAULT_OUTPUT
-REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 MEASUREMENTS = (
     "loss",
     "gradient_norm",
@@ -73,6 +73,12 @@ class _Message(ctypes.Structure):
 
 
 Measured = c_double * len(MEASUREMENTS)
+
+
+def named(measured: ctypes.Array) -> dict[str, float]:
+    """What the engine measured, by MEASUREMENTS."""
+    return dict(zip(MEASUREMENTS, measured, strict=True))
+
 
 _ARGUMENTS = {
     "survey": (POINTER(Matrix), c_int, POINTER(ColumnPointers)),
@@ -144,12 +150,12 @@ def library_path() -> Path:
 
 def instruction_set(limit: str | None = None) -> str:
     """The one that the engine takes in a new process; arguments and errors as of `library`'s."""
-    return instruction_sets.best(library_path(), byte_products=True, limit=limit)
+    return compiled_libraries.best_instruction_set(library_path(), byte_products=True, limit=limit)
 
 
 def available_instruction_sets() -> tuple[str, ...]:
     """Those that this machine has, the best first."""
-    return instruction_sets.available(library_path(), byte_products=True)
+    return compiled_libraries.available_instruction_sets(library_path(), byte_products=True)
 
 
 @functools.cache

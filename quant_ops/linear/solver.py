@@ -10,7 +10,7 @@ import numpy as np
 
 from quant_ops.linear import vectors
 from quant_ops.linear.columns import Columns
-from quant_ops.linear.engine import MEASUREMENTS, Measured, Model, engine
+from quant_ops.linear.engine import Measured, Model, engine, named
 from quant_ops.linear.matrix import described, is_double, readable
 from quant_ops.plain_arguments import boolean, choice, integer, parameter
 
@@ -165,7 +165,7 @@ class LinearSolver:
         threads, measured = integer(n_threads, "n_threads", 1, 1024), Measured()
         with self._lock:
             self._engine.call("epoch", self._handle, rate, mu, steps, threads, measured)
-            self.measurement = dict(zip(MEASUREMENTS, measured, strict=True))
+            self.measurement = named(measured)
         return self.measurement
 
     def weights(self) -> np.ndarray:
@@ -203,7 +203,7 @@ class LinearSolver:
         with self._lock:
             place = weights.ctypes.data
             self._engine.call("state", self._handle, place, measured, ctypes.byref(row))
-        return weights, dict(zip(MEASUREMENTS, measured, strict=True)), row.value
+        return weights, named(measured), row.value
 
     def _scaled(self, initial: Any) -> np.ndarray | None:
         """`initial` for the scaled columns; None stands for zeros."""

@@ -74,24 +74,26 @@ def shares(sample_weights: Any, samples: int) -> np.ndarray | None:
 
 def finite(name: str, values: Any, features: int) -> np.ndarray | None:
     """Finite numbers [features], or None."""
-    if values is None:
-        return None
-    array = real(name, values)
-    if array.shape != (features,):
-        raise ValueError(f"{name} must have shape ({features},). Received: {array.shape}")
-    check_finite(name, array)
+    array = _per_column(name, values, features)
+    if array is not None:
+        check_finite(name, array)
     return array
 
 
 def positive(name: str, values: Any, features: int) -> np.ndarray | None:
     """Numbers above 0, finite, [features]; or None."""
+    array = _per_column(name, values, features)
+    if array is not None and not np.all((array > 0) & np.isfinite(array)):
+        raise ValueError(f"{name} must be positive and finite")
+    return array
+
+
+def _per_column(name: str, values: Any, features: int) -> np.ndarray | None:
     if values is None:
         return None
     array = real(name, values)
     if array.shape != (features,):
         raise ValueError(f"{name} must have shape ({features},). Received: {array.shape}")
-    if not np.all((array > 0) & np.isfinite(array)):
-        raise ValueError(f"{name} must be positive and finite")
     return array
 
 

@@ -186,7 +186,7 @@ class LinearEstimator(Parameters):
             l2=float(self.l2),
             column_scales=problem.scales,
             column_centres=problem.columns.centre,
-            columns=problem.columns.for_solver(),
+            columns=problem.columns.found,
             intercept=problem.intercept,
             batch_size=min(int(self.batch_size), len(problem.x)),
             word_bits=int(self.word_bits),

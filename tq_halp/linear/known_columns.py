@@ -18,59 +18,50 @@ FAR = 2.0
 
 @dataclass(frozen=True)
 class KnownColumns:
-    """float64 [d] each, of the centred columns; centre is None where nothing is centred."""
+    """`found`: the range of X's columns, and the squares of the centred ones, as the solver takes
+    them. `centre` float64 [d] is None where nothing is centred."""
 
-    low: np.ndarray
-    high: np.ndarray
-    squares: np.ndarray
+    found: Columns
     centre: np.ndarray | None = None
 
     @property
     def largest(self) -> np.ndarray:
-        """max_i |x_ij|."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
-
-    def for_solver(self) -> Columns:
-        """As the solver takes them: the range of X itself, the squares of the centred columns."""
+        """max_i |x_ij| of the centred columns, [d]."""
         centre = 0.0 if self.centre is None else self.centre
-        return Columns(self.low + centre, self.high + centre, self.squares)
+        return np.maximum(np.abs(self.found.low - centre), np.abs(self.found.high - centre))
 
     def mean_square(self, samples: int, scales: np.ndarray | None) -> float:
-        """That of an element of X, its columns multiplied by `scales`."""
+        """That of an element of the centred X, its columns multiplied by `scales`."""
         factors = 1.0 if scales is None else np.square(scales)
-        return float(np.sum(self.squares * factors) / samples / len(self.squares))
+        return float(np.mean(self.found.squares * factors) / samples)
 
 
-def centred(columns: Columns, x: np.ndarray, weights: np.ndarray | None) -> KnownColumns:
+def centred(found: Columns, x: np.ndarray, weights: np.ndarray | None) -> KnownColumns:
     """Centres the columns whose weighted mean exceeds FAR times their range.
 
     Args:
-        columns: what was found in x.
+        found: what is known of x.
         x: [n, d]; read again, twice, where there is such a column.
         weights: [n] or None.
     """
-    known = KnownColumns(columns.low, columns.high, columns.squares)
+    low, high = found.low, found.high
     # All elements of such a column are larger than its range.
-    width = known.high - known.low
-    nearest = np.where((known.low > 0) | (known.high < 0), 1.0, 0.0)
-    nearest *= np.minimum(np.abs(known.low), np.abs(known.high))
-    candidates = np.flatnonzero(nearest > (FAR - 1) * width)
+    nearest = np.where((low > 0) | (high < 0), np.minimum(np.abs(low), np.abs(high)), 0.0)
+    candidates = np.flatnonzero(nearest > (FAR - 1) * (high - low))
     if not len(candidates):
-        return known
-    means = np.clip(_means(x, candidates, weights), known.low[candidates], known.high[candidates])
-    far = np.abs(means) > FAR * width[candidates]
+        return KnownColumns(found)
+    means = np.clip(_means(x, candidates, weights), low[candidates], high[candidates])
+    far = np.abs(means) > FAR * (high - low)[candidates]
     if not far.any():
-        return known
+        return KnownColumns(found)
     candidates, means = candidates[far], means[far]
-    centre, squares = np.zeros(x.shape[1]), known.squares.copy()
+    centre, squares = np.zeros(x.shape[1]), found.squares.copy()
     centre[candidates] = means
     squares[candidates] = sum(
         np.square(x[rows][:, candidates].astype(np.float64) - means).sum(axis=0)
         for rows in blocks(x)
     )
-    return replace(
-        known, low=known.low - centre, high=known.high - centre, squares=squares, centre=centre
-    )
+    return KnownColumns(replace(found, squares=squares), centre)
 
 
 def _means(x: np.ndarray, columns: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -152,9 +152,7 @@ def problem_of(
     if not np.isfinite(found.squares).all():
         check_finite("X", x)
         raise _unusual(x)
-    columns = KnownColumns(found.low, found.high, found.squares)
-    if intercept:
-        columns = centred(found, x, weights)
+    columns = centred(found, x, weights) if intercept else KnownColumns(found)
     scales = column_scales(columns.largest, l2) if per_feature else None
     units, shift, start = Units(), 0.0, np.zeros(outputs)
     if not per_feature:

@@ -142,7 +142,3 @@ int quant_ops_linear_state(void* solver, double* weights, double* measurement, d
 }
 
 void quant_ops_linear_free(void* solver) { delete static_cast<Solver*>(solver); }
-
-const char* quant_ops_linear_instruction_set() {
-  return quant_ops::linear::linear_instruction_set();
-}

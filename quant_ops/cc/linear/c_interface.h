@@ -53,7 +53,6 @@ int quant_ops_linear_eigenvalue(void* solver, int64_t first, int64_t rows, doubl
 int quant_ops_linear_state(void* solver, double* weights, double* measurement, double* largest_row,
                            QuantOpsMessage* said);
 void quant_ops_linear_free(void* solver);
-const char* quant_ops_linear_instruction_set();
 }
 
 #endif  // QUANT_OPS_LINEAR_C_INTERFACE_H_

@@ -3,18 +3,15 @@
 #include <cmath>
 
 #include "floating_solver.h"
+#include "power_iteration.h"
 
 namespace quant_ops::linear {
 
 template <class Real>
 double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
-  constexpr int kPowers = 16;
   const Rows<Real> data = rows(first, m);
   Array<Real> dots(m + kRowBlock), vector(padded_), sums(padded_);
-  const auto keys = portable::make_keys(Stream{0, 0}, 0);
-  for (int64_t j = 0; j < columns_; ++j) {
-    vector[j] = portable::random_bits(keys, static_cast<uint32_t>(j)) & 1 ? Real{1} : Real{-1};
-  }
+  write_first_vector(Real{1}, columns_, vector.data());
   double norm = std::sqrt(static_cast<double>(columns_)), eigenvalue = 0;
   for (int power = 0; power < kPowers && norm > 0; ++power) {
     for (int64_t j = 0; j < columns_; ++j) vector[j] = static_cast<Real>(vector[j] / norm);
@@ -22,8 +19,7 @@ double FloatingSolver<Real>::largest_eigenvalue(int64_t first, int64_t m) {
     double energy = 0;
     for (int64_t i = 0; i < m; ++i) {
       const double dot = static_cast<double>(dots[i]);
-      const double weighted =
-          static_cast<double>(problem_.rows) * samples_.weights[first + i] * dot;
+      const double weighted = samples_.relative_weight(first + i) * dot;
       energy += weighted * dot;
       dots[i] = static_cast<Real>(weighted);
     }

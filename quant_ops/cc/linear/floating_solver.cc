@@ -235,7 +235,6 @@ void FloatingSolver<Real>::update_gradient(Team& team) {
       const int64_t row_bytes = data_.stride * static_cast<int64_t>(sizeof(Real));
       Ahead ahead(data.data + block_rows_ * data_.stride, row_bytes, block_rows_, 0, row_bytes);
       data.ahead = &ahead;
-      std::fill_n(a.data(), a.size(), Real{0});
       forward(data, weights_.data(), outputs, 0, data_.columns, a.data(), kRowBlock);
       std::copy_n(a.data(), a.size(), activations.data());
       const double* const targets = samples_.targets.data() + first;

@@ -56,13 +56,6 @@ class Array {
   int64_t size_ = 0;
 };
 
-// Reads a byte of every line, in the order of memory, in which the processor fetches ahead by
-// itself.
-inline void bring_in(const void* first, int64_t bytes) {
-  const volatile char* const begin = static_cast<const volatile char*>(first);
-  for (int64_t at = 0; at < bytes; at += 64) static_cast<void>(begin[at]);
-}
-
 // Asks for memory that is needed soon.
 inline void fetch_range(const void* first, int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += 64) {

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "integer_solver.h"
+#include "power_iteration.h"
 
 namespace quant_ops::linear {
 namespace {
 
-constexpr int kPowers = 16;
 constexpr int kBits = 8;
 constexpr double kLimit = 127;
 
@@ -36,17 +36,14 @@ double IntegerSolver<Word, Sum>::largest_eigenvalue(int64_t first, int64_t m) {
   Array<Word> vector(padded_), products(m + kColumnUnit);
   Array<Sum> sums(padded_);
   std::vector<double> weighted(m);
-  const auto keys = portable::make_keys(Stream{0, 0}, 0);
-  for (int64_t j = 0; j < columns_; ++j) {
-    vector[j] = portable::random_bits(keys, static_cast<uint32_t>(j)) & 1 ? Word{127} : Word{-127};
-  }
+  write_first_vector(static_cast<Word>(kLimit), columns_, vector.data());
   double eigenvalue = 0;
   for (int power = 0; power < kPowers; ++power) {
     forward(data, {vector.data(), padded_, kBits}, 1, 0, stored_, dots.data(), m);
     double energy = 0, norm = 0;
     for (int64_t i = 0; i < m; ++i) {
       const double dot = static_cast<double>(dots[i]);
-      weighted[i] = static_cast<double>(problem_.rows) * samples_.weights[first + i] * dot;
+      weighted[i] = samples_.relative_weight(first + i) * dot;
       energy += weighted[i] * dot;
     }
     for (int64_t j = 0; j < columns_; ++j) norm += double{vector[j]} * vector[j];

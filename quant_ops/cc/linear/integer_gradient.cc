@@ -63,10 +63,11 @@ double IntegerSolver<Word, Sum>::sampled_change(double scale, bool moved) {
     copy.references = copies.data() + outputs * kGroup;
     copy.predictions = space_->sampled_predictions.data();
     copy.stride = kGroup;
-    std::fill_n(dots.data(), outputs * kGroup, 0);
     if (moved) {
       forward(rows(first, count), {offsets_.data(), padded_, options_.word_bits}, outputs, 0,
               stored_, dots.data(), kGroup);
+    } else {
+      std::fill_n(dots.data(), outputs * kGroup, 0);
     }
     const SnapshotSpec spec{problem_.loss, outputs, scale * data_.scale, 1, limit_};
     const SnapshotSums sums =
@@ -99,12 +100,11 @@ typename IntegerSolver<Word, Sum>::Found IntegerSolver<Word, Sum>::gradient_pass
       Ahead ahead(data.data + block_rows_ * data_.stride, data_.stride, block_rows_, 0,
                   data_.stride);
       data.ahead = &ahead;
-      std::fill_n(dots.data(), outputs * stride, 0);
       if (moved) {
         forward(data, {offsets_.data(), padded_, options_.word_bits}, outputs, 0, stored_,
                 dots.data(), stride);
-      } else {  // which would bring them in
-        bring_in(data.data, count * data_.stride);
+      } else {
+        std::fill_n(dots.data(), outputs * stride, 0);
       }
       for (int at = 0; at < count; at += kRowBlock) {
         const SnapshotSums part = kernels_.snapshot(

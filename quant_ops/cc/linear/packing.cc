@@ -35,8 +35,14 @@ struct RowSquares {
 template <class Real, class Rows>
 class RowWriter {
  public:
-  RowWriter(const RowShape& shape, const Samples& samples, uint8_t* to, int64_t stride)
-      : shape_(shape), samples_(samples), to_(to), stride_(stride), rows_(shape) {}
+  RowWriter(const RowShape& shape, const Source& source, const Samples& samples, uint8_t* to,
+            int64_t stride)
+      : shape_(shape),
+        weights_(source.data.rows.weights),
+        samples_(samples),
+        to_(to),
+        stride_(stride),
+        rows_(shape) {}
   RowWriter(RowWriter&&) = default;
 
   void convert(const Tile<Real>& tile, RowSquares* squares) {
@@ -44,7 +50,7 @@ class RowWriter {
       const int64_t row = tile.first + i;
       const double square = rows_.fill(filled_, tile.row(i)) + shape_.constant_square;
       squares->sum += square;
-      squares->largest = std::max(squares->largest, square * samples_.relative_weight(row));
+      squares->largest = std::max(squares->largest, square * relative_weight(row));
       if (filled_ == 0) first_ = row;
       if (++filled_ == rows_.capacity()) write();
     }
@@ -58,7 +64,13 @@ class RowWriter {
   }
 
  private:
+  // Of the caller's row, as a multiple of the mean weight.
+  double relative_weight(int64_t row) const {
+    return weights_ == nullptr ? 1.0 : weights_[row] * static_cast<double>(samples_.rows());
+  }
+
   const RowShape shape_;
+  const double* const weights_;
   const Samples& samples_;
   uint8_t* const to_;
   const int64_t stride_;
@@ -69,13 +81,15 @@ class RowWriter {
 // Row i goes to samples.places[i]: what is read, in the order of the user's memory, is four times
 // as much as what is written.
 template <class Real, class Rows>
-RowSquares write_rows(const Features& features, const Samples& samples, const RowShape& shape,
-                      void* to, int64_t stride, Team& team) {
+RowSquares write_rows(const Source& source, const Samples& samples, const RowShape& shape, void* to,
+                      int64_t stride) {
+  const Features& features = source.data.features;
   const Parts parts(features, samples.rows());
   std::vector<RowSquares> found(parts.count());
-  parts.run<Real>(features, team, [&] {
-    return [&, writer = RowWriter<Real, Rows>(shape, samples, static_cast<uint8_t*>(to), stride)](
-               const Tile<Real>& tile, int64_t part, bool is_last) mutable {
+  parts.run<Real>(features, source.team, [&] {
+    return [&, writer = RowWriter<Real, Rows>(shape, source, samples, static_cast<uint8_t*>(to),
+                                              stride)](const Tile<Real>& tile, int64_t part,
+                                                       bool is_last) mutable {
       writer.convert(tile, &found[part]);
       if (is_last) writer.write();
     };
@@ -89,12 +103,12 @@ RowSquares write_rows(const Features& features, const Samples& samples, const Ro
 }
 
 template <class Real>
-RowSquares write_integers(const Features& features, const Samples& samples, const RowShape& shape,
-                          PackedIntegers* packed, Team& team) {
+RowSquares write_integers(const Source& source, const Samples& samples, const RowShape& shape,
+                          PackedIntegers* packed) {
   const auto run = packed->storage == Storage::kInt16  ? write_rows<Real, PlainRows<Real, int16_t>>
                    : packed->storage == Storage::kInt4 ? write_rows<Real, NibbleRows<Real>>
                                                        : write_rows<Real, PlainRows<Real, int8_t>>;
-  return run(features, samples, shape, packed->data.data(), packed->stride, team);
+  return run(source, samples, shape, packed->data.data(), packed->stride);
 }
 
 }  // namespace
@@ -130,10 +144,9 @@ PackedIntegers pack_integers(const Source& source, const Samples& samples, int d
                        {features.column_centres, factors.data()},
                        static_cast<double>(packed.intercept) * packed.intercept,
                        limit};
-  const RowSquares squares =
-      fits_float(features.type)
-          ? write_integers<float>(features, samples, shape, &packed, source.team)
-          : write_integers<double>(features, samples, shape, &packed, source.team);
+  const RowSquares squares = fits_float(features.type)
+                                 ? write_integers<float>(source, samples, shape, &packed)
+                                 : write_integers<double>(source, samples, shape, &packed);
   packed.mean_square_norm =
       squares.sum / static_cast<double>(samples.rows()) * packed.scale * packed.scale;
   packed.largest_row = squares.largest * packed.scale * packed.scale;
@@ -157,8 +170,7 @@ PackedFloats<Real> pack_floats(const Source& source, const Samples& samples) {
                        packed.intercept_value * packed.intercept_value};
   const auto run = fits_float(features.type) ? write_rows<float, PlainRows<float, Real>>
                                              : write_rows<double, PlainRows<double, Real>>;
-  packed.largest_row =
-      run(features, samples, shape, packed.data.data(), spread(bytes), source.team).largest;
+  packed.largest_row = run(source, samples, shape, packed.data.data(), spread(bytes)).largest;
   return packed;
 }
 

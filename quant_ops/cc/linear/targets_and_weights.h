@@ -16,13 +16,11 @@ namespace quant_ops::linear {
 struct Samples {
   Array<int32_t> places;  // of the caller's rows in that order
   Array<double> targets, weights;
-  const double* given_weights;  // in the caller's order; while the solver is made
 
   Samples(const Problem& problem, const RowValues& values)
       : places(problem.rows, Unwritten{}),
         targets(problem.rows, Unwritten{}),
-        weights(problem.rows, Unwritten{}),
-        given_weights(values.weights) {
+        weights(problem.rows, Unwritten{}) {
     const Array<int32_t> order = row_order(problem.seed, problem.rows);
     const double equal = 1.0 / static_cast<double>(problem.rows);
     for (int64_t i = 0; i < problem.rows; ++i) {
@@ -33,10 +31,8 @@ struct Samples {
   }
 
   int64_t rows() const { return targets.size(); }
-  // Of the caller's row, as a multiple of the mean weight; while the solver is made.
-  double relative_weight(int64_t row) const {
-    return given_weights == nullptr ? 1.0 : given_weights[row] * static_cast<double>(rows());
-  }
+  // As a multiple of the mean weight, of the i-th in the order of batches.
+  double relative_weight(int64_t i) const { return static_cast<double>(rows()) * weights[i]; }
 
   // [o * rows + i]: what SGD subtracts from the predictions.
   template <class Real>

@@ -3,5 +3,5 @@
 problems.py      the data sets
 contenders.py    who takes part, as estimators with so many iterations
 race.py          seconds to 1.01, 1.001 and 1.0001 of the least loss
-worker.py        one problem with so many threads, in a process of its own
+process.py       one problem with so many threads, in a process of its own: worker.py
 """

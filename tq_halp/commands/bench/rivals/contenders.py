@@ -33,11 +33,6 @@ class Contender:
     suits: Callable[[FitProblem], bool] = lambda problem: True
     is_direct: bool = False
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is an estimator of this library."""
-        return self.label.startswith(("LM-HALP", "SVRG"))
-
 
 def is_narrow(problem: FitProblem) -> bool:
     """Whether a Hessian of all weights is small enough to be factorised."""
@@ -115,10 +110,13 @@ def cyanure(problem: FitProblem, iterations: int, threads: int) -> Any:
     return Classifier(loss=loss, **options)
 
 
-CONTENDERS = (
+INTEGERS = (
     Contender("LM-HALP 8/8", ours("halp")),
     Contender("LM-HALP 8/4", ours("halp", 8, 4)),
     Contender("LM-HALP 16/16", ours("halp", 16, 16)),
+)
+CONTENDERS = (
+    *INTEGERS,
     Contender("SVRG, float32", ours("svrg")),
     Contender("intelex, lbfgs", intelex, is_classification),
     Contender("intelex, normal equations", intelex, lambda p: p.is_regression, is_direct=True),
@@ -136,3 +134,5 @@ CONTENDERS = (
     Contender("glum, irls", glum, lambda p: p.classes <= 2 and is_narrow(p)),
     Contender("cyanure", cyanure),
 )
+#: Labels of the integers.
+OURS = tuple(contender.label for contender in INTEGERS)

@@ -1,4 +1,4 @@
-"""Which instruction set a compiled library takes on this machine: asked of the library itself."""
+"""What the compiled libraries have in common: how to get one, and its instruction set here."""
 
 import ctypes
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from quant_ops.environment import instruction_set_limit
 from quant_ops.format_facts import INSTRUCTION_SETS
 
+REMEDY = "Build it with `python -m quant_ops.build`, or `make ops` in a checkout."
 
-def best(library: Path, *, byte_products: bool, limit: str | None = None) -> str:
+
+def best_instruction_set(library: Path, *, byte_products: bool, limit: str | None = None) -> str:
     """The one that it takes in a new process: "avx512", "avx2" or "portable".
 
     Args:
@@ -24,10 +26,10 @@ def best(library: Path, *, byte_products: bool, limit: str | None = None) -> str
     return ask(limit.encode(), byte_products).decode()
 
 
-def available(library: Path, *, byte_products: bool) -> tuple[str, ...]:
+def available_instruction_sets(library: Path, *, byte_products: bool) -> tuple[str, ...]:
     """Those that this machine has, the best first."""
     return tuple(
         name
         for name in INSTRUCTION_SETS
-        if best(library, byte_products=byte_products, limit=name) == name
+        if best_instruction_set(library, byte_products=byte_products, limit=name) == name
     )
